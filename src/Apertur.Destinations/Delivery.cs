@@ -1,0 +1,45 @@
+using System.Text.Json.Nodes;
+
+namespace Apertur.Destinations;
+
+/// <summary>One image on its way to one destination, with everything a destination may tell about it.</summary>
+public sealed record Delivery
+{
+    /// <summary>The same over all repeats of this delivery; the key to lean on for idempotency.</summary>
+    public required Guid Id { get; init; }
+
+    public required string ProjectName { get; init; }
+
+    public required Guid SessionId { get; init; }
+
+    public required Guid ImageId { get; init; }
+
+    /// <summary>Position of the image in its session, from 0, in order of arrival.</summary>
+    public required int ImageIndex { get; init; }
+
+    /// <summary>The sanitised name the image came with. Not unique, and still a stranger's text: never a path.</summary>
+    public required string Filename { get; init; }
+
+    public required string MimeType { get; init; }
+
+    public required long SizeBytes { get; init; }
+
+    /// <summary>SHA-256 of the bytes, 64 lower-case hex characters.</summary>
+    public required string Sha256 { get; init; }
+
+    public required DateTimeOffset ReceivedAt { get; init; }
+
+    /// <summary>The session's tags; empty when it has none.</summary>
+    public required IReadOnlyList<string> Tags { get; init; }
+
+    /// <summary>The session's metadata object as its creator sent it; null when there is none.</summary>
+    public JsonObject? Metadata { get; init; }
+
+    public required DestinationConfig Config { get; init; }
+
+    /// <summary>Opens the stored bytes from the start, seekable, <see cref="SizeBytes"/> long. The caller disposes it.</summary>
+    public required Func<Stream> OpenRead { get; init; }
+
+    /// <summary>Makes a signed address that gives the bytes to anyone for 24 hours.</summary>
+    public required Func<Uri> DownloadUrl { get; init; }
+}

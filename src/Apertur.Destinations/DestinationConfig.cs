@@ -1,0 +1,177 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Apertur.Destinations;
+
+/// <summary>
+/// A destination's configuration in the clear, as its type reads it: the owner's values, the defaults of
+/// <see cref="IDestinationType.Fields"/>, and what the server adds. Lives for one attempt and is never logged.
+/// </summary>
+public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObject values)
+{
+    /// <summary>What a secret field reads back as; sending it back changes nothing.</summary>
+    public const string Mask = "********";
+
+    private const int MaxTextLength = 16 * 1024;
+
+    /// <summary>The project's webhook secret, for types that sign what they send.</summary>
+    public string ProjectSecret { get; init; } = "";
+
+    /// <summary>The value of a text, address, choice or document field; its default, or null, when absent.</summary>
+    public string? Text(string name) => Value(name) switch
+    {
+        JsonValue value when value.TryGetValue<string>(out var text) => text,
+        JsonObject document => document.ToJsonString(),
+        _ => Field(name).Default as string,
+    };
+
+    /// <summary>The value of a required text field.</summary>
+    public string Required(string name) =>
+        Text(name) ?? throw new InvalidOperationException($"The configuration has no {name}.");
+
+    public int Number(string name) =>
+        Value(name) is JsonValue value && value.TryGetValue<int>(out var number) ? number : (int)Field(name).Default!;
+
+    public bool Switch(string name) =>
+        Value(name) is JsonValue value && value.TryGetValue<bool>(out var on) ? on : Field(name).Default is true;
+
+    public IReadOnlyDictionary<string, string> Map(string name) =>
+        Value(name) is JsonObject map
+            ? map.ToDictionary(entry => entry.Key, entry => (string?)entry.Value ?? "")
+            : [];
+
+    private JsonNode? Value(string name) => values[Field(name).Name];
+
+    private ConfigField Field(string name) =>
+        fields.FirstOrDefault(field => field.Name == name)
+        ?? throw new ArgumentException($"'{name}' is not a declared field.", nameof(name));
+
+    /// <summary>
+    /// Holds what a caller sent against the fields of a type. Unknown members are dropped, explicit nulls count as absent.
+    /// </summary>
+    /// <param name="fields">The fields of the type.</param>
+    /// <param name="sent">The <c>config</c> object as sent.</param>
+    /// <param name="stored">The values kept so far: a masked secret takes its value from here. Null for a new destination.</param>
+    /// <returns>The values to keep, and one message for each field that is wrong.</returns>
+    public static (JsonObject Values, IReadOnlyList<(string Field, string Message)> Errors) Validate(
+        IReadOnlyList<ConfigField> fields, JsonObject sent, JsonObject? stored = null)
+    {
+        var values = new JsonObject();
+        var errors = new List<(string, string)>();
+        foreach (var field in fields)
+        {
+            var value = field.Secret ? Unmask(sent[field.Name], stored?[field.Name]) : sent[field.Name];
+            if (IsBlank(value))
+            {
+                if (field.Required)
+                    errors.Add((field.Name, $"{field.Label} is required."));
+                continue;
+            }
+
+            if (Problem(field, value!) is { } problem)
+                errors.Add((field.Name, problem));
+            else
+                values[field.Name] = value!.DeepClone();
+        }
+
+        return (values, errors);
+    }
+
+    /// <summary>A copy in which secrets are replaced by <see cref="Mask"/>: what the API reads back.</summary>
+    public static JsonObject Masked(IReadOnlyList<ConfigField> fields, JsonObject values)
+    {
+        var masked = values.DeepClone().AsObject();
+        foreach (var field in fields.Where(field => field.Secret && masked[field.Name] is not null))
+        {
+            if (field.Kind == ConfigFieldKind.Map)
+            {
+                foreach (var name in masked[field.Name]!.AsObject().Select(entry => entry.Key).ToList())
+                    masked[field.Name]![name] = Mask;
+            }
+            else
+            {
+                masked[field.Name] = Mask;
+            }
+        }
+
+        return masked;
+    }
+
+    private static JsonNode? Unmask(JsonNode? sent, JsonNode? stored)
+    {
+        if (sent is JsonValue value && value.TryGetValue<string>(out var text) && text == Mask)
+            return stored;
+        if (sent is not JsonObject map)
+            return sent;
+
+        var merged = new JsonObject();
+        foreach (var (name, entry) in map)
+        {
+            var masked = entry is JsonValue v && v.TryGetValue<string>(out var s) && s == Mask;
+            if ((masked ? (stored as JsonObject)?[name] : entry) is { } kept)
+                merged[name] = kept.DeepClone();
+        }
+
+        return merged;
+    }
+
+    private static bool IsBlank(JsonNode? value) =>
+        value is null || (value is JsonValue v && v.TryGetValue<string>(out var text) && string.IsNullOrWhiteSpace(text));
+
+    private static string? Problem(ConfigField field, JsonNode value)
+    {
+        var scalar = value as JsonValue;
+        switch (field.Kind)
+        {
+            case ConfigFieldKind.Number:
+                if (scalar is null || !scalar.TryGetValue<int>(out var number))
+                    return $"{field.Label} must be a whole number.";
+                return field.Range is var (min, max) && (number < min || number > max)
+                    ? string.Create(CultureInfo.InvariantCulture, $"{field.Label} must be between {min} and {max}.")
+                    : null;
+
+            case ConfigFieldKind.Switch:
+                return scalar is not null && scalar.TryGetValue<bool>(out _) ? null : $"{field.Label} must be true or false.";
+
+            case ConfigFieldKind.Map:
+                if (value is not JsonObject map || map.Any(entry => entry.Value?.GetValueKind() != JsonValueKind.String))
+                    return $"{field.Label} must be an object whose values are strings.";
+                return map.Select(entry => field.Check?.Invoke($"{entry.Key}: {entry.Value}")).FirstOrDefault(p => p is not null);
+
+            case ConfigFieldKind.Document:
+                return TryDocument(value, out var document)
+                    ? field.Check?.Invoke(document)
+                    : $"{field.Label} must be a JSON object, or a string that holds one.";
+
+            default:
+                if (scalar is null || !scalar.TryGetValue<string>(out var text))
+                    return $"{field.Label} must be a string.";
+                if (text.Length > MaxTextLength)
+                    return $"{field.Label} is too long.";
+                if (field.Allowed.Count > 0 && !field.Allowed.Contains(text))
+                    return $"{field.Label} must be one of: {string.Join(", ", field.Allowed)}.";
+                if (field.Kind == ConfigFieldKind.Url && !IsWebAddress(text))
+                    return $"{field.Label} must be an absolute http or https address without a user name.";
+                return field.Check?.Invoke(text);
+        }
+    }
+
+    private static bool IsWebAddress(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var uri)
+        && (uri.Scheme == Uri.UriSchemeHttps || uri.Scheme == Uri.UriSchemeHttp)
+        && uri.UserInfo.Length == 0 && uri.Host.Length > 0;
+
+    private static bool TryDocument(JsonNode value, out string document)
+    {
+        document = value is JsonObject ? value.ToJsonString() : (value as JsonValue)?.GetValueKind() == JsonValueKind.String ? (string)value! : "";
+        try
+        {
+            return JsonNode.Parse(document) is JsonObject;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,28 @@
+using System.Collections.Frozen;
+
+namespace Apertur.Destinations;
+
+/// <summary>Every destination type there is, and the lookup by name.</summary>
+public sealed class DestinationTypes
+{
+    private readonly FrozenDictionary<string, IDestinationType> _byName;
+
+    /// <param name="types">The types on offer; two of one name are a programming error.</param>
+    public DestinationTypes(IEnumerable<IDestinationType> types)
+    {
+        All = [.. types];
+        _byName = All.ToFrozenDictionary(type => type.Type, StringComparer.Ordinal);
+    }
+
+    /// <summary>THE LIST: a new type is its own file and one line here.</summary>
+    public static IReadOnlyList<IDestinationType> BuiltIn(OutboundHttp http) =>
+    [
+        new WebhookDestination(http),
+        new S3Destination(http),
+    ];
+
+    public IReadOnlyList<IDestinationType> All { get; }
+
+    /// <summary>The type of that name, or null.</summary>
+    public IDestinationType? Find(string name) => _byName.GetValueOrDefault(name);
+}

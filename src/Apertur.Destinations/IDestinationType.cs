@@ -1,0 +1,42 @@
+namespace Apertur.Destinations;
+
+/// <summary>
+/// One kind of place that photos are delivered to. This interface is the whole seam between delivery and the world.
+/// </summary>
+/// <remarks>
+/// <para>An implementation is a stateless singleton, called from many workers at once. It reports what happened and never
+/// decides what happens next: schedule, back-off, parking and state belong to the caller.</para>
+/// <para><b>Repeats.</b> <see cref="DeliverAsync"/> is called again with the same <see cref="Delivery.Id"/> after a crash, a lost
+/// reply or a lost lease, possibly while the first call still runs elsewhere. It must lead to the same single object under
+/// the same name wherever the service makes that possible.</para>
+/// <para><b>Exceptions.</b> Anything thrown is treated as <see cref="DeliveryOutcome.TryAgain"/>, except an
+/// <see cref="OperationCanceledException"/> for the given token, which means "the server stops": the attempt is not counted.
+/// Do not catch it.</para>
+/// <para><b>Secrets.</b> Reasons are shown to project members and written to logs: they name what failed and what to do, and never
+/// hold a credential, a header value or a query string.</para>
+/// <para><b>Memory.</b> The image is read from <see cref="Delivery.OpenRead"/> as a stream and never held as a whole.</para>
+/// </remarks>
+public interface IDestinationType
+{
+    /// <summary>The word for this type in the API, the database and metric labels, such as <c>s3</c>. Never changes.</summary>
+    string Type { get; }
+
+    /// <summary>What people call it, such as <c>Amazon S3 or compatible</c>.</summary>
+    string Label { get; }
+
+    /// <summary>
+    /// The configuration this type takes. Validation, masking, encryption at rest, the form and the documentation derive from it.
+    /// </summary>
+    IReadOnlyList<ConfigField> Fields { get; }
+
+    /// <summary>
+    /// Brings one image to one destination. The configuration in <see cref="Delivery.Config"/> has passed <see cref="Fields"/>.
+    /// </summary>
+    Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Finds out whether a delivery with this configuration would work, within the token's time, and leaves nothing behind where
+    /// the service allows that. <see cref="DeliveryOutcome.Accepted"/> means yes; the others say why not.
+    /// </summary>
+    Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken);
+}

@@ -1,0 +1,124 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Apertur.Destinations;
+
+/// <summary>
+/// The name an image gets at a destination, from a template such as <c>apertur/{date}/{session}/{index}-{filename}</c>.
+/// Slashes come from the template alone: a variable never adds a path segment and never yields <c>.</c> or <c>..</c>.
+/// </summary>
+public static partial class KeyTemplate
+{
+    public const string Default = "apertur/{date}/{session}/{index}-{filename}";
+
+    /// <summary>The longest key S3 and Google Cloud Storage take, in bytes of UTF-8.</summary>
+    public const int MaxKeyBytes = 1024;
+
+    // What common file systems and drives take for one name.
+    private const int MaxSegmentBytes = 255;
+    private const int MaxTemplateLength = 512;
+    private const string Variables = "{project}, {session}, {id}, {index}, {date}, {filename}, {ext}, {tag:NAME}";
+
+    /// <summary>A message when a template cannot be used, null when it can. For <see cref="ConfigField.Check"/>.</summary>
+    public static string? Problem(string template)
+    {
+        if (template.Length > MaxTemplateLength)
+            return string.Create(CultureInfo.InvariantCulture, $"The template is longer than {MaxTemplateLength} characters.");
+        if (Variable().Replace(template, "").IndexOfAny(['{', '}']) >= 0)
+            return $"The template has an unknown variable. Known are {Variables}.";
+        var fixedText = Variable().Replace(template, "x");
+        if (fixedText.Split('/').Any(segment => segment is "." or ".."))
+            return "The template must not hold the path segments . or ...";
+        return fixedText.Any(char.IsControl) || fixedText.Contains('\\', StringComparison.Ordinal)
+            ? "The template must not hold control characters or backslashes."
+            : null;
+    }
+
+    /// <summary>The key for one delivery: no leading or trailing slash, no empty segment, at most <see cref="MaxKeyBytes"/>.</summary>
+    public static string Render(string template, Delivery delivery)
+    {
+        var segments = template.Split('/', StringSplitOptions.RemoveEmptyEntries)
+            .Select(segment => Segment(Variable().Replace(segment, match => Value(match.Groups[1].Value, delivery))))
+            .Where(segment => segment.Length > 0)
+            .ToList();
+        var key = string.Join('/', segments);
+        return key.Length > 0 && Encoding.UTF8.GetByteCount(key) <= MaxKeyBytes
+            ? key
+            : Segment(delivery.ImageId.ToString() + Path.GetExtension(Safe(delivery.Filename)));
+    }
+
+    /// <summary>
+    /// The key to use when <paramref name="key"/> is taken by another image: the image's id goes before the extension, so a repeat of the
+    /// same delivery arrives at the same name.
+    /// </summary>
+    public static string Alternative(string key, Delivery delivery)
+    {
+        var slash = key.LastIndexOf('/') + 1;
+        var extension = Path.GetExtension(key[slash..]);
+        var stem = key[slash..^extension.Length];
+        return key[..slash] + Segment($"{Truncate(stem, MaxSegmentBytes - 64)}-{delivery.ImageId}{extension}");
+    }
+
+    private static string Value(string variable, Delivery delivery) => Safe(variable switch
+    {
+        "project" => delivery.ProjectName,
+        "session" => delivery.SessionId.ToString(),
+        "id" => delivery.ImageId.ToString(),
+        "index" => delivery.ImageIndex.ToString(CultureInfo.InvariantCulture),
+        "date" => delivery.ReceivedAt.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
+        "filename" => delivery.Filename,
+        "ext" => Path.GetExtension(delivery.Filename).TrimStart('.'),
+        _ => Tag(variable["tag:".Length..], delivery.Tags),
+    });
+
+    private static string Tag(string name, IReadOnlyList<string> tags) =>
+        tags.FirstOrDefault(tag => tag.StartsWith(name + ":", StringComparison.Ordinal)) is { } tag ? tag[(name.Length + 1)..] : "";
+
+    /// <summary>A stranger's text as part of one segment: separators, control, format and unpaired surrogate characters become <c>_</c>.</summary>
+    private static string Safe(string text)
+    {
+        var safe = new StringBuilder(text.Length);
+        foreach (var rune in text.EnumerateRunes())
+        {
+            var refused = rune == Rune.ReplacementChar || rune.Value is '/' or '\\' or ':' or '*' or '?' or '"' or '<' or '>' or '|'
+                || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
+                    or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse;
+            safe.Append(refused ? "_" : rune.ToString());
+        }
+
+        return safe.ToString();
+    }
+
+    private static string Segment(string segment)
+    {
+        segment = segment.Trim();
+        // "." and ".." would climb; a name of dots alone is refused by Windows and by several drives.
+        if (segment.Length > 0 && segment.All(c => c == '.'))
+            segment = new string('_', segment.Length);
+        if (Encoding.UTF8.GetByteCount(segment) <= MaxSegmentBytes)
+            return segment;
+
+        var extension = Path.GetExtension(segment);
+        if (Encoding.UTF8.GetByteCount(extension) > 16)
+            extension = "";
+        return Truncate(segment[..^extension.Length], MaxSegmentBytes - Encoding.UTF8.GetByteCount(extension)) + extension;
+    }
+
+    private static string Truncate(string text, int maxBytes)
+    {
+        var bytes = 0;
+        var length = 0;
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if ((bytes += rune.Utf8SequenceLength) > maxBytes)
+                break;
+            length += rune.Utf16SequenceLength;
+        }
+
+        return text[..length];
+    }
+
+    [GeneratedRegex(@"\{(project|session|id|index|date|filename|ext|tag:[A-Za-z0-9_.\-]{1,64})\}")]
+    private static partial Regex Variable();
+}

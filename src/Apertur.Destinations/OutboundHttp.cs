@@ -1,0 +1,88 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Apertur.Destinations;
+
+/// <summary>
+/// The only HTTP client for addresses that users give. The name is resolved, every answer vetted by <see cref="AddressGuard"/>, and the
+/// connection made to a vetted address, so a name that changes its answer gains nothing. Redirects are not followed, proxies and
+/// cookies not used.
+/// </summary>
+public sealed class OutboundHttp : IDisposable
+{
+    private static readonly TimeSpan _connectTimeout = TimeSpan.FromSeconds(10);
+
+    private readonly SocketsHttpHandler _handler;
+    private readonly HttpClient _client;
+
+    /// <param name="allowPrivateNetworks">Also reach loopback, private and link-local addresses: for tests, demos and closed networks.</param>
+    [SuppressMessage("ApiDesign", "RS0030", Justification = "This is the client that the rule points to.")]
+    public OutboundHttp(bool allowPrivateNetworks)
+    {
+        AllowPrivateNetworks = allowPrivateNetworks;
+        _handler = new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            UseProxy = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            ConnectTimeout = _connectTimeout,
+            // Long enough to profit from open connections, short enough to follow a moved host.
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
+            MaxResponseHeadersLength = 64,
+            ConnectCallback = ConnectAsync,
+        };
+        // The time of a request is its caller's to bound, by token.
+        _client = new HttpClient(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+    }
+
+    public bool AllowPrivateNetworks { get; }
+
+    /// <summary>For client libraries that want a client of their own; whatever they send takes the same guarded way.</summary>
+    [SuppressMessage("ApiDesign", "RS0030", Justification = "Shares the guarded handler.")]
+    public HttpClient CreateClient() => new(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+
+    /// <summary>Sends a request and returns when the headers of the answer are there; its body has not been read.</summary>
+    /// <exception cref="HttpRequestException">No answer; see <see cref="HttpOutcome.Of(HttpRequestException)"/>.</exception>
+    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+        _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+
+    public void Dispose()
+    {
+        _client.Dispose();
+        _handler.Dispose();
+    }
+
+    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    {
+        var host = context.DnsEndPoint.Host;
+        var addresses = IPAddress.TryParse(host, out var literal)
+            ? [literal]
+            : await Dns.GetHostAddressesAsync(host, cancellationToken).ConfigureAwait(false);
+        var reachable = AllowPrivateNetworks ? addresses : [.. addresses.Where(AddressGuard.IsPublic)];
+        if (reachable.Length == 0)
+        {
+            throw addresses.Length == 0
+                ? new SocketException((int)SocketError.HostNotFound)
+                : new AddressRefusedException();
+        }
+
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(reachable, context.DnsEndPoint.Port, cancellationToken).ConfigureAwait(false);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+}
+
+/// <summary>The address leads into a private network, and this server does not connect there.</summary>
+public sealed class AddressRefusedException() : IOException(
+    "The destination's address is not on the public internet, and this server is set up to deliver to public addresses only.");
