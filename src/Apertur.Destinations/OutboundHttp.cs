@@ -32,6 +32,8 @@ public sealed class OutboundHttp : IDisposable
             PooledConnectionLifetime = TimeSpan.FromMinutes(5),
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
             MaxResponseHeadersLength = 64,
+            // Answers are judged by their headers; a short body is read off so that the connection can be used again.
+            MaxResponseDrainSize = 16 * 1024,
             ConnectCallback = ConnectAsync,
         };
         // The time of a request is its caller's to bound, by token.
