@@ -47,7 +47,7 @@ public sealed class OutboundHttp : IDisposable
     public HttpClient CreateClient() => new(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
 
     /// <summary>Sends a request and returns when the headers of the answer are there; its body has not been read.</summary>
-    /// <exception cref="HttpRequestException">No answer; see <see cref="HttpOutcome.Of(HttpRequestException)"/>.</exception>
+    /// <exception cref="HttpRequestException">No answer; see <see cref="HttpOutcome.Of(Exception)"/>.</exception>
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
         _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
 

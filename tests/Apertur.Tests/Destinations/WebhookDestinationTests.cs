@@ -218,7 +218,7 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
         _receiver.Hangs();
         var config = Config(more: new JsonObject { ["timeoutSeconds"] = 1 });
         var outcome = await _webhook.DeliverAsync(Sample.Delivery(config), Cancellation);
-        Assert.Equal("The destination did not answer within 1 seconds.", Assert.IsType<DeliveryOutcome.TryAgain>(outcome).Reason);
+        Assert.Equal("The destination did not answer within 1 s.", Assert.IsType<DeliveryOutcome.TryAgain>(outcome).Reason);
     }
 
     [Fact]
