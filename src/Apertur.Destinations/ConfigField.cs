@@ -47,4 +47,7 @@ public sealed record ConfigField(string Name, string Label, ConfigFieldKind Kind
 
     /// <summary>A rule of this field alone, run after the kind's own: a message for a bad value, null for a good one.</summary>
     public Func<string, string?>? Check { get; init; }
+
+    /// <summary>A rule for each name and value of a <see cref="ConfigFieldKind.Map"/>: a message for a bad one, null for a good one.</summary>
+    public Func<string, string, string?>? CheckEntry { get; init; }
 }

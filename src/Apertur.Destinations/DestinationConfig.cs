@@ -14,6 +14,7 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
     public const string Mask = "********";
 
     private const int MaxTextLength = 16 * 1024;
+    private const int MaxMapEntries = 50;
 
     /// <summary>The project's webhook secret, for types that sign what they send.</summary>
     public string ProjectSecret { get; init; } = "";
@@ -33,8 +34,9 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
     public int Number(string name) =>
         Value(name) is JsonValue value && value.TryGetValue<int>(out var number) ? number : (int)Field(name).Default!;
 
-    public bool Switch(string name) =>
-        Value(name) is JsonValue value && value.TryGetValue<bool>(out var on) ? on : Field(name).Default is true;
+    /// <summary>The value of a switch; when absent its default, and null when it has none.</summary>
+    public bool? Switch(string name) =>
+        Value(name) is JsonValue value && value.TryGetValue<bool>(out var on) ? on : Field(name).Default as bool?;
 
     public IReadOnlyDictionary<string, string> Map(string name) =>
         Value(name) is JsonObject map
@@ -137,7 +139,10 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
             case ConfigFieldKind.Map:
                 if (value is not JsonObject map || map.Any(entry => entry.Value?.GetValueKind() != JsonValueKind.String))
                     return $"{field.Label} must be an object whose values are strings.";
-                return map.Select(entry => field.Check?.Invoke($"{entry.Key}: {entry.Value}")).FirstOrDefault(p => p is not null);
+                return map.Count > MaxMapEntries || map.Any(entry => ((string)entry.Value!).Length > MaxTextLength)
+                    ? string.Create(CultureInfo.InvariantCulture,
+                        $"{field.Label} takes at most {MaxMapEntries} entries of at most {MaxTextLength} characters each.")
+                    : map.Select(entry => field.CheckEntry?.Invoke(entry.Key, (string)entry.Value!)).FirstOrDefault(p => p is not null);
 
             case ConfigFieldKind.Document:
                 return TryDocument(value, out var document)

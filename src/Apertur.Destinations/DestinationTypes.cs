@@ -15,10 +15,12 @@ public sealed class DestinationTypes
     }
 
     /// <summary>THE LIST: a new type is its own file and one line here.</summary>
-    public static IReadOnlyList<IDestinationType> BuiltIn(OutboundHttp http) =>
+    /// <param name="http">The guarded way out.</param>
+    /// <param name="clock">Timestamps of signatures, time limits and <c>Retry-After</c> dates; the system's when null.</param>
+    public static IReadOnlyList<IDestinationType> BuiltIn(OutboundHttp http, TimeProvider? clock = null) =>
     [
-        new WebhookDestination(http),
-        new S3Destination(http),
+        new WebhookDestination(http, clock ?? TimeProvider.System),
+        new S3Destination(http, clock ?? TimeProvider.System),
     ];
 
     public IReadOnlyList<IDestinationType> All { get; }

@@ -32,6 +32,8 @@ public sealed class OutboundHttp : IDisposable
             PooledConnectionLifetime = TimeSpan.FromMinutes(5),
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
             MaxResponseHeadersLength = 64,
+            // Answers are judged by their headers; a short body is read off so that the connection can be used again.
+            MaxResponseDrainSize = 16 * 1024,
             ConnectCallback = ConnectAsync,
         };
         // The time of a request is its caller's to bound, by token.
@@ -45,7 +47,7 @@ public sealed class OutboundHttp : IDisposable
     public HttpClient CreateClient() => new(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
 
     /// <summary>Sends a request and returns when the headers of the answer are there; its body has not been read.</summary>
-    /// <exception cref="HttpRequestException">No answer; see <see cref="HttpOutcome.Of(HttpRequestException)"/>.</exception>
+    /// <exception cref="HttpRequestException">No answer; see <see cref="HttpOutcome.Of(Exception)"/>.</exception>
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
         _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
 
