@@ -13,7 +13,7 @@ namespace Apertur.Server.Pages;
 internal sealed class Html
 {
     // Letters of every script stay readable in the source of the page; only what markup gives a meaning to is escaped.
-    private static readonly HtmlEncoder Encoder = HtmlEncoder.Create(UnicodeRanges.All);
+    private static readonly HtmlEncoder _encoder = HtmlEncoder.Create(UnicodeRanges.All);
 
     private readonly StringBuilder _text;
 
@@ -30,7 +30,7 @@ internal sealed class Html
         foreach (var part in parts) _text.Append(part._text);
     }
 
-    public void AppendFormatted(string? text) => _text.Append(text is null ? null : Encoder.Encode(text));
+    public void AppendFormatted(string? text) => _text.Append(text is null ? null : _encoder.Encode(text));
 
     public void AppendFormatted(int number) => _text.Append(number);
 

@@ -10,7 +10,7 @@ namespace Apertur.Server.Pages;
 /// </summary>
 internal sealed class Texts
 {
-    private static readonly FrozenDictionary<string, Texts> All =
+    private static readonly FrozenDictionary<string, Texts> _all =
         new[] { "en", "fr", "es" }.ToFrozenDictionary(language => language, language => new Texts(language));
 
     private readonly FrozenDictionary<string, string> _words;
@@ -27,11 +27,11 @@ internal sealed class Texts
 
     public string this[string name] => _words[name];
 
-    public static IEnumerable<string> Languages => All.Keys;
+    public static IEnumerable<string> Languages => _all.Keys;
 
-    public static Texts In(string language) => All[language];
+    public static Texts In(string language) => _all[language];
 
-    public static bool Has(string? language) => language is not null && All.ContainsKey(language);
+    public static bool Has(string? language) => language is not null && _all.ContainsKey(language);
 
     public string Fill(string name, params ReadOnlySpan<(string Hole, object Value)> values)
     {

@@ -9,11 +9,11 @@ namespace Apertur.Server.Pages;
 /// </summary>
 internal static class UploadPage
 {
-    private static readonly Html CameraIcon = Icon(
+    private static readonly Html _cameraIcon = Icon(
         "M4 8h3l1.5-2.5h7L17 8h3a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V9a1 1 0 0 1 1-1z"
         + "M12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z");
 
-    private static readonly Html GalleryIcon = Icon(
+    private static readonly Html _galleryIcon = Icon(
         "M4 5h16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1z"
         + "M3 16l5-5 4.5 4.5L15 13l6 5M16.5 10a1 1 0 1 0 0-2 1 1 0 0 0 0 2z");
 
@@ -111,9 +111,9 @@ internal static class UploadPage
                 action="/u/{model.SessionId}{model.Look.Query}" autocomplete="off">
             {password}
             <div id="pick">
-            <label id="take" class="big" hidden>{CameraIcon}<span>{texts["takePhoto"]}</span>
+            <label id="take" class="big" hidden>{_cameraIcon}<span>{texts["takePhoto"]}</span>
             <input id="camera" type="file" accept="image/*" capture="environment"></label>
-            <label class="big">{GalleryIcon}<span>{texts["choosePhotos"]}</span>
+            <label class="big">{_galleryIcon}<span>{texts["choosePhotos"]}</span>
             <input id="gallery" type="file" name="file" multiple required accept="{accept}"></label>
             <p id="drop-hint">{texts["dropHint"]}</p>
             </div>

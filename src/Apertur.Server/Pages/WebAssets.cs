@@ -10,20 +10,20 @@ namespace Apertur.Server.Pages;
 /// </summary>
 internal static class WebAssets
 {
-    private static readonly string Root = Path.Combine(AppContext.BaseDirectory, "wwwroot");
+    private static readonly string _root = Path.Combine(AppContext.BaseDirectory, "wwwroot");
 
-    private static readonly Lazy<FrozenDictionary<string, Chunk>> Manifest = new(ReadManifest);
+    private static readonly Lazy<FrozenDictionary<string, Chunk>> _manifest = new(ReadManifest);
 
     // Only names found here at start are ever opened: a request cannot reach another file.
-    private static readonly Lazy<FrozenDictionary<string, string>> Files = new(() =>
-        Directory.GetFiles(Path.Combine(Root, "assets")).Where(path => !path.EndsWith(".br", StringComparison.Ordinal))
+    private static readonly Lazy<FrozenDictionary<string, string>> _files = new(() =>
+        Directory.GetFiles(Path.Combine(_root, "assets")).Where(path => !path.EndsWith(".br", StringComparison.Ordinal))
             .ToFrozenDictionary(path => Path.GetFileName(path)));
 
     /// <summary>The elements that load an entry's script and styles.</summary>
     /// <param name="entry">Its source, as Vite's manifest names it: <c>src/upload/page.ts</c>.</param>
     public static Html Tags(string entry)
     {
-        var chunk = Manifest.Value[entry];
+        var chunk = _manifest.Value[entry];
         var styles = StylesOf(chunk).Distinct().Select(file => (Html)$"<link rel=\"stylesheet\" href=\"/{file}\">");
         return $"{styles}<script type=\"module\" src=\"/{chunk.File}\"></script>";
     }
@@ -31,7 +31,7 @@ internal static class WebAssets
     /// <summary>GET /assets/{name}</summary>
     public static IResult Get(string name, HttpContext context)
     {
-        if (!Files.Value.TryGetValue(name, out var path)) return Results.NotFound();
+        if (!_files.Value.TryGetValue(name, out var path)) return Results.NotFound();
         var headers = context.Response.Headers;
         headers.CacheControl = "public, max-age=31536000, immutable";
         headers.Vary = HeaderNames.AcceptEncoding;
@@ -54,11 +54,11 @@ internal static class WebAssets
     }
 
     private static IEnumerable<string> StylesOf(Chunk chunk) =>
-        chunk.Imports.SelectMany(import => StylesOf(Manifest.Value[import])).Concat(chunk.Css);
+        chunk.Imports.SelectMany(import => StylesOf(_manifest.Value[import])).Concat(chunk.Css);
 
     private static FrozenDictionary<string, Chunk> ReadManifest()
     {
-        using var stream = File.OpenRead(Path.Combine(Root, "manifest.json"));
+        using var stream = File.OpenRead(Path.Combine(_root, "manifest.json"));
         return JsonSerializer.Deserialize<Dictionary<string, Chunk>>(stream, JsonSerializerOptions.Web)!.ToFrozenDictionary();
     }
 
