@@ -16,7 +16,7 @@ internal enum S3Object
 
     OtherImage,
 
-    /// <summary>The credentials may not look.</summary>
+    /// <summary>The service does not let us look.</summary>
     Unknown,
 }
 
@@ -47,6 +47,8 @@ internal sealed class S3Bucket : IDisposable
             AllowAutoRedirect = false,
             // When to try again is decided elsewhere, for every destination alike.
             MaxErrorRetry = 0,
+            // Counted apart from the former, ten by default, and taken for writes whose reply was lost as well.
+            MaxStaleConnectionRetries = 0,
             // The newer trailing checksums come in aws-chunked bodies, which Swift, Google and others refuse. The signature
             // covers the body's SHA-256 all the same.
             RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
@@ -77,8 +79,9 @@ internal sealed class S3Bucket : IDisposable
         {
             return S3Object.Absent;
         }
-        // Amazon answers so for absent objects too, when listing is not allowed.
-        catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.Forbidden)
+        // Amazon answers 403 for absent objects too, when listing is not allowed. As for other refusals: the answer to HEAD has no
+        // body and so no reason in it, while the one to the write that follows has.
+        catch (AmazonS3Exception refusal) when (refusal.StatusCode < HttpStatusCode.InternalServerError)
         {
             return S3Object.Unknown;
         }

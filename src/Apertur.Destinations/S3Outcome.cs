@@ -9,9 +9,10 @@ namespace Apertur.Destinations;
 /// <remarks>The service's own message is never passed on: it may hold the access key or the text that was signed.</remarks>
 internal static class S3Outcome
 {
-    /// <summary>What a call may throw when it is not a mistake of ours.</summary>
+    /// <summary>What a call may throw when it is not a mistake of ours. The SDK unwraps a request's failure where an I/O error is inside.</summary>
     public static bool IsFailure(Exception exception) =>
-        exception is AmazonClientException or AmazonServiceException or HttpRequestException or OperationCanceledException;
+        exception is AmazonClientException or AmazonServiceException or HttpRequestException or OperationCanceledException
+            or (IOException and not FileNotFoundException);
 
     public static DeliveryOutcome Of(Exception exception, string bucket)
     {

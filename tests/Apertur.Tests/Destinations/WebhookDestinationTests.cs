@@ -227,9 +227,7 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
         _receiver.Handles(async context =>
         {
             await context.Request.Body.ReadExactlyAsync(new byte[1], context.RequestAborted);
-            var gone = new TaskCompletionSource();
-            await using (context.RequestAborted.Register(gone.SetResult))
-                await gone.Task;
+            await Receiver.GoneAsync(context);
         });
         var config = Config("binary", new JsonObject { ["timeoutSeconds"] = 1 });
         var outcome = await _webhook.DeliverAsync(Sample.Delivery(config, length: 50_000_000), Cancellation);
