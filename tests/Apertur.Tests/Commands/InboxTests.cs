@@ -2,8 +2,10 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Commands.Demo;
+using Apertur.Tests.Destinations;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -12,7 +14,7 @@ namespace Apertur.Tests.Commands;
 /// <summary>The demo's inbox over real HTTP: what it lets in is what it claims to have verified.</summary>
 public sealed class InboxTests : IAsyncLifetime
 {
-    private const string Secret = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    private static readonly string _secret = Sample.Secret;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("apertur-inbox-").FullName;
     private readonly OutboundHttp _outbound = new(allowPrivateNetworks: true);
@@ -48,6 +50,21 @@ public sealed class InboxTests : IAsyncLifetime
         Assert.Contains("&lt;b&gt;roof&lt;/b&gt;.jpg", page, StringComparison.Ordinal);
         Assert.Contains(Convert.ToHexStringLower(SHA256.HashData(photo)), page, StringComparison.Ordinal);
         Assert.Contains("100 kB", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_the_webhook_destination_sends_arrives()
+    {
+        var webhook = new WebhookDestination(_outbound, TimeProvider.System);
+        var config = Sample.Config(webhook, new JsonObject { ["url"] = $"{_inbox.Urls.First()}/hook" });
+        var delivery = Sample.Delivery(config, 3_000_000, "Müller \"1\".jpg");
+
+        Assert.IsType<DeliveryOutcome.Accepted>(await webhook.DeliverAsync(delivery, Cancel));
+
+        Assert.Equal(Sample.Bytes(delivery), await _http.GetByteArrayAsync(
+            $"{_inbox.Urls.First()}/photos/{delivery.ImageId}", Cancel));
+        Assert.IsType<DeliveryOutcome.Accepted>(await webhook.TestAsync(config, Cancel));
+        Assert.Single(Directory.GetFiles(_folder, "*.json"));
     }
 
     [Fact]
@@ -129,11 +146,11 @@ public sealed class InboxTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
     }
 
-    private async Task StartAsync() => _inbox = await Inbox.StartAsync(_folder, 0, Secret, NullLogger.Instance, Cancel);
+    private async Task StartAsync() => _inbox = await Inbox.StartAsync(_folder, 0, _secret, NullLogger.Instance, Cancel);
 
     private async Task<HttpStatusCode> SendAsync(byte[] body, string? signature = null)
     {
-        signature ??= "sha256=" + Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(Secret), body));
+        signature ??= "sha256=" + Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(_secret), body));
         using var request = new HttpRequestMessage(HttpMethod.Post, $"{_inbox.Urls.First()}/hook")
         {
             Content = new ByteArrayContent(body),

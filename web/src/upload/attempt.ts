@@ -5,9 +5,17 @@ export interface Received {
   size_bytes: number;
 }
 
+/** Sending the same again would not help. */
+export interface Refusal {
+  kind: 'refused';
+  status: number;
+  code: string;
+  message: string;
+}
+
 export type Outcome =
   | { kind: 'received'; data: Received }
-  | { kind: 'refused'; status: number; code: string; message: string }
+  | Refusal
   | { kind: 'interrupted' }
   | { kind: 'busy'; afterMs: number };
 
@@ -45,7 +53,6 @@ export function attempt(
     request.open('POST', url);
     request.setRequestHeader('Accept', 'application/json');
     request.setRequestHeader('Idempotency-Key', parcel.key);
-    // Header values are bytes; the encoded form keeps every password sendable.
     if (password !== null) request.setRequestHeader('x-session-password', headerText(password));
     const form = new FormData();
     form.append('source', parcel.source);

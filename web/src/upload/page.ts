@@ -1,5 +1,5 @@
 import './page.css';
-import type { Outcome } from './attempt';
+import type { Refusal } from './attempt';
 import { byId } from './dom';
 import { tellParent } from './frame';
 import { limitsLine, refusalBeforeSending, type Limits } from './limits';
@@ -60,8 +60,10 @@ function start(data: PageData): void {
       refuse(photo, refusalText(texts, refusal.code, refusal.message));
       if (sessionOver.includes(refusal.code)) end(refusal);
     },
-    passwordNeeded() {
-      askPassword(texts.passwordWrong);
+    passwordNeeded(refusal) {
+      // A page that was opened before there was a password has no field for it.
+      if (password === null) end(refusal);
+      else askPassword(texts.passwordWrong);
     },
   });
 
@@ -73,7 +75,7 @@ function start(data: PageData): void {
     showSummary();
   }
 
-  function end(refusal: Extract<Outcome, { kind: 'refused' }>): void {
+  function end(refusal: Refusal): void {
     form.hidden = true;
     queue.close(refusal);
   }
@@ -150,7 +152,7 @@ function start(data: PageData): void {
   }
 
   function showPicker(known: Limits): void {
-    byId('limits').textContent = limitsLine(texts, known);
+    byId('limits').textContent = known.left === 0 ? texts.tooMany : limitsLine(texts, known);
     byId('pick').hidden = false;
     form.hidden = known.left === 0;
   }
@@ -200,7 +202,10 @@ function start(data: PageData): void {
   });
 
   window.addEventListener('beforeunload', event => {
-    if (queue.unfinished) event.preventDefault();
+    if (!queue.unfinished) return;
+    event.preventDefault();
+    // What browsers before 2023 go by.
+    event.returnValue = true;
   });
 
   done.addEventListener('click', () => {

@@ -1,4 +1,4 @@
-import { attempt, type Outcome, type Parcel, type Received } from './attempt';
+import { attempt, type Parcel, type Received, type Refusal } from './attempt';
 
 export type State = 'waiting' | 'sending' | 'interrupted' | 'busy' | 'gaveUp' | 'sent' | 'refused';
 
@@ -14,8 +14,8 @@ export interface Photo extends Parcel {
 export interface QueueEvents {
   changed(photo: Photo): void;
   received(photo: Photo, data: Received): void;
-  refused(photo: Photo, refusal: Extract<Outcome, { kind: 'refused' }>): void;
-  passwordNeeded(): void;
+  refused(photo: Photo, refusal: Refusal): void;
+  passwordNeeded(refusal: Refusal): void;
 }
 
 const atOnce = 3;
@@ -80,7 +80,7 @@ export class UploadQueue {
   }
 
   /** Refuses what has not been sent yet, for the reason that ended the session. What is on its way may still arrive. */
-  close(refusal: Extract<Outcome, { kind: 'refused' }>): void {
+  close(refusal: Refusal): void {
     for (const photo of this.#photos) {
       if (photo.state === 'sent' || photo.state === 'refused' || photo.state === 'sending') continue;
       clearTimeout(photo.timer);
@@ -112,7 +112,7 @@ export class UploadQueue {
         if (outcome.status === 401) {
           this.#wait(photo);
           this.#paused = true;
-          this.#events.passwordNeeded();
+          this.#events.passwordNeeded(outcome);
         } else {
           this.#refuse(photo, outcome);
         }
@@ -147,7 +147,7 @@ export class UploadQueue {
     this.#move(photo, 'waiting');
   }
 
-  #refuse(photo: Photo, refusal: Extract<Outcome, { kind: 'refused' }>): void {
+  #refuse(photo: Photo, refusal: Refusal): void {
     this.#move(photo, 'refused');
     this.#events.refused(photo, refusal);
   }

@@ -15,12 +15,14 @@ export class Row {
     this.#texts = texts;
     // Stays where the browser cannot show the photo itself.
     const kind = name.split('.').pop()?.slice(0, 4).toUpperCase() ?? '';
-    this.#tile = make('div', { className: 'tile', textContent: kind, ariaHidden: 'true' });
-    this.#progress = make('progress', { max: 1, value: 0, ariaLabel: fill(texts.progressNamed, { name }) });
+    this.#tile = make('div', { className: 'tile', textContent: kind });
+    this.#tile.setAttribute('aria-hidden', 'true');
+    this.#progress = make('progress', { max: 1, value: 0 });
+    this.#progress.setAttribute('aria-label', fill(texts.progressNamed, { name }));
     this.#retry = make('button', {
-      type: 'button', className: 'retry', textContent: texts.retry, hidden: true,
-      ariaLabel: fill(texts.retryNamed, { name }), onclick: onRetry,
+      type: 'button', className: 'retry', textContent: texts.retry, hidden: true, onclick: onRetry,
     });
+    this.#retry.setAttribute('aria-label', fill(texts.retryNamed, { name }));
     const text = make(
       'div', { className: 'text' }, make('bdi', { className: 'name', textContent: name }), this.#status, this.#progress,
     );

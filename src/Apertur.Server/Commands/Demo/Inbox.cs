@@ -78,9 +78,9 @@ internal static partial class Inbox
 
         try
         {
-            var item = await store.AddAsync(body, aborted);
-            Received(logger, item.Id, item.Size);
-            return Results.Json(new { received = item.Id });
+            await store.AddAsync(body, aborted);
+            Received(logger, body.Length);
+            return Results.Json(new { message = "The signature and the SHA-256 are right" });
         }
         catch (InvalidDataException exception)
         {
@@ -123,8 +123,8 @@ internal static partial class Inbox
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "inbox.received {ImageId} {Bytes} bytes")]
-    private static partial void Received(ILogger logger, Guid imageId, long bytes);
+    [LoggerMessage(Level = LogLevel.Information, Message = "inbox.received {BodyBytes} bytes")]
+    private static partial void Received(ILogger logger, long bodyBytes);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "inbox.refused {Reason}")]
     private static partial void Refused(ILogger logger, string reason);

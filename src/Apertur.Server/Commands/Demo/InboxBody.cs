@@ -46,6 +46,7 @@ internal sealed unsafe class InboxBody : IDisposable
         }
     }
 
+    /// <summary>All zeros in a destination's test, which is answered but not kept.</summary>
     public Guid ImageId { get; private set; }
 
     public string SessionId { get; private set; } = "";
@@ -54,10 +55,10 @@ internal sealed unsafe class InboxBody : IDisposable
 
     public string MimeType { get; private set; } = "";
 
-    public string Sha256 { get; private set; } = "";
+    private string Sha256 { get; set; } = "";
 
-    /// <summary>Writes the photo's bytes and returns their SHA-256 in lower-case hexadecimal.</summary>
-    /// <exception cref="InvalidDataException">The text is not base64.</exception>
+    /// <summary>Writes the photo's bytes and returns their SHA-256 in lower-case hexadecimal, which is the one it came with.</summary>
+    /// <exception cref="InvalidDataException">The text is not base64, or the bytes have another SHA-256.</exception>
     public string DecodeTo(Stream photo)
     {
         var text = new ReadOnlySpan<byte>(_start + _dataStart, _dataLength);
@@ -92,7 +93,10 @@ internal sealed unsafe class InboxBody : IDisposable
             if (unescaped is not null) ArrayPool<byte>.Shared.Return(unescaped);
         }
 
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
+        var computed = Convert.ToHexStringLower(hash.GetHashAndReset());
+        return computed.Equals(Sha256, StringComparison.OrdinalIgnoreCase)
+            ? computed
+            : throw new InvalidDataException("The photo's bytes do not have the SHA-256 that the delivery names");
     }
 
     public void Dispose()
@@ -107,13 +111,14 @@ internal sealed unsafe class InboxBody : IDisposable
         var reader = new Utf8JsonReader(new ReadOnlySpan<byte>(_start, _length));
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject) throw new JsonException();
+        var hasImageId = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var name = reader.GetString();
             reader.Read();
             switch (name)
             {
-                case "image_id": ImageId = reader.GetGuid(); break;
+                case "image_id": (ImageId, hasImageId) = (reader.GetGuid(), true); break;
                 case "session_id": SessionId = reader.GetString() ?? ""; break;
                 case "filename": FileName = reader.GetString() ?? ""; break;
                 case "mime_type": MimeType = reader.GetString() ?? ""; break;
@@ -127,7 +132,7 @@ internal sealed unsafe class InboxBody : IDisposable
             }
         }
 
-        if (ImageId == Guid.Empty || Sha256.Length == 0 || _dataStart < 0)
+        if (!hasImageId || Sha256.Length == 0 || _dataStart < 0)
             throw new InvalidDataException("The body lacks image_id, sha256 or data");
     }
 }

@@ -14,9 +14,8 @@ internal static class InboxPage
         <h1>Inbox</h1>
         <p>Photos that a webhook received from Apertur, on this machine. It checked the signature and the SHA-256 of each.</p>
         </header>
+        <ul id="photos" aria-live="polite" aria-relevant="additions">{items.Select(Item)}</ul>
         <p id="empty">Nothing has arrived yet. Open the upload link, take a photo, and it appears here.</p>
-        <ul id="photos" aria-live="polite" aria-relevant="additions">
-        {items.Select(Item)}</ul>
         </main>
         """);
 
