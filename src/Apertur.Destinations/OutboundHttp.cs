@@ -5,9 +5,9 @@ using System.Net.Sockets;
 namespace Apertur.Destinations;
 
 /// <summary>
-/// The only HTTP client for addresses that users give. The name is resolved, every answer vetted by <see cref="AddressGuard"/>, and the
-/// connection made to a vetted address, so a name that changes its answer gains nothing. Redirects are not followed, proxies and
-/// cookies not used.
+/// The only HTTP client for addresses that users give. The name is resolved, every answer vetted by
+/// <see cref="AddressGuard"/>, and the connection made to a vetted address, so a name that changes its answer gains nothing.
+/// Redirects are not followed, proxies and cookies not used.
 /// </summary>
 public sealed class OutboundHttp : IDisposable
 {
@@ -19,7 +19,8 @@ public sealed class OutboundHttp : IDisposable
     private readonly SocketsHttpHandler _handler;
     private readonly HttpClient _client;
 
-    /// <param name="allowPrivateNetworks">Also reach loopback, private and link-local addresses: for tests, demos and closed networks.</param>
+    /// <param name="allowPrivateNetworks">Also reach loopback, private and link-local addresses: for tests, demos and closed
+    /// networks.</param>
     [SuppressMessage("ApiDesign", "RS0030", Justification = "This is the client that the rule points to.")]
     public OutboundHttp(bool allowPrivateNetworks)
     {
@@ -46,8 +47,9 @@ public sealed class OutboundHttp : IDisposable
     public bool AllowPrivateNetworks { get; }
 
     /// <summary>
-    /// For client libraries that want a client of their own; whatever they send takes the same guarded way. Libraries read answers
-    /// into memory, so one of more than <see cref="MaxAnswerBytes"/> fails the request: this is for sending, not for fetching.
+    /// For client libraries that want a client of their own; whatever they send takes the same guarded way. Libraries read
+    /// answers into memory, so one of more than <see cref="MaxAnswerBytes"/> fails the request: this is for sending, not for
+    /// fetching.
     /// </summary>
     [SuppressMessage("ApiDesign", "RS0030", Justification = "Shares the guarded handler.")]
     public HttpClient CreateClient() =>
@@ -93,7 +95,8 @@ public sealed class OutboundHttp : IDisposable
 
     private sealed class AnswerLimit(HttpMessageHandler inner) : DelegatingHandler(inner)
     {
-        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        protected override async Task<HttpResponseMessage> SendAsync(
+            HttpRequestMessage request, CancellationToken cancellationToken)
         {
             var response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
             // The answer to HEAD tells the length of a body that does not come.

@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Apertur.Tests.Destinations;
 
-/// <summary>Stands before a real S3 server and makes happen what the server alone does not: refusals, hanging, lost replies.</summary>
+/// <summary>
+/// Stands before a real S3 server and makes happen what the server alone does not: refusals, hanging, lost replies.
+/// </summary>
 internal sealed class Relay : IAsyncDisposable
 {
     private readonly OutboundHttp _http = new(allowPrivateNetworks: true);
@@ -106,7 +108,8 @@ internal sealed class Relay : IAsyncDisposable
     {
         var incoming = context.Request;
         _seen.Enqueue(incoming.Method + (incoming.Headers.ContainsKey("If-None-Match") ? " if-none-match" : ""));
-        using var request = new HttpRequestMessage(new HttpMethod(incoming.Method), _upstream + context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
+        var target = _upstream + context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+        using var request = new HttpRequestMessage(new HttpMethod(incoming.Method), target);
         if (incoming.ContentLength is not null)
             request.Content = new StreamContent(incoming.Body);
         foreach (var (name, values) in incoming.Headers.Where(header => header.Key is not "Expect" and not "Connection"))

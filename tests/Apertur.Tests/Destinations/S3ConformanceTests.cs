@@ -54,7 +54,7 @@ public sealed class S3ConformanceTests : DestinationConformance
         yield return ("unpaid", () => Answering(403, "AccountProblem"), Outcome<DeliveryOutcome.Broken>());
         yield return ("too large", () => Answering(400, "EntityTooLarge"), Outcome<DeliveryOutcome.GiveUp>());
         yield return ("elsewhere", () => Answering(301, "PermanentRedirect"), Outcome<DeliveryOutcome.Broken>());
-        yield return ("not an S3 service", () => Answering(405, "<html>\ntesting wrong-secret-key"), Outcome<DeliveryOutcome.TryAgain>());
+        yield return ("not an S3 service", () => Answering(405, "<html>wrong-secret-key"), Outcome<DeliveryOutcome.TryAgain>());
     }
 
     protected override JsonObject Hang(out Task underWay)
