@@ -7,8 +7,7 @@ namespace Apertur.Server.Sessions;
 /// <summary>A text, usually a session's link, as a QR code (ISO/IEC 18004).</summary>
 internal static class QrCode
 {
-    // What the standard demands around a code.
-    private const int QuietZone = 4;
+    private const int QuietZone = QrLayout.QuietZone;
 
     /// <summary>The picture as an answer to a request.</summary>
     public static IResult Draw(string content, QrStyle style) => new Picture(Render(content, style), ContentType(style.Format));

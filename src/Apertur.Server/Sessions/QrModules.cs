@@ -33,6 +33,8 @@ internal sealed class QrModules
     /// Whether a corner of a dark module stands free, so that it may be rounded: its neighbours on both sides of that corner are light.
     /// Modules that touch stay one piece, which keeps finder patterns solid and the edges where scanners expect them.
     /// </summary>
+    /// <param name="x">Column of the module.</param>
+    /// <param name="y">Row of the module.</param>
     /// <param name="right">-1 for a left corner, 1 for a right one.</param>
     /// <param name="down">-1 for an upper corner, 1 for a lower one.</param>
     public bool IsFreeCorner(int x, int y, int right, int down) => !this[x + right, y] && !this[x, y + down];

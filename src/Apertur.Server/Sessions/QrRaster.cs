@@ -14,34 +14,36 @@ internal sealed class QrRaster
     private const byte Frame = 1;
     private const byte Ink = 2;
 
+    private const int FrameLine = 0;
+    private const int GroundLine = 1;
+    private const int FirstModuleLine = 2;
+
     // Upper left, upper right, lower left, lower right.
     private static readonly byte[] RoundCorners = [4, 8, 16, 32];
 
     private readonly int side;
 
-    // What each module of the whole picture is, row by row: ground, frame, or ink with those of its corners that are round.
-    private readonly byte[] modules;
-    private readonly int modulesSide;
+    // What can be at the crossing of a row and a column: frame, ground, or ink with those of its corners that are round.
+    private readonly byte[,] looks;
 
-    // For every place along one side of the picture: the module it is in (from the picture's edge), and where in it (-0.5 to 0.5).
-    private readonly int[] module;
+    // For every place along one side of the picture: the row or column of looks it is in, and where in that module (-0.5 to 0.5).
+    private readonly int[] line;
     private readonly float[] offset;
 
     private QrRaster(QrLayout layout, QrStyle style)
     {
         side = style.Size;
-        modulesSide = layout.Side;
-        modules = new byte[modulesSide * modulesSide];
-        for (var i = 0; i < modules.Length; i++)
-            modules[i] = Look(layout, i % modulesSide, i / modulesSide, style.Rounded);
-
-        module = new int[side * Samples];
+        looks = Looks(layout.Modules, style.Rounded);
+        line = new int[side * Samples];
         offset = new float[side * Samples];
-        for (var i = 0; i < module.Length; i++)
+        for (var i = 0; i < line.Length; i++)
         {
-            var position = (i + 0.5) / module.Length * modulesSide;
-            module[i] = (int)position;
-            offset[i] = (float)(position - module[i] - 0.5);
+            var fromEdge = (i + 0.5) / line.Length * layout.Side;
+            var module = Math.Floor(fromEdge - layout.Margin);
+            offset[i] = (float)(fromEdge - layout.Margin - module - 0.5);
+            line[i] = fromEdge < layout.Border || fromEdge > layout.Side - layout.Border ? FrameLine
+                : module < 0 || module >= layout.Modules.Side ? GroundLine
+                : FirstModuleLine + (int)module;
         }
     }
 
@@ -53,51 +55,51 @@ internal sealed class QrRaster
     {
         var palette = new List<Rgb>();
         for (var frame = 0; frame <= SamplesPerPixel; frame++)
-            for (var ink = 0; ink <= SamplesPerPixel - frame; ink++)
-            {
-                byte Mix(Func<Rgb, byte> part) => (byte)(
-                    ((part(style.Foreground) * ink) + (part(style.BorderColour) * frame)
-                        + (part(style.Background) * (SamplesPerPixel - ink - frame)) + (SamplesPerPixel / 2)) / SamplesPerPixel);
-                palette.Add(new Rgb(Mix(colour => colour.R), Mix(colour => colour.G), Mix(colour => colour.B)));
-            }
+        for (var ink = 0; ink <= SamplesPerPixel - frame; ink++)
+        {
+            byte Mix(Func<Rgb, byte> part) => (byte)(
+                ((part(style.Foreground) * ink) + (part(style.BorderColour) * frame)
+                    + (part(style.Background) * (SamplesPerPixel - ink - frame)) + (SamplesPerPixel / 2)) / SamplesPerPixel);
+            palette.Add(new Rgb(Mix(colour => colour.R), Mix(colour => colour.G), Mix(colour => colour.B)));
+        }
 
         return [.. palette];
     }
 
     private static byte IndexOf(int ink, int frame) => (byte)((frame * (SamplesPerPixel + 1)) - (frame * (frame - 1) / 2) + ink);
 
-    private static byte Look(QrLayout layout, int x, int y, bool rounded)
+    private static byte[,] Looks(QrModules modules, bool rounded)
     {
-        if (layout.IsBorder(x) || layout.IsBorder(y))
-            return Frame;
-        var (column, row) = (x - layout.Margin, y - layout.Margin);
-        if (!layout.Modules[column, row])
-            return Ground;
-        var look = Ink;
-        for (var corner = 0; rounded && corner < 4; corner++)
+        var looks = new byte[FirstModuleLine + modules.Side, FirstModuleLine + modules.Side];
+        for (var i = 0; i < looks.GetLength(0); i++)
+            looks[FrameLine, i] = looks[i, FrameLine] = Frame;
+        for (var y = 0; y < modules.Side; y++)
+        for (var x = 0; x < modules.Side; x++)
         {
-            if (layout.Modules.IsFreeCorner(column, row, corner % 2 == 0 ? -1 : 1, corner < 2 ? -1 : 1))
-                look |= RoundCorners[corner];
+            var look = modules[x, y] ? Ink : Ground;
+            for (var corner = 0; rounded && look >= Ink && corner < 4; corner++)
+                look |= modules.IsFreeCorner(x, y, corner % 2 == 0 ? -1 : 1, corner < 2 ? -1 : 1) ? RoundCorners[corner] : Ground;
+            looks[FirstModuleLine + y, FirstModuleLine + x] = look;
         }
 
-        return look;
+        return looks;
     }
 
     private byte[] Pixels()
     {
         var pixels = new byte[side * side];
         for (var y = 0; y < side; y++)
-            for (var x = 0; x < side; x++)
-                pixels[(y * side) + x] = Pixel(x * Samples, y * Samples);
+        for (var x = 0; x < side; x++)
+            pixels[(y * side) + x] = Pixel(x * Samples, y * Samples);
         return pixels;
     }
 
     private byte Pixel(int x, int y)
     {
         const int last = Samples - 1;
-        if (module[x] == module[x + last] && module[y] == module[y + last])
+        if (line[x] == line[x + last] && line[y] == line[y + last])
         {
-            var look = modules[(module[y] * modulesSide) + module[x]];
+            var look = looks[line[y], line[x]];
             if (look <= Ink)
                 return IndexOf(look == Ink ? SamplesPerPixel : 0, look == Frame ? SamplesPerPixel : 0);
 
@@ -109,12 +111,12 @@ internal sealed class QrRaster
         var ink = 0;
         var frame = 0;
         for (var down = 0; down < Samples; down++)
-            for (var right = 0; right < Samples; right++)
-            {
-                var seen = See(x + right, y + down);
-                ink += seen == Ink ? 1 : 0;
-                frame += seen == Frame ? 1 : 0;
-            }
+        for (var right = 0; right < Samples; right++)
+        {
+            var seen = See(x + right, y + down);
+            ink += seen == Ink ? 1 : 0;
+            frame += seen == Frame ? 1 : 0;
+        }
 
         return IndexOf(ink, frame);
     }
@@ -122,7 +124,7 @@ internal sealed class QrRaster
     /// <summary>What is at one place: ground, frame or ink.</summary>
     private byte See(int x, int y)
     {
-        var look = modules[(module[y] * modulesSide) + module[x]];
+        var look = looks[line[y], line[x]];
         if (look <= Ink)
             return look;
 

@@ -6,8 +6,8 @@ namespace Apertur.Server.Sessions;
 /// <summary>How a QR code is to look. Every style that can be asked for gives a picture that scans.</summary>
 internal sealed partial record QrStyle
 {
-    // Of luma's 255. Less leaves too little for glare, a dim screen or a bad print.
-    private const double LeastContrast = 0.4 * 255;
+    // Of 255. Less leaves too little for glare, a dim screen or a bad print.
+    private const double LeastContrast = 100;
 
     /// <summary>One of <see cref="Formats"/>.</summary>
     public string Format { get; init; } = "png";
