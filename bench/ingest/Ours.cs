@@ -25,8 +25,9 @@ internal sealed class Ours : Peer
     public static Ours Start(string program, string folder, int port)
     {
         var data = Path.Combine(folder, "ours");
-        var init = new ProcessStartInfo(program, ["init", "--data", data, "--email", "bench@example.com", "--password", "bench-bench-bench",
-            "--project", "Bench", "--json"]) { RedirectStandardOutput = true };
+        string[] arguments =
+            ["init", "--data", data, "--email", "bench@example.com", "--password", "bench-bench-bench", "--project", "Bench", "--json"];
+        var init = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true };
         using var made = Process.Start(init)!;
         using var printed = JsonDocument.Parse(made.StandardOutput.ReadToEnd());
         made.WaitForExit();

@@ -1,4 +1,5 @@
 using Apertur.Server.Auth;
+using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Pages;
 using Apertur.Server.ProjectData;
@@ -38,6 +39,7 @@ internal static class Routes
         api.MapGet("/stats", ProjectDataApi.Stats);
 
         api.MapGet("/uploads/{id}/download", UploadApi.Download);
+        api.MapPost("/uploads/{id}/retry", DeliveriesApi.Retry);
 
         api.MapGet("/projects/{projectId}/destinations", DestinationsApi.List);
         api.MapPost("/projects/{projectId}/destinations", DestinationsApi.Create);

@@ -23,6 +23,7 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(Page<UploadRow>))]
 [JsonSerializable(typeof(StatsResponse))]
 [JsonSerializable(typeof(HealthResponse))]
+[JsonSerializable(typeof(MessageResponse))]
 internal sealed partial class WireJson : JsonSerializerContext
 {
     /// <summary>The instance everything uses. Text stays readable: answers are JSON with nosniff, never part of a page.</summary>

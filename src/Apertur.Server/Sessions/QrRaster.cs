@@ -53,13 +53,13 @@ internal sealed class QrRaster
     {
         var palette = new List<Rgb>();
         for (var frame = 0; frame <= SamplesPerPixel; frame++)
-        for (var ink = 0; ink <= SamplesPerPixel - frame; ink++)
-        {
-            byte Mix(Func<Rgb, byte> part) => (byte)(
-                ((part(style.Foreground) * ink) + (part(style.BorderColour) * frame)
-                    + (part(style.Background) * (SamplesPerPixel - ink - frame)) + (SamplesPerPixel / 2)) / SamplesPerPixel);
-            palette.Add(new Rgb(Mix(colour => colour.R), Mix(colour => colour.G), Mix(colour => colour.B)));
-        }
+            for (var ink = 0; ink <= SamplesPerPixel - frame; ink++)
+            {
+                byte Mix(Func<Rgb, byte> part) => (byte)(
+                    ((part(style.Foreground) * ink) + (part(style.BorderColour) * frame)
+                        + (part(style.Background) * (SamplesPerPixel - ink - frame)) + (SamplesPerPixel / 2)) / SamplesPerPixel);
+                palette.Add(new Rgb(Mix(colour => colour.R), Mix(colour => colour.G), Mix(colour => colour.B)));
+            }
 
         return [.. palette];
     }
@@ -87,8 +87,8 @@ internal sealed class QrRaster
     {
         var pixels = new byte[side * side];
         for (var y = 0; y < side; y++)
-        for (var x = 0; x < side; x++)
-            pixels[(y * side) + x] = Pixel(x * Samples, y * Samples);
+            for (var x = 0; x < side; x++)
+                pixels[(y * side) + x] = Pixel(x * Samples, y * Samples);
         return pixels;
     }
 
@@ -109,12 +109,12 @@ internal sealed class QrRaster
         var ink = 0;
         var frame = 0;
         for (var down = 0; down < Samples; down++)
-        for (var right = 0; right < Samples; right++)
-        {
-            var seen = See(x + right, y + down);
-            ink += seen == Ink ? 1 : 0;
-            frame += seen == Frame ? 1 : 0;
-        }
+            for (var right = 0; right < Samples; right++)
+            {
+                var seen = See(x + right, y + down);
+                ink += seen == Ink ? 1 : 0;
+                frame += seen == Frame ? 1 : 0;
+            }
 
         return IndexOf(ink, frame);
     }

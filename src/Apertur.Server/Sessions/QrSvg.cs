@@ -18,15 +18,15 @@ internal static class QrSvg
         svg.Append(CultureInfo.InvariantCulture, $"<path fill=\"#{style.Foreground.Hex}\" d=\"");
         var modules = layout.Modules;
         for (var y = 0; y < modules.Side; y++)
-        for (var x = 0; x < modules.Side; x++)
-        {
-            if (!modules[x, y])
-                continue;
-            var first = x;
-            while (modules[x + 1, y])
-                x++;
-            AppendRun(svg, layout, first, x, y, style.Rounded);
-        }
+            for (var x = 0; x < modules.Side; x++)
+            {
+                if (!modules[x, y])
+                    continue;
+                var first = x;
+                while (modules[x + 1, y])
+                    x++;
+                AppendRun(svg, layout, first, x, y, style.Rounded);
+            }
 
         return svg.Append("\"/></svg>").ToString();
     }

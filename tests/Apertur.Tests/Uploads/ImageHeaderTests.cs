@@ -2,23 +2,25 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Text;
 using Apertur.Server.Uploads;
+using Microsoft.Win32.SafeHandles;
 
 namespace Apertur.Tests.Uploads;
 
 public sealed class ImageHeaderTests : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("apertur-headers-").FullName;
+    private readonly SafeFileHandle _file = File.OpenHandle(
+        Path.Combine(Path.GetTempPath(), $"apertur-header-{Guid.NewGuid()}"),
+        FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => _file.Dispose();
 
     private static byte[] Photo(string name) => File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Photos", name));
 
     private ImageSize? SizeOf(byte[] bytes, string type)
     {
-        var path = Path.Combine(_folder, Guid.NewGuid().ToString());
-        File.WriteAllBytes(path, bytes);
-        using var file = File.OpenHandle(path);
-        return ImageHeader.SizeOf(file, bytes.Length, type);
+        RandomAccess.SetLength(_file, bytes.Length);
+        RandomAccess.Write(_file, bytes, 0);
+        return ImageHeader.SizeOf(_file, bytes.Length, type);
     }
 
     [Theory]
