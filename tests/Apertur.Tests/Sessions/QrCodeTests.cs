@@ -31,7 +31,7 @@ public sealed class QrCodeTests
     {
         var style = Style(query);
 
-        Assert.Equal(Link, await QrScan.Read(QrCode.Render(Link, style), "." + style.Format));
+        Assert.Equal(Link, await QrScan.ReadAsync(QrCode.Render(Link, style), "." + style.Format));
     }
 
     [Theory]
@@ -41,7 +41,7 @@ public sealed class QrCodeTests
     public async Task Smallest_picture_of_any_usual_link_scans(string link)
     {
         foreach (var format in QrStyle.Formats)
-            Assert.Equal(link, await QrScan.Read(QrCode.Render(link, Style($"size=64&format={format}")), "." + format));
+            Assert.Equal(link, await QrScan.ReadAsync(QrCode.Render(link, Style($"size=64&format={format}")), "." + format));
     }
 
     [Fact]
@@ -49,7 +49,7 @@ public sealed class QrCodeTests
     {
         var link = "https://photos.example.com/" + new string('a', 300) + "/u/3f0c7c1e-8f0b-4f0e-9d3a-0c9d3a1b2c3d";
 
-        Assert.Equal(link, await QrScan.Read(QrCode.Render(link, Style("style=rounded"))));
+        Assert.Equal(link, await QrScan.ReadAsync(QrCode.Render(link, Style("style=rounded"))));
     }
 
     [Theory]
@@ -175,7 +175,7 @@ public sealed class QrCodeTests
         // Black on white with colours, white on black without.
         Assert.Equal(ansi, text.Contains('\e', StringComparison.Ordinal));
         Assert.InRange(lines.Length, 15, 24);
-        Assert.Equal(Link, await QrScan.Read(Photograph(lines, ink: ansi ? Rgb.Black : Rgb.White, ground: ansi ? Rgb.White : Rgb.Black)));
+        Assert.Equal(Link, await QrScan.ReadAsync(Photograph(lines, ink: ansi ? Rgb.Black : Rgb.White, ground: ansi ? Rgb.White : Rgb.Black)));
     }
 
     /// <summary>What a terminal shows, with characters of 8 by 16 pixels.</summary>
