@@ -29,6 +29,9 @@ require_toolchain() {
   [ "$missing" -eq 0 ]
 }
 
+# The fingerprint of the sources that the program was last built from; see `run`.
+built=$root/artifacts/built-from
+
 # quiet_build PROJECT: a Release build whose output is shown only when it fails, and on standard error. Builds in the same
 # folder wait for each other (where `flock` exists), and no build server stays behind.
 quiet_build() {
@@ -36,6 +39,7 @@ quiet_build() {
   (
     cd "$root"
     ! command -v flock >/dev/null || flock 9
+    rm -f "$built" # whatever it says, it will not be true of what is built now
     # 9>&-: what the build starts must not hold the lock.
     if ! dotnet build "$1" -c Release --disable-build-servers -v minimal >"artifacts/build.log" 2>&1 9>&-; then
       cat "artifacts/build.log" >&2

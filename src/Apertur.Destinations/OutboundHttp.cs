@@ -5,18 +5,22 @@ using System.Net.Sockets;
 namespace Apertur.Destinations;
 
 /// <summary>
-/// The only HTTP client for addresses that users give. The name is resolved, every answer vetted by <see cref="AddressGuard"/>, and the
-/// connection made to a vetted address, so a name that changes its answer gains nothing. Redirects are not followed, proxies and
-/// cookies not used.
+/// The only HTTP client for addresses that users give. The name is resolved, every answer vetted by
+/// <see cref="AddressGuard"/>, and the connection made to a vetted address, so a name that changes its answer gains nothing.
+/// Redirects are not followed, proxies and cookies not used.
 /// </summary>
 public sealed class OutboundHttp : IDisposable
 {
+    /// <summary>Longest answer that a client library gets to see. Lists and errors of storage services are far below.</summary>
+    public const int MaxAnswerBytes = 1024 * 1024;
+
     private static readonly TimeSpan _connectTimeout = TimeSpan.FromSeconds(10);
 
     private readonly SocketsHttpHandler _handler;
     private readonly HttpClient _client;
 
-    /// <param name="allowPrivateNetworks">Also reach loopback, private and link-local addresses: for tests, demos and closed networks.</param>
+    /// <param name="allowPrivateNetworks">Also reach loopback, private and link-local addresses: for tests, demos and closed
+    /// networks.</param>
     [SuppressMessage("ApiDesign", "RS0030", Justification = "This is the client that the rule points to.")]
     public OutboundHttp(bool allowPrivateNetworks)
     {
@@ -42,9 +46,14 @@ public sealed class OutboundHttp : IDisposable
 
     public bool AllowPrivateNetworks { get; }
 
-    /// <summary>For client libraries that want a client of their own; whatever they send takes the same guarded way.</summary>
+    /// <summary>
+    /// For client libraries that want a client of their own; whatever they send takes the same guarded way. Libraries read
+    /// answers into memory, so one of more than <see cref="MaxAnswerBytes"/> fails the request: this is for sending, not for
+    /// fetching.
+    /// </summary>
     [SuppressMessage("ApiDesign", "RS0030", Justification = "Shares the guarded handler.")]
-    public HttpClient CreateClient() => new(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+    public HttpClient CreateClient() =>
+        new(new AnswerLimit(_handler), disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
 
     /// <summary>Sends a request and returns when the headers of the answer are there; its body has not been read.</summary>
     /// <exception cref="HttpRequestException">No answer; see <see cref="HttpOutcome.Of(Exception)"/>.</exception>
@@ -81,6 +90,28 @@ public sealed class OutboundHttp : IDisposable
         {
             socket.Dispose();
             throw;
+        }
+    }
+
+    private sealed class AnswerLimit(HttpMessageHandler inner) : DelegatingHandler(inner)
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(
+            HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            var response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
+            // The answer to HEAD tells the length of a body that does not come.
+            if (request.Method == HttpMethod.Head)
+                return response;
+            try
+            {
+                await response.Content.LoadIntoBufferAsync(MaxAnswerBytes, cancellationToken).ConfigureAwait(false);
+                return response;
+            }
+            catch
+            {
+                response.Dispose();
+                throw;
+            }
         }
     }
 }

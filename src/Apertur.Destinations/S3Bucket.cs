@@ -16,14 +16,19 @@ internal enum S3Object
 
     OtherImage,
 
-    /// <summary>The credentials may not look.</summary>
+    /// <summary>The service does not let us look.</summary>
     Unknown,
 }
 
-/// <summary>One bucket for the time of one attempt: the few calls a delivery needs, with settings that every S3-compatible service takes.</summary>
+/// <summary>
+/// One bucket for the time of one attempt: the few calls a delivery needs, with settings that every S3-compatible service
+/// takes.
+/// </summary>
 internal sealed class S3Bucket : IDisposable
 {
-    /// <summary>Largest object sent in one request, and the size of a part of larger ones (services ask for at least 5 MiB).</summary>
+    /// <summary>
+    /// Largest object sent in one request, and the size of a part of larger ones (services ask for at least 5 MiB).
+    /// </summary>
     public const int PartBytes = 8 * 1024 * 1024;
 
     private const string ImageId = "apertur-image-id";
@@ -47,6 +52,8 @@ internal sealed class S3Bucket : IDisposable
             AllowAutoRedirect = false,
             // When to try again is decided elsewhere, for every destination alike.
             MaxErrorRetry = 0,
+            // Counted apart from the former, ten by default, and taken for writes whose reply was lost as well.
+            MaxStaleConnectionRetries = 0,
             // The newer trailing checksums come in aws-chunked bodies, which Swift, Google and others refuse. The signature
             // covers the body's SHA-256 all the same.
             RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
@@ -77,8 +84,9 @@ internal sealed class S3Bucket : IDisposable
         {
             return S3Object.Absent;
         }
-        // Amazon answers so for absent objects too, when listing is not allowed.
-        catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.Forbidden)
+        // Amazon answers 403 for absent objects too, when listing is not allowed. As for other refusals: the answer to HEAD
+        // has no body and so no reason in it, while the one to the write that follows has.
+        catch (AmazonS3Exception refusal) when (refusal.StatusCode < HttpStatusCode.InternalServerError)
         {
             return S3Object.Unknown;
         }
@@ -183,14 +191,17 @@ internal sealed class S3Bucket : IDisposable
             await _client.CompleteMultipartUploadAsync(complete, _patience.Token).ConfigureAwait(false);
         }
         // The parts are there; sending them all again for a header would be a waste.
-        catch (AmazonS3Exception refusal) when (complete.IfNoneMatch is not null && refusal.StatusCode == HttpStatusCode.NotImplemented)
+        catch (AmazonS3Exception refusal)
+            when (complete.IfNoneMatch is not null && refusal.StatusCode == HttpStatusCode.NotImplemented)
         {
             complete.IfNoneMatch = null;
             await _client.CompleteMultipartUploadAsync(complete, _patience.Token).ConfigureAwait(false);
         }
     }
 
-    /// <summary>Parts without an object cost their owner money and show nowhere. They go even when the server is stopping.</summary>
+    /// <summary>
+    /// Parts without an object cost their owner money and show nowhere. They go even when the server is stopping.
+    /// </summary>
     private async Task AbortAsync(string key, string uploadId)
     {
         using var limit = new CancellationTokenSource(S3Destination.CleanUpTime, _patience.Clock);

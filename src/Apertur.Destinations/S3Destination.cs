@@ -10,11 +10,12 @@ namespace Apertur.Destinations;
 /// Puts every image as one object into a bucket of Amazon S3 or of any service that speaks its language.
 /// </summary>
 /// <remarks>
-/// <b>One object.</b> The name comes from the template, so a repeat arrives at the same one. Objects carry the image's id: one that is
-/// there already is told apart from another image of the same name, which is never overwritten (<see cref="KeyTemplate.Alternative"/>).
-/// Amazon decides by <c>If-None-Match: *</c> alone. Elsewhere the header may be refused (501) or ignored, so it is looked first, one
-/// delivery at a time for each name. What remains open: two servers, a service without conditional writes, and a template that gives
-/// two images one name in the same instant; <c>{id}</c> or <c>{session}</c> with <c>{index}</c> in the template rules it out.
+/// <b>One object.</b> The name comes from the template, so a repeat arrives at the same one. Objects carry the image's id:
+/// one that is there already is told apart from another image of the same name, which is never overwritten
+/// (<see cref="KeyTemplate.Alternative"/>). Amazon decides by <c>If-None-Match: *</c> alone. Elsewhere the header may be
+/// refused (501) or ignored, so every delivery looks first, one at a time for each name. What remains open: two servers, a
+/// service without conditional writes, and a template that gives two images one name in the same instant; <c>{id}</c> or
+/// <c>{session}</c> with <c>{index}</c> in the template rules it out.
 /// </remarks>
 /// <param name="http">The guarded way out.</param>
 /// <param name="clock">Time limits.</param>
@@ -41,7 +42,9 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
         new("bucket", "Bucket")
         {
             Required = true,
-            Check = text => BucketName().IsMatch(text) ? null : "A bucket's name takes letters, digits, dots, hyphens and underscores.",
+            Check = text => BucketName().IsMatch(text)
+                ? null
+                : "A bucket's name takes letters, digits, dots, hyphens and underscores.",
         },
         new("region", "Region")
         {
@@ -51,7 +54,10 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
         },
         new("accessKeyId", "Access key ID") { Required = true },
         new("secretAccessKey", "Secret access key") { Required = true, Secret = true },
-        new("endpoint", "Endpoint", ConfigFieldKind.Url) { Help = "The address of an S3-compatible service. Empty for Amazon S3." },
+        new("endpoint", "Endpoint", ConfigFieldKind.Url)
+        {
+            Help = "The address of an S3-compatible service. Empty for Amazon S3.",
+        },
         new("forcePathStyle", "Bucket in the path", ConfigFieldKind.Switch)
         {
             Help = "Addresses https://endpoint/bucket/key instead of https://bucket.endpoint/key. On when there is an endpoint.",
@@ -82,7 +88,9 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
     public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken)
     {
         var test = TestImage.Delivery(config, clock);
-        var key = KeyTemplate.Alternative(KeyTemplate.Render(config.Required("keyTemplate"), test), test with { ImageId = test.Id });
+        var place = KeyTemplate.Render(config.Required("keyTemplate"), test);
+        // A name of its own for every test: two at once must not remove each other's object.
+        var key = KeyTemplate.Alternative(place, test with { ImageId = test.Id });
         return WithBucketAsync(config, test.SizeBytes, async bucket =>
         {
             try

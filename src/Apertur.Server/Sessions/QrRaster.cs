@@ -55,13 +55,13 @@ internal sealed class QrRaster
     {
         var palette = new List<Rgb>();
         for (var frame = 0; frame <= SamplesPerPixel; frame++)
-        for (var ink = 0; ink <= SamplesPerPixel - frame; ink++)
-        {
-            byte Mix(Func<Rgb, byte> part) => (byte)(
-                ((part(style.Foreground) * ink) + (part(style.BorderColour) * frame)
-                    + (part(style.Background) * (SamplesPerPixel - ink - frame)) + (SamplesPerPixel / 2)) / SamplesPerPixel);
-            palette.Add(new Rgb(Mix(colour => colour.R), Mix(colour => colour.G), Mix(colour => colour.B)));
-        }
+            for (var ink = 0; ink <= SamplesPerPixel - frame; ink++)
+            {
+                byte Mix(Func<Rgb, byte> part) => (byte)(
+                    ((part(style.Foreground) * ink) + (part(style.BorderColour) * frame)
+                        + (part(style.Background) * (SamplesPerPixel - ink - frame)) + (SamplesPerPixel / 2)) / SamplesPerPixel);
+                palette.Add(new Rgb(Mix(colour => colour.R), Mix(colour => colour.G), Mix(colour => colour.B)));
+            }
 
         return [.. palette];
     }
@@ -74,13 +74,13 @@ internal sealed class QrRaster
         for (var i = 0; i < looks.GetLength(0); i++)
             looks[FrameLine, i] = looks[i, FrameLine] = Frame;
         for (var y = 0; y < modules.Side; y++)
-        for (var x = 0; x < modules.Side; x++)
-        {
-            var look = modules[x, y] ? Ink : Ground;
-            for (var corner = 0; rounded && look >= Ink && corner < 4; corner++)
-                look |= modules.IsFreeCorner(x, y, corner % 2 == 0 ? -1 : 1, corner < 2 ? -1 : 1) ? RoundCorners[corner] : Ground;
-            looks[FirstModuleLine + y, FirstModuleLine + x] = look;
-        }
+            for (var x = 0; x < modules.Side; x++)
+            {
+                var look = modules[x, y] ? Ink : Ground;
+                for (var corner = 0; rounded && look >= Ink && corner < 4; corner++)
+                    look |= modules.IsFreeCorner(x, y, corner % 2 == 0 ? -1 : 1, corner < 2 ? -1 : 1) ? RoundCorners[corner] : Ground;
+                looks[FirstModuleLine + y, FirstModuleLine + x] = look;
+            }
 
         return looks;
     }
@@ -89,8 +89,8 @@ internal sealed class QrRaster
     {
         var pixels = new byte[side * side];
         for (var y = 0; y < side; y++)
-        for (var x = 0; x < side; x++)
-            pixels[(y * side) + x] = Pixel(x * Samples, y * Samples);
+            for (var x = 0; x < side; x++)
+                pixels[(y * side) + x] = Pixel(x * Samples, y * Samples);
         return pixels;
     }
 
@@ -111,12 +111,12 @@ internal sealed class QrRaster
         var ink = 0;
         var frame = 0;
         for (var down = 0; down < Samples; down++)
-        for (var right = 0; right < Samples; right++)
-        {
-            var seen = See(x + right, y + down);
-            ink += seen == Ink ? 1 : 0;
-            frame += seen == Frame ? 1 : 0;
-        }
+            for (var right = 0; right < Samples; right++)
+            {
+                var seen = See(x + right, y + down);
+                ink += seen == Ink ? 1 : 0;
+                frame += seen == Frame ? 1 : 0;
+            }
 
         return IndexOf(ink, frame);
     }

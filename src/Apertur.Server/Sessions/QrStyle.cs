@@ -4,7 +4,7 @@ using Apertur.Server.Sessions.Imaging;
 namespace Apertur.Server.Sessions;
 
 /// <summary>How a QR code is to look. Every style that can be asked for gives a picture that scans.</summary>
-internal sealed partial record QrStyle
+internal sealed record QrStyle
 {
     // Of 255. Less leaves too little for glare, a dim screen or a bad print.
     private const double LeastContrast = 100;

@@ -19,15 +19,15 @@ internal static class QrSvg
             """);
         var modules = layout.Modules;
         for (var y = 0; y < modules.Side; y++)
-        for (var x = 0; x < modules.Side; x++)
-        {
-            if (!modules[x, y])
-                continue;
-            var first = x;
-            while (modules[x + 1, y])
-                x++;
-            AppendRun(svg, modules, first, x, y, style.Rounded);
-        }
+            for (var x = 0; x < modules.Side; x++)
+            {
+                if (!modules[x, y])
+                    continue;
+                var first = x;
+                while (modules[x + 1, y])
+                    x++;
+                AppendRun(svg, modules, first, x, y, style.Rounded);
+            }
 
         return svg.Append("\"/></svg>").ToString();
     }

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
@@ -36,6 +37,15 @@ internal static partial class DurableFile
         Directory.CreateDirectory(path);
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } parent)
             SyncDirectory(parent);
+    }
+
+    /// <summary>Gives a synced file its final name, and blocks until that name is on disk. Nothing is overwritten.</summary>
+    /// <exception cref="IOException">The name is taken, or the disk failed.</exception>
+    [SuppressMessage("ApiDesign", "RS0030", Justification = "This is the rename that the rule points to.")]
+    public static void Rename(string path, string newPath)
+    {
+        File.Move(path, newPath);
+        SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(newPath))!);
     }
 
     /// <summary>Whether a failure means that the disk, or the user's share of it, is used up.</summary>

@@ -6,15 +6,11 @@ namespace Apertur.Tests.Support;
 /// </summary>
 internal static class Components
 {
-    public const string S3AccessKey = "test:tester";
-    public const string S3SecretKey = "testing";
-    public const string S3Region = "us-east-1";
-
     /// <summary>Npgsql connection string to the database <c>postgres</c>, as superuser.</summary>
     public static string PostgreSql => Handed("APERTUR_TEST_POSTGRES", "PostgreSQL");
 
-    /// <summary>An S3 service that verifies signatures; speaks path style only.</summary>
-    public static Uri S3Endpoint => new(Handed("APERTUR_TEST_S3_ENDPOINT", "OpenStack Swift"));
+    /// <summary>Address of an S3 service that verifies signatures; a bucket in it is a <see cref="Destinations.Bucket"/>.</summary>
+    public static string S3Endpoint => Handed("APERTUR_TEST_S3_ENDPOINT", "OpenStack Swift");
 
     /// <summary>Path of the browser's executable.</summary>
     public static string Chromium => Handed("APERTUR_TEST_CHROMIUM", "Chromium");

@@ -6,7 +6,7 @@ namespace Apertur.Tests.Support;
 internal static class QrScan
 {
     /// <returns>The text of the only code in the picture; fails the test when there is none.</returns>
-    public static async Task<string> Read(byte[] picture, string extension = ".png")
+    public static async Task<string> ReadAsync(byte[] picture, string extension = ".png")
     {
         var cancellation = TestContext.Current.CancellationToken;
         using var folder = new TempFolder();

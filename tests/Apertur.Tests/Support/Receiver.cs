@@ -24,7 +24,8 @@ public sealed record Received(
 }
 
 /// <summary>
-/// The world's end of a webhook: a real HTTP server on loopback that keeps what it receives. It answers 200 unless told otherwise.
+/// The world's end of a webhook: a real HTTP server on loopback that keeps what it receives. It answers 200 unless told
+/// otherwise.
 /// </summary>
 /// <example><code>
 /// await using var receiver = await Receiver.StartAsync();
@@ -48,6 +49,9 @@ public sealed class Receiver : IAsyncDisposable
 
     /// <summary>Whether <see cref="Received.Body"/> is kept; switch it off for bodies that must not fill memory.</summary>
     public bool KeepsBodies { get; set; } = true;
+
+    /// <summary>Handles every request that no answer was queued for; null for a plain 200.</summary>
+    public Func<HttpContext, Task>? Otherwise { get; set; }
 
     public static async Task<Receiver> StartAsync()
     {
@@ -80,7 +84,9 @@ public sealed class Receiver : IAsyncDisposable
         answer(context);
     });
 
-    /// <summary>The next request is handled by this alone: its body is not read and it does not appear in <see cref="Requests"/>.</summary>
+    /// <summary>
+    /// The next request is handled by this alone: its body is not read and it does not appear in <see cref="Requests"/>.
+    /// </summary>
     public Receiver Handles(Func<HttpContext, Task> handler)
     {
         _answers.Enqueue(handler);
@@ -91,10 +97,16 @@ public sealed class Receiver : IAsyncDisposable
     public Receiver Hangs() => Handles(async context =>
     {
         await ReadAsync(context);
+        await GoneAsync(context);
+    });
+
+    /// <summary>Completes when the sender of a request has given up.</summary>
+    public static async Task GoneAsync(HttpContext context)
+    {
         var gone = new TaskCompletionSource();
         await using (context.RequestAborted.Register(gone.SetResult))
             await gone.Task;
-    });
+    }
 
     /// <summary>The oldest request that this method has not given yet; waits for it.</summary>
     public async Task<Received> NextAsync(CancellationToken cancellationToken)
@@ -113,7 +125,7 @@ public sealed class Receiver : IAsyncDisposable
     }
 
     private Task HandleAsync(HttpContext context) =>
-        _answers.TryDequeue(out var answer) ? answer(context) : ReadAsync(context);
+        _answers.TryDequeue(out var answer) ? answer(context) : (Otherwise ?? ReadAsync)(context);
 
     private async Task ReadAsync(HttpContext context)
     {

@@ -1,7 +1,4 @@
 using System.Security.Cryptography;
-using Amazon.Runtime;
-using Amazon.S3;
-using Amazon.S3.Model;
 using Npgsql;
 using QRCoder;
 
@@ -45,13 +42,13 @@ public sealed class SupportTests
     }
 
     [Theory, AllDatabases]
-    public async Task Each_test_has_an_empty_database_of_its_own(Database kind)
+    public async Task Each_test_has_an_empty_database_of_its_own(DatabaseKind kind)
     {
-        await using var first = await TestDatabase.Create(kind);
-        await using var second = await TestDatabase.Create(kind);
+        await using var first = await TestDatabase.CreateAsync(kind);
+        await using var second = await TestDatabase.CreateAsync(kind);
 
-        await Execute(first, "CREATE TABLE only_here (id INTEGER)");
-        await Execute(second, "CREATE TABLE only_here (id INTEGER)");
+        await ExecuteAsync(first, "CREATE TABLE only_here (id INTEGER)");
+        await ExecuteAsync(second, "CREATE TABLE only_here (id INTEGER)");
 
         Assert.NotEqual(first.ConnectionString, second.ConnectionString);
     }
@@ -59,35 +56,14 @@ public sealed class SupportTests
     [Fact]
     public async Task PostgreSql_database_is_gone_when_the_test_is_over()
     {
-        var database = await TestDatabase.Create(Database.PostgreSql);
-        await Execute(database, "SELECT 1");
+        var database = await TestDatabase.CreateAsync(DatabaseKind.PostgreSql);
+        await ExecuteAsync(database, "SELECT 1");
         await database.DisposeAsync();
         NpgsqlConnection.ClearAllPools();
 
-        var refusal = await Assert.ThrowsAsync<PostgresException>(() => Execute(database, "SELECT 1"));
+        var refusal = await Assert.ThrowsAsync<PostgresException>(() => ExecuteAsync(database, "SELECT 1"));
 
         Assert.Equal(PostgresErrorCodes.InvalidCatalogName, refusal.SqlState);
-    }
-
-    [Fact]
-    public async Task S3_keeps_bytes_and_refuses_a_wrong_signature()
-    {
-        using var s3 = S3(Components.S3SecretKey);
-        using var stranger = S3("guessed");
-        var bucket = $"ground-{Guid.NewGuid():N}";
-        var photo = Photos.Jpeg(20_000, seed: 3);
-        await s3.PutBucketAsync(bucket, Cancellation);
-        await s3.PutObjectAsync(
-            new PutObjectRequest { BucketName = bucket, Key = "a/b.jpg", InputStream = new MemoryStream(photo), UseChunkEncoding = false },
-            Cancellation);
-
-        using var stored = await s3.GetObjectAsync(bucket, "a/b.jpg", Cancellation);
-        using var copy = new MemoryStream();
-        await stored.ResponseStream.CopyToAsync(copy, Cancellation);
-        var refusal = await Assert.ThrowsAnyAsync<AmazonS3Exception>(() => stranger.GetObjectAsync(bucket, "a/b.jpg", Cancellation));
-
-        Assert.Equal(photo, copy.ToArray());
-        Assert.Equal("SignatureDoesNotMatch", refusal.ErrorCode);
     }
 
     [Fact]
@@ -96,11 +72,23 @@ public sealed class SupportTests
         using var code = QRCodeGenerator.GenerateQrCode("http://127.0.0.1/u/1", QRCodeGenerator.ECCLevel.M);
         using var png = new PngByteQRCode(code);
 
-        Assert.Equal("http://127.0.0.1/u/1", await QrScan.Read(png.GetGraphic(8)));
+        Assert.Equal("http://127.0.0.1/u/1", await QrScan.ReadAsync(png.GetGraphic(8)));
     }
 
-    [Fact]
-    public void Chromium_is_where_it_is_said_to_be() => Assert.True(File.Exists(Components.Chromium));
+    [Theory]
+    [InlineData(true, "scripts run")]
+    [InlineData(false, "no scripts")]
+    public async Task Browser_opens_a_page_as_a_phone_does(bool javaScript, string seen)
+    {
+        await using var browser = await Browser.StartAsync();
+
+        var page = await browser.OpenAsync(
+            "data:text/html,<p>no scripts</p><script>document.querySelector('p').textContent = 'scripts run'</script>",
+            Browser.Phone, javaScript);
+
+        Assert.Equal(seen, await page.TextContentAsync("p"));
+        Assert.Equal(390, page.ViewportSize?.Width);
+    }
 
     [Fact]
     public async Task Condition_that_comes_true_ends_the_wait()
@@ -112,20 +100,9 @@ public sealed class SupportTests
         Assert.Equal(3, value);
     }
 
-    private static AmazonS3Client S3(string secret) => new(
-        new BasicAWSCredentials(Components.S3AccessKey, secret),
-        new AmazonS3Config
-        {
-            ServiceURL = Components.S3Endpoint.ToString(),
-            AuthenticationRegion = Components.S3Region,
-            ForcePathStyle = true,
-            RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
-            ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
-        });
-
-    private static async Task Execute(TestDatabase database, string sql)
+    private static async Task ExecuteAsync(TestDatabase database, string sql)
     {
-        await using System.Data.Common.DbConnection connection = database.Kind == Database.Sqlite
+        await using System.Data.Common.DbConnection connection = database.Kind == DatabaseKind.Sqlite
             ? new Microsoft.Data.Sqlite.SqliteConnection(database.ConnectionString)
             : new NpgsqlConnection(database.ConnectionString);
         await connection.OpenAsync(Cancellation);

@@ -5,7 +5,7 @@ using Xunit.v3;
 
 namespace Apertur.Tests.Support;
 
-public enum Database
+public enum DatabaseKind
 {
     Sqlite,
     PostgreSql,
@@ -21,7 +21,7 @@ internal sealed class AllDatabasesAttribute(params object?[] further) : DataAttr
     public IReadOnlyList<object?> Further => further;
 
     public override ValueTask<IReadOnlyCollection<ITheoryDataRow>> GetData(MethodInfo testMethod, DisposalTracker disposalTracker) =>
-        new([.. Enum.GetValues<Database>().Select(database => new TheoryDataRow([database, .. further]))]);
+        new([.. Enum.GetValues<DatabaseKind>().Select(database => new TheoryDataRow([database, .. further]))]);
 
     public override bool SupportsDiscoveryEnumeration() => true;
 }
@@ -32,19 +32,19 @@ internal sealed class TestDatabase : IAsyncDisposable
     private readonly TempFolder? _folder;
     private readonly string? _name;
 
-    private TestDatabase(Database kind, string connectionString, TempFolder? folder, string? name)
+    private TestDatabase(DatabaseKind kind, string connectionString, TempFolder? folder, string? name)
     {
         (Kind, ConnectionString, _folder, _name) = (kind, connectionString, folder, name);
     }
 
-    public Database Kind { get; }
+    public DatabaseKind Kind { get; }
 
     /// <summary>For Microsoft.Data.Sqlite or for Npgsql, by <see cref="Kind"/>.</summary>
     public string ConnectionString { get; }
 
-    public static async Task<TestDatabase> Create(Database kind)
+    public static async Task<TestDatabase> CreateAsync(DatabaseKind kind)
     {
-        if (kind == Database.Sqlite)
+        if (kind == DatabaseKind.Sqlite)
         {
             var folder = new TempFolder();
             return new(kind, $"Data Source={folder.File("apertur.db")}", folder, null);
@@ -52,7 +52,7 @@ internal sealed class TestDatabase : IAsyncDisposable
 
         var name = $"test_{Guid.NewGuid():N}";
         // template0 has no sessions that could be in the way; copying its files takes a third of the time that logging each page does.
-        await Administer($"CREATE DATABASE {name} TEMPLATE template0 STRATEGY=FILE_COPY");
+        await AdministerAsync($"CREATE DATABASE {name} TEMPLATE template0 STRATEGY=FILE_COPY");
         return new(kind, new NpgsqlConnectionStringBuilder(Components.PostgreSql) { Database = name }.ConnectionString, null, name);
     }
 
@@ -60,10 +60,10 @@ internal sealed class TestDatabase : IAsyncDisposable
     {
         _folder?.Dispose();
         if (_name is not null)
-            await Administer($"DROP DATABASE {_name} WITH (FORCE)");
+            await AdministerAsync($"DROP DATABASE {_name} WITH (FORCE)");
     }
 
-    private static async Task Administer(string sql)
+    private static async Task AdministerAsync(string sql)
     {
         await using var connection = new NpgsqlConnection(Components.PostgreSql);
         await connection.OpenAsync();

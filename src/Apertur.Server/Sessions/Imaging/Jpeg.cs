@@ -27,27 +27,27 @@ internal static class Jpeg
         Span<float> samples = stackalloc float[64];
         Span<int> coefficients = stackalloc int[64];
         for (var y = 0; y < picture.Side; y += 8)
-        for (var x = 0; x < picture.Side; x += 8)
-        {
-            Take(picture, x, y, indexes);
-            var flat = !indexes.ContainsAnyExcept(indexes[0]);
-            for (var plane = 0; plane < planes.Length; plane++)
+            for (var x = 0; x < picture.Side; x += 8)
             {
-                for (var i = 0; i < 64; i++)
-                    samples[i] = planes[plane][indexes[i]];
-                if (flat)
+                Take(picture, x, y, indexes);
+                var flat = !indexes.ContainsAnyExcept(indexes[0]);
+                for (var plane = 0; plane < planes.Length; plane++)
                 {
-                    coefficients.Clear();
-                    coefficients[0] = (int)MathF.Round(samples[0] * 8 / Quantum);
-                }
-                else
-                {
-                    Transform(samples, coefficients);
-                }
+                    for (var i = 0; i < 64; i++)
+                        samples[i] = planes[plane][indexes[i]];
+                    if (flat)
+                    {
+                        coefficients.Clear();
+                        coefficients[0] = (int)MathF.Round(samples[0] * 8 / Quantum);
+                    }
+                    else
+                    {
+                        Transform(samples, coefficients);
+                    }
 
-                WriteBlock(bits, coefficients, ref before[plane], flat);
+                    WriteBlock(bits, coefficients, ref before[plane], flat);
+                }
             }
-        }
 
         bits.Finish();
         file.Write([0xff, 0xd9]);

@@ -16,8 +16,8 @@ internal sealed class JpegHuffman
         (Lengths, Symbols) = (lengths, symbols);
         var (code, next) = (0, 0);
         for (var bits = 1; bits <= 16; bits++, code <<= 1)
-        for (var i = 0; i < lengths[bits - 1]; i++)
-            codes[symbols[next++]] = (code++, bits);
+            for (var i = 0; i < lengths[bits - 1]; i++)
+                codes[symbols[next++]] = (code++, bits);
     }
 
     /// <summary>The typical code for the mean brightness of blocks (Table K.3). It can name every value of 8-bit colour, so it serves all components.</summary>
