@@ -16,9 +16,11 @@ public sealed class QrCodeTests
     private static readonly string[] Looks =
     [
         "", "size=64", "size=65", "size=72", "size=101", "size=640", "size=2000", "borderSize=0", "borderSize=1", "borderSize=16",
-        "size=64&borderSize=0", "size=64&borderSize=16", "size=100&borderSize=16", "fg=123&bg=fed", "fg=00f&bg=ffff00", "fg=999&bg=fff",
+        "size=64&borderSize=0", "size=64&borderSize=16", "size=100&borderSize=16",
+        "fg=123&bg=fed", "fg=00f&bg=ffff00", "fg=999&bg=fff",
         "size=64&fg=999&bg=fff", "fg=000&bg=666", "bg=ff0&borderColor=0ff", "borderColor=000", "borderColor=f00&borderSize=1",
-        "size=64&borderColor=000", "size=120&borderColor=000", "size=150&borderColor=000&borderSize=2", "fg=000&bg=fff&borderColor=666",
+        "size=64&borderColor=000", "size=120&borderColor=000", "size=150&borderColor=000&borderSize=2",
+        "fg=000&bg=fff&borderColor=666",
     ];
 
     public static TheoryData<string> EveryLook() =>
@@ -45,7 +47,9 @@ public sealed class QrCodeTests
         {
             var style = Style($"format=svg&style={shape}&{look}".TrimEnd('&'));
             await page.SetViewportSizeAsync(style.Size, style.Size);
-            await page.SetContentAsync($"<body style='margin:0'><img style='display:block' src='data:image/svg+xml;base64,{Convert.ToBase64String(QrCode.Render(Link, style))}'>");
+            var svg = Convert.ToBase64String(QrCode.Render(Link, style));
+            await page.SetContentAsync(
+                $"<body style='margin:0'><img style='display:block' src='data:image/svg+xml;base64,{svg}'>");
 
             Assert.Equal((look, Link), (look, await QrScan.ReadAsync(await page.ScreenshotAsync())));
         }
@@ -79,9 +83,11 @@ public sealed class QrCodeTests
         var jpeg = QrCode.Render(Link, Style($"size={size}&format=jpeg"));
         var svg = XDocument.Parse(Encoding.UTF8.GetString(QrCode.Render(Link, Style($"size={size}&format=svg")))).Root!;
 
-        Assert.Equal((size, size), (BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(16)), BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(20))));
+        Assert.Equal(
+            (size, size), (BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(16)), BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(20))));
         var frame = jpeg.AsSpan(jpeg.AsSpan().IndexOf((byte[])[0xff, 0xc0]));
-        Assert.Equal((size, size), (BinaryPrimitives.ReadUInt16BigEndian(frame[5..]), BinaryPrimitives.ReadUInt16BigEndian(frame[7..])));
+        Assert.Equal(
+            (size, size), (BinaryPrimitives.ReadUInt16BigEndian(frame[5..]), BinaryPrimitives.ReadUInt16BigEndian(frame[7..])));
         Assert.Equal(($"{size}", $"{size}"), ((string?)svg.Attribute("width"), (string?)svg.Attribute("height")));
     }
 
@@ -186,13 +192,14 @@ public sealed class QrCodeTests
     public async Task Code_in_a_terminal_scans(bool ansi)
     {
         var text = QrCode.ForTerminal(Link, ansi);
-        var lines = text.Replace("\e[38;5;16;48;5;231m", "", StringComparison.Ordinal).Replace("\e[0m", "", StringComparison.Ordinal)
+        var lines = text.Replace("\e[38;5;16;48;5;231m", "", StringComparison.Ordinal)
+            .Replace("\e[0m", "", StringComparison.Ordinal)
             .Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
         // Black on white with colours, white on black without.
         Assert.Equal(ansi, text.Contains('\e', StringComparison.Ordinal));
         Assert.InRange(lines.Length, 15, 24);
-        Assert.Equal(Link, await QrScan.ReadAsync(Photograph(lines, ink: ansi ? Rgb.Black : Rgb.White, ground: ansi ? Rgb.White : Rgb.Black)));
+        Assert.Equal(Link, await QrScan.ReadAsync(ansi ? Photograph(lines, Rgb.Black, Rgb.White) : Photograph(lines, Rgb.White, Rgb.Black)));
     }
 
     /// <summary>What a terminal shows, with characters of 8 by 16 pixels.</summary>
