@@ -27,7 +27,8 @@ internal static class QrCode
     /// <summary>The code in block characters, two modules in one, with its quiet zone. Lines end with a line feed.</summary>
     /// <param name="content">The text.</param>
     /// <param name="ansi">
-    /// Whether to set black on white by escape sequences, so that the terminal's own colours do not matter. Without, as for a file, light
+    /// Whether to set black on white by escape sequences, so that the terminal's own colours do not matter. Without, as for a
+    /// file, light
     /// modules are the blocks, which is right wherever text is light on dark.
     /// </param>
     public static string ForTerminal(string content, bool ansi = false)

@@ -12,11 +12,13 @@ internal sealed record QrLayout(QrModules Modules, double Side, double Border, d
     /// <summary>Width of the light frame that the standard demands.</summary>
     public const int QuietZone = 4;
 
-    // Pixels per module. Of hundreds of codes drawn at 1.9 or more in a border of 4, a scanner read all; at 1.8 and less, some not.
+    // Pixels per module. Of hundreds of codes drawn at 1.9 or more in a border of 4, a scanner read all; at 1.8 and less, some
+    // not.
     private const int LeastScale = 2;
 
     /// <summary>
-    /// The layout that the style asks for. In a picture that is too small for it, error correction goes down from 15 % to 7 %, which
+    /// The layout that the style asks for. In a picture that is too small for it, error correction goes down from 15 % to 7 %,
+    /// which
     /// makes the code smaller, and the border gives way: a code is there to be scanned first.
     /// </summary>
     public static QrLayout Of(string content, QrStyle style)
@@ -27,7 +29,9 @@ internal sealed record QrLayout(QrModules Modules, double Side, double Border, d
         return style.Size < layout.Side * LeastScale ? Squeezed(layout.Modules, style) : layout;
     }
 
-    /// <summary>A light border is the code's quiet zone; a dark one would run into the code, so it stands around a quiet zone.</summary>
+    /// <summary>
+    /// A light border is the code's quiet zone; a dark one would run into the code, so it stands around a quiet zone.
+    /// </summary>
     private static QrLayout WithWholeBorder(QrModules modules, QrStyle style)
     {
         var border = style.BorderSize;
@@ -35,7 +39,9 @@ internal sealed record QrLayout(QrModules Modules, double Side, double Border, d
         return new(modules, modules.Side + (2 * margin), border, margin);
     }
 
-    /// <summary>Modules of two whole pixels, with what is left around them; or as large as they can be, with nothing around them.</summary>
+    /// <summary>
+    /// Modules of two whole pixels, with what is left around them; or as large as they can be, with nothing around them.
+    /// </summary>
     private static QrLayout Squeezed(QrModules modules, QrStyle style)
     {
         var left = style.Size - (modules.Side * LeastScale);
