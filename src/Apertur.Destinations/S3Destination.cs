@@ -26,6 +26,9 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
 
     private static readonly TimeSpan _wait = TimeSpan.FromSeconds(60);
 
+    // The limit of DeliveryOutcome.Accepted; a key may have as many bytes, and the bucket comes before it.
+    private const int MaxReferenceLength = 1024;
+
     // More endpoints than a server serves; a limit because endpoints are users' input.
     private const int MaxRemembered = 1000;
 
@@ -76,12 +79,12 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
         {
             var key = KeyTemplate.Render(delivery.Config.Required("keyTemplate"), delivery);
             if (await IsStoredAsync(bucket, key, delivery, cancellationToken).ConfigureAwait(false))
-                return new DeliveryOutcome.Accepted($"{bucket.Name}/{key}");
+                return Accepted(bucket, key);
 
             // The name holds the image's id: what is there already can only be an earlier attempt's, and the same bytes.
             var alternative = KeyTemplate.Alternative(key, delivery);
             await bucket.WriteAsync(alternative, delivery, S3Write.Replacing).ConfigureAwait(false);
-            return new DeliveryOutcome.Accepted($"{bucket.Name}/{alternative}");
+            return Accepted(bucket, alternative);
         }, cancellationToken);
 
     /// <summary>Writes, looks at and deletes one small object beside the place where images would go.</summary>
@@ -106,6 +109,12 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
                 await CleanUpAsync(bucket, key).ConfigureAwait(false);
             }
         }, cancellationToken);
+    }
+
+    private static DeliveryOutcome.Accepted Accepted(S3Bucket bucket, string key)
+    {
+        var reference = $"{bucket.Name}/{key}";
+        return new DeliveryOutcome.Accepted(reference.Length > MaxReferenceLength ? reference[..MaxReferenceLength] : reference);
     }
 
     /// <summary>Whether the image is under this key now; false when another image is, or may be.</summary>
