@@ -65,6 +65,14 @@ internal sealed class Relay : IAsyncDisposable
             context, loses: status => status < 300 && which(context.Request) && Interlocked.Exchange(ref lost, 1) == 0);
     }
 
+    /// <summary>Before each request of that kind is passed on, <paramref name="meanwhile"/> happens behind it.</summary>
+    public void Before(Func<HttpRequest, bool> which, Func<Task> meanwhile) => _receiver.Otherwise = async context =>
+    {
+        if (which(context.Request))
+            await meanwhile();
+        await PassAsync(context);
+    };
+
     /// <summary>The first conditional write is answered so, after <paramref name="meanwhile"/> has happened behind it.</summary>
     public void RefuseCondition(int status, string code, Func<Task> meanwhile)
     {

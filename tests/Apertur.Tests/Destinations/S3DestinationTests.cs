@@ -93,6 +93,20 @@ public sealed class S3DestinationTests : IAsyncLifetime
         Assert.Equal(2, (await _bucket.KeysAsync()).Count);
     }
 
+    [Fact]
+    public async Task A_stranger_who_takes_the_name_while_parts_are_sent_keeps_it()
+    {
+        _relay.Before(
+            request => request.Query["partNumber"] == "1", () => _bucket.WriteAsync("photos/IMG_0001.jpg", "a stranger's"));
+        var delivery = Sample.Delivery(RelayedConfig("photos/{filename}"), 9_000_000);
+        Assert.IsType<DeliveryOutcome.Accepted>(await _s3.DeliverAsync(delivery, Cancellation));
+
+        Assert.Equal("a stranger's"u8.ToArray(), (await _bucket.ReadAsync("photos/IMG_0001.jpg")).Bytes);
+        var (bytes, _, _) = await _bucket.ReadAsync($"photos/IMG_0001-{delivery.ImageId}.jpg");
+        Assert.True(Sample.Bytes(delivery).AsSpan().SequenceEqual(bytes));
+        Assert.Empty(await _bucket.UnfinishedUploadsAsync());
+    }
+
     [Theory]
     [InlineData(412, "PreconditionFailed")]
     [InlineData(409, "ConditionalRequestConflict")]
