@@ -24,6 +24,7 @@ public sealed class DestinationTypes
         new WebhookDestination(http, clock ?? TimeProvider.System),
         new S3Destination(http, clock ?? TimeProvider.System),
         new GcsDestination(http, settings ?? new(), clock ?? TimeProvider.System),
+        new GoogleDriveDestination(http, settings ?? new(), clock ?? TimeProvider.System),
     ];
 
     public IReadOnlyList<IDestinationType> All { get; }

@@ -1,0 +1,110 @@
+using System.Text.Json.Nodes;
+
+namespace Apertur.Destinations;
+
+/// <summary>
+/// Folders by path. Drive knows no paths and lets two folders have one name, so a folder that two workers make at the same time is
+/// settled afterwards: the oldest one counts for everybody, and the younger is taken away by the one who made it.
+/// </summary>
+internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
+{
+    private const string FolderType = "application/vnd.google-apps.folder";
+
+    /// <summary>The id of the folder at the end of a path.</summary>
+    /// <param name="start">The id of the folder that the path starts in; <c>root</c> is My Drive.</param>
+    /// <param name="path">Names from there on; none means <paramref name="start"/> itself.</param>
+    /// <param name="make">Whether missing folders are made; otherwise the last one that exists is the answer.</param>
+    /// <param name="token">The access token.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
+    /// <returns>An id, or the answer that refused it.</returns>
+    public async Task<(string? Id, ApiAnswer? Refused)> FindAsync(
+        string start, IEnumerable<string> path, bool make, string token, CancellationToken cancellationToken)
+    {
+        var parent = start;
+        foreach (var name in path)
+        {
+            var (id, refused) = await OldestAsync(parent, name, token, cancellationToken);
+            if (refused is not null)
+                return (null, refused);
+            if (id is null && !make)
+                break;
+            if (id is null)
+                (id, refused) = await MakeAsync(parent, name, token, cancellationToken);
+            if (refused is not null)
+                return (null, refused);
+            parent = id!;
+        }
+
+        return (parent, null);
+    }
+
+    private async Task<(string? Id, ApiAnswer? Refused)> OldestAsync(
+        string parent, string name, string token, CancellationToken cancellationToken)
+    {
+        var answer = await SearchAsync(
+            $"name = {Quoted(name)} and {Quoted(parent)} in parents and mimeType = '{FolderType}' and trashed = false", token, cancellationToken);
+        return answer.IsSuccess ? (FirstId(answer), null) : (null, answer);
+    }
+
+    private async Task<(string? Id, ApiAnswer? Refused)> MakeAsync(
+        string parent, string name, string token, CancellationToken cancellationToken)
+    {
+        var folder = new JsonObject { ["name"] = name, ["mimeType"] = FolderType, ["parents"] = new JsonArray(parent) };
+        using var request = JsonApi.Request(
+            HttpMethod.Post, new Uri(root, "drive/v3/files?supportsAllDrives=true&fields=id"), token, folder);
+        var answer = await api.SendAsync(request, cancellationToken);
+        if (!answer.IsSuccess || answer.Text("id") is not { } made)
+            return (null, answer);
+
+        var (oldest, refused) = await OldestAsync(parent, name, token, cancellationToken);
+        if (refused is not null)
+            return (null, refused);
+        // A search that does not list the new folder yet cannot list a rival either.
+        if (oldest is null || oldest == made)
+            return (made, null);
+
+        return await RemoveIfEmptyAsync(made, token, cancellationToken) is { } failed ? (null, failed) : (oldest, null);
+    }
+
+    /// <summary>A third worker may have found the younger folder alone and used it: then it stays.</summary>
+    /// <returns>The answer that refused it; null when it is done.</returns>
+    private async Task<ApiAnswer?> RemoveIfEmptyAsync(string folder, string token, CancellationToken cancellationToken)
+    {
+        var inside = await SearchAsync($"{Quoted(folder)} in parents", token, cancellationToken);
+        if (!inside.IsSuccess)
+            return inside;
+        if (FirstId(inside) is not null)
+            return null;
+
+        using var request = JsonApi.Request(
+            HttpMethod.Delete, new Uri(root, $"drive/v3/files/{Uri.EscapeDataString(folder)}?supportsAllDrives=true"), token);
+        var answer = await api.SendAsync(request, cancellationToken);
+        return answer.IsSuccess ? null : answer;
+    }
+
+    private async Task<ApiAnswer> SearchAsync(string query, string token, CancellationToken cancellationToken)
+    {
+        using var request = JsonApi.Request(HttpMethod.Get, SearchAddress(root, query, "id"), token);
+        return await api.SendAsync(request, cancellationToken);
+    }
+
+    /// <summary>The address of a search that lists the oldest first, in My Drive and in shared drives.</summary>
+    public static Uri SearchAddress(Uri root, string query, string fields) => new(root, "drive/v3/files?" + JsonApi.Query(
+    [
+        new("q", query),
+        new("orderBy", "createdTime"),
+        new("fields", $"files({fields})"),
+        new("pageSize", "10"),
+        new("supportsAllDrives", "true"),
+        new("includeItemsFromAllDrives", "true"),
+    ]));
+
+    /// <summary>A string in Drive's query language.</summary>
+    public static string Quoted(string text) =>
+        "'" + text.Replace(@"\", @"\\", StringComparison.Ordinal).Replace("'", @"\'", StringComparison.Ordinal) + "'";
+
+    public static JsonObject? First(ApiAnswer answer) =>
+        ((answer.Json as JsonObject)?["files"] as JsonArray)?.FirstOrDefault() as JsonObject;
+
+    private static string? FirstId(ApiAnswer answer) => (string?)First(answer)?["id"];
+}
