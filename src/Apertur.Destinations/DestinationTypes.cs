@@ -25,6 +25,7 @@ public sealed class DestinationTypes
         new S3Destination(http, clock ?? TimeProvider.System),
         new GcsDestination(http, settings ?? new(), clock ?? TimeProvider.System),
         new GoogleDriveDestination(http, settings ?? new(), clock ?? TimeProvider.System),
+        new DropboxDestination(http, settings ?? new(), clock ?? TimeProvider.System),
     ];
 
     public IReadOnlyList<IDestinationType> All { get; }
