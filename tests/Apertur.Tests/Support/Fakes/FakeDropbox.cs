@@ -203,7 +203,9 @@ public sealed class FakeDropbox : FakeCloud
             return Conflict(wrap(new JsonObject { [".tag"] = "insufficient_space" }));
 
         var (isStrict, renames) = (commit["strict_conflict"]?.GetValue<bool>() ?? false, commit["autorename"]?.GetValue<bool>() ?? false);
-        var overwrites = (string?)commit["mode"] == "overwrite" || (string?)(commit["mode"] as JsonObject)?[".tag"] == "overwrite";
+        // A union without a value may be written as its tag alone.
+        var mode = commit["mode"] is JsonObject union ? union[".tag"] : commit["mode"];
+        var overwrites = (string?)mode == "overwrite";
         if (!overwrites && ConflictAt(path) is { } kind)
         {
             if (kind == "file" && !isStrict && _files[path].Bytes.AsSpan().SequenceEqual(bytes))

@@ -70,7 +70,10 @@ public sealed class FakeOAuth((string Name, string Value) offline)
 
     public async Task<IResult> TokenAsync(HttpRequest request)
     {
-        var form = await request.ReadFormAsync();
+        // Dropbox's own client for Node writes the parameters into the address.
+        var form = request.HasFormContentType
+            ? await request.ReadFormAsync()
+            : new FormCollection(request.Query.ToDictionary(parameter => parameter.Key, parameter => parameter.Value));
         if (form["client_id"] != ClientId || form["client_secret"] != ClientSecret)
             return Error("invalid_client", StatusCodes.Status401Unauthorized);
 
