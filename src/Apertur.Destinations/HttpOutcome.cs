@@ -30,16 +30,23 @@ public static class HttpOutcome
         return outcome with { Status = status };
     }
 
-    /// <summary>What a failed request means: refused addresses break the destination, everything else may work later.</summary>
-    public static DeliveryOutcome Of(HttpRequestException exception)
+    /// <summary>
+    /// What a request that failed without an answer means: a refused address breaks the destination, everything else may work later.
+    /// To be called only when neither the caller nor a time limit of its own ended the request.
+    /// </summary>
+    public static DeliveryOutcome Of(Exception exception)
     {
         if (RefusedAddress(exception) is { } refused)
             return new DeliveryOutcome.Broken(refused.Message);
+        // The handler's limit for connecting shows as a cancellation that nobody asked for.
+        if (exception is OperationCanceledException)
+            return new DeliveryOutcome.TryAgain("No connection to the destination: it timed out.");
 
-        return new DeliveryOutcome.TryAgain(exception.HttpRequestError switch
+        var failure = exception as HttpRequestException;
+        return new DeliveryOutcome.TryAgain(failure?.HttpRequestError switch
         {
             HttpRequestError.NameResolutionError => "The destination's host name could not be resolved.",
-            HttpRequestError.ConnectionError => "No connection to the destination: " + SocketReason(exception) + ".",
+            HttpRequestError.ConnectionError => "No connection to the destination: " + SocketReason(failure) + ".",
             HttpRequestError.SecureConnectionError => "The destination's TLS certificate or handshake was not acceptable.",
             HttpRequestError.ResponseEnded => "The destination closed the connection before it answered.",
             _ => "The request to the destination failed.",

@@ -17,14 +17,16 @@ public static partial class KeyTemplate
 
     // What common file systems and drives take for one name.
     private const int MaxSegmentBytes = 255;
-    private const int MaxTemplateLength = 512;
+
+    // Leaves room for a name below whatever the template says literally.
+    private const int MaxTemplateBytes = 512;
     private const string Variables = "{project}, {session}, {id}, {index}, {date}, {filename}, {ext}, {tag:NAME}";
 
     /// <summary>A message when a template cannot be used, null when it can. For <see cref="ConfigField.Check"/>.</summary>
     public static string? Problem(string template)
     {
-        if (template.Length > MaxTemplateLength)
-            return string.Create(CultureInfo.InvariantCulture, $"The template is longer than {MaxTemplateLength} characters.");
+        if (Encoding.UTF8.GetByteCount(template) > MaxTemplateBytes)
+            return string.Create(CultureInfo.InvariantCulture, $"The template is longer than {MaxTemplateBytes} bytes.");
         if (Variable().Replace(template, "").IndexOfAny(['{', '}']) >= 0)
             return $"The template has an unknown variable. Known are {Variables}.";
         var fixedText = Variable().Replace(template, "x");
@@ -35,17 +37,17 @@ public static partial class KeyTemplate
             : null;
     }
 
-    /// <summary>The key for one delivery: no leading or trailing slash, no empty segment, at most <see cref="MaxKeyBytes"/>.</summary>
+    /// <summary>
+    /// The key for one delivery: no leading or trailing slash, no empty segment, at most <see cref="MaxKeyBytes"/>. A template whose
+    /// last segment comes out empty, or that ends in a slash, names a folder; the image's id is the name in it.
+    /// </summary>
     public static string Render(string template, Delivery delivery)
     {
-        var segments = template.Split('/', StringSplitOptions.RemoveEmptyEntries)
+        var segments = template.Split('/')
             .Select(segment => Segment(Variable().Replace(segment, match => Value(match.Groups[1].Value, delivery))))
-            .Where(segment => segment.Length > 0)
             .ToList();
-        var key = string.Join('/', segments);
-        return key.Length > 0 && Encoding.UTF8.GetByteCount(key) <= MaxKeyBytes
-            ? key
-            : Segment(delivery.ImageId.ToString() + Path.GetExtension(Safe(delivery.Filename)));
+        var name = segments[^1].Length > 0 ? segments[^1] : Segment(delivery.ImageId + Extension(delivery));
+        return Join(segments[..^1], name);
     }
 
     /// <summary>
@@ -54,11 +56,22 @@ public static partial class KeyTemplate
     /// </summary>
     public static string Alternative(string key, Delivery delivery)
     {
-        var slash = key.LastIndexOf('/') + 1;
-        var extension = Path.GetExtension(key[slash..]);
-        var stem = key[slash..^extension.Length];
-        return key[..slash] + Segment($"{Truncate(stem, MaxSegmentBytes - 64)}-{delivery.ImageId}{extension}");
+        var segments = key.Split('/');
+        var extension = Path.GetExtension(segments[^1]);
+        var stem = segments[^1][..^extension.Length];
+        return Join(segments[..^1], Segment($"{Truncate(stem, MaxSegmentBytes - 64)}-{delivery.ImageId}{extension}"));
     }
+
+    /// <summary>Gives up the innermost folders of a key that is too long: what remains is inside of the template's prefix.</summary>
+    private static string Join(IEnumerable<string> folders, string name)
+    {
+        var kept = folders.Where(folder => folder.Length > 0).ToList();
+        while (kept.Sum(folder => Encoding.UTF8.GetByteCount(folder) + 1) + Encoding.UTF8.GetByteCount(name) > MaxKeyBytes)
+            kept.RemoveAt(kept.Count - 1);
+        return string.Join('/', [.. kept, name]);
+    }
+
+    private static string Extension(Delivery delivery) => Path.GetExtension(Safe(delivery.Filename));
 
     private static string Value(string variable, Delivery delivery) => Safe(variable switch
     {
@@ -94,8 +107,8 @@ public static partial class KeyTemplate
     {
         segment = segment.Trim();
         // "." and ".." would climb; a name of dots alone is refused by Windows and by several drives.
-        if (segment.Length > 0 && segment.All(c => c == '.'))
-            segment = new string('_', segment.Length);
+        if (segment.All(c => c is '.' or ' '))
+            segment = segment.Replace('.', '_');
         if (Encoding.UTF8.GetByteCount(segment) <= MaxSegmentBytes)
             return segment;
 

@@ -11,6 +11,9 @@ namespace Apertur.Destinations;
 /// </summary>
 public sealed class OutboundHttp : IDisposable
 {
+    /// <summary>Longest answer that a client library gets to see. Lists and errors of storage services are far below.</summary>
+    public const int MaxAnswerBytes = 1024 * 1024;
+
     private static readonly TimeSpan _connectTimeout = TimeSpan.FromSeconds(10);
 
     private readonly SocketsHttpHandler _handler;
@@ -42,12 +45,16 @@ public sealed class OutboundHttp : IDisposable
 
     public bool AllowPrivateNetworks { get; }
 
-    /// <summary>For client libraries that want a client of their own; whatever they send takes the same guarded way.</summary>
+    /// <summary>
+    /// For client libraries that want a client of their own; whatever they send takes the same guarded way. Libraries read answers
+    /// into memory, so one of more than <see cref="MaxAnswerBytes"/> fails the request: this is for sending, not for fetching.
+    /// </summary>
     [SuppressMessage("ApiDesign", "RS0030", Justification = "Shares the guarded handler.")]
-    public HttpClient CreateClient() => new(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+    public HttpClient CreateClient() =>
+        new(new AnswerLimit(_handler), disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
 
     /// <summary>Sends a request and returns when the headers of the answer are there; its body has not been read.</summary>
-    /// <exception cref="HttpRequestException">No answer; see <see cref="HttpOutcome.Of(HttpRequestException)"/>.</exception>
+    /// <exception cref="HttpRequestException">No answer; see <see cref="HttpOutcome.Of(Exception)"/>.</exception>
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
         _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
 
@@ -81,6 +88,27 @@ public sealed class OutboundHttp : IDisposable
         {
             socket.Dispose();
             throw;
+        }
+    }
+
+    private sealed class AnswerLimit(HttpMessageHandler inner) : DelegatingHandler(inner)
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            var response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
+            // The answer to HEAD tells the length of a body that does not come.
+            if (request.Method == HttpMethod.Head)
+                return response;
+            try
+            {
+                await response.Content.LoadIntoBufferAsync(MaxAnswerBytes, cancellationToken).ConfigureAwait(false);
+                return response;
+            }
+            catch
+            {
+                response.Dispose();
+                throw;
+            }
         }
     }
 }

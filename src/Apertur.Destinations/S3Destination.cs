@@ -1,9 +1,210 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Text.RegularExpressions;
+using Amazon.Runtime;
+using Amazon.S3;
+
 namespace Apertur.Destinations;
-public sealed class S3Destination(OutboundHttp http, TimeProvider clock) : IDestinationType
+
+/// <summary>
+/// Puts every image as one object into a bucket of Amazon S3 or of any service that speaks its language.
+/// </summary>
+/// <remarks>
+/// <b>One object.</b> The name comes from the template, so a repeat arrives at the same one. Objects carry the image's id: one that is
+/// there already is told apart from another image of the same name, which is never overwritten (<see cref="KeyTemplate.Alternative"/>).
+/// Amazon decides by <c>If-None-Match: *</c> alone. Elsewhere the header may be refused (501) or ignored, so it is looked first, one
+/// delivery at a time for each name. What remains open: two servers, a service without conditional writes, and a template that gives
+/// two images one name in the same instant; <c>{id}</c> or <c>{session}</c> with <c>{index}</c> in the template rules it out.
+/// </remarks>
+/// <param name="http">The guarded way out.</param>
+/// <param name="clock">Time limits.</param>
+public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock) : IDestinationType
 {
+    /// <summary>For removing what a failed attempt or a test left.</summary>
+    internal static readonly TimeSpan CleanUpTime = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan _wait = TimeSpan.FromSeconds(60);
+
+    // More endpoints than a server serves; a limit because endpoints are users' input.
+    private const int MaxRemembered = 1000;
+
+    private readonly GuardedClients _clients = new(http);
+    private readonly ConcurrentDictionary<string, bool> _cannotCondition = new();
+    private readonly SemaphoreSlim[] _turns = [.. Enumerable.Range(0, 256).Select(_ => new SemaphoreSlim(1))];
+
     public string Type => "s3";
-    public string Label => "S3";
-    public IReadOnlyList<ConfigField> Fields { get; } = [];
-    public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) => throw new NotSupportedException(http.ToString() + clock);
-    public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public string Label => "Amazon S3 or compatible";
+
+    public IReadOnlyList<ConfigField> Fields { get; } =
+    [
+        new("bucket", "Bucket")
+        {
+            Required = true,
+            Check = text => BucketName().IsMatch(text) ? null : "A bucket's name takes letters, digits, dots, hyphens and underscores.",
+        },
+        new("region", "Region")
+        {
+            Required = true,
+            Check = text => RegionName().IsMatch(text) ? null : "A region is written like eu-central-1.",
+            Help = "Such as eu-central-1. Services without regions commonly take us-east-1 or auto.",
+        },
+        new("accessKeyId", "Access key ID") { Required = true },
+        new("secretAccessKey", "Secret access key") { Required = true, Secret = true },
+        new("endpoint", "Endpoint", ConfigFieldKind.Url) { Help = "The address of an S3-compatible service. Empty for Amazon S3." },
+        new("forcePathStyle", "Bucket in the path", ConfigFieldKind.Switch)
+        {
+            Help = "Addresses https://endpoint/bucket/key instead of https://bucket.endpoint/key. On when there is an endpoint.",
+        },
+        new("keyTemplate", "Key template") { Default = KeyTemplate.Default, Check = KeyTemplate.Problem },
+        new("storageClass", "Storage class")
+        {
+            Check = text => StorageClassName().IsMatch(text) ? null : "A storage class is written like STANDARD_IA.",
+            Help = "Such as STANDARD_IA. The bucket's default when empty.",
+        },
+        new("serverSideEncryption", "Server-side encryption") { Allowed = ["AES256", "aws:kms"] },
+    ];
+
+    public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
+        WithBucketAsync(delivery.Config, delivery.SizeBytes, async bucket =>
+        {
+            var key = KeyTemplate.Render(delivery.Config.Required("keyTemplate"), delivery);
+            if (await IsStoredAsync(bucket, key, delivery, cancellationToken).ConfigureAwait(false))
+                return new DeliveryOutcome.Accepted($"{bucket.Name}/{key}");
+
+            // The name holds the image's id: what is there already can only be an earlier attempt's, and the same bytes.
+            var alternative = KeyTemplate.Alternative(key, delivery);
+            await bucket.WriteAsync(alternative, delivery, onlyIfAbsent: false).ConfigureAwait(false);
+            return new DeliveryOutcome.Accepted($"{bucket.Name}/{alternative}");
+        }, cancellationToken);
+
+    /// <summary>Writes, looks at and deletes one small object beside the place where images would go.</summary>
+    public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken)
+    {
+        var test = TestImage.Delivery(config, clock);
+        var key = KeyTemplate.Alternative(KeyTemplate.Render(config.Required("keyTemplate"), test), test with { ImageId = test.Id });
+        return WithBucketAsync(config, test.SizeBytes, async bucket =>
+        {
+            try
+            {
+                await bucket.WriteAsync(key, test, onlyIfAbsent: false).ConfigureAwait(false);
+                var found = await bucket.LookAsync(key, test).ConfigureAwait(false);
+                return found is S3Object.SameImage or S3Object.Unknown
+                    ? new DeliveryOutcome.Accepted(bucket.Name)
+                    : new DeliveryOutcome.TryAgain("The service took an object but does not give it back.");
+            }
+            finally
+            {
+                await CleanUpAsync(bucket, key).ConfigureAwait(false);
+            }
+        }, cancellationToken);
+    }
+
+    /// <summary>Whether the image is under this key now; false when another image is, or may be.</summary>
+    private async Task<bool> IsStoredAsync(S3Bucket bucket, string key, Delivery delivery, CancellationToken cancellationToken)
+    {
+        if (delivery.Config.Text("endpoint") is not { } endpoint)
+            return await WriteIfAbsentAsync(bucket, key, delivery).ConfigureAwait(false);
+
+        var turn = _turns[(uint)HashCode.Combine(endpoint, bucket.Name, key) % (uint)_turns.Length];
+        await turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var found = await bucket.LookAsync(key, delivery).ConfigureAwait(false);
+            if (found is S3Object.SameImage or S3Object.OtherImage)
+                return found == S3Object.SameImage;
+
+            if (!_cannotCondition.ContainsKey(endpoint))
+            {
+                try
+                {
+                    return await WriteIfAbsentAsync(bucket, key, delivery).ConfigureAwait(false);
+                }
+                catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.NotImplemented)
+                {
+                    if (_cannotCondition.Count >= MaxRemembered)
+                        _cannotCondition.Clear();
+                    _cannotCondition[endpoint] = true;
+                }
+            }
+
+            if (found == S3Object.Unknown)
+                return false;
+            await bucket.WriteAsync(key, delivery, onlyIfAbsent: false).ConfigureAwait(false);
+            return true;
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
+    private static async Task<bool> WriteIfAbsentAsync(S3Bucket bucket, string key, Delivery delivery)
+    {
+        try
+        {
+            await bucket.WriteAsync(key, delivery, onlyIfAbsent: true).ConfigureAwait(false);
+            return true;
+        }
+        catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.PreconditionFailed)
+        {
+            return await bucket.LookAsync(key, delivery).ConfigureAwait(false) == S3Object.SameImage;
+        }
+        // Somebody else is writing that name at this moment. Who it was shows at the next attempt.
+        catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.Conflict)
+        {
+            if (await bucket.LookAsync(key, delivery).ConfigureAwait(false) == S3Object.SameImage)
+                return true;
+            throw;
+        }
+    }
+
+    private async Task<DeliveryOutcome> WithBucketAsync(
+        DestinationConfig config, long bytes, Func<S3Bucket, Task<DeliveryOutcome>> act, CancellationToken cancellationToken)
+    {
+        using var patience = new Patience(_wait, bytes, clock, cancellationToken);
+        using var bucket = new S3Bucket(config, _clients, patience);
+        try
+        {
+            return await act(bucket).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (S3Outcome.IsFailure(exception))
+        {
+            return patience.Verdict() ?? S3Outcome.Of(exception, bucket.Name);
+        }
+    }
+
+    private async Task CleanUpAsync(S3Bucket bucket, string key)
+    {
+        using var limit = new CancellationTokenSource(CleanUpTime, clock);
+        try
+        {
+            await bucket.DeleteAsync(key, limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (S3Outcome.IsFailure(exception))
+        {
+            // A key that may write but not delete is a good key: deliveries never delete.
+        }
+    }
+
+    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._\-]{1,254}\z")]
+    private static partial Regex BucketName();
+
+    [GeneratedRegex(@"^[A-Za-z0-9\-]{1,40}\z")]
+    private static partial Regex RegionName();
+
+    [GeneratedRegex(@"^[A-Z0-9_]{1,40}\z")]
+    private static partial Regex StorageClassName();
+
+    /// <summary>One guarded client for all: connections are kept by host, credentials are signed into each request.</summary>
+    private sealed class GuardedClients(OutboundHttp http) : HttpClientFactory
+    {
+        private readonly HttpClient _client = http.CreateClient();
+
+        public override HttpClient CreateHttpClient(IClientConfig clientConfig) => _client;
+
+        public override bool UseSDKHttpClientCaching(IClientConfig clientConfig) => false;
+
+        public override bool DisposeHttpClientsAfterUse(IClientConfig clientConfig) => false;
+    }
 }

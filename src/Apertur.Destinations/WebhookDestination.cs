@@ -8,16 +8,12 @@ namespace Apertur.Destinations;
 /// </summary>
 /// <remarks>
 /// <b>Time.</b> <c>timeoutSeconds</c> is the longest wait without progress: for the connection, for each piece of the body to be
-/// taken, and for the answer after the last one. A total would refuse large images to slow receivers. So that a receiver which
-/// takes a byte now and then does not hold a lane for ever, sending as a whole has <c>timeoutSeconds</c> and one second more
-/// for every <see cref="SlowestBytesPerSecond"/> of body.
+/// taken, and for the answer after the last one; <see cref="Patience"/> adds a floor for the rate of the whole.
 /// </remarks>
 /// <param name="http">The guarded way out.</param>
 /// <param name="clock">Timestamps of signatures, time limits, <c>Retry-After</c> dates.</param>
 public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : IDestinationType
 {
-    internal const int SlowestBytesPerSecond = 64 * 1024;
-
     // Above this it pays to ask first (RFC 9110, 10.1.1): a receiver that refuses the size says so before it has read all of it,
     // and often closes the connection, which would lose its answer. Receivers that do not know the question cost one second.
     private const int AskFirstBytes = 1024 * 1024;
@@ -127,31 +123,16 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
     private async Task<DeliveryOutcome> ExchangeAsync(
         HttpRequestMessage request, WebhookBody body, int seconds, CancellationToken cancellationToken)
     {
-        var patience = TimeSpan.FromSeconds(seconds);
-        using var stalled = new CancellationTokenSource(patience, clock);
-        using var tooSlow = new CancellationTokenSource(patience + TimeSpan.FromSeconds(body.Length / SlowestBytesPerSecond), clock);
-        using var any = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stalled.Token, tooSlow.Token);
-        request.Content = new StreamedContent(body, progress: () => stalled.CancelAfter(patience));
+        using var patience = new Patience(TimeSpan.FromSeconds(seconds), body.Length, clock, cancellationToken);
+        request.Content = new StreamedContent(body, patience.Progress);
         try
         {
-            using var response = await http.SendAsync(request, any.Token).ConfigureAwait(false);
+            using var response = await http.SendAsync(request, patience.Token).ConfigureAwait(false);
             return HttpOutcome.Of(response, clock);
         }
-        // A time limit can show as either: which one it is depends on what the connection was doing.
         catch (Exception exception) when (exception is OperationCanceledException or HttpRequestException)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (stalled.IsCancellationRequested)
-            {
-                return new DeliveryOutcome.TryAgain(
-                    string.Create(CultureInfo.InvariantCulture, $"The destination did not answer within {seconds} seconds."));
-            }
-
-            if (tooSlow.IsCancellationRequested)
-                return new DeliveryOutcome.TryAgain("The destination took the image too slowly.");
-            return exception is HttpRequestException failure
-                ? HttpOutcome.Of(failure)
-                : new DeliveryOutcome.TryAgain("No connection to the destination: it timed out.");
+            return patience.Verdict() ?? HttpOutcome.Of(exception);
         }
     }
 

@@ -218,7 +218,7 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
         _receiver.Hangs();
         var config = Config(more: new JsonObject { ["timeoutSeconds"] = 1 });
         var outcome = await _webhook.DeliverAsync(Sample.Delivery(config), Cancellation);
-        Assert.Equal("The destination did not answer within 1 seconds.", Assert.IsType<DeliveryOutcome.TryAgain>(outcome).Reason);
+        Assert.Equal("The destination did not answer within 1 s.", Assert.IsType<DeliveryOutcome.TryAgain>(outcome).Reason);
     }
 
     [Fact]
@@ -227,9 +227,7 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
         _receiver.Handles(async context =>
         {
             await context.Request.Body.ReadExactlyAsync(new byte[1], context.RequestAborted);
-            var gone = new TaskCompletionSource();
-            await using (context.RequestAborted.Register(gone.SetResult))
-                await gone.Task;
+            await Receiver.GoneAsync(context);
         });
         var config = Config("binary", new JsonObject { ["timeoutSeconds"] = 1 });
         var outcome = await _webhook.DeliverAsync(Sample.Delivery(config, length: 50_000_000), Cancellation);

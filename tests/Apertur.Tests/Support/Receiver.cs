@@ -49,6 +49,9 @@ public sealed class Receiver : IAsyncDisposable
     /// <summary>Whether <see cref="Received.Body"/> is kept; switch it off for bodies that must not fill memory.</summary>
     public bool KeepsBodies { get; set; } = true;
 
+    /// <summary>Handles every request that no answer was queued for; null for a plain 200.</summary>
+    public Func<HttpContext, Task>? Otherwise { get; set; }
+
     public static async Task<Receiver> StartAsync()
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -91,10 +94,16 @@ public sealed class Receiver : IAsyncDisposable
     public Receiver Hangs() => Handles(async context =>
     {
         await ReadAsync(context);
+        await GoneAsync(context);
+    });
+
+    /// <summary>Completes when the sender of a request has given up.</summary>
+    public static async Task GoneAsync(HttpContext context)
+    {
         var gone = new TaskCompletionSource();
         await using (context.RequestAborted.Register(gone.SetResult))
             await gone.Task;
-    });
+    }
 
     /// <summary>The oldest request that this method has not given yet; waits for it.</summary>
     public async Task<Received> NextAsync(CancellationToken cancellationToken)
@@ -113,7 +122,7 @@ public sealed class Receiver : IAsyncDisposable
     }
 
     private Task HandleAsync(HttpContext context) =>
-        _answers.TryDequeue(out var answer) ? answer(context) : ReadAsync(context);
+        _answers.TryDequeue(out var answer) ? answer(context) : (Otherwise ?? ReadAsync)(context);
 
     private async Task ReadAsync(HttpContext context)
     {

@@ -1,0 +1,59 @@
+namespace Apertur.Destinations;
+
+/// <summary>
+/// The time a destination gets: so long without progress, and for the whole one second more for every
+/// <see cref="SlowestBytesPerSecond"/>. A fixed total would refuse large images to slow places; no total at all would let one that
+/// takes a byte now and then hold its lane for ever.
+/// </summary>
+internal sealed class Patience : IDisposable
+{
+    public const int SlowestBytesPerSecond = 64 * 1024;
+
+    private readonly TimeSpan _wait;
+    private readonly CancellationToken _caller;
+    private readonly CancellationTokenSource _stalled;
+    private readonly CancellationTokenSource _tooSlow;
+    private readonly CancellationTokenSource _any;
+
+    /// <param name="wait">The longest wait without progress.</param>
+    /// <param name="bytes">What is to be sent.</param>
+    /// <param name="clock">Measures both limits.</param>
+    /// <param name="caller">Ends everything at once, without a verdict.</param>
+    public Patience(TimeSpan wait, long bytes, TimeProvider clock, CancellationToken caller)
+    {
+        _wait = wait;
+        _caller = caller;
+        Clock = clock;
+        _stalled = new CancellationTokenSource(wait, clock);
+        _tooSlow = new CancellationTokenSource(wait + TimeSpan.FromSeconds(bytes / SlowestBytesPerSecond), clock);
+        _any = CancellationTokenSource.CreateLinkedTokenSource(caller, _stalled.Token, _tooSlow.Token);
+    }
+
+    public TimeProvider Clock { get; }
+
+    /// <summary>For everything that has to be over when patience is.</summary>
+    public CancellationToken Token => _any.Token;
+
+    /// <summary>Something moved: the wait begins anew.</summary>
+    public void Progress() => _stalled.CancelAfter(_wait);
+
+    /// <summary>
+    /// What a failure came from, when it came from a limit; null when it did not. To be asked after any failure: what an ended wait
+    /// looks like depends on what the connection was doing.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">The caller ended it.</exception>
+    public DeliveryOutcome.TryAgain? Verdict()
+    {
+        _caller.ThrowIfCancellationRequested();
+        if (_stalled.IsCancellationRequested)
+            return new DeliveryOutcome.TryAgain(FormattableString.Invariant($"The destination did not answer within {_wait.TotalSeconds} s."));
+        return _tooSlow.IsCancellationRequested ? new DeliveryOutcome.TryAgain("The destination took the image too slowly.") : null;
+    }
+
+    public void Dispose()
+    {
+        _any.Dispose();
+        _stalled.Dispose();
+        _tooSlow.Dispose();
+    }
+}

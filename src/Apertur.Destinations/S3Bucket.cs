@@ -1,0 +1,221 @@
+using System.Net;
+using Amazon;
+using Amazon.Runtime;
+using Amazon.S3;
+using Amazon.S3.Model;
+
+namespace Apertur.Destinations;
+
+/// <summary>What stands under a key.</summary>
+internal enum S3Object
+{
+    Absent,
+
+    /// <summary>This very image: a repeat of its delivery has nothing left to do.</summary>
+    SameImage,
+
+    OtherImage,
+
+    /// <summary>The service does not let us look.</summary>
+    Unknown,
+}
+
+/// <summary>One bucket for the time of one attempt: the few calls a delivery needs, with settings that every S3-compatible service takes.</summary>
+internal sealed class S3Bucket : IDisposable
+{
+    /// <summary>Largest object sent in one request, and the size of a part of larger ones (services ask for at least 5 MiB).</summary>
+    public const int PartBytes = 8 * 1024 * 1024;
+
+    private const string ImageId = "apertur-image-id";
+
+    private readonly DestinationConfig _config;
+    private readonly Patience _patience;
+    private readonly AmazonS3Client _client;
+
+    public S3Bucket(DestinationConfig config, HttpClientFactory guarded, Patience patience)
+    {
+        _config = config;
+        _patience = patience;
+        Name = config.Required("bucket");
+        var endpoint = config.Text("endpoint");
+        var region = config.Required("region");
+        var settings = new AmazonS3Config
+        {
+            AuthenticationRegion = region,
+            ForcePathStyle = config.Switch("forcePathStyle") ?? endpoint is not null,
+            HttpClientFactory = guarded,
+            AllowAutoRedirect = false,
+            // When to try again is decided elsewhere, for every destination alike.
+            MaxErrorRetry = 0,
+            // Counted apart from the former, ten by default, and taken for writes whose reply was lost as well.
+            MaxStaleConnectionRetries = 0,
+            // The newer trailing checksums come in aws-chunked bodies, which Swift, Google and others refuse. The signature
+            // covers the body's SHA-256 all the same.
+            RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
+            ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
+            // Nothing of the machine's own AWS settings may bend where a stranger's images go.
+            IgnoreConfiguredEndpointUrls = true,
+        };
+        if (endpoint is null)
+            settings.RegionEndpoint = RegionEndpoint.GetBySystemName(region);
+        else
+            settings.ServiceURL = endpoint;
+        _client = new AmazonS3Client(
+            new BasicAWSCredentials(config.Required("accessKeyId"), config.Required("secretAccessKey")), settings);
+    }
+
+    public string Name { get; }
+
+    /// <summary>What is there, by the image id that every object of ours carries.</summary>
+    public async Task<S3Object> LookAsync(string key, Delivery delivery)
+    {
+        try
+        {
+            var found = await _client.GetObjectMetadataAsync(Name, key, _patience.Token).ConfigureAwait(false);
+            _patience.Progress();
+            return found.Metadata[ImageId] == delivery.ImageId.ToString() ? S3Object.SameImage : S3Object.OtherImage;
+        }
+        catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.NotFound)
+        {
+            return S3Object.Absent;
+        }
+        // Amazon answers 403 for absent objects too, when listing is not allowed. As for other refusals: the answer to HEAD has no
+        // body and so no reason in it, while the one to the write that follows has.
+        catch (AmazonS3Exception refusal) when (refusal.StatusCode < HttpStatusCode.InternalServerError)
+        {
+            return S3Object.Unknown;
+        }
+    }
+
+    /// <summary>Writes the object, in parts when it is large; parts of a failed attempt are removed.</summary>
+    /// <param name="key">Its name.</param>
+    /// <param name="delivery">Its bytes, type and identity.</param>
+    /// <param name="onlyIfAbsent">Asks the service to refuse (412, 409) when there is an object of that name.</param>
+    public async Task WriteAsync(string key, Delivery delivery, bool onlyIfAbsent)
+    {
+        using var image = delivery.OpenRead();
+        if (delivery.SizeBytes > PartBytes)
+            await WritePartsAsync(key, delivery, image, onlyIfAbsent).ConfigureAwait(false);
+        else
+            await WriteWholeAsync(key, delivery, image, onlyIfAbsent).ConfigureAwait(false);
+        _patience.Progress();
+    }
+
+    public Task DeleteAsync(string key, CancellationToken cancellationToken) =>
+        _client.DeleteObjectAsync(Name, key, cancellationToken);
+
+    public void Dispose() => _client.Dispose();
+
+    private async Task WriteWholeAsync(string key, Delivery delivery, Stream image, bool onlyIfAbsent)
+    {
+        var put = new PutObjectRequest
+        {
+            BucketName = Name,
+            Key = key,
+            InputStream = image,
+            AutoCloseStream = false,
+            ContentType = delivery.MimeType,
+            UseChunkEncoding = false,
+            IfNoneMatch = onlyIfAbsent ? "*" : null,
+            StorageClass = StorageClass,
+            ServerSideEncryptionMethod = Encryption,
+            StreamTransferProgress = (_, _) => _patience.Progress(),
+        };
+        Describe(put.Metadata, delivery);
+        await _client.PutObjectAsync(put, _patience.Token).ConfigureAwait(false);
+    }
+
+    private async Task WritePartsAsync(string key, Delivery delivery, Stream image, bool onlyIfAbsent)
+    {
+        var start = new InitiateMultipartUploadRequest
+        {
+            BucketName = Name,
+            Key = key,
+            ContentType = delivery.MimeType,
+            StorageClass = StorageClass,
+            ServerSideEncryptionMethod = Encryption,
+        };
+        Describe(start.Metadata, delivery);
+        var upload = await _client.InitiateMultipartUploadAsync(start, _patience.Token).ConfigureAwait(false);
+        try
+        {
+            var complete = new CompleteMultipartUploadRequest
+            {
+                BucketName = Name,
+                Key = key,
+                UploadId = upload.UploadId,
+                IfNoneMatch = onlyIfAbsent ? "*" : null,
+                PartETags = [],
+            };
+            var left = delivery.SizeBytes;
+            for (var number = 1; left > 0; number++)
+            {
+                var size = Math.Min(left, PartBytes);
+                left -= size;
+                var part = await _client.UploadPartAsync(
+                    new UploadPartRequest
+                    {
+                        BucketName = Name,
+                        Key = key,
+                        UploadId = upload.UploadId,
+                        PartNumber = number,
+                        PartSize = size,
+                        IsLastPart = left == 0,
+                        InputStream = image,
+                        UseChunkEncoding = false,
+                        StreamTransferProgress = (_, _) => _patience.Progress(),
+                    },
+                    _patience.Token).ConfigureAwait(false);
+                complete.PartETags.Add(new PartETag(number, part.ETag));
+                _patience.Progress();
+            }
+
+            await CompleteAsync(complete).ConfigureAwait(false);
+        }
+        catch
+        {
+            await AbortAsync(key, upload.UploadId).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task CompleteAsync(CompleteMultipartUploadRequest complete)
+    {
+        try
+        {
+            await _client.CompleteMultipartUploadAsync(complete, _patience.Token).ConfigureAwait(false);
+        }
+        // The parts are there; sending them all again for a header would be a waste.
+        catch (AmazonS3Exception refusal) when (complete.IfNoneMatch is not null && refusal.StatusCode == HttpStatusCode.NotImplemented)
+        {
+            complete.IfNoneMatch = null;
+            await _client.CompleteMultipartUploadAsync(complete, _patience.Token).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Parts without an object cost their owner money and show nowhere. They go even when the server is stopping.</summary>
+    private async Task AbortAsync(string key, string uploadId)
+    {
+        using var limit = new CancellationTokenSource(S3Destination.CleanUpTime, _patience.Clock);
+        try
+        {
+            await _client.AbortMultipartUploadAsync(Name, key, uploadId, limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (S3Outcome.IsFailure(exception))
+        {
+            // What ended the upload is the news; that its parts could not be removed as well follows from it.
+        }
+    }
+
+    private S3StorageClass? StorageClass => _config.Text("storageClass") is { } name ? S3StorageClass.FindValue(name) : null;
+
+    private ServerSideEncryptionMethod? Encryption =>
+        _config.Text("serverSideEncryption") is { } name ? ServerSideEncryptionMethod.FindValue(name) : null;
+
+    private static void Describe(MetadataCollection metadata, Delivery delivery)
+    {
+        metadata[ImageId] = delivery.ImageId.ToString();
+        metadata["apertur-sha256"] = delivery.Sha256;
+        metadata["apertur-session-id"] = delivery.SessionId.ToString();
+    }
+}

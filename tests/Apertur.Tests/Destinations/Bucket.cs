@@ -1,0 +1,93 @@
+using System.Text;
+using Amazon.Runtime;
+using Amazon.S3;
+using Amazon.S3.Model;
+using System.Text.Json.Nodes;
+
+namespace Apertur.Tests.Destinations;
+
+/// <summary>
+/// A new bucket in the S3 server that <c>APERTUR_TEST_S3_ENDPOINT</c> names, seen past the code under test. Without the variable the
+/// test skips; where everything must be there (<c>CI=true</c>) it fails.
+/// </summary>
+internal sealed class Bucket : IAsyncDisposable
+{
+    public const string AccessKeyId = "test:tester";
+    public const string SecretAccessKey = "testing";
+
+    private readonly AmazonS3Client _client;
+
+    private Bucket(AmazonS3Client client, string endpoint) => (_client, Endpoint) = (client, endpoint);
+
+    public string Name { get; } = $"test-{Guid.NewGuid():N}";
+
+    public string Endpoint { get; }
+
+    public static async Task<Bucket> MakeAsync()
+    {
+        var endpoint = Environment.GetEnvironmentVariable("APERTUR_TEST_S3_ENDPOINT");
+        if (string.IsNullOrEmpty(endpoint))
+        {
+            Assert.False(Environment.GetEnvironmentVariable("CI") == "true", "APERTUR_TEST_S3_ENDPOINT names no S3 server.");
+            Assert.Skip("APERTUR_TEST_S3_ENDPOINT names no S3 server; ./test starts one.");
+        }
+
+        var client = new AmazonS3Client(new BasicAWSCredentials(AccessKeyId, SecretAccessKey), new AmazonS3Config
+        {
+            ServiceURL = endpoint,
+            AuthenticationRegion = "us-east-1",
+            ForcePathStyle = true,
+            RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
+            ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
+        });
+        var bucket = new Bucket(client, endpoint);
+        await client.PutBucketAsync(bucket.Name);
+        return bucket;
+    }
+
+    /// <summary>The configuration that leads here, with <paramref name="more"/> over it.</summary>
+    public JsonObject Config(JsonObject? more = null)
+    {
+        var values = new JsonObject
+        {
+            ["bucket"] = Name,
+            ["region"] = "us-east-1",
+            ["accessKeyId"] = AccessKeyId,
+            ["secretAccessKey"] = SecretAccessKey,
+            ["endpoint"] = Endpoint,
+        };
+        foreach (var (name, value) in more ?? [])
+            values[name] = value?.DeepClone();
+        return values;
+    }
+
+    public async Task<IReadOnlyList<string>> KeysAsync() =>
+        [.. (await _client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Name })).S3Objects?.Select(o => o.Key) ?? []];
+
+    public async Task<IReadOnlyList<string>> UnfinishedUploadsAsync() =>
+        [.. (await _client.ListMultipartUploadsAsync(Name)).MultipartUploads?.Select(upload => upload.Key) ?? []];
+
+    public async Task<(byte[] Bytes, string ContentType, IReadOnlyDictionary<string, string> Metadata)> ReadAsync(string key)
+    {
+        using var found = await _client.GetObjectAsync(Name, key);
+        using var bytes = new MemoryStream();
+        await found.ResponseStream.CopyToAsync(bytes);
+        return (bytes.ToArray(), found.Headers.ContentType, found.Metadata.Keys.ToDictionary(name => name, name => found.Metadata[name]));
+    }
+
+    public Task WriteAsync(string key, string text) => _client.PutObjectAsync(new PutObjectRequest
+    {
+        BucketName = Name,
+        Key = key,
+        InputStream = new MemoryStream(Encoding.UTF8.GetBytes(text)),
+        UseChunkEncoding = false,
+    });
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var key in await KeysAsync())
+            await _client.DeleteObjectAsync(Name, key);
+        await _client.DeleteBucketAsync(Name);
+        _client.Dispose();
+    }
+}

@@ -1,0 +1,131 @@
+using System.Collections.Concurrent;
+using Apertur.Destinations;
+using Apertur.Tests.Support;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Apertur.Tests.Destinations;
+
+/// <summary>Stands before a real S3 server and makes happen what the server alone does not: refusals, hanging, lost replies.</summary>
+internal sealed class Relay : IAsyncDisposable
+{
+    private readonly OutboundHttp _http = new(allowPrivateNetworks: true);
+    private readonly HttpClient _client;
+    private readonly Receiver _receiver;
+    private readonly string _upstream;
+    private readonly ConcurrentQueue<string> _seen = new();
+
+    private Relay(Receiver receiver, string upstream)
+    {
+        (_receiver, _upstream) = (receiver, upstream.TrimEnd('/'));
+        _client = _http.CreateClient();
+        receiver.Otherwise = PassAsync;
+    }
+
+    public string Endpoint => new Uri(_receiver.Url).GetLeftPart(UriPartial.Authority);
+
+    /// <summary>What was passed on: the method, and <c>if-none-match</c> where it was asked for.</summary>
+    public IReadOnlyList<string> Seen => [.. _seen];
+
+    public static async Task<Relay> StartAsync(string upstream) => new(await Receiver.StartAsync(), upstream);
+
+    /// <summary>Objects are never there, and whatever would write one is refused.</summary>
+    public void Answer(int status, string code) => _receiver.Otherwise = async context =>
+    {
+        context.Response.StatusCode = context.Request.Method == "HEAD" ? 404 : status;
+        if (context.Request.Method != "HEAD")
+        {
+            context.Response.ContentType = "application/xml";
+            await context.Response.WriteAsync($"<Error><Code>{code}</Code><Message>about wrong-secret-key</Message></Error>");
+        }
+    };
+
+    /// <summary>The first request of that kind gets no answer until its sender gives up.</summary>
+    /// <returns>Completes when it has come.</returns>
+    public Task Hang(Func<HttpRequest, bool> which)
+    {
+        var come = new TaskCompletionSource();
+        _receiver.Otherwise = async context =>
+        {
+            if (!which(context.Request) || !come.TrySetResult())
+                await PassAsync(context);
+            else
+                await Receiver.GoneAsync(context);
+        };
+        return come.Task;
+    }
+
+    /// <summary>The first request of that kind is carried out, but its sender never learns of it.</summary>
+    public void LoseReply(Func<HttpRequest, bool> which)
+    {
+        var lost = 0;
+        _receiver.Otherwise = async context =>
+        {
+            await PassAsync(context, answer: !which(context.Request) || Interlocked.Exchange(ref lost, 1) == 1);
+        };
+    }
+
+    /// <summary>The first conditional write is answered so, after <paramref name="meanwhile"/> has happened behind it.</summary>
+    public void RefuseCondition(int status, Func<Task> meanwhile)
+    {
+        var refused = 0;
+        _receiver.Otherwise = async context =>
+        {
+            if (!context.Request.Headers.ContainsKey("If-None-Match") || Interlocked.Exchange(ref refused, 1) == 1)
+            {
+                await PassAsync(context);
+                return;
+            }
+
+            await context.Request.Body.CopyToAsync(Stream.Null);
+            await meanwhile();
+            context.Response.StatusCode = status;
+            await context.Response.WriteAsync("<Error><Code>PreconditionFailed</Code></Error>");
+        };
+    }
+
+    /// <summary>Answers without end.</summary>
+    public void Flood() => _receiver.Otherwise = async context =>
+    {
+        context.Response.StatusCode = context.Request.Method == "HEAD" ? 404 : 400;
+        var junk = new byte[64 * 1024];
+        while (context.Request.Method != "HEAD" && !context.RequestAborted.IsCancellationRequested)
+            await context.Response.Body.WriteAsync(junk, context.RequestAborted);
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        await _receiver.DisposeAsync();
+        _client.Dispose();
+        _http.Dispose();
+    }
+
+    private Task PassAsync(HttpContext context) => PassAsync(context, answer: true);
+
+    private async Task PassAsync(HttpContext context, bool answer)
+    {
+        var incoming = context.Request;
+        _seen.Enqueue(incoming.Method + (incoming.Headers.ContainsKey("If-None-Match") ? " if-none-match" : ""));
+        using var request = new HttpRequestMessage(new HttpMethod(incoming.Method), _upstream + context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
+        if (incoming.ContentLength is not null)
+            request.Content = new StreamContent(incoming.Body);
+        foreach (var (name, values) in incoming.Headers.Where(header => header.Key is not "Expect" and not "Connection"))
+        {
+            if (!request.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values))
+                request.Content?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
+        }
+
+        using var response = await _client.SendAsync(request, context.RequestAborted);
+        if (!answer)
+        {
+            context.Abort();
+            return;
+        }
+
+        context.Response.StatusCode = (int)response.StatusCode;
+        foreach (var (name, values) in response.Headers.Concat(response.Content.Headers).Where(h => h.Key != "Transfer-Encoding"))
+            context.Response.Headers[name] = values.ToArray();
+        if (incoming.Method != "HEAD")
+            await response.Content.CopyToAsync(context.Response.Body, context.RequestAborted);
+    }
+}

@@ -1,0 +1,159 @@
+using System.Text.Json.Nodes;
+using Apertur.Destinations;
+
+namespace Apertur.Tests.Destinations;
+
+/// <summary>What is particular to S3, against a real server.</summary>
+public sealed class S3DestinationTests : IAsyncLifetime
+{
+    private readonly OutboundHttp _http = new(allowPrivateNetworks: true);
+    private S3Destination _s3 = null!;
+    private Bucket _bucket = null!;
+    private Relay _relay = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _s3 = new S3Destination(_http, TimeProvider.System);
+        _bucket = await Bucket.MakeAsync();
+        _relay = await Relay.StartAsync(_bucket.Endpoint);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // Both are missing when the test is skipped for want of a server.
+        if (_relay is not null)
+            await _relay.DisposeAsync();
+        if (_bucket is not null)
+            await _bucket.DisposeAsync();
+        _http.Dispose();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(8 * 1024 * 1024)]
+    [InlineData(8 * 1024 * 1024 + 1)]
+    [InlineData(20_000_000)]
+    public async Task Bytes_type_and_identity_arrive_at_every_length(int length)
+    {
+        var delivery = Sample.Delivery(Config(), length);
+        var outcome = await _s3.DeliverAsync(delivery, Cancellation);
+
+        var key = $"apertur/2026-06-12/{delivery.SessionId}/2-IMG_0001.jpg";
+        Assert.Equal(new DeliveryOutcome.Accepted($"{_bucket.Name}/{key}"), outcome);
+        var (bytes, type, metadata) = await _bucket.ReadAsync(key);
+        Assert.True(Sample.Bytes(delivery).AsSpan().SequenceEqual(bytes));
+        Assert.Equal("image/jpeg", type);
+        Assert.Equal(delivery.ImageId.ToString(), metadata["x-amz-meta-apertur-image-id"]);
+        Assert.Equal(delivery.Sha256, metadata["x-amz-meta-apertur-sha256"]);
+        Assert.Equal(delivery.SessionId.ToString(), metadata["x-amz-meta-apertur-session-id"]);
+        Assert.Empty(await _bucket.UnfinishedUploadsAsync());
+    }
+
+    [Theory]
+    [InlineData(1000, "PUT")]
+    [InlineData(9_000_000, "POST")]
+    public async Task A_lost_reply_leaves_one_object(int length, string lost)
+    {
+        // The conditional put is refused by the server: the one after it writes.
+        _relay.LoseReply(request => request.Method == lost && !request.Query.ContainsKey("uploads")
+            && (lost != "PUT" || request.Headers.IfNoneMatch.Count == 0));
+        var delivery = Sample.Delivery(RelayedConfig(), length);
+        Assert.IsType<DeliveryOutcome.TryAgain>(await _s3.DeliverAsync(delivery, Cancellation));
+        Assert.Single(await _bucket.KeysAsync());
+        Assert.IsType<DeliveryOutcome.Accepted>(await _s3.DeliverAsync(delivery, Cancellation));
+        Assert.Single(await _bucket.KeysAsync());
+        Assert.Empty(await _bucket.UnfinishedUploadsAsync());
+    }
+
+    [Fact]
+    public async Task A_service_without_conditional_writes_is_asked_for_one_once()
+    {
+        await _s3.DeliverAsync(Sample.Delivery(RelayedConfig()), Cancellation);
+        Assert.Equal(["HEAD", "PUT if-none-match", "PUT"], _relay.Seen);
+        await _s3.DeliverAsync(Sample.Delivery(RelayedConfig()), Cancellation);
+        Assert.Equal(["HEAD", "PUT if-none-match", "PUT", "HEAD", "PUT"], _relay.Seen);
+    }
+
+    [Fact]
+    public async Task A_stranger_who_takes_the_name_meanwhile_keeps_it()
+    {
+        _relay.RefuseCondition(412, () => _bucket.WriteAsync("photos/IMG_0001.jpg", "a stranger's"));
+        var delivery = Sample.Delivery(RelayedConfig("photos/{filename}"));
+        var outcome = await _s3.DeliverAsync(delivery, Cancellation);
+
+        var key = $"photos/IMG_0001-{delivery.ImageId}.jpg";
+        Assert.Equal(new DeliveryOutcome.Accepted($"{_bucket.Name}/{key}"), outcome);
+        Assert.Equal(Sample.Bytes(delivery), (await _bucket.ReadAsync(key)).Bytes);
+        Assert.Equal("a stranger's"u8.ToArray(), (await _bucket.ReadAsync("photos/IMG_0001.jpg")).Bytes);
+        Assert.Equal(outcome, await _s3.DeliverAsync(delivery, Cancellation));
+        Assert.Equal(2, (await _bucket.KeysAsync()).Count);
+    }
+
+    [Theory]
+    [InlineData(412)]
+    [InlineData(409)]
+    public async Task The_same_image_written_meanwhile_is_taken_as_delivered(int status)
+    {
+        var delivery = Sample.Delivery(Config());
+        _relay.RefuseCondition(status, () => _s3.DeliverAsync(delivery, Cancellation));
+        // As from another server, which knows nothing of the first one's turn.
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+        var outcome = await new S3Destination(http, TimeProvider.System).DeliverAsync(
+            delivery with { Config = RelayedConfig() }, Cancellation);
+        Assert.IsType<DeliveryOutcome.Accepted>(outcome);
+        Assert.Single(await _bucket.KeysAsync());
+    }
+
+    [Fact]
+    public async Task A_write_in_progress_elsewhere_is_tried_again()
+    {
+        _relay.RefuseCondition(409, () => Task.CompletedTask);
+        var outcome = await _s3.DeliverAsync(Sample.Delivery(RelayedConfig()), Cancellation);
+        Assert.Equal(409, Assert.IsType<DeliveryOutcome.TryAgain>(outcome).Status);
+    }
+
+    [Fact]
+    public async Task Many_images_of_one_name_at_once_all_arrive()
+    {
+        var deliveries = Enumerable.Range(0, 12).Select(_ => Sample.Delivery(Config("photos/{filename}"))).ToList();
+        await Task.WhenAll(deliveries.Select(delivery => _s3.DeliverAsync(delivery, Cancellation)));
+
+        var hashes = new List<string>();
+        foreach (var key in await _bucket.KeysAsync())
+            hashes.Add((await _bucket.ReadAsync(key)).Metadata["x-amz-meta-apertur-sha256"]);
+        Assert.Equal(deliveries.Select(delivery => delivery.Sha256).Order(), hashes.Order());
+    }
+
+    [Fact]
+    public async Task An_answer_without_end_is_cut_off()
+    {
+        _relay.Flood();
+        var outcome = await _s3.DeliverAsync(Sample.Delivery(RelayedConfig()), Cancellation);
+        Assert.IsType<DeliveryOutcome.TryAgain>(outcome);
+    }
+
+    [Theory]
+    [InlineData("bucket", "../other")]
+    [InlineData("bucket", "arn:aws:s3:::b")]
+    [InlineData("region", "evil.example/")]
+    [InlineData("endpoint", "ftp://files.example")]
+    [InlineData("keyTemplate", "a/../{filename}")]
+    [InlineData("keyTemplate", "{filenam}")]
+    [InlineData("storageClass", "standard ia")]
+    [InlineData("serverSideEncryption", "rot13")]
+    public void Bad_settings_are_refused_by_name(string field, string value)
+    {
+        var (_, errors) = DestinationConfig.Validate(_s3.Fields, _bucket.Config(new JsonObject { [field] = value }));
+        Assert.Equal(field, Assert.Single(errors).Field);
+    }
+
+    private DestinationConfig Config(string template) => Config(new JsonObject { ["keyTemplate"] = template });
+
+    private DestinationConfig RelayedConfig(string? template = null) =>
+        Config(new JsonObject { ["endpoint"] = _relay.Endpoint, ["keyTemplate"] = template ?? KeyTemplate.Default });
+
+    private DestinationConfig Config(JsonObject? more = null) => Sample.Config(_s3, _bucket.Config(more));
+}
