@@ -38,49 +38,30 @@ public sealed class DropboxDestination : IOAuthDestination
         new("nameTemplate", "File name") { Default = DefaultTemplate, Check = KeyTemplate.Problem },
     ];
 
-    public async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken)
-    {
-        if (((IOAuthDestination)this).Unconnected(delivery.Config) is { } unconnected)
-            return unconnected;
-
-        try
+    public async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
+        ((IOAuthDestination)this).Unconnected(delivery.Config) ?? await _api.AttemptAsync(delivery.SizeBytes, async patience =>
         {
             await using var file = delivery.OpenRead();
-            var hash = await DropboxContentHash.OfAsync(file, delivery.SizeBytes, cancellationToken);
-            var folder = string.Concat(delivery.Config.Required("folder")
-                .Split('/', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(name => "/" + name));
-            var path = $"{folder}/{KeyTemplate.Render(delivery.Config.Required("nameTemplate"), delivery)}";
-            return await AddAsync(path, hash, delivery, cancellationToken)
-                ?? await AddAsync(KeyTemplate.Alternative(path, delivery), hash, delivery, cancellationToken)
+            var hash = await DropboxContentHash.OfAsync(file, delivery.SizeBytes, patience.Token);
+            var folder = Folder(delivery.Config);
+            var name = KeyTemplate.Render(delivery.Config.Required("nameTemplate"), delivery);
+            return await AddAsync($"{folder}/{name}", hash, delivery, patience)
+                ?? await AddAsync($"{folder}/{KeyTemplate.Alternative(name, delivery)}", hash, delivery, patience)
                 ?? new DeliveryOutcome.GiveUp("Other files stand under both names that this image could get.");
-        }
-        catch (HttpRequestException exception)
-        {
-            return HttpOutcome.Of(exception);
-        }
-    }
+        }, cancellationToken);
 
     /// <summary>Opens an upload session and leaves it: nothing shows of it, and Dropbox forgets it after a week.</summary>
-    public async Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken)
-    {
-        if (((IOAuthDestination)this).Unconnected(config) is { } unconnected)
-            return unconnected;
-
-        try
+    public async Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
+        ((IOAuthDestination)this).Unconnected(config) ?? await _api.AttemptAsync(0, async patience =>
         {
-            var answer = await _upload.StartAsync(config.AccessToken!, cancellationToken);
+            var answer = await _upload.StartAsync(config.AccessToken!, patience);
             return answer.IsSuccess ? answer.Means(new DeliveryOutcome.Accepted()) : Refusal(answer);
-        }
-        catch (HttpRequestException exception)
-        {
-            return HttpOutcome.Of(exception);
-        }
-    }
+        }, cancellationToken);
 
     /// <returns>Null when another image has that name.</returns>
-    private async Task<DeliveryOutcome?> AddAsync(string path, string hash, Delivery delivery, CancellationToken cancellationToken)
+    private async Task<DeliveryOutcome?> AddAsync(string path, string hash, Delivery delivery, Patience patience)
     {
-        var answer = await _upload.SendAsync(path, hash, delivery, cancellationToken);
+        var answer = await _upload.SendAsync(path, hash, delivery, patience);
         if (answer.IsSuccess)
         {
             return answer.Text("content_hash") == hash
@@ -93,7 +74,7 @@ public sealed class DropboxDestination : IOAuthDestination
 
         using var request = JsonApi.Request(
             HttpMethod.Post, new Uri(_root, "2/files/get_metadata"), delivery.Config.AccessToken!, new JsonObject { ["path"] = path });
-        var existing = await _api.SendAsync(request, cancellationToken);
+        var existing = await _api.SendAsync(request, patience);
         // Not found: the conflict is with a file that stands where the path needs a folder, and no name in it can be free.
         if (!existing.IsSuccess)
         {
@@ -132,6 +113,11 @@ public sealed class DropboxDestination : IOAuthDestination
             _ => answer.Outcome,
         };
     }
+
+    /// <summary>The folder with a slash before every name: Dropbox's own root is the empty string.</summary>
+    private static string Folder(DestinationConfig config) => string.Concat(config.Required("folder")
+        .Split('/', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+        .Select(name => "/" + name));
 
     private static string? FolderProblem(string folder) =>
         folder.Split('/').Any(name => name.Trim() is "." or "..") || folder.Any(char.IsControl) || folder.Contains('\\', StringComparison.Ordinal)

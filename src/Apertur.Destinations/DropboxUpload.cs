@@ -15,7 +15,7 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
     // Two cuts in a row without a byte of progress are not a passing fault.
     private const int MaxCutsWithoutProgress = 2;
 
-    public async Task<ApiAnswer> SendAsync(string path, string hash, Delivery delivery, CancellationToken cancellationToken)
+    public async Task<ApiAnswer> SendAsync(string path, string hash, Delivery delivery, Patience patience)
     {
         var commit = new JsonObject
         {
@@ -29,32 +29,32 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
         if (delivery.SizeBytes <= ChunkSize)
         {
             commit["content_hash"] = hash;
-            return await PostAsync("upload", commit, delivery, 0, delivery.SizeBytes, cancellationToken);
+            return await PostAsync("upload", commit, delivery, 0, delivery.SizeBytes, patience);
         }
 
         if (UploadResume.Of(delivery)?.Session is { } kept)
         {
-            var resumed = await ContinueAsync(kept, commit, delivery, ask: true, cancellationToken);
+            var resumed = await ContinueAsync(kept, commit, delivery, ask: true, patience);
             if (LookupError(resumed) is not ("not_found" or "closed"))
                 return resumed;
         }
 
-        var started = await StartAsync(delivery.Config.AccessToken!, cancellationToken);
+        var started = await StartAsync(delivery.Config.AccessToken!, patience);
         if (!started.IsSuccess || started.Text("session_id") is not { } session)
             return started;
 
-        await new UploadResume(path, session).SaveAsync(delivery, cancellationToken);
-        return await ContinueAsync(session, commit, delivery, ask: false, cancellationToken);
+        await new UploadResume(path, session).SaveAsync(delivery, patience.Token);
+        return await ContinueAsync(session, commit, delivery, ask: false, patience);
     }
 
-    public async Task<ApiAnswer> StartAsync(string token, CancellationToken cancellationToken)
+    public async Task<ApiAnswer> StartAsync(string token, Patience patience)
     {
         using var request = Request("upload_session/start", new JsonObject { ["close"] = false }, token, new ByteArrayContent([]));
-        return await api.SendAsync(request, cancellationToken);
+        return await api.SendAsync(request, patience);
     }
 
     private async Task<ApiAnswer> ContinueAsync(
-        string session, JsonObject commit, Delivery delivery, bool ask, CancellationToken cancellationToken)
+        string session, JsonObject commit, Delivery delivery, bool ask, Patience patience)
     {
         var cuts = 0;
         for (var offset = ask ? delivery.SizeBytes : 0; ;)
@@ -72,9 +72,9 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
                     arguments["commit"] = commit.DeepClone();
                 await using var file = delivery.OpenRead();
                 file.Position = offset;
-                arguments["content_hash"] = await DropboxContentHash.OfAsync(file, length, cancellationToken);
+                arguments["content_hash"] = await DropboxContentHash.OfAsync(file, length, patience.Token);
                 answer = await PostAsync(
-                    last ? "upload_session/finish" : "upload_session/append_v2", arguments, delivery, offset, length, cancellationToken);
+                    last ? "upload_session/finish" : "upload_session/append_v2", arguments, delivery, offset, length, patience);
                 if (last && answer.IsSuccess)
                     return answer;
                 if (answer.IsSuccess)
@@ -95,11 +95,11 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
     }
 
     private async Task<ApiAnswer> PostAsync(
-        string route, JsonObject arguments, Delivery delivery, long offset, long length, CancellationToken cancellationToken)
+        string route, JsonObject arguments, Delivery delivery, long offset, long length, Patience patience)
     {
         using var request = Request(
-            route, arguments, delivery.Config.AccessToken!, new FileSlice(delivery.OpenRead, offset, length, "application/octet-stream"));
-        return await api.SendAsync(request, cancellationToken);
+            route, arguments, delivery.Config.AccessToken!, new FileSlice(delivery.OpenRead, offset, length, "application/octet-stream", patience));
+        return await api.SendAsync(request, patience);
     }
 
     private HttpRequestMessage Request(string route, JsonObject arguments, string token, HttpContent content)

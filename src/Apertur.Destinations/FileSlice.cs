@@ -12,10 +12,11 @@ internal sealed class FileSlice : HttpContent
     private readonly Func<Stream> _open;
     private readonly long _offset;
     private readonly long _length;
+    private readonly Patience _patience;
 
-    public FileSlice(Func<Stream> open, long offset, long length, string mediaType)
+    public FileSlice(Func<Stream> open, long offset, long length, string mediaType, Patience patience)
     {
-        (_open, _offset, _length) = (open, offset, length);
+        (_open, _offset, _length, _patience) = (open, offset, length, patience);
         Headers.ContentType = new MediaTypeHeaderValue(mediaType);
     }
 
@@ -36,6 +37,7 @@ internal sealed class FileSlice : HttpContent
                     throw new EndOfStreamException("The stored image is shorter than its record says.");
                 await stream.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
                 left -= read;
+                _patience.Progress();
             }
         }
         finally

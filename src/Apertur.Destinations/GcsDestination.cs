@@ -42,51 +42,39 @@ public sealed class GcsDestination : IDestinationType
         new("keyTemplate", "Object name") { Default = KeyTemplate.Default, Check = KeyTemplate.Problem },
     ];
 
-    public async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken)
-    {
-        var config = delivery.Config;
-        try
+    public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
+        _api.AttemptAsync(delivery.SizeBytes, async patience =>
         {
-            var (token, failure) = await _account.TokenAsync(config.Required("serviceAccountJson"), cancellationToken);
+            var (token, failure) = await _account.TokenAsync(delivery.Config.Required("serviceAccountJson"), patience);
             if (token is null)
                 return failure!;
 
             await using var file = delivery.OpenRead();
-            var crc32c = await Crc32C.OfAsync(file, cancellationToken);
-            var key = KeyTemplate.Render(config.Required("keyTemplate"), delivery);
+            var crc32c = await Crc32C.OfAsync(file, patience.Token);
+            var key = KeyTemplate.Render(delivery.Config.Required("keyTemplate"), delivery);
             var other = KeyTemplate.Alternative(key, delivery);
             // An interrupted upload knows which of the two names it found free.
-            return (UploadResume.Of(delivery)?.Name == other ? null : await CreateAsync(key, crc32c, token, delivery, cancellationToken))
-                ?? await CreateAsync(other, crc32c, token, delivery, cancellationToken)
+            return (UploadResume.Of(delivery)?.Name == other ? null : await CreateAsync(key, crc32c, token, delivery, patience))
+                ?? await CreateAsync(other, crc32c, token, delivery, patience)
                 ?? new DeliveryOutcome.GiveUp("Other objects stand under both names that this image could get.");
-        }
-        catch (HttpRequestException exception)
-        {
-            return HttpOutcome.Of(exception);
-        }
-    }
+        }, cancellationToken);
 
-    public async Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken)
-    {
-        try
+    /// <summary>Opens an upload session and gives it up: whether an object may be made shows before there is one.</summary>
+    public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
+        _api.AttemptAsync(0, async patience =>
         {
-            var (token, failure) = await _account.TokenAsync(config.Required("serviceAccountJson"), cancellationToken);
+            var (token, failure) = await _account.TokenAsync(config.Required("serviceAccountJson"), patience);
             if (token is null)
                 return failure!;
 
             var resource = new JsonObject { ["name"] = $"apertur-test-{Guid.NewGuid()}" };
-            var answer = await _upload.TryOutAsync(UploadAddress(config), token, resource, cancellationToken);
+            var answer = await _upload.TryOutAsync(UploadAddress(config), token, resource, patience);
             return answer.IsSuccess ? answer.Means(new DeliveryOutcome.Accepted()) : Refusal(answer, config);
-        }
-        catch (HttpRequestException exception)
-        {
-            return HttpOutcome.Of(exception);
-        }
-    }
+        }, cancellationToken);
 
     /// <returns>Null when another image has that name.</returns>
     private async Task<DeliveryOutcome?> CreateAsync(
-        string key, string crc32c, string token, Delivery delivery, CancellationToken cancellationToken)
+        string key, string crc32c, string token, Delivery delivery, Patience patience)
     {
         var resource = new JsonObject
         {
@@ -96,9 +84,9 @@ public sealed class GcsDestination : IDestinationType
             ["crc32c"] = crc32c,
             ["metadata"] = new JsonObject { ["apertur-image-id"] = delivery.ImageId.ToString(), ["sha256"] = delivery.Sha256 },
         };
-        var answer = await _upload.SendAsync(UploadAddress(delivery.Config), token, resource, key, delivery, cancellationToken);
+        var answer = await _upload.SendAsync(UploadAddress(delivery.Config), token, resource, key, delivery, patience);
         if (answer.Status == HttpStatusCode.PreconditionFailed)
-            return await CompareAsync(key, crc32c, token, delivery, cancellationToken);
+            return await CompareAsync(key, crc32c, token, delivery, patience);
         if (!answer.IsSuccess)
             return Refusal(answer, delivery.Config);
 
@@ -108,11 +96,11 @@ public sealed class GcsDestination : IDestinationType
     }
 
     private async Task<DeliveryOutcome?> CompareAsync(
-        string key, string crc32c, string token, Delivery delivery, CancellationToken cancellationToken)
+        string key, string crc32c, string token, Delivery delivery, Patience patience)
     {
         var address = new Uri(_root, $"storage/v1/b/{Bucket(delivery.Config)}/o/{Uri.EscapeDataString(key)}?fields=size,crc32c,metadata");
         using var request = JsonApi.Request(HttpMethod.Get, address, token);
-        var answer = await _api.SendAsync(request, cancellationToken);
+        var answer = await _api.SendAsync(request, patience);
         if (answer.Status == HttpStatusCode.NotFound)
             return answer.Means(new DeliveryOutcome.TryAgain("An object of that name was there, and is gone again."));
         if (!answer.IsSuccess)

@@ -46,43 +46,25 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         new("nameTemplate", "File name") { Default = DefaultTemplate, Check = KeyTemplate.Problem },
     ];
 
-    public async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken)
-    {
-        if (((IOAuthDestination)this).Unconnected(delivery.Config) is { } unconnected)
-            return unconnected;
+    public async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
+        ((IOAuthDestination)this).Unconnected(delivery.Config)
+        ?? await _api.AttemptAsync(
+            delivery.SizeBytes, patience => DeliverAsync(delivery, delivery.Config.AccessToken!, patience), cancellationToken);
 
-        try
+    /// <summary>Opens an upload session in the folder, or in the nearest one that exists, and gives it up.</summary>
+    public async Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
+        ((IOAuthDestination)this).Unconnected(config) ?? await _api.AttemptAsync(0, async patience =>
         {
-            return await DeliverAsync(delivery, delivery.Config.AccessToken!, cancellationToken);
-        }
-        catch (HttpRequestException exception)
-        {
-            return HttpOutcome.Of(exception);
-        }
-    }
-
-    public async Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken)
-    {
-        if (((IOAuthDestination)this).Unconnected(config) is { } unconnected)
-            return unconnected;
-
-        try
-        {
-            var (parent, refused) = await FolderAsync(config, [], make: false, cancellationToken);
+            var (parent, refused) = await FolderAsync(config, [], make: false, patience);
             if (parent is null)
                 return Refusal(refused!);
 
             var resource = new JsonObject { ["name"] = "apertur-test", ["parents"] = new JsonArray(parent) };
-            var answer = await _upload.TryOutAsync(UploadAddress, config.AccessToken!, resource, cancellationToken);
+            var answer = await _upload.TryOutAsync(UploadAddress, config.AccessToken!, resource, patience);
             return answer.IsSuccess ? answer.Means(new DeliveryOutcome.Accepted()) : Refusal(answer);
-        }
-        catch (HttpRequestException exception)
-        {
-            return HttpOutcome.Of(exception);
-        }
-    }
+        }, cancellationToken);
 
-    private async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, string token, CancellationToken cancellationToken)
+    private async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, string token, Patience patience)
     {
         var id = UploadResume.Of(delivery)?.Name;
         if (id is null)
@@ -91,21 +73,21 @@ public sealed class GoogleDriveDestination : IOAuthDestination
                 _root,
                 $"appProperties has {{ key='{DeliveryProperty}' and value='{delivery.Id}' }} and trashed = false",
                 FileFields);
-            var found = await GetAsync(search, token, cancellationToken);
+            var found = await GetAsync(search, token, patience);
             if (!found.IsSuccess)
                 return Refusal(found);
             if (GoogleDriveFolders.First(found) is { } file && IsSame(file, delivery))
                 return found.Means(new DeliveryOutcome.Accepted((string?)file["id"]));
 
-            var generated = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, cancellationToken);
+            var generated = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, patience);
             if (!generated.IsSuccess)
                 return Refusal(generated);
             id = (string?)generated.Json?["ids"]?[0] ?? throw new InvalidOperationException("Google Drive generated no file id.");
-            await new UploadResume(id, null).SaveAsync(delivery, cancellationToken);
+            await new UploadResume(id, null).SaveAsync(delivery, patience.Token);
         }
 
         var path = KeyTemplate.Render(delivery.Config.Required("nameTemplate"), delivery).Split('/');
-        var (parent, refused) = await FolderAsync(delivery.Config, path[..^1], make: true, cancellationToken);
+        var (parent, refused) = await FolderAsync(delivery.Config, path[..^1], make: true, patience);
         if (parent is null)
             return Refusal(refused!);
 
@@ -121,39 +103,39 @@ public sealed class GoogleDriveDestination : IOAuthDestination
                 ["aperturImage"] = delivery.ImageId.ToString(),
             },
         };
-        var answer = await _upload.SendAsync(UploadAddress, token, resource, id, delivery, cancellationToken);
+        var answer = await _upload.SendAsync(UploadAddress, token, resource, id, delivery, patience);
         // The id is taken: an earlier attempt came through, and its answer was lost.
         if (answer.Status == HttpStatusCode.Conflict)
-            answer = await GetAsync(FileAddress(id, "&fields=" + FileFields), token, cancellationToken);
+            answer = await GetAsync(FileAddress(id, "&fields=" + FileFields), token, patience);
         if (!answer.IsSuccess)
             return Refusal(answer);
 
         return answer.Json is JsonObject sent && IsSame(sent, delivery)
             ? answer.Means(new DeliveryOutcome.Accepted(id))
-            : await WithdrawAsync(id, delivery, token, cancellationToken);
+            : await WithdrawAsync(id, delivery, token, patience);
     }
 
     /// <summary>Takes away a file of ours that holds other bytes than were sent; the next attempt makes another.</summary>
-    private async Task<DeliveryOutcome> WithdrawAsync(string id, Delivery delivery, string token, CancellationToken cancellationToken)
+    private async Task<DeliveryOutcome> WithdrawAsync(string id, Delivery delivery, string token, Patience patience)
     {
         using var request = JsonApi.Request(HttpMethod.Delete, FileAddress(id, ""), token);
-        var answer = await _api.SendAsync(request, cancellationToken);
-        var generated = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, cancellationToken);
+        var answer = await _api.SendAsync(request, patience);
+        var generated = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, patience);
         if ((string?)generated.Json?["ids"]?[0] is { } next)
-            await new UploadResume(next, null).SaveAsync(delivery, cancellationToken);
+            await new UploadResume(next, null).SaveAsync(delivery, patience.Token);
         return answer.Means(new DeliveryOutcome.TryAgain("Google Drive did not confirm the checksum of what was sent."));
     }
 
     private Task<(string? Id, ApiAnswer? Refused)> FolderAsync(
-        DestinationConfig config, IEnumerable<string> below, bool make, CancellationToken cancellationToken) =>
+        DestinationConfig config, IEnumerable<string> below, bool make, Patience patience) =>
         config.Text("folderId") is { } folderId
-            ? _folders.FindAsync(folderId, below, make, config.AccessToken!, cancellationToken)
-            : _folders.FindAsync("root", [.. Segments(config.Required("folder")), .. below], make, config.AccessToken!, cancellationToken);
+            ? _folders.FindAsync(folderId, below, make, config.AccessToken!, patience)
+            : _folders.FindAsync("root", [.. Segments(config.Required("folder")), .. below], make, config.AccessToken!, patience);
 
-    private async Task<ApiAnswer> GetAsync(Uri address, string token, CancellationToken cancellationToken)
+    private async Task<ApiAnswer> GetAsync(Uri address, string token, Patience patience)
     {
         using var request = JsonApi.Request(HttpMethod.Get, address, token);
-        return await _api.SendAsync(request, cancellationToken);
+        return await _api.SendAsync(request, patience);
     }
 
     private static bool IsSame(JsonObject file, Delivery delivery) =>

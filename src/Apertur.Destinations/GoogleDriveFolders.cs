@@ -15,21 +15,21 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
     /// <param name="path">Names from there on; none means <paramref name="start"/> itself.</param>
     /// <param name="make">Whether missing folders are made; otherwise the last one that exists is the answer.</param>
     /// <param name="token">The access token.</param>
-    /// <param name="cancellationToken">Ends the attempt.</param>
+    /// <param name="patience">Ends the attempt.</param>
     /// <returns>An id, or the answer that refused it.</returns>
     public async Task<(string? Id, ApiAnswer? Refused)> FindAsync(
-        string start, IEnumerable<string> path, bool make, string token, CancellationToken cancellationToken)
+        string start, IEnumerable<string> path, bool make, string token, Patience patience)
     {
         var parent = start;
         foreach (var name in path)
         {
-            var (id, refused) = await OldestAsync(parent, name, token, cancellationToken);
+            var (id, refused) = await OldestAsync(parent, name, token, patience);
             if (refused is not null)
                 return (null, refused);
             if (id is null && !make)
                 break;
             if (id is null)
-                (id, refused) = await MakeAsync(parent, name, token, cancellationToken);
+                (id, refused) = await MakeAsync(parent, name, token, patience);
             if (refused is not null)
                 return (null, refused);
             parent = id!;
@@ -39,38 +39,38 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
     }
 
     private async Task<(string? Id, ApiAnswer? Refused)> OldestAsync(
-        string parent, string name, string token, CancellationToken cancellationToken)
+        string parent, string name, string token, Patience patience)
     {
         var answer = await SearchAsync(
-            $"name = {Quoted(name)} and {Quoted(parent)} in parents and mimeType = '{FolderType}' and trashed = false", token, cancellationToken);
+            $"name = {Quoted(name)} and {Quoted(parent)} in parents and mimeType = '{FolderType}' and trashed = false", token, patience);
         return answer.IsSuccess ? (FirstId(answer), null) : (null, answer);
     }
 
     private async Task<(string? Id, ApiAnswer? Refused)> MakeAsync(
-        string parent, string name, string token, CancellationToken cancellationToken)
+        string parent, string name, string token, Patience patience)
     {
         var folder = new JsonObject { ["name"] = name, ["mimeType"] = FolderType, ["parents"] = new JsonArray(parent) };
         using var request = JsonApi.Request(
             HttpMethod.Post, new Uri(root, "drive/v3/files?supportsAllDrives=true&fields=id"), token, folder);
-        var answer = await api.SendAsync(request, cancellationToken);
+        var answer = await api.SendAsync(request, patience);
         if (!answer.IsSuccess || answer.Text("id") is not { } made)
             return (null, answer);
 
-        var (oldest, refused) = await OldestAsync(parent, name, token, cancellationToken);
+        var (oldest, refused) = await OldestAsync(parent, name, token, patience);
         if (refused is not null)
             return (null, refused);
         // A search that does not list the new folder yet cannot list a rival either.
         if (oldest is null || oldest == made)
             return (made, null);
 
-        return await RemoveIfEmptyAsync(made, token, cancellationToken) is { } failed ? (null, failed) : (oldest, null);
+        return await RemoveIfEmptyAsync(made, token, patience) is { } failed ? (null, failed) : (oldest, null);
     }
 
     /// <summary>A third worker may have found the younger folder alone and used it: then it stays.</summary>
     /// <returns>The answer that refused it; null when it is done.</returns>
-    private async Task<ApiAnswer?> RemoveIfEmptyAsync(string folder, string token, CancellationToken cancellationToken)
+    private async Task<ApiAnswer?> RemoveIfEmptyAsync(string folder, string token, Patience patience)
     {
-        var inside = await SearchAsync($"{Quoted(folder)} in parents", token, cancellationToken);
+        var inside = await SearchAsync($"{Quoted(folder)} in parents", token, patience);
         if (!inside.IsSuccess)
             return inside;
         if (FirstId(inside) is not null)
@@ -78,14 +78,14 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
 
         using var request = JsonApi.Request(
             HttpMethod.Delete, new Uri(root, $"drive/v3/files/{Uri.EscapeDataString(folder)}?supportsAllDrives=true"), token);
-        var answer = await api.SendAsync(request, cancellationToken);
+        var answer = await api.SendAsync(request, patience);
         return answer.IsSuccess ? null : answer;
     }
 
-    private async Task<ApiAnswer> SearchAsync(string query, string token, CancellationToken cancellationToken)
+    private async Task<ApiAnswer> SearchAsync(string query, string token, Patience patience)
     {
         using var request = JsonApi.Request(HttpMethod.Get, SearchAddress(root, query, "id"), token);
-        return await api.SendAsync(request, cancellationToken);
+        return await api.SendAsync(request, patience);
     }
 
     /// <summary>The address of a search that lists the oldest first, in My Drive and in shared drives.</summary>

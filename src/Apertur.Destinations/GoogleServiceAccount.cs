@@ -47,7 +47,7 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
     }
 
     /// <summary>A token with some life left, or why there is none.</summary>
-    public async Task<(string? Token, DeliveryOutcome? Failure)> TokenAsync(string keyFile, CancellationToken cancellationToken)
+    public async Task<(string? Token, DeliveryOutcome? Failure)> TokenAsync(string keyFile, Patience patience)
     {
         var now = clock.GetUtcNow();
         var digest = Digest(keyFile);
@@ -62,7 +62,7 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
             ["grant_type"] = "urn:ietf:params:oauth:grant-type:jwt-bearer",
             ["assertion"] = Assertion(key, address, now),
         });
-        var answer = await api.SendAsync(request, cancellationToken);
+        var answer = await api.SendAsync(request, patience);
         if (answer.IsSuccess && answer.Token("access_token") is { } token)
         {
             if (_kept.Count >= MaxKept)

@@ -27,71 +27,71 @@ internal sealed class GoogleUpload(JsonApi api)
     /// <param name="metadata">The resource to make.</param>
     /// <param name="name">What <see cref="UploadResume.Name"/> keeps beside the session.</param>
     /// <param name="delivery">The image.</param>
-    /// <param name="cancellationToken">Ends the attempt.</param>
+    /// <param name="patience">Ends the attempt.</param>
     /// <returns>The resource, or the first refusal.</returns>
     public async Task<ApiAnswer> SendAsync(
-        Uri address, string token, JsonObject metadata, string name, Delivery delivery, CancellationToken cancellationToken)
+        Uri address, string token, JsonObject metadata, string name, Delivery delivery, Patience patience)
     {
         if (delivery.SizeBytes <= OneShotLimit)
-            return await SendAtOnceAsync(address, token, metadata, delivery, cancellationToken);
+            return await SendAtOnceAsync(address, token, metadata, delivery, patience);
 
         if (UploadResume.Of(delivery) is { Session: { } kept } resume && resume.Name == name)
         {
-            var resumed = await ContinueAsync(new Uri(kept), await AskAsync(new Uri(kept), delivery, cancellationToken), delivery, cancellationToken);
+            var resumed = await ContinueAsync(new Uri(kept), await AskAsync(new Uri(kept), delivery, patience), delivery, patience);
             // A session lives a week and ends with its upload; nothing else is lost with it.
             if (resumed.Status is not (HttpStatusCode.NotFound or HttpStatusCode.Gone))
                 return resumed;
         }
 
-        var started = await StartAsync(address, token, metadata, delivery.MimeType, delivery.SizeBytes, cancellationToken);
+        var started = await StartAsync(address, token, metadata, delivery.MimeType, delivery.SizeBytes, patience);
         if (!started.IsSuccess || started.Headers.Location is not { } session)
             return started;
 
-        await new UploadResume(name, session.AbsoluteUri).SaveAsync(delivery, cancellationToken);
-        return await ContinueAsync(session, null, delivery, cancellationToken);
+        await new UploadResume(name, session.AbsoluteUri).SaveAsync(delivery, patience.Token);
+        return await ContinueAsync(session, null, delivery, patience);
     }
 
     /// <summary>Opens a session and gives it up: the service says whether an upload would be allowed, and nothing is left behind.</summary>
     /// <returns>The answer to the opening.</returns>
-    public async Task<ApiAnswer> TryOutAsync(Uri address, string token, JsonObject metadata, CancellationToken cancellationToken)
+    public async Task<ApiAnswer> TryOutAsync(Uri address, string token, JsonObject metadata, Patience patience)
     {
-        var started = await StartAsync(address, token, metadata, "image/jpeg", 1, cancellationToken);
+        var started = await StartAsync(address, token, metadata, "image/jpeg", 1, patience);
         if (started.IsSuccess && started.Headers.Location is { } session)
         {
             using var request = new HttpRequestMessage(HttpMethod.Delete, session);
-            await api.SendAsync(request, cancellationToken);
+            await api.SendAsync(request, patience);
         }
 
         return started;
     }
 
     private async Task<ApiAnswer> SendAtOnceAsync(
-        Uri address, string token, JsonObject metadata, Delivery delivery, CancellationToken cancellationToken)
+        Uri address, string token, JsonObject metadata, Delivery delivery, Patience patience)
     {
         using var request = JsonApi.Request(HttpMethod.Post, With(address, "multipart"), token);
         request.Content = new MultipartContent("related")
         {
             new StringContent(metadata.ToJsonString(), new MediaTypeHeaderValue("application/json")),
-            new FileSlice(delivery.OpenRead, 0, delivery.SizeBytes, delivery.MimeType),
+            new FileSlice(delivery.OpenRead, 0, delivery.SizeBytes, delivery.MimeType, patience),
         };
-        return await api.SendAsync(request, cancellationToken);
+        return await api.SendAsync(request, patience);
     }
 
     private async Task<ApiAnswer> StartAsync(
-        Uri address, string token, JsonObject metadata, string mimeType, long size, CancellationToken cancellationToken)
+        Uri address, string token, JsonObject metadata, string mimeType, long size, Patience patience)
     {
         using var request = JsonApi.Request(HttpMethod.Post, With(address, "resumable"), token, metadata);
         request.Headers.Add("X-Upload-Content-Type", mimeType);
         request.Headers.Add("X-Upload-Content-Length", size.ToString(CultureInfo.InvariantCulture));
-        return await api.SendAsync(request, cancellationToken);
+        return await api.SendAsync(request, patience);
     }
 
     /// <param name="session">The session's address.</param>
     /// <param name="answer">What the session last said; null for a fresh one.</param>
     /// <param name="delivery">The image.</param>
-    /// <param name="cancellationToken">Ends the attempt.</param>
+    /// <param name="patience">Ends the attempt.</param>
     private async Task<ApiAnswer> ContinueAsync(
-        Uri session, ApiAnswer? answer, Delivery delivery, CancellationToken cancellationToken)
+        Uri session, ApiAnswer? answer, Delivery delivery, Patience patience)
     {
         var cuts = 0;
         for (var offset = 0L; ;)
@@ -111,32 +111,32 @@ internal sealed class GoogleUpload(JsonApi api)
 
             try
             {
-                answer = await PutAsync(session, offset, delivery, cancellationToken);
+                answer = await PutAsync(session, offset, delivery, patience);
             }
             catch (HttpRequestException) when (cuts < MaxCutsWithoutProgress)
             {
-                answer = await AskAsync(session, delivery, cancellationToken);
+                answer = await AskAsync(session, delivery, patience);
             }
         }
     }
 
-    private async Task<ApiAnswer> PutAsync(Uri session, long offset, Delivery delivery, CancellationToken cancellationToken)
+    private async Task<ApiAnswer> PutAsync(Uri session, long offset, Delivery delivery, Patience patience)
     {
         var length = Math.Min(ChunkSize, delivery.SizeBytes - offset);
         if (length <= 0)
-            return await AskAsync(session, delivery, cancellationToken);
+            return await AskAsync(session, delivery, patience);
 
         using var request = new HttpRequestMessage(HttpMethod.Put, session);
-        request.Content = new FileSlice(delivery.OpenRead, offset, length, delivery.MimeType);
+        request.Content = new FileSlice(delivery.OpenRead, offset, length, delivery.MimeType, patience);
         request.Content.Headers.ContentRange = new ContentRangeHeaderValue(offset, offset + length - 1, delivery.SizeBytes);
-        return await api.SendAsync(request, cancellationToken);
+        return await api.SendAsync(request, patience);
     }
 
-    private async Task<ApiAnswer> AskAsync(Uri session, Delivery delivery, CancellationToken cancellationToken)
+    private async Task<ApiAnswer> AskAsync(Uri session, Delivery delivery, Patience patience)
     {
         using var request = new HttpRequestMessage(HttpMethod.Put, session) { Content = new ByteArrayContent([]) };
         request.Content.Headers.ContentRange = new ContentRangeHeaderValue(delivery.SizeBytes);
-        return await api.SendAsync(request, cancellationToken);
+        return await api.SendAsync(request, patience);
     }
 
     /// <summary>How many bytes a session holds: <c>Range: bytes=0-99</c> is 100, no such header is none.</summary>

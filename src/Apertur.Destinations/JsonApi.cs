@@ -11,18 +11,40 @@ internal sealed class JsonApi(OutboundHttp http, TimeProvider clock)
     // Far above every answer asked for here, and little enough for an address that a user chose.
     private const int MaxAnswerBytes = 256 * 1024;
 
-    /// <exception cref="HttpRequestException">No answer, or one that broke off.</exception>
-    public async Task<ApiAnswer> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    private static readonly TimeSpan _wait = TimeSpan.FromSeconds(60);
+
+    /// <summary>Runs one attempt within its time, and says what a failure without an answer means.</summary>
+    /// <param name="bytes">What the attempt sends.</param>
+    /// <param name="act">The attempt.</param>
+    /// <param name="cancellationToken">The server stops.</param>
+    public async Task<DeliveryOutcome> AttemptAsync(
+        long bytes, Func<Patience, Task<DeliveryOutcome>> act, CancellationToken cancellationToken)
     {
-        using var response = await http.SendAsync(request, cancellationToken);
-        return new ApiAnswer
+        using var patience = new Patience(_wait, bytes, clock, cancellationToken);
+        try
+        {
+            return await act(patience);
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or HttpRequestException)
+        {
+            return patience.Verdict() ?? HttpOutcome.Of(exception);
+        }
+    }
+
+    /// <exception cref="HttpRequestException">No answer, or one that broke off.</exception>
+    public async Task<ApiAnswer> SendAsync(HttpRequestMessage request, Patience patience)
+    {
+        using var response = await http.SendAsync(request, patience.Token);
+        var answer = new ApiAnswer
         {
             Status = response.StatusCode,
-            Json = await ReadAsync(response.Content, cancellationToken),
+            Json = await ReadAsync(response.Content, patience.Token),
             Headers = response.Headers,
             RetryAfter = HttpOutcome.RetryAfter(response, clock),
             Outcome = HttpOutcome.Of(response, clock),
         };
+        patience.Progress();
+        return answer;
     }
 
     /// <summary>A request with a bearer token and, when <paramref name="body"/> is given, a JSON body.</summary>

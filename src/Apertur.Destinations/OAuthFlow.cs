@@ -65,14 +65,14 @@ public sealed class OAuthFlow(
         form["client_id"] = client.ClientId;
         form["client_secret"] = client.ClientSecret;
         using var request = new HttpRequestMessage(HttpMethod.Post, client.TokenEndpoint) { Content = new FormUrlEncodedContent(form) };
-        try
+        OAuthAnswer? answer = null;
+        var failure = await _api.AttemptAsync(0, async patience =>
         {
-            return Read(await _api.SendAsync(request, cancellationToken));
-        }
-        catch (HttpRequestException exception)
-        {
-            return new OAuthAnswer.TryAgain(HttpOutcome.Of(exception).ReasonText!);
-        }
+            var said = await _api.SendAsync(request, patience);
+            answer = Read(said);
+            return said.Outcome;
+        }, cancellationToken);
+        return answer ?? new OAuthAnswer.TryAgain(failure.ReasonText!);
     }
 
     private static OAuthAnswer Read(ApiAnswer answer)

@@ -38,4 +38,13 @@ internal static class Cloud
         Assert.True(outcome is T, $"{typeof(T).Name} was expected, not: {outcome}");
         return (T)outcome;
     }
+
+    /// <summary>That a path is the default template's, with the file's name as one segment of it.</summary>
+    public static void AssertInsidePrefix(string top, string path, Delivery delivery)
+    {
+        var prefix = $"{top}/2026-06-12/{delivery.SessionId}/2-";
+        Assert.StartsWith(prefix, path, StringComparison.Ordinal);
+        Assert.DoesNotContain('/', path[prefix.Length..]);
+        Assert.DoesNotContain(path, char.IsControl);
+    }
 }

@@ -281,11 +281,6 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
         return new(http, settings with { Dropbox = client }, TimeProvider.System);
     }
 
-    private DestinationConfig Config(params (string Name, string Value)[] values)
-    {
-        var config = new JsonObject(values.Select(value => KeyValuePair.Create(value.Name, (JsonNode?)value.Value)));
-        var (kept, errors) = DestinationConfig.Validate(_dropbox.Fields, config);
-        Assert.Empty(errors);
-        return new DestinationConfig(_dropbox.Fields, kept) { AccessToken = _token };
-    }
+    private DestinationConfig Config(params (string Name, string Value)[] values) => Sample.Config(
+        _dropbox, new JsonObject(values.Select(value => KeyValuePair.Create(value.Name, (JsonNode?)value.Value))), _token);
 }

@@ -256,11 +256,6 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
         TokenEndpoint = new Uri(root, token),
     };
 
-    private DestinationConfig Config(params (string Name, string Value)[] values)
-    {
-        var config = new JsonObject(values.Select(value => KeyValuePair.Create(value.Name, (JsonNode?)value.Value)));
-        var (kept, errors) = DestinationConfig.Validate(_drive.Fields, config);
-        Assert.Empty(errors);
-        return new DestinationConfig(_drive.Fields, kept) { AccessToken = _token };
-    }
+    private DestinationConfig Config(params (string Name, string Value)[] values) => Sample.Config(
+        _drive, new JsonObject(values.Select(value => KeyValuePair.Create(value.Name, (JsonNode?)value.Value))), _token);
 }

@@ -92,6 +92,19 @@ public abstract class FakeCloud : IAsyncDisposable
         }
     });
 
+    /// <summary>Leaves the next such request unanswered until its sender gives up.</summary>
+    /// <returns>Completes when it has arrived.</returns>
+    public Task Hang(string line)
+    {
+        var arrived = new TaskCompletionSource();
+        On(line, async (context, _) =>
+        {
+            arrived.SetResult();
+            await Receiver.GoneAsync(context);
+        });
+        return arrived.Task;
+    }
+
     public async ValueTask DisposeAsync()
     {
         using var now = new CancellationTokenSource();
