@@ -47,9 +47,10 @@ public sealed record Delivery
     public string? Resume { get; init; }
 
     /// <summary>
-    /// Keeps a string of at most 4,096 characters for later attempts of this delivery: an upload session to go on with, an id to use again.
-    /// It is durable when the task is done, so it may be saved before the act that it makes repeatable. The caller encrypts it (a session's
-    /// address is a capability), forgets it when the delivery has ended, and throws when the delivery has meanwhile gone to another worker.
+    /// Keeps a string of at most 4,096 characters for later attempts of this delivery: an upload session to go on with, an id
+    /// to use again. It is durable when the task is done, so it may be saved before the act that it makes repeatable. The
+    /// caller encrypts it (a session's address is a capability), forgets it when the delivery has ended, and throws when the
+    /// delivery has meanwhile gone to another worker.
     /// </summary>
     public Func<string, CancellationToken, Task> SaveResume { get; init; } = static (_, _) => Task.CompletedTask;
 

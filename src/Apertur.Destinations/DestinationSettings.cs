@@ -1,8 +1,8 @@
 namespace Apertur.Destinations;
 
 /// <summary>
-/// What the operator decides about destination types, for all projects: the registered OAuth clients, and other addresses for services
-/// that are reached over a private endpoint. Never part of a destination's own configuration.
+/// What the operator decides about destination types, for all projects: the registered OAuth clients, and other addresses for
+/// services that are reached over a private endpoint. Never part of a destination's own configuration.
 /// </summary>
 public sealed record DestinationSettings
 {
@@ -19,8 +19,8 @@ public sealed record DestinationSettings
     public Uri DropboxContent { get; init; } = new("https://content.dropboxapi.com/");
 
     /// <summary>
-    /// The client for Google Drive. The default scope reaches only what this server made itself, which Google grants without a review;
-    /// folders that people made need <c>https://www.googleapis.com/auth/drive</c>.
+    /// The client for Google Drive. The default scope reaches only what this server made itself, which Google grants without a
+    /// review; folders that people made need <c>https://www.googleapis.com/auth/drive</c>.
     /// </summary>
     public OAuthClient GoogleDrive { get; init; } = new()
     {

@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 namespace Apertur.Destinations;
 
 /// <summary>
-/// A folder in a Dropbox. A file is only ever added, never overwritten: a repeat of a delivery conflicts with its own file, and the
-/// content hash tells that from a stranger's.
+/// A folder in a Dropbox. A file is only ever added, never overwritten: a repeat of a delivery conflicts with its own file, and
+/// the content hash tells that from a stranger's.
 /// </summary>
 public sealed class DropboxDestination : IOAuthDestination
 {
@@ -34,7 +34,12 @@ public sealed class DropboxDestination : IOAuthDestination
 
     public IReadOnlyList<ConfigField> Fields { get; } =
     [
-        new("folder", "Folder") { Default = DefaultFolder, Check = FolderProblem, Help = "A path such as /Photos/Site A. Made when missing." },
+        new("folder", "Folder")
+        {
+            Default = DefaultFolder,
+            Check = FolderProblem,
+            Help = "A path such as /Photos/Site A. Made when missing.",
+        },
         new("nameTemplate", "File name") { Default = DefaultTemplate, Check = KeyTemplate.Problem },
     ];
 
@@ -72,14 +77,15 @@ public sealed class DropboxDestination : IOAuthDestination
         if (DropboxUpload.WriteError(answer) is not "conflict")
             return Refusal(answer);
 
+        var address = new Uri(_root, "2/files/get_metadata");
         using var request = JsonApi.Request(
-            HttpMethod.Post, new Uri(_root, "2/files/get_metadata"), delivery.Config.AccessToken!, new JsonObject { ["path"] = path });
+            HttpMethod.Post, address, delivery.Config.AccessToken!, new JsonObject { ["path"] = path });
         var existing = await _api.SendAsync(request, patience);
         // Not found: the conflict is with a file that stands where the path needs a folder, and no name in it can be free.
         if (!existing.IsSuccess)
         {
             return existing.Status == HttpStatusCode.Conflict
-                ? existing.Means(new DeliveryOutcome.TryAgain("A file stands in the way of the folder, or was there and is gone again."))
+                ? existing.Means(new DeliveryOutcome.TryAgain("A file stands in the way of the folder, or has just gone."))
                 : Refusal(existing);
         }
 
@@ -88,30 +94,32 @@ public sealed class DropboxDestination : IOAuthDestination
             : null;
     }
 
-    /// <summary>Errors of an endpoint come with 409 and a tag (https://www.dropbox.com/developers/documentation/http/documentation#error-handling).</summary>
+    /// <summary>
+    /// Errors of an endpoint come with 409 and a tag
+    /// (https://www.dropbox.com/developers/documentation/http/documentation#error-handling).
+    /// </summary>
     private static DeliveryOutcome Refusal(ApiAnswer answer)
     {
         var tag = answer.Status == HttpStatusCode.Conflict ? DropboxUpload.WriteError(answer) : answer.Text("error", ".tag");
-        return (answer.Status, tag) switch
+        return answer.Means((answer.Status, tag) switch
         {
-            (HttpStatusCode.Unauthorized, "missing_scope") => answer.Means(new DeliveryOutcome.Broken(
-                "The Dropbox app lacks the permissions files.content.write and files.metadata.read. Grant them there and connect again.")),
-            (HttpStatusCode.Unauthorized, "user_suspended") => answer.Means(new DeliveryOutcome.Broken("The Dropbox account is suspended.")),
-            (HttpStatusCode.Unauthorized, _) => answer.Means(new DeliveryOutcome.TryAgain("Dropbox did not accept the access token.")),
-            (HttpStatusCode.Forbidden, _) => answer.Means(new DeliveryOutcome.Broken("The Dropbox account may not use this feature.")),
-            (HttpStatusCode.Conflict, "insufficient_space") => answer.Means(new DeliveryOutcome.Broken(
-                "The Dropbox is full. Make room there, then test the destination.")),
-            (HttpStatusCode.Conflict, "no_write_permission" or "team_folder") => answer.Means(new DeliveryOutcome.Broken(
-                "The Dropbox account may not write to the folder.")),
-            (HttpStatusCode.Conflict, "malformed_path" or "disallowed_name") => answer.Means(new DeliveryOutcome.GiveUp(
-                "Dropbox does not take a file of this name.")),
-            (HttpStatusCode.Conflict, "payload_too_large") => answer.Means(new DeliveryOutcome.GiveUp("The image is too large for Dropbox.")),
-            (HttpStatusCode.Conflict, _) => answer.Means(new DeliveryOutcome.TryAgain("Dropbox could not take the file now.")),
-            (HttpStatusCode.TooManyRequests, _) => answer.Means(new DeliveryOutcome.TryAgain(
-                "Dropbox asks to send more slowly.",
-                answer.RetryAfter ?? (answer.Number("error", "retry_after") is { } seconds ? TimeSpan.FromSeconds(seconds) : null))),
+            (HttpStatusCode.Unauthorized, "missing_scope") => new DeliveryOutcome.Broken(
+                "The Dropbox app lacks the permission files.content.write or files.metadata.read. Grant it and connect again."),
+            (HttpStatusCode.Unauthorized, "user_suspended") => new DeliveryOutcome.Broken("The Dropbox account is suspended."),
+            (HttpStatusCode.Unauthorized, _) => new DeliveryOutcome.TryAgain("Dropbox did not accept the access token."),
+            (HttpStatusCode.Forbidden, _) => new DeliveryOutcome.Broken("The Dropbox account may not use this feature."),
+            (HttpStatusCode.Conflict, "insufficient_space") => new DeliveryOutcome.Broken(
+                "The Dropbox is full. Make room there, then test the destination."),
+            (HttpStatusCode.Conflict, "no_write_permission" or "team_folder") => new DeliveryOutcome.Broken(
+                "The Dropbox account may not write to the folder."),
+            (HttpStatusCode.Conflict, "malformed_path" or "disallowed_name") => new DeliveryOutcome.GiveUp(
+                "Dropbox does not take a file of this name."),
+            (HttpStatusCode.Conflict, "payload_too_large") => new DeliveryOutcome.GiveUp("The image is too large for Dropbox."),
+            (HttpStatusCode.Conflict, _) => new DeliveryOutcome.TryAgain("Dropbox could not take the file now."),
+            (HttpStatusCode.TooManyRequests, _) => new DeliveryOutcome.TryAgain(
+                "Dropbox asks to send more slowly.", Wait(answer)),
             _ => answer.Outcome,
-        };
+        });
     }
 
     /// <summary>The folder with a slash before every name: Dropbox's own root is the empty string.</summary>
@@ -119,8 +127,11 @@ public sealed class DropboxDestination : IOAuthDestination
         .Split('/', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
         .Select(name => "/" + name));
 
+    private static TimeSpan? Wait(ApiAnswer answer) =>
+        answer.RetryAfter ?? (answer.Number("error", "retry_after") is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
+
     private static string? FolderProblem(string folder) =>
-        folder.Split('/').Any(name => name.Trim() is "." or "..") || folder.Any(char.IsControl) || folder.Contains('\\', StringComparison.Ordinal)
+        folder.Split('/').Any(name => name.Trim() is "." or "..") || folder.Any(c => char.IsControl(c) || c == '\\')
             ? "The folder must not hold the path segments . or .., control characters or backslashes."
             : null;
 }

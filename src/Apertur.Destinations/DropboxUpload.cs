@@ -4,13 +4,15 @@ using System.Text.Json.Nodes;
 namespace Apertur.Destinations;
 
 /// <summary>
-/// How files go into Dropbox: at once, or through an upload session that says how far it came. Each request carries the hash of its
-/// bytes, so a damaged one is refused and never becomes a file.
+/// How files go into Dropbox: at once, or through an upload session that says how far it came. Each request carries the hash of
+/// its bytes, so a damaged one is refused and never becomes a file.
 /// </summary>
 internal sealed class DropboxUpload(JsonApi api, Uri root)
 {
     /// <summary>Larger files go through a session, in requests of this size; Dropbox wants multiples of 4 MiB.</summary>
     public const long ChunkSize = 8 * 1024 * 1024;
+
+    private const string ContentType = "application/octet-stream";
 
     // Two cuts in a row without a byte of progress are not a passing fault.
     private const int MaxCutsWithoutProgress = 2;
@@ -49,7 +51,8 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
 
     public async Task<ApiAnswer> StartAsync(string token, Patience patience)
     {
-        using var request = Request("upload_session/start", new JsonObject { ["close"] = false }, token, new ByteArrayContent([]));
+        var arguments = new JsonObject { ["close"] = false };
+        using var request = Request("upload_session/start", arguments, token, new ByteArrayContent([]));
         return await api.SendAsync(request, patience);
     }
 
@@ -88,7 +91,9 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
 
             if (answer.IsSuccess)
                 continue;
-            if (CorrectOffset(answer) is not { } correct || correct > delivery.SizeBytes || (!asking && ++cuts > MaxCutsWithoutProgress))
+            if (CorrectOffset(answer) is not { } correct || correct > delivery.SizeBytes)
+                return answer;
+            if (!asking && ++cuts > MaxCutsWithoutProgress)
                 return answer;
             offset = correct;
         }
@@ -97,8 +102,8 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
     private async Task<ApiAnswer> PostAsync(
         string route, JsonObject arguments, Delivery delivery, long offset, long length, Patience patience)
     {
-        using var request = Request(
-            route, arguments, delivery.Config.AccessToken!, new FileSlice(delivery.OpenRead, offset, length, "application/octet-stream", patience));
+        var slice = new FileSlice(delivery.OpenRead, offset, length, ContentType, patience);
+        using var request = Request(route, arguments, delivery.Config.AccessToken!, slice);
         return await api.SendAsync(request, patience);
     }
 
@@ -108,11 +113,13 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
         // The serializer escapes everything beyond ASCII, as a header needs it.
         request.Headers.Add("Dropbox-API-Arg", arguments.ToJsonString());
         request.Content = content;
-        request.Content.Headers.ContentType = new("application/octet-stream");
+        request.Content.Headers.ContentType = new(ContentType);
         return request;
     }
 
-    /// <summary>Why a file could not be written, such as <c>conflict</c>; the tag of another error when it is none of writing.</summary>
+    /// <summary>
+    /// Why a file could not be written, such as <c>conflict</c>; the tag of another error when it is none of writing.
+    /// </summary>
     public static string? WriteError(ApiAnswer answer) =>
         // upload nests the reason, upload_session/finish does not.
         answer.Text("error", "reason", ".tag") ?? answer.Text("error", "path", ".tag") ?? answer.Text("error", ".tag");

@@ -98,7 +98,8 @@ public sealed class GcsDestination : IDestinationType
     private async Task<DeliveryOutcome?> CompareAsync(
         string key, string crc32c, string token, Delivery delivery, Patience patience)
     {
-        var address = new Uri(_root, $"storage/v1/b/{Bucket(delivery.Config)}/o/{Uri.EscapeDataString(key)}?fields=size,crc32c,metadata");
+        var path = $"storage/v1/b/{Bucket(delivery.Config)}/o/{Uri.EscapeDataString(key)}";
+        var address = new Uri(_root, path + "?fields=size,crc32c,metadata");
         using var request = JsonApi.Request(HttpMethod.Get, address, token);
         var answer = await _api.SendAsync(request, patience);
         if (answer.Status == HttpStatusCode.NotFound)
@@ -120,7 +121,7 @@ public sealed class GcsDestination : IDestinationType
         return GoogleRefusal.Common(answer) ?? answer.Status switch
         {
             HttpStatusCode.Forbidden => answer.Means(new DeliveryOutcome.Broken(
-                "The service account may not create and read objects in the bucket. Give it the role Storage Object User there.")),
+                "The service account may not create and read objects in the bucket. Give it the role Storage Object User.")),
             HttpStatusCode.NotFound => answer.Means(new DeliveryOutcome.Broken("The bucket does not exist.")),
             _ => answer.Outcome,
         };
@@ -133,7 +134,8 @@ public sealed class GcsDestination : IDestinationType
 
     /// <summary>Letters that could leave the path of the address are none of a bucket's name anyway.</summary>
     private static string? BucketProblem(string bucket) =>
-        bucket.Length is >= 3 and <= 222 && bucket.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '_' or '.')
+        bucket.Length is >= 3 and <= 222
+            && bucket.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '_' or '.')
             && char.IsAsciiLetterOrDigit(bucket[0]) && char.IsAsciiLetterOrDigit(bucket[^1])
             ? null
             : "A bucket's name has 3 to 222 lower-case letters, digits, dashes, underscores and dots, without gs://.";

@@ -5,8 +5,9 @@ using System.Text.Json.Nodes;
 namespace Apertur.Destinations;
 
 /// <summary>
-/// A folder in Google Drive. Drive makes a new file for every upload, whatever its name, so a repeat is recognised by the file's id,
-/// which is asked for beforehand and kept with the delivery, and, where that was lost, by a property that holds the delivery's id.
+/// A folder in Google Drive. Drive makes a new file for every upload, whatever its name, so a repeat is recognised by the
+/// file's id, which is asked for beforehand and kept with the delivery, and, where that was lost, by a property that holds the
+/// delivery's id.
 /// </summary>
 public sealed class GoogleDriveDestination : IOAuthDestination
 {
@@ -55,7 +56,7 @@ public sealed class GoogleDriveDestination : IOAuthDestination
     public async Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
         ((IOAuthDestination)this).Unconnected(config) ?? await _api.AttemptAsync(0, async patience =>
         {
-            var (parent, refused) = await FolderAsync(config, [], make: false, patience);
+            var (parent, refused) = await _folders.NearestAsync(Place(config, []), config.AccessToken!, patience);
             if (parent is null)
                 return Refusal(refused!);
 
@@ -87,7 +88,8 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         }
 
         var path = KeyTemplate.Render(delivery.Config.Required("nameTemplate"), delivery).Split('/');
-        var (parent, refused) = await FolderAsync(delivery.Config, path[..^1], make: true, patience);
+        var place = Place(delivery.Config, path[..^1]);
+        var (parent, refused) = await _folders.MakeAsync(place, token, patience);
         if (parent is null)
             return Refusal(refused!);
 
@@ -107,6 +109,12 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         // The id is taken: an earlier attempt came through, and its answer was lost.
         if (answer.Status == HttpStatusCode.Conflict)
             answer = await GetAsync(FileAddress(id, "&fields=" + FileFields), token, patience);
+        if (answer.Status == HttpStatusCode.NotFound && place.Path.Count > 0)
+        {
+            _folders.Forget(place, token);
+            return answer.Means(new DeliveryOutcome.TryAgain("The folder was there and is gone. It will be looked up again."));
+        }
+
         if (!answer.IsSuccess)
             return Refusal(answer);
 
@@ -126,11 +134,9 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         return answer.Means(new DeliveryOutcome.TryAgain("Google Drive did not confirm the checksum of what was sent."));
     }
 
-    private Task<(string? Id, ApiAnswer? Refused)> FolderAsync(
-        DestinationConfig config, IEnumerable<string> below, bool make, Patience patience) =>
-        config.Text("folderId") is { } folderId
-            ? _folders.FindAsync(folderId, below, make, config.AccessToken!, patience)
-            : _folders.FindAsync("root", [.. Segments(config.Required("folder")), .. below], make, config.AccessToken!, patience);
+    private static DrivePlace Place(DestinationConfig config, string[] below) => config.Text("folderId") is { } folderId
+        ? new DrivePlace(folderId, below)
+        : new DrivePlace("root", [.. Segments(config.Required("folder")), .. below]);
 
     private async Task<ApiAnswer> GetAsync(Uri address, string token, Patience patience)
     {
@@ -146,8 +152,8 @@ public sealed class GoogleDriveDestination : IOAuthDestination
     private static DeliveryOutcome Refusal(ApiAnswer answer) =>
         GoogleRefusal.Common(answer) ?? (answer.Status, GoogleRefusal.Reason(answer)) switch
         {
-            (HttpStatusCode.Forbidden, "storageQuotaExceeded" or "teamDriveFileLimitExceeded") => answer.Means(new DeliveryOutcome.Broken(
-                "The Google Drive is full. Make room there, then test the destination.")),
+            (HttpStatusCode.Forbidden, "storageQuotaExceeded" or "teamDriveFileLimitExceeded") => answer.Means(
+                new DeliveryOutcome.Broken("The Google Drive is full. Make room there, then test the destination.")),
             (HttpStatusCode.Forbidden, _) => answer.Means(new DeliveryOutcome.Broken(
                 "The connected Google account may not write to the folder.")),
             (HttpStatusCode.NotFound, _) => answer.Means(new DeliveryOutcome.Broken(

@@ -1,38 +1,81 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 
 namespace Apertur.Destinations;
 
 /// <summary>
-/// Folders by path. Drive knows no paths and lets two folders have one name, so a folder that two workers make at the same time is
-/// settled afterwards: the oldest one counts for everybody, and the younger is taken away by the one who made it.
+/// Folders by path. Drive knows no paths and lets two folders have one name, so a folder that two workers make at the same time
+/// is settled afterwards: the oldest one counts for everybody, and the younger is taken away by the one who made it.
 /// </summary>
 internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
 {
     private const string FolderType = "application/vnd.google-apps.folder";
 
-    /// <summary>The id of the folder at the end of a path.</summary>
-    /// <param name="start">The id of the folder that the path starts in; <c>root</c> is My Drive.</param>
-    /// <param name="path">Names from there on; none means <paramref name="start"/> itself.</param>
-    /// <param name="make">Whether missing folders are made; otherwise the last one that exists is the answer.</param>
+    private const int MaxRemembered = 1000;
+
+    // Only spares requests: every image of a session goes into the same folder. By account, whose token changes within an hour.
+    private readonly ConcurrentDictionary<string, string> _found = new();
+    private readonly SemaphoreSlim[] _turns = [.. Enumerable.Range(0, 64).Select(_ => new SemaphoreSlim(1))];
+
+    /// <summary>The id of the folder at the end of a path; folders that are missing are made.</summary>
+    /// <param name="place">Where it is.</param>
     /// <param name="token">The access token.</param>
     /// <param name="patience">Ends the attempt.</param>
     /// <returns>An id, or the answer that refused it.</returns>
-    public async Task<(string? Id, ApiAnswer? Refused)> FindAsync(
-        string start, IEnumerable<string> path, bool make, string token, Patience patience)
+    public async Task<(string? Id, ApiAnswer? Refused)> MakeAsync(DrivePlace place, string token, Patience patience)
     {
-        var parent = start;
-        foreach (var name in path)
+        var key = Key(place, token);
+        if (_found.TryGetValue(key, out var known))
+            return (known, null);
+
+        // One at a time for each path, so that the workers of one server do not race.
+        var turn = _turns[(uint)key.GetHashCode(StringComparison.Ordinal) % (uint)_turns.Length];
+        await turn.WaitAsync(patience.Token);
+        try
+        {
+            if (_found.TryGetValue(key, out known))
+                return (known, null);
+            var (id, refused) = await WalkAsync(place, make: true, token, patience);
+            if (id is not null)
+            {
+                if (_found.Count >= MaxRemembered)
+                    _found.Clear();
+                _found[key] = id;
+            }
+
+            return (id, refused);
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
+    /// <summary>The id of the last folder of a path that exists.</summary>
+    public Task<(string? Id, ApiAnswer? Refused)> NearestAsync(DrivePlace place, string token, Patience patience) =>
+        WalkAsync(place, make: false, token, patience);
+
+    /// <summary>Looks the path up again next time: the folder that was found is not there any more.</summary>
+    public void Forget(DrivePlace place, string token) => _found.TryRemove(Key(place, token), out _);
+
+    private static string Key(DrivePlace place, string token) =>
+        $"{Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(token)))}/{place.Start}/{string.Join('/', place.Path)}";
+
+    private async Task<(string? Id, ApiAnswer? Refused)> WalkAsync(DrivePlace place, bool make, string token, Patience patience)
+    {
+        var parent = place.Start;
+        foreach (var name in place.Path)
         {
             var (id, refused) = await OldestAsync(parent, name, token, patience);
+            if (id is null && refused is null && make)
+                (id, refused) = await CreateAsync(parent, name, token, patience);
             if (refused is not null)
                 return (null, refused);
-            if (id is null && !make)
-                break;
             if (id is null)
-                (id, refused) = await MakeAsync(parent, name, token, patience);
-            if (refused is not null)
-                return (null, refused);
-            parent = id!;
+                break;
+            parent = id;
         }
 
         return (parent, null);
@@ -42,11 +85,13 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
         string parent, string name, string token, Patience patience)
     {
         var answer = await SearchAsync(
-            $"name = {Quoted(name)} and {Quoted(parent)} in parents and mimeType = '{FolderType}' and trashed = false", token, patience);
+            $"name = {Quoted(name)} and {Quoted(parent)} in parents and mimeType = '{FolderType}' and trashed = false",
+            token,
+            patience);
         return answer.IsSuccess ? (FirstId(answer), null) : (null, answer);
     }
 
-    private async Task<(string? Id, ApiAnswer? Refused)> MakeAsync(
+    private async Task<(string? Id, ApiAnswer? Refused)> CreateAsync(
         string parent, string name, string token, Patience patience)
     {
         var folder = new JsonObject { ["name"] = name, ["mimeType"] = FolderType, ["parents"] = new JsonArray(parent) };
@@ -108,3 +153,8 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
 
     private static string? FirstId(ApiAnswer answer) => (string?)First(answer)?["id"];
 }
+
+/// <summary>A folder by its path.</summary>
+/// <param name="Start">The id of the folder that the path starts in; <c>root</c> is My Drive.</param>
+/// <param name="Path">Names from there on; none means <paramref name="Start"/> itself.</param>
+internal sealed record DrivePlace(string Start, IReadOnlyList<string> Path);

@@ -30,8 +30,7 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
         var key = JsonNode.Parse(keyFile)!.AsObject();
         if (Text(key, "client_email") is null || Text(key, "private_key") is null)
             return "The key file needs client_email and private_key: download it as JSON from the service account's page.";
-        if (Text(key, "token_uri") is { } address
-            && !(Uri.TryCreate(address, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http" && uri.UserInfo.Length == 0))
+        if (Text(key, "token_uri") is { } address && !IsWebAddress(address))
             return "The key file's token_uri is not a web address.";
 
         try
@@ -106,6 +105,11 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
     private static string Encode(JsonObject part) => Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(part));
 
     private static string Digest(string keyFile) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(keyFile)));
+
+    private static bool IsWebAddress(string address) =>
+        Uri.TryCreate(address, UriKind.Absolute, out var uri)
+        && (uri.Scheme == Uri.UriSchemeHttps || uri.Scheme == Uri.UriSchemeHttp)
+        && uri.UserInfo.Length == 0;
 
     private static string? Text(JsonObject key, string name) =>
         key[name] is JsonValue value && value.TryGetValue<string>(out var text) && text.Length > 0 ? text : null;

@@ -6,8 +6,8 @@ using System.Text.Json.Nodes;
 namespace Apertur.Destinations;
 
 /// <summary>
-/// How media goes into Google's APIs, the same for Cloud Storage and Drive: in one request with its metadata, or through a resumable
-/// session that says how far it came (https://cloud.google.com/storage/docs/performing-resumable-uploads,
+/// How media goes into Google's APIs, the same for Cloud Storage and Drive: in one request with its metadata, or through a
+/// resumable session that says how far it came (https://cloud.google.com/storage/docs/performing-resumable-uploads,
 /// https://developers.google.com/workspace/drive/api/guides/manage-uploads).
 /// </summary>
 internal sealed class GoogleUpload(JsonApi api)
@@ -35,9 +35,10 @@ internal sealed class GoogleUpload(JsonApi api)
         if (delivery.SizeBytes <= OneShotLimit)
             return await SendAtOnceAsync(address, token, metadata, delivery, patience);
 
-        if (UploadResume.Of(delivery) is { Session: { } kept } resume && resume.Name == name)
+        if (UploadResume.Of(delivery) is { Session: { } keptAddress } resume && resume.Name == name)
         {
-            var resumed = await ContinueAsync(new Uri(kept), await AskAsync(new Uri(kept), delivery, patience), delivery, patience);
+            var kept = new Uri(keptAddress);
+            var resumed = await ContinueAsync(kept, await AskAsync(kept, delivery, patience), delivery, patience);
             // A session lives a week and ends with its upload; nothing else is lost with it.
             if (resumed.Status is not (HttpStatusCode.NotFound or HttpStatusCode.Gone))
                 return resumed;
@@ -51,7 +52,9 @@ internal sealed class GoogleUpload(JsonApi api)
         return await ContinueAsync(session, null, delivery, patience);
     }
 
-    /// <summary>Opens a session and gives it up: the service says whether an upload would be allowed, and nothing is left behind.</summary>
+    /// <summary>
+    /// Opens a session and gives it up: the service says whether an upload would be allowed, and nothing is left behind.
+    /// </summary>
     /// <returns>The answer to the opening.</returns>
     public async Task<ApiAnswer> TryOutAsync(Uri address, string token, JsonObject metadata, Patience patience)
     {
@@ -71,7 +74,7 @@ internal sealed class GoogleUpload(JsonApi api)
         using var request = JsonApi.Request(HttpMethod.Post, With(address, "multipart"), token);
         request.Content = new MultipartContent("related")
         {
-            new StringContent(metadata.ToJsonString(), new MediaTypeHeaderValue("application/json")),
+            JsonApi.Body(metadata),
             new FileSlice(delivery.OpenRead, 0, delivery.SizeBytes, delivery.MimeType, patience),
         };
         return await api.SendAsync(request, patience);

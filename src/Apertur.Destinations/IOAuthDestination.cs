@@ -4,10 +4,11 @@ namespace Apertur.Destinations;
 /// A destination type that a person connects at a provider instead of typing in credentials.
 /// </summary>
 /// <remarks>
-/// <para>The caller owns the grant: it keeps the refresh token encrypted, lets one worker at a time refresh, and puts a valid access token
-/// into <see cref="DestinationConfig.AccessToken"/> for each call.</para>
-/// <para>An outcome whose <see cref="DeliveryOutcome.Status"/> is 401 says that this access token was not accepted: the caller drops it,
-/// refreshes, and may call again at once. <see cref="OAuthAnswer.Revoked"/> from the refresh means <see cref="DeliveryOutcome.Broken"/>.</para>
+/// <para>The caller owns the grant: it keeps the refresh token encrypted, lets one worker at a time refresh, and puts a valid
+/// access token into <see cref="DestinationConfig.AccessToken"/> for each call.</para>
+/// <para>An outcome whose <see cref="DeliveryOutcome.Status"/> is 401 says that this access token was not accepted: the caller
+/// drops it, refreshes, and may call again at once. <see cref="OAuthAnswer.Revoked"/> from the refresh means <see
+/// cref="DeliveryOutcome.Broken"/>.</para>
 /// </remarks>
 public interface IOAuthDestination : IDestinationType
 {
@@ -19,7 +20,8 @@ public interface IOAuthDestination : IDestinationType
     {
         { OAuth: null } => new DeliveryOutcome.Broken(
             $"{Label} is not configured on this server: its operator has to register it there and set the client id and secret."),
-        _ when config.AccessToken is null => new DeliveryOutcome.Broken($"Not connected to {Label} yet: connect the destination first."),
+        _ when config.AccessToken is null => new DeliveryOutcome.Broken(
+            $"Not connected to {Label} yet: connect the destination first."),
         _ => null,
     };
 }

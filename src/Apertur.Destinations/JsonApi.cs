@@ -48,11 +48,15 @@ internal sealed class JsonApi(OutboundHttp http, TimeProvider clock)
     }
 
     /// <summary>A request with a bearer token and, when <paramref name="body"/> is given, a JSON body.</summary>
-    public static HttpRequestMessage Request(HttpMethod method, Uri address, string token, JsonNode? body = null) => new(method, address)
-    {
-        Headers = { Authorization = new AuthenticationHeaderValue("Bearer", token) },
-        Content = body is null ? null : new StringContent(body.ToJsonString(), new MediaTypeHeaderValue("application/json")),
-    };
+    public static HttpRequestMessage Request(HttpMethod method, Uri address, string token, JsonNode? body = null) =>
+        new(method, address)
+        {
+            Headers = { Authorization = new AuthenticationHeaderValue("Bearer", token) },
+            Content = body is null ? null : Body(body),
+        };
+
+    public static HttpContent Body(JsonNode json) =>
+        new StringContent(json.ToJsonString(), new MediaTypeHeaderValue("application/json"));
 
     public static string Query(IEnumerable<KeyValuePair<string, string>> parameters) =>
         string.Join('&', parameters.Select(p => $"{Uri.EscapeDataString(p.Key)}={Uri.EscapeDataString(p.Value)}"));

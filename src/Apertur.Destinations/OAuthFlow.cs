@@ -64,7 +64,8 @@ public sealed class OAuthFlow(
     {
         form["client_id"] = client.ClientId;
         form["client_secret"] = client.ClientSecret;
-        using var request = new HttpRequestMessage(HttpMethod.Post, client.TokenEndpoint) { Content = new FormUrlEncodedContent(form) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, client.TokenEndpoint);
+        request.Content = new FormUrlEncodedContent(form);
         OAuthAnswer? answer = null;
         var failure = await _api.AttemptAsync(0, async patience =>
         {
@@ -86,10 +87,12 @@ public sealed class OAuthFlow(
         // RFC 6749, 5.2. Google and Dropbox both answer invalid_grant when a person has withdrawn the connection.
         return answer.Text("error") switch
         {
-            "invalid_grant" => new OAuthAnswer.Revoked("The connection was withdrawn or has expired. Connect the destination again."),
+            "invalid_grant" => new OAuthAnswer.Revoked(
+                "The connection was withdrawn or has ended. Connect the destination again."),
             "invalid_client" or "unauthorized_client" => new OAuthAnswer.Misconfigured(
                 "The provider does not accept this server's client id and secret."),
-            "redirect_uri_mismatch" => new OAuthAnswer.Misconfigured("The provider does not know this server's callback address."),
+            "redirect_uri_mismatch" => new OAuthAnswer.Misconfigured(
+                "The provider does not know this server's callback address."),
             "invalid_request" or "invalid_scope" or "unsupported_grant_type" => new OAuthAnswer.Misconfigured(
                 "The provider refused the request of this server's client."),
             _ when answer.Status == HttpStatusCode.Unauthorized => new OAuthAnswer.Misconfigured(

@@ -30,7 +30,7 @@ public sealed class DropboxConformanceTests : DestinationConformance
 
     // Dropbox keeps no type: its name is all that a file has.
     private protected override Task<IReadOnlyList<Arrived>> ArrivedAsync() => Task.FromResult<IReadOnlyList<Arrived>>(
-        [.. _service.Files.Select(file => new Arrived(file.Path, file.Bytes, file.Path.EndsWith(".jpg", StringComparison.Ordinal) ? "image/jpeg" : ""))]);
+        [.. _service.Files.Select(file => new Arrived(file.Path, file.Bytes, TypeOf(file.Path)))]);
 
     private protected override IEnumerable<(string What, Func<JsonObject> Refuse, Type Outcome)> Refusals()
     {
@@ -57,6 +57,8 @@ public sealed class DropboxConformanceTests : DestinationConformance
 
     private protected override void AssertInsidePrefix(string name, Delivery delivery) =>
         Cloud.AssertInsidePrefix("/Apertur", name, delivery);
+
+    private static string TypeOf(string path) => path.EndsWith(".jpg", StringComparison.Ordinal) ? "image/jpeg" : "";
 
     private JsonObject Answering(int status, string tag)
     {

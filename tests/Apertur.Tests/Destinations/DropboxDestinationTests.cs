@@ -41,7 +41,7 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     public async Task An_image_arrives_whole_under_its_path(int size)
     {
         var delivery = Sample.Delivery(Config(), size, "Küche „1“ 😀.jpg");
-        var accepted = Is<DeliveryOutcome.Accepted>(await _dropbox.DeliverAsync(delivery, Cancellation));
+        var accepted = Is<DeliveryOutcome.Accepted>(await DeliverAsync(delivery));
         var file = Assert.Single(_service.Files);
         Assert.Equal($"/Apertur/2026-06-12/{delivery.SessionId}/2-Küche „1“ 😀.jpg", file.Path);
         Assert.Equal(file.Path, accepted.Reference);
@@ -55,7 +55,7 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     public async Task A_folder_is_taken_however_its_slashes_stand(string folder, string start)
     {
         var delivery = Sample.Delivery(Config(("folder", folder), ("nameTemplate", "{id}.jpg")));
-        Is<DeliveryOutcome.Accepted>(await _dropbox.DeliverAsync(delivery, Cancellation));
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(delivery));
         Assert.Equal($"{start}{delivery.ImageId}.jpg", Assert.Single(_service.Files).Path);
     }
 
@@ -67,7 +67,8 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
         var attempts = new Attempts(_dropbox, Sample.Delivery(Config(), size));
         var first = Is<DeliveryOutcome.Accepted>(await attempts.NextAsync());
         Assert.Equal(first.Reference, Is<DeliveryOutcome.Accepted>(await attempts.NextAsync()).Reference);
-        Assert.Equal(first.Reference, Is<DeliveryOutcome.Accepted>(await _dropbox.DeliverAsync(attempts.Delivery with { Resume = null }, Cancellation)).Reference);
+        var forgetful = await DeliverAsync(attempts.Delivery with { Resume = null });
+        Assert.Equal(first.Reference, Is<DeliveryOutcome.Accepted>(forgetful).Reference);
         Assert.Single(_service.Files);
     }
 
@@ -110,7 +111,7 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     {
         for (var i = 0; i < 20; i++)
             _service.RefuseBecause(Append, new JsonObject { [".tag"] = "incorrect_offset", ["correct_offset"] = 0 });
-        Is<DeliveryOutcome.TryAgain>(await _dropbox.DeliverAsync(Sample.Delivery(Config(), Large), Cancellation));
+        Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config(), Large)));
         Assert.InRange(_service.Count(Append), 1, 5);
     }
 
@@ -174,7 +175,7 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
                 return new MemoryStream(bytes);
             },
         };
-        Is<DeliveryOutcome.TryAgain>(await _dropbox.DeliverAsync(damaged, Cancellation));
+        Is<DeliveryOutcome.TryAgain>(await DeliverAsync(damaged));
         Assert.Empty(_service.Files);
     }
 
@@ -182,7 +183,7 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     public async Task An_answer_with_another_hash_is_not_believed()
     {
         _service.Refuse(Upload, 200, """{"path_display":"/x","content_hash":"00"}""");
-        Is<DeliveryOutcome.TryAgain>(await _dropbox.DeliverAsync(Sample.Delivery(Config()), Cancellation));
+        Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config())));
     }
 
     [Theory]
@@ -191,7 +192,7 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     public async Task A_full_dropbox_breaks_the_destination(int size)
     {
         _service.Room = 1000;
-        var outcome = Is<DeliveryOutcome.Broken>(await _dropbox.DeliverAsync(Sample.Delivery(Config(), size), Cancellation));
+        var outcome = Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config(), size)));
         Assert.Contains("full", outcome.Reason, StringComparison.Ordinal);
     }
 
@@ -199,7 +200,7 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     public async Task A_file_where_a_folder_should_be_is_not_taken_for_the_image()
     {
         _service.Put("/Apertur", [1]);
-        Is<DeliveryOutcome.TryAgain>(await _dropbox.DeliverAsync(Sample.Delivery(Config()), Cancellation));
+        Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config())));
     }
 
     [Theory]
@@ -211,7 +212,7 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     public async Task A_refused_path_has_its_outcome(string tag, Type expected)
     {
         _service.RefuseBecause(Upload, new JsonObject { [".tag"] = "path", ["reason"] = new JsonObject { [".tag"] = tag } });
-        Assert.IsType(expected, Is<DeliveryOutcome>(await _dropbox.DeliverAsync(Sample.Delivery(Config()), Cancellation)));
+        Assert.IsType(expected, Is<DeliveryOutcome>(await DeliverAsync(Sample.Delivery(Config()))));
     }
 
     [Fact]
@@ -219,31 +220,32 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     {
         var reason = new JsonObject { ["reason"] = new JsonObject { [".tag"] = "too_many_requests" }, ["retry_after"] = 300 };
         _service.RefuseBecause(Upload, reason, 429, retryAfterSeconds: 17);
-        Assert.Equal(TimeSpan.FromSeconds(17), Is<DeliveryOutcome.TryAgain>(await _dropbox.DeliverAsync(Sample.Delivery(Config()), Cancellation)).After);
+        Assert.Equal(TimeSpan.FromSeconds(17), Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config()))).After);
         _service.RefuseBecause(Upload, reason, 429);
-        Assert.Equal(TimeSpan.FromSeconds(300), Is<DeliveryOutcome.TryAgain>(await _dropbox.DeliverAsync(Sample.Delivery(Config()), Cancellation)).After);
+        Assert.Equal(TimeSpan.FromMinutes(5), Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config()))).After);
     }
 
     [Fact]
     public async Task An_expired_token_says_so_by_its_status()
     {
         _service.OAuth.Expire();
-        Assert.Equal(401, Is<DeliveryOutcome.TryAgain>(await _dropbox.DeliverAsync(Sample.Delivery(Config()), Cancellation)).Status);
-        Assert.Equal(401, Is<DeliveryOutcome.TryAgain>(await _dropbox.TestAsync(Config(), Cancellation)).Status);
+        Assert.Equal(401, Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config()))).Status);
+        Assert.Equal(401, Is<DeliveryOutcome.TryAgain>(await TestAsync()).Status);
     }
 
     [Fact]
     public async Task A_missing_permission_breaks_the_destination()
     {
-        _service.RefuseBecause(Upload, new JsonObject { [".tag"] = "missing_scope", ["required_scope"] = "files.content.write" }, 401);
-        Is<DeliveryOutcome.Broken>(await _dropbox.DeliverAsync(Sample.Delivery(Config()), Cancellation));
+        var error = new JsonObject { [".tag"] = "missing_scope", ["required_scope"] = "files.content.write" };
+        _service.RefuseBecause(Upload, error, 401);
+        Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config())));
     }
 
     [Fact]
     public async Task Without_a_connection_nothing_is_asked()
     {
         _token = null!;
-        Is<DeliveryOutcome.Broken>(await _dropbox.DeliverAsync(Sample.Delivery(Config()), Cancellation));
+        Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config())));
         Assert.Empty(_service.Requests);
     }
 
@@ -252,13 +254,14 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     {
         var unconfigured = new DropboxDestination(_http, new(), TimeProvider.System);
         Assert.Null(unconfigured.OAuth);
-        Assert.Contains("not configured", Is<DeliveryOutcome.Broken>(await unconfigured.TestAsync(Config(), Cancellation)).Reason, StringComparison.Ordinal);
+        var outcome = Is<DeliveryOutcome.Broken>(await unconfigured.TestAsync(Config(), Cancellation));
+        Assert.Contains("not configured", outcome.Reason, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task The_test_leaves_no_file()
     {
-        Is<DeliveryOutcome.Accepted>(await _dropbox.TestAsync(Config(), Cancellation));
+        Is<DeliveryOutcome.Accepted>(await TestAsync());
         Assert.Empty(_service.Files);
         Assert.Single(_service.Requests);
     }
@@ -280,6 +283,10 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
         var client = GoogleDriveDestinationTests.Client(settings.Dropbox, service.Root, "oauth2/authorize", "oauth2/token");
         return new(http, settings with { Dropbox = client }, TimeProvider.System);
     }
+
+    private Task<DeliveryOutcome> DeliverAsync(Delivery delivery) => _dropbox.DeliverAsync(delivery, Cancellation);
+
+    private Task<DeliveryOutcome> TestAsync() => _dropbox.TestAsync(Config(), Cancellation);
 
     private DestinationConfig Config(params (string Name, string Value)[] values) => Sample.Config(
         _dropbox, new JsonObject(values.Select(value => KeyValuePair.Create(value.Name, (JsonNode?)value.Value))), _token);

@@ -38,7 +38,7 @@ public sealed class GcsConformanceTests : DestinationConformance
         yield return ("its own error", () => Answering(500, "internalError"), Outcome<DeliveryOutcome.TryAgain>());
         yield return ("overloaded", () => Answering(503, "backendError"), Outcome<DeliveryOutcome.TryAgain>());
         yield return ("broken off", BreakingOff, Outcome<DeliveryOutcome.TryAgain>());
-        yield return ("nobody gives a token", () => WithKey("token_uri", "http://127.0.0.1:1/"), Outcome<DeliveryOutcome.TryAgain>());
+        yield return ("no token", () => WithKey("token_uri", "http://127.0.0.1:1/"), Outcome<DeliveryOutcome.TryAgain>());
         yield return ("another account", () => WithKey("client_email", "nobody@example.com"), Outcome<DeliveryOutcome.Broken>());
     }
 

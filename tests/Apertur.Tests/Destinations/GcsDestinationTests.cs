@@ -38,7 +38,7 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     public async Task An_image_arrives_whole_with_its_name_type_and_digest(int size)
     {
         var delivery = Sample.Delivery(Config(), size, "Über „Küche“ 1+1.jpg");
-        var accepted = Is<DeliveryOutcome.Accepted>(await _gcs.DeliverAsync(delivery, Cancellation));
+        var accepted = Is<DeliveryOutcome.Accepted>(await DeliverAsync(delivery));
 
         var stored = Assert.Single(_google.Objects);
         Assert.Equal($"apertur/2026-06-12/{delivery.SessionId}/2-Über „Küche“ 1+1.jpg", stored.Name);
@@ -55,8 +55,8 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     public async Task The_same_delivery_twice_leaves_one_object(int size)
     {
         var delivery = Sample.Delivery(Config(), size);
-        var first = Is<DeliveryOutcome.Accepted>(await _gcs.DeliverAsync(delivery, Cancellation));
-        var second = Is<DeliveryOutcome.Accepted>(await _gcs.DeliverAsync(delivery, Cancellation));
+        var first = Is<DeliveryOutcome.Accepted>(await DeliverAsync(delivery));
+        var second = Is<DeliveryOutcome.Accepted>(await DeliverAsync(delivery));
         Assert.Equal(first.Reference, second.Reference);
         Assert.Single(_google.Objects);
     }
@@ -117,7 +117,7 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     {
         _google.KeepsOnly = 1_000_000;
         var delivery = Sample.Delivery(Config(), Large);
-        Is<DeliveryOutcome.Accepted>(await _gcs.DeliverAsync(delivery, Cancellation));
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(delivery));
         Assert.Equal(Sample.Bytes(delivery), Assert.Single(_google.Objects).Bytes);
     }
 
@@ -126,15 +126,17 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     {
         for (var i = 0; i < 20; i++)
             _google.Refuse(Session, 308);
-        Is<DeliveryOutcome.TryAgain>(await _gcs.DeliverAsync(Sample.Delivery(Config(), Large), Cancellation));
+        Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config(), Large)));
         Assert.InRange(_google.Count(Session), 1, 5);
     }
 
     [Fact]
     public async Task The_address_of_a_session_gets_no_token()
     {
-        Is<DeliveryOutcome.Accepted>(await _gcs.DeliverAsync(Sample.Delivery(Config(), Large), Cancellation));
-        Assert.All(_google.Requests.Where(r => r.Line.StartsWith("PUT", StringComparison.Ordinal)), r => Assert.Empty(r.Authorization));
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(Config(), Large)));
+        Assert.All(
+            _google.Requests.Where(request => request.Line.StartsWith(Session, StringComparison.Ordinal)),
+            request => Assert.Empty(request.Authorization));
     }
 
     [Theory]
@@ -170,7 +172,7 @@ public sealed class GcsDestinationTests : IAsyncLifetime
                 return new MemoryStream(bytes);
             },
         };
-        Is<DeliveryOutcome.TryAgain>(await _gcs.DeliverAsync(damaged, Cancellation));
+        Is<DeliveryOutcome.TryAgain>(await DeliverAsync(damaged));
         Assert.Empty(_google.Objects);
     }
 
@@ -178,38 +180,38 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     public async Task An_answer_with_another_checksum_is_not_believed()
     {
         _google.Refuse(Create, 200, """{"name":"x","size":"1","crc32c":"AAAAAA=="}""");
-        Is<DeliveryOutcome.TryAgain>(await _gcs.DeliverAsync(Sample.Delivery(Config(), Small), Cancellation));
+        Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config(), Small)));
     }
 
     [Fact]
     public async Task One_token_serves_many_deliveries()
     {
         for (var i = 0; i < 3; i++)
-            Is<DeliveryOutcome.Accepted>(await _gcs.DeliverAsync(Sample.Delivery(Config(), Small), Cancellation));
+            Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(Config(), Small)));
         Assert.Equal(1, _google.Count("POST /token"));
     }
 
     [Fact]
     public async Task A_token_that_is_not_accepted_any_more_is_replaced()
     {
-        Is<DeliveryOutcome.Accepted>(await _gcs.DeliverAsync(Sample.Delivery(Config(), Small), Cancellation));
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(Config(), Small)));
         _google.OAuth.Expire();
-        Assert.Equal(401, Is<DeliveryOutcome.TryAgain>(await _gcs.DeliverAsync(Sample.Delivery(Config(), Small), Cancellation)).Status);
-        Is<DeliveryOutcome.Accepted>(await _gcs.DeliverAsync(Sample.Delivery(Config(), Small), Cancellation));
+        Assert.Equal(401, Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config(), Small))).Status);
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(Config(), Small)));
     }
 
     [Fact]
     public async Task A_deleted_key_breaks_the_destination()
     {
         _google.KeyIsDeleted = true;
-        Is<DeliveryOutcome.Broken>(await _gcs.DeliverAsync(Sample.Delivery(Config(), Small), Cancellation));
-        Is<DeliveryOutcome.Broken>(await _gcs.TestAsync(Config(), Cancellation));
+        Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config(), Small)));
+        Is<DeliveryOutcome.Broken>(await TestAsync());
     }
 
     [Fact]
     public async Task A_bucket_that_does_not_exist_breaks_the_destination()
     {
-        Is<DeliveryOutcome.Broken>(await _gcs.DeliverAsync(Sample.Delivery(Config("no-such-bucket"), Small), Cancellation));
+        Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config("no-such-bucket"), Small)));
         Is<DeliveryOutcome.Broken>(await _gcs.TestAsync(Config("no-such-bucket"), Cancellation));
     }
 
@@ -217,7 +219,7 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     public async Task A_forbidden_bucket_breaks_the_destination()
     {
         _google.RefuseBecause(Create, 403, "forbidden");
-        Is<DeliveryOutcome.Broken>(await _gcs.DeliverAsync(Sample.Delivery(Config(), Small), Cancellation));
+        Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config(), Small)));
     }
 
     [Theory]
@@ -229,7 +231,7 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     public async Task A_busy_service_is_tried_again_when_it_says(int status, string reason, int? after)
     {
         _google.RefuseBecause(Create, status, reason, after);
-        var outcome = Is<DeliveryOutcome.TryAgain>(await _gcs.DeliverAsync(Sample.Delivery(Config(), Small), Cancellation));
+        var outcome = Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config(), Small)));
         Assert.Equal(status, outcome.Status);
         Assert.Equal(after, outcome.After?.TotalSeconds);
     }
@@ -238,9 +240,9 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     public async Task A_token_endpoint_without_sense_breaks_nothing_else_and_gives_nothing_away()
     {
         _google.Refuse("POST /token", 200, """{"access_token":"planted\r\nHost: evil","expires_in":3600}""");
-        Is<DeliveryOutcome.Broken>(await _gcs.DeliverAsync(Sample.Delivery(Config(), Small), Cancellation));
+        Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config(), Small)));
         _google.Refuse("POST /token", 200, new string('x', 3_000_000));
-        Is<DeliveryOutcome.TryAgain>(await _gcs.DeliverAsync(Sample.Delivery(Config(), Small), Cancellation));
+        Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config(), Small)));
     }
 
     [Fact]
@@ -256,7 +258,7 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     [Fact]
     public async Task The_test_leaves_neither_object_nor_session()
     {
-        Is<DeliveryOutcome.Accepted>(await _gcs.TestAsync(Config(), Cancellation));
+        Is<DeliveryOutcome.Accepted>(await TestAsync());
         Assert.Empty(_google.Objects);
         Assert.Equal(0, _google.OpenSessions);
         Assert.Equal(1, _google.Count(Create));
@@ -289,6 +291,10 @@ public sealed class GcsDestinationTests : IAsyncLifetime
             _gcs.Fields, new JsonObject { ["bucket"] = bucket, ["serviceAccountJson"] = _google.ServiceAccountJson });
         Assert.Equal("bucket", Assert.Single(errors).Field);
     }
+
+    private Task<DeliveryOutcome> DeliverAsync(Delivery delivery) => _gcs.DeliverAsync(delivery, Cancellation);
+
+    private Task<DeliveryOutcome> TestAsync() => _gcs.TestAsync(Config(), Cancellation);
 
     private DestinationConfig Config(string bucket = FakeGoogle.BucketName) => Sample.Config(
         _gcs, new JsonObject { ["bucket"] = bucket, ["serviceAccountJson"] = JsonNode.Parse(_google.ServiceAccountJson) });

@@ -60,7 +60,7 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
         var first = Is<DeliveryOutcome.Accepted>(await attempts.NextAsync());
         var second = Is<DeliveryOutcome.Accepted>(keepsResume
             ? await attempts.NextAsync()
-            : await _drive.DeliverAsync(attempts.Delivery with { Resume = null }, Cancellation));
+            : await DeliverAsync(attempts.Delivery with { Resume = null }));
         Assert.Equal(first.Reference, second.Reference);
         Assert.Single(_google.Files);
     }
@@ -117,7 +117,7 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     {
         var attempts = new Attempts(_drive, Sample.Delivery(Config(), Small));
         var broken = attempts.Delivery with { Sha256 = new string('0', 64) };
-        Is<DeliveryOutcome.TryAgain>(await _drive.DeliverAsync(broken, Cancellation));
+        Is<DeliveryOutcome.TryAgain>(await DeliverAsync(broken));
         Assert.Empty(_google.Files);
         Is<DeliveryOutcome.Accepted>(await attempts.NextAsync());
         Assert.Single(_google.Files);
@@ -127,15 +127,39 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     public async Task Files_of_one_path_share_its_folders()
     {
         for (var i = 0; i < 3; i++)
-            Is<DeliveryOutcome.Accepted>(await _drive.DeliverAsync(Sample.Delivery(Config(("folder", "/Photos/Site A/"))), Cancellation));
+            Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(Config(("folder", "/Photos/Site A/")))));
         Assert.Equal(3, _google.Files.Count);
         Assert.Single(_google.Folders, folder => _google.PathOf(folder) == "Photos/Site A/2026-06-12");
         Assert.Equal(3, _google.Folders.Count(folder => folder.Parent != _google.Folders[0].Parent && folder.Name.Length == 36));
     }
 
     [Fact]
-    public async Task A_folder_that_two_workers_make_at_once_is_one_in_the_end()
+    public async Task A_folder_is_looked_up_once_for_many_images()
     {
+        var config = Config(("nameTemplate", "{date}/{id}.jpg"));
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => DeliverAsync(Sample.Delivery(config))));
+        Assert.All(outcomes, outcome => Is<DeliveryOutcome.Accepted>(outcome));
+        Assert.Equal(2, _google.Count(MakeFolder));
+        Assert.Equal(2, _google.Folders.Count);
+    }
+
+    [Fact]
+    public async Task A_folder_that_was_deleted_is_made_anew()
+    {
+        var config = Config(("nameTemplate", "{id}.jpg"));
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(config)));
+        _google.Delete(Assert.Single(_google.Folders).Id);
+
+        var attempts = new Attempts(_drive, Sample.Delivery(config));
+        Is<DeliveryOutcome.TryAgain>(await attempts.NextAsync());
+        Is<DeliveryOutcome.Accepted>(await attempts.NextAsync());
+        Assert.Equal(Assert.Single(_google.Folders).Id, _google.Files[^1].Parent);
+    }
+
+    [Fact]
+    public async Task A_folder_that_two_servers_make_at_once_is_one_in_the_end()
+    {
+        var other = Drive(_http, _google);
         // Both look before either has made it.
         using var both = new Barrier(2);
         for (var i = 0; i < 2; i++)
@@ -149,7 +173,7 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
 
         var config = Config(("folder", "Shared"), ("nameTemplate", "{id}.jpg"));
         var outcomes = await Task.WhenAll(
-            _drive.DeliverAsync(Sample.Delivery(config), Cancellation), _drive.DeliverAsync(Sample.Delivery(config), Cancellation));
+            DeliverAsync(Sample.Delivery(config)), other.DeliverAsync(Sample.Delivery(config), Cancellation));
 
         Assert.All(outcomes, outcome => Is<DeliveryOutcome.Accepted>(outcome));
         Assert.Equal(2, _google.Count(MakeFolder));
@@ -162,7 +186,7 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     {
         var folder = _google.MakeFolder("Made by a person");
         var delivery = Sample.Delivery(Config(("folderId", folder), ("nameTemplate", "{id}.{ext}")));
-        Is<DeliveryOutcome.Accepted>(await _drive.DeliverAsync(delivery, Cancellation));
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(delivery));
         Assert.Equal(folder, Assert.Single(_google.Files).Parent);
         Assert.Equal($"{delivery.ImageId}.jpg", _google.Files[0].Name);
         Assert.Single(_google.Folders);
@@ -174,7 +198,7 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     public async Task A_folder_that_does_not_exist_breaks_the_destination(string template)
     {
         var config = Config(("folderId", "gone"), ("nameTemplate", template));
-        Is<DeliveryOutcome.Broken>(await _drive.DeliverAsync(Sample.Delivery(config), Cancellation));
+        Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(config)));
         Is<DeliveryOutcome.Broken>(await _drive.TestAsync(config, Cancellation));
     }
 
@@ -203,7 +227,7 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     public async Task A_refusal_that_only_the_owner_can_end_breaks_the_destination(string reason, string words)
     {
         _google.RefuseBecause(Create, 403, reason);
-        var outcome = Is<DeliveryOutcome.Broken>(await _drive.DeliverAsync(Sample.Delivery(Config(), Small), Cancellation));
+        var outcome = Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config(), Small)));
         Assert.Contains(words, outcome.Reason, StringComparison.Ordinal);
     }
 
@@ -211,15 +235,16 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     public async Task An_expired_token_says_so_by_its_status()
     {
         _google.OAuth.Expire();
-        Assert.Equal(401, Is<DeliveryOutcome.TryAgain>(await _drive.DeliverAsync(Sample.Delivery(Config()), Cancellation)).Status);
-        Assert.Equal(401, Is<DeliveryOutcome.TryAgain>(await _drive.TestAsync(Config(), Cancellation)).Status);
+        Assert.Equal(401, Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config()))).Status);
+        Assert.Equal(401, Is<DeliveryOutcome.TryAgain>(await TestAsync()).Status);
     }
 
     [Fact]
     public async Task Without_a_connection_nothing_is_asked()
     {
         _token = null!;
-        Assert.Contains("connect", Is<DeliveryOutcome.Broken>(await _drive.DeliverAsync(Sample.Delivery(Config()), Cancellation)).Reason, StringComparison.Ordinal);
+        var outcome = Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config())));
+        Assert.Contains("connect", outcome.Reason, StringComparison.Ordinal);
         Assert.Empty(_google.Requests);
     }
 
@@ -235,7 +260,7 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     [Fact]
     public async Task The_test_leaves_neither_folder_nor_file_nor_session()
     {
-        Is<DeliveryOutcome.Accepted>(await _drive.TestAsync(Config(), Cancellation));
+        Is<DeliveryOutcome.Accepted>(await TestAsync());
         Assert.Empty(_google.Files);
         Assert.Empty(_google.Folders);
         Assert.Equal(0, _google.OpenSessions);
@@ -245,7 +270,8 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     internal static GoogleDriveDestination Drive(OutboundHttp http, FakeGoogle google)
     {
         var settings = new DestinationSettings { DriveApi = google.Root };
-        return new(http, settings with { GoogleDrive = Client(settings.GoogleDrive, google.Root, "o/oauth2/v2/auth", "token") }, TimeProvider.System);
+        var client = Client(settings.GoogleDrive, google.Root, "o/oauth2/v2/auth", "token");
+        return new(http, settings with { GoogleDrive = client }, TimeProvider.System);
     }
 
     internal static OAuthClient Client(OAuthClient real, Uri root, string authorize, string token) => real with
@@ -255,6 +281,10 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
         AuthorizeEndpoint = new Uri(root, authorize),
         TokenEndpoint = new Uri(root, token),
     };
+
+    private Task<DeliveryOutcome> DeliverAsync(Delivery delivery) => _drive.DeliverAsync(delivery, Cancellation);
+
+    private Task<DeliveryOutcome> TestAsync() => _drive.TestAsync(Config(), Cancellation);
 
     private DestinationConfig Config(params (string Name, string Value)[] values) => Sample.Config(
         _drive, new JsonObject(values.Select(value => KeyValuePair.Create(value.Name, (JsonNode?)value.Value))), _token);

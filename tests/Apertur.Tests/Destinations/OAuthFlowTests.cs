@@ -38,7 +38,8 @@ public sealed class OAuthFlowTests : IAsyncLifetime
         var back = await AgreeAsync(flow.AuthorizeAddress(_callback, "state with & in it", verifier));
         Assert.Equal("state with & in it", back["state"]);
 
-        var granted = Assert.IsType<OAuthAnswer.Granted>(await flow.ExchangeAsync(back["code"]!, _callback, verifier, Cancellation));
+        var answer = await flow.ExchangeAsync(back["code"]!, _callback, verifier, Cancellation);
+        var granted = Assert.IsType<OAuthAnswer.Granted>(answer);
         Assert.Equal(TimeSpan.FromHours(1), granted.ExpiresIn);
         Assert.NotNull(granted.RefreshToken);
         Assert.DoesNotContain("planted", granted.ToString(), StringComparison.Ordinal);
@@ -64,7 +65,8 @@ public sealed class OAuthFlowTests : IAsyncLifetime
     {
         var flow = Flow("dropbox");
         var back = await AgreeAsync(flow.AuthorizeAddress(_callback, "s", OAuthFlow.NewVerifier()));
-        Assert.IsType<OAuthAnswer.Revoked>(await flow.ExchangeAsync(back["code"]!, _callback, OAuthFlow.NewVerifier(), Cancellation));
+        var answer = await flow.ExchangeAsync(back["code"]!, _callback, OAuthFlow.NewVerifier(), Cancellation);
+        Assert.IsType<OAuthAnswer.Revoked>(answer);
     }
 
     [Fact]
@@ -103,10 +105,12 @@ public sealed class OAuthFlowTests : IAsyncLifetime
     [Fact]
     public async Task A_wrong_client_is_the_operators_matter_and_no_withdrawal()
     {
-        var client = GoogleDriveDestinationTests.Client(new DestinationSettings().GoogleDrive, _google.Root, "o/oauth2/v2/auth", "token");
+        var client = GoogleDriveDestinationTests.Client(
+            new DestinationSettings().GoogleDrive, _google.Root, "o/oauth2/v2/auth", "token");
         var settings = new DestinationSettings { GoogleDrive = client with { ClientSecret = "planted-wrong" } };
         var flow = new GoogleDriveDestination(_http, settings, TimeProvider.System).OAuth!;
-        var answer = Assert.IsType<OAuthAnswer.Misconfigured>(await flow.RefreshAsync(_google.OAuth.IssueRefreshToken(), Cancellation));
+        var answer = await flow.RefreshAsync(_google.OAuth.IssueRefreshToken(), Cancellation);
+        Assert.IsType<OAuthAnswer.Misconfigured>(answer);
         Assert.DoesNotContain("planted", answer.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("planted", settings.ToString(), StringComparison.Ordinal);
     }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -14,14 +15,15 @@ namespace Apertur.Tests.Support.Fakes;
 public sealed record CloudRequest(string Line, string Authorization);
 
 /// <summary>
-/// A real HTTP server on loopback that stands for a cloud service, and can be told to misbehave: each fault hits the next request whose
-/// line contains a given text, once.
+/// A real HTTP server on loopback that stands for a cloud service, and can be told to misbehave: each fault hits the next
+/// request whose line contains a given text, once.
 /// </summary>
 public abstract class FakeCloud : IAsyncDisposable
 {
     private readonly ConcurrentQueue<CloudRequest> _requests = new();
     private readonly List<(string Line, Func<HttpContext, Func<Task>, Task> Act)> _faults = [];
     private WebApplication _app = null!;
+    private (double Share, Random Dice)? _chaos;
 
     /// <summary>Where it listens, ending in a slash.</summary>
     public Uri Root { get; private set; } = null!;
@@ -52,7 +54,9 @@ public abstract class FakeCloud : IAsyncDisposable
         Root = new Uri(_app.Urls.First() + "/");
     }
 
-    /// <summary>The next such request is handled by this instead; its second argument goes on as if nothing had happened.</summary>
+    /// <summary>
+    /// The next such request is handled by this instead; its second argument goes on as if nothing had happened.
+    /// </summary>
     public void On(string line, Func<HttpContext, Func<Task>, Task> act)
     {
         lock (_faults)
@@ -60,37 +64,21 @@ public abstract class FakeCloud : IAsyncDisposable
     }
 
     /// <summary>Refuses with this status and body.</summary>
-    public void Refuse(string line, int status, string body = "", int? retryAfterSeconds = null) => On(line, async (context, _) =>
-    {
-        await context.Request.Body.CopyToAsync(Stream.Null);
-        if (retryAfterSeconds is { } seconds)
-            context.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        context.Response.StatusCode = status;
-        context.Response.ContentType = "application/json; charset=UTF-8";
-        await context.Response.WriteAsync(body);
-    });
+    public void Refuse(string line, int status, string body = "", int? retryAfterSeconds = null) =>
+        On(line, Refusal(status, body, retryAfterSeconds));
 
     /// <summary>Does what was asked for, and cuts the connection before it answers.</summary>
-    public void LoseAnswer(string line) => On(line, async (context, next) =>
-    {
-        context.Response.Body = Stream.Null;
-        await next();
-        context.Abort();
-    });
+    public void LoseAnswer(string line) => On(line, LostAnswer);
 
     /// <summary>Takes so many bytes of the body, and cuts the connection.</summary>
-    public void CutBody(string line, long after) => On(line, async (context, next) =>
-    {
-        context.Request.Body = new CutStream(context.Request.Body, after);
-        try
-        {
-            await next();
-        }
-        catch (IOException)
-        {
-            context.Abort();
-        }
-    });
+    public void CutBody(string line, long after) => On(line, Cut(after));
+
+    /// <summary>
+    /// From now on, this share of all requests is refused, cut off in the middle, or carried out without an answer.
+    /// </summary>
+    public void Misbehave(double share, int seed) => _chaos = (share, new Random(seed));
+
+    public void Behave() => _chaos = null;
 
     /// <summary>Leaves the next such request unanswered until its sender gives up.</summary>
     /// <returns>Completes when it has arrived.</returns>
@@ -129,7 +117,58 @@ public abstract class FakeCloud : IAsyncDisposable
             }
         }
 
+        fault ??= Chance();
         await (fault is null ? next(context) : fault(context, () => next(context)));
+    }
+
+    private static Func<HttpContext, Func<Task>, Task> Refusal(int status, string body, int? retryAfterSeconds) =>
+        async (context, _) =>
+        {
+            await context.Request.Body.CopyToAsync(Stream.Null);
+            if (retryAfterSeconds is { } seconds)
+                context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+            context.Response.StatusCode = status;
+            context.Response.ContentType = "application/json; charset=UTF-8";
+            await context.Response.WriteAsync(body);
+        };
+
+    private static async Task LostAnswer(HttpContext context, Func<Task> next)
+    {
+        context.Response.Body = Stream.Null;
+        await next();
+        context.Abort();
+    }
+
+    private static Func<HttpContext, Func<Task>, Task> Cut(long after) => async (context, next) =>
+    {
+        context.Request.Body = new CutStream(context.Request.Body, after);
+        try
+        {
+            await next();
+        }
+        catch (IOException)
+        {
+            context.Abort();
+        }
+    };
+
+    private Func<HttpContext, Func<Task>, Task>? Chance()
+    {
+        if (_chaos is not var (share, dice))
+            return null;
+        lock (dice)
+        {
+            if (dice.NextDouble() >= share)
+                return null;
+            return dice.Next(5) switch
+            {
+                0 => Refusal(429, "", retryAfterSeconds: 1),
+                1 => Refusal(500, "planted", null),
+                2 => Refusal(503, "", null),
+                3 => LostAnswer,
+                _ => Cut(dice.Next(10_000_000)),
+            };
+        }
     }
 
     /// <summary>A body that ends in an error, as a broken connection does.</summary>

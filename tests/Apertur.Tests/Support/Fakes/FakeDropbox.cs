@@ -7,8 +7,8 @@ using Microsoft.AspNetCore.Http;
 namespace Apertur.Tests.Support.Fakes;
 
 /// <summary>
-/// Dropbox's OAuth, content and metadata endpoints as far as photos need them, after the published reference. The official client for
-/// Node works against it, which <c>OfficialClientsTests</c> proves.
+/// Dropbox's OAuth, content and metadata endpoints as far as photos need them, after the published reference. The official
+/// client for Node works against it, which <c>OfficialClientsTests</c> proves.
 /// </summary>
 public sealed class FakeDropbox : FakeCloud
 {
@@ -59,7 +59,7 @@ public sealed class FakeDropbox : FakeCloud
 
     /// <summary>Refuses an endpoint with an error of its own.</summary>
     public void RefuseBecause(string line, JsonObject error, int status = 409, int? retryAfterSeconds = null) =>
-        Refuse(line, status, new JsonObject { ["error_summary"] = "planted-summary/..", ["error"] = error.DeepClone() }.ToJsonString(), retryAfterSeconds);
+        Refuse(line, status, ErrorBody("planted-summary", error.DeepClone()).ToJsonString(), retryAfterSeconds);
 
     public static string ContentHash(byte[] bytes) =>
         Convert.ToHexStringLower(SHA256.HashData([.. bytes.Chunk(HashBlock).SelectMany(SHA256.HashData)]));
@@ -77,8 +77,11 @@ public sealed class FakeDropbox : FakeCloud
             var path = (string)(await JsonNode.ParseAsync(request.Body))!["path"]!;
             lock (_files)
             {
-                return Unauthorized(request)
-                    ?? (_files.TryGetValue(path, out var file) ? FakeJson.Answer(Metadata(file, tagged: true)) : Conflict(NotFound));
+                if (Unauthorized(request) is { } refused)
+                    return refused;
+                return _files.TryGetValue(path, out var file)
+                    ? FakeJson.Answer(Metadata(file, tagged: true))
+                    : Conflict(NotFound);
             }
         });
         app.MapPost("/2/files/download", (HttpRequest request) =>
@@ -103,7 +106,7 @@ public sealed class FakeDropbox : FakeCloud
         if (Unauthorized(request) is { } refused)
             return refused;
         if (request.ContentType != "application/octet-stream")
-            return Results.Text($"Error in call to API function: Bad HTTP \"Content-Type\" header: {request.ContentType}.", statusCode: 400);
+            return BadInput($"Bad HTTP \"Content-Type\" header: {request.ContentType}.");
 
         var header = request.Headers["Dropbox-API-Arg"].ToString();
         JsonObject arguments;
@@ -115,7 +118,7 @@ public sealed class FakeDropbox : FakeCloud
         }
         catch (JsonException)
         {
-            return Results.Text("Error in call to API function: HTTP header \"Dropbox-API-Arg\": could not decode input as JSON", statusCode: 400);
+            return BadInput("HTTP header \"Dropbox-API-Arg\": could not decode input as JSON");
         }
 
         using var body = new MemoryStream();
@@ -141,11 +144,23 @@ public sealed class FakeDropbox : FakeCloud
         }
     }
 
-    private IResult? Unauthorized(HttpRequest request) => OAuth.Knows(request) ? null : FakeJson.Answer(
-        new JsonObject { ["error_summary"] = "expired_access_token/..", ["error"] = new JsonObject { [".tag"] = "expired_access_token" } }, 401);
+    private IResult? Unauthorized(HttpRequest request) => OAuth.Knows(request)
+        ? null
+        : FakeJson.Answer(ErrorBody("expired_access_token", new JsonObject { [".tag"] = "expired_access_token" }), 401);
+
+    private static JsonObject ErrorBody(string summary, JsonNode error) =>
+        new() { ["error_summary"] = summary + "/..", ["error"] = error };
+
+    private static IResult BadInput(string message) =>
+        Results.Text("Error in call to API function: " + message, statusCode: 400);
 
     private IResult Upload(JsonObject commit, byte[] bytes) =>
-        Write(commit, bytes, reason => new JsonObject { [".tag"] = "path", ["reason"] = reason, ["upload_session_id"] = "pid_upload_session:spare" });
+        Write(commit, bytes, reason => new JsonObject
+        {
+            [".tag"] = "path",
+            ["reason"] = reason,
+            ["upload_session_id"] = "pid_upload_session:spare",
+        });
 
     private IResult Start(JsonObject arguments, byte[] bytes)
     {
@@ -173,9 +188,10 @@ public sealed class FakeDropbox : FakeCloud
             return Conflict(new JsonObject { [".tag"] = "lookup_failed", ["lookup_failed"] = problem });
         var session = Find(arguments)!;
         byte[] whole = [.. session.Bytes.ToArray(), .. bytes];
-        var answer = Write(arguments["commit"]!.AsObject(), whole, reason => new JsonObject { [".tag"] = "path", ["path"] = reason });
+        var commit = arguments["commit"]!.AsObject();
+        var answer = Write(commit, whole, reason => new JsonObject { [".tag"] = "path", ["path"] = reason });
         // A finished session is gone; one whose path was refused can be finished again.
-        if (_files.TryGetValue((string)arguments["commit"]!["path"]!, out var file) && file.Revision == _revision)
+        if (_files.TryGetValue((string)commit["path"]!, out var file) && file.Revision == _revision)
             _sessions.Remove((string)arguments["cursor"]!["session_id"]!);
         else
             session.Bytes.Write(bytes);
@@ -202,7 +218,8 @@ public sealed class FakeDropbox : FakeCloud
         if (Room is { } room && bytes.Length > room)
             return Conflict(wrap(new JsonObject { [".tag"] = "insufficient_space" }));
 
-        var (isStrict, renames) = (commit["strict_conflict"]?.GetValue<bool>() ?? false, commit["autorename"]?.GetValue<bool>() ?? false);
+        var isStrict = commit["strict_conflict"]?.GetValue<bool>() ?? false;
+        var renames = commit["autorename"]?.GetValue<bool>() ?? false;
         // A union without a value may be written as its tag alone.
         var mode = commit["mode"] is JsonObject union ? union[".tag"] : commit["mode"];
         var overwrites = (string?)mode == "overwrite";
@@ -211,7 +228,14 @@ public sealed class FakeDropbox : FakeCloud
             if (kind == "file" && !isStrict && _files[path].Bytes.AsSpan().SequenceEqual(bytes))
                 return FakeJson.Answer(Metadata(_files[path], tagged: false));
             if (!renames || kind != "file")
-                return Conflict(wrap(new JsonObject { [".tag"] = "conflict", ["conflict"] = new JsonObject { [".tag"] = kind } }));
+            {
+                return Conflict(wrap(new JsonObject
+                {
+                    [".tag"] = "conflict",
+                    ["conflict"] = new JsonObject { [".tag"] = kind },
+                }));
+            }
+
             path = Path.ChangeExtension(path, null) + " (1)" + Path.GetExtension(path);
         }
 
@@ -226,7 +250,9 @@ public sealed class FakeDropbox : FakeCloud
             return "file";
         if (_files.Keys.Any(other => other.StartsWith(path + "/", StringComparison.OrdinalIgnoreCase)))
             return "folder";
-        return _files.Keys.Any(other => path.StartsWith(other + "/", StringComparison.OrdinalIgnoreCase)) ? "file_ancestor" : null;
+        return _files.Keys.Any(other => path.StartsWith(other + "/", StringComparison.OrdinalIgnoreCase))
+            ? "file_ancestor"
+            : null;
     }
 
     private static JsonObject Metadata(StoredFile file, bool tagged)
@@ -248,7 +274,7 @@ public sealed class FakeDropbox : FakeCloud
     }
 
     private static IResult Conflict(JsonObject error) =>
-        FakeJson.Answer(new JsonObject { ["error_summary"] = $"{(string)error[".tag"]!}/...", ["error"] = error }, 409);
+        FakeJson.Answer(ErrorBody((string)error[".tag"]!, error), 409);
 
     private sealed class Session
     {

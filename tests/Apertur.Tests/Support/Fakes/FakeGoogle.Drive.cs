@@ -13,8 +13,13 @@ public sealed partial class FakeGoogle
     private const string FolderType = "application/vnd.google-apps.folder";
     private const string RootId = "root-of-my-drive";
 
-    private readonly Dictionary<string, DriveFile> _files = new() { [RootId] = new(new JsonObject { ["id"] = RootId, ["mimeType"] = FolderType }, []) };
+    private readonly Dictionary<string, DriveFile> _files = new()
+    {
+        [RootId] = new(new JsonObject { ["id"] = RootId, ["mimeType"] = FolderType }, []),
+    };
+
     private readonly HashSet<string> _generatedIds = [];
+    private int _created;
 
     /// <summary>A file or folder.</summary>
     public sealed record DriveFile(JsonObject Resource, byte[] Bytes)
@@ -46,6 +51,13 @@ public sealed partial class FakeGoogle
     {
         lock (_files)
             return Add(new JsonObject { ["name"] = name, ["mimeType"] = FolderType }, null, []).Id;
+    }
+
+    /// <summary>Deletes a file or folder as a person would.</summary>
+    public void Delete(string id)
+    {
+        lock (_files)
+            _files.Remove(id);
     }
 
     private DriveFile[] All(Func<DriveFile, bool> filter)
@@ -115,7 +127,10 @@ public sealed partial class FakeGoogle
     private IResult CreateFile(JsonObject metadata, string? contentType, byte[] bytes, string? fields)
     {
         lock (_files)
-            return CheckFile(metadata) ?? FakeJson.Answer(Only(Add(metadata, contentType, bytes).Resource.DeepClone(), FieldsOf(fields)));
+        {
+            return CheckFile(metadata)
+                ?? FakeJson.Answer(Only(Add(metadata, contentType, bytes).Resource.DeepClone(), FieldsOf(fields)));
+        }
     }
 
     private DriveFile Add(JsonObject metadata, string? contentType, byte[] bytes)
@@ -131,7 +146,7 @@ public sealed partial class FakeGoogle
             ["appProperties"] = metadata["appProperties"]?.DeepClone(),
             ["trashed"] = false,
             // The order of creation tells as well as the clock, and never ties.
-            ["createdTime"] = DateTimeOffset.UnixEpoch.AddSeconds(_files.Count).ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture),
+            ["createdTime"] = DateTimeOffset.UnixEpoch.AddSeconds(++_created).ToString("o", CultureInfo.InvariantCulture),
         };
         if (type != FolderType)
         {
@@ -177,9 +192,16 @@ public sealed partial class FakeGoogle
                 }
             }
 
-            var files = found.OrderBy(file => (string)file.Resource["createdTime"]!, StringComparer.Ordinal).Select(f => f.Resource.DeepClone());
+            var files = found.OrderBy(file => (string)file.Resource["createdTime"]!, StringComparer.Ordinal)
+                .Select(file => file.Resource.DeepClone());
+            var list = new JsonObject
+            {
+                ["kind"] = "drive#fileList",
+                ["incompleteSearch"] = false,
+                ["files"] = new JsonArray([.. files]),
+            };
             return FakeJson.Answer(Only(
-                new JsonObject { ["kind"] = "drive#fileList", ["incompleteSearch"] = false, ["files"] = new JsonArray([.. files]) },
+                list,
                 request.Query["fields"].FirstOrDefault() ?? $"kind,incompleteSearch,files({FieldsOf(null)})"));
         }
     }

@@ -34,13 +34,6 @@ public sealed partial class FakeGoogle
         app.MapGet("/storage/v1/b/{bucket}/o/{name}", GetObject);
         // The Node client downloads from here.
         app.MapGet("/download/storage/v1/b/{bucket}/o/{name}", GetObject);
-        app.MapDelete("/storage/v1/b/{bucket}/o/{name}", (HttpRequest request, string name) =>
-            Unauthorized(request) ?? (_objects.TryRemove(Uri.UnescapeDataString(name), out _) ? Results.NoContent() : NoObject(name)));
-        app.MapGet("/storage/v1/b/{bucket}/o", (HttpRequest request) => Unauthorized(request) ?? FakeJson.Answer(new JsonObject
-        {
-            ["kind"] = "storage#objects",
-            ["items"] = new JsonArray([.. _objects.Values.OrderBy(o => o.Name, StringComparer.Ordinal).Select(o => o.Resource.DeepClone())]),
-        }));
     }
 
     private IResult GetObject(HttpRequest request, string bucket, string name)
@@ -52,8 +45,9 @@ public sealed partial class FakeGoogle
         if (request.Query["alt"] != "media")
             return FakeJson.Answer(Only(found.Resource.DeepClone(), request.Query["fields"]));
 
-        request.HttpContext.Response.Headers["x-goog-hash"] = $"crc32c={found.Resource["crc32c"]},md5={found.Resource["md5Hash"]}";
-        request.HttpContext.Response.Headers["x-goog-generation"] = (string)found.Resource["generation"]!;
+        var headers = request.HttpContext.Response.Headers;
+        headers["x-goog-hash"] = $"crc32c={found.Resource["crc32c"]},md5={found.Resource["md5Hash"]}";
+        headers["x-goog-generation"] = (string)found.Resource["generation"]!;
         return Results.Bytes(found.Bytes, (string?)found.Resource["contentType"]);
     }
 

@@ -28,7 +28,8 @@ public sealed partial class FakeGoogle
     {
         app.MapPost("/upload/storage/v1/b/{bucket}/o", (HttpRequest request, string bucket) =>
             UploadAsync(request, new Target(this, request.Query, bucket)));
-        app.MapPost("/upload/drive/v3/files", (HttpRequest request) => UploadAsync(request, new Target(this, request.Query, null)));
+        app.MapPost("/upload/drive/v3/files", (HttpRequest request) =>
+            UploadAsync(request, new Target(this, request.Query, null)));
         app.MapPut("/upload/{**rest}", ContinueAsync);
         app.MapDelete("/upload/{**rest}", (HttpRequest request) =>
             _sessions.TryRemove(request.Query["upload_id"]!, out _) ? Results.StatusCode(499) : Results.NotFound());
@@ -100,8 +101,7 @@ public sealed partial class FakeGoogle
         {
             if ((start ?? 0) > kept.Length)
             {
-                return Error(503, "backendError", string.Create(CultureInfo.InvariantCulture,
-                    $"Invalid request. According to the Content-Range header, the upload offset is {start} byte(s), which exceeds already uploaded size of {kept.Length} byte(s)."));
+                return Error(503, "backendError", "The upload offset exceeds the already uploaded size.");
             }
 
             kept.Position = start ?? 0;
@@ -127,14 +127,15 @@ public sealed partial class FakeGoogle
         if (total is null || kept.Length < total)
         {
             if (kept.Length > 0)
-                request.HttpContext.Response.Headers["Range"] = string.Create(CultureInfo.InvariantCulture, $"bytes=0-{kept.Length - 1}");
+                request.HttpContext.Response.Headers["Range"] = FormattableString.Invariant($"bytes=0-{kept.Length - 1}");
             return Results.StatusCode(308);
         }
 
         if (request.Headers["X-Goog-Hash"].ToString() is { Length: > 0 } hashes)
             session.Metadata["crc32c"] = Regex.Match(hashes, "crc32c=([^,]+)").Groups[1].Value;
         // The precondition counts again when the object comes into being.
-        var answer = session.Target.Check(session.Metadata) ?? session.Target.Create(session.Metadata, session.ContentType, kept.ToArray());
+        var answer = session.Target.Check(session.Metadata)
+            ?? session.Target.Create(session.Metadata, session.ContentType, kept.ToArray());
         session.Done = answer;
         return answer;
     }
@@ -177,7 +178,8 @@ public sealed partial class FakeGoogle
     /// <summary>Where an upload goes: a bucket, or Drive when there is none.</summary>
     private sealed record Target(FakeGoogle Google, IQueryCollection Query, string? Bucket)
     {
-        public IResult? Check(JsonObject metadata) => Bucket is null ? Google.CheckFile(metadata) : Google.CheckObject(Bucket, metadata, Query);
+        public IResult? Check(JsonObject metadata) =>
+            Bucket is null ? Google.CheckFile(metadata) : Google.CheckObject(Bucket, metadata, Query);
 
         public IResult Create(JsonObject metadata, string? contentType, byte[] bytes) => Bucket is null
             ? Google.CreateFile(metadata, contentType, bytes, Query["fields"])

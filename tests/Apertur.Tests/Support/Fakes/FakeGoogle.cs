@@ -8,8 +8,8 @@ using Microsoft.AspNetCore.Http;
 namespace Apertur.Tests.Support.Fakes;
 
 /// <summary>
-/// Google's token endpoint, Cloud Storage and Drive as far as photos need them, after the published references. The official clients
-/// for Node work against it, which <c>OfficialClientsTests</c> proves.
+/// Google's token endpoint, Cloud Storage and Drive as far as photos need them, after the published references. The official
+/// clients for Node work against it, which <c>OfficialClientsTests</c> proves.
 /// </summary>
 public sealed partial class FakeGoogle : FakeCloud
 {
@@ -61,9 +61,10 @@ public sealed partial class FakeGoogle : FakeCloud
 
     /// <summary>Refuses with a status and a machine-readable reason.</summary>
     public void RefuseBecause(string line, int status, string reason, int? retryAfterSeconds = null) =>
-        Refuse(line, status, ErrorBody(status, reason, "Words for a person, planted-description.", "usageLimits").ToJsonString(), retryAfterSeconds);
+        Refuse(line, status, ErrorBody(status, reason, "planted-description", "usageLimits").ToJsonString(), retryAfterSeconds);
 
-    private static IResult Error(int code, string reason, string message) => FakeJson.Answer(ErrorBody(code, reason, message), code);
+    private static IResult Error(int code, string reason, string message) =>
+        FakeJson.Answer(ErrorBody(code, reason, message), code);
 
     private IResult? Unauthorized(HttpRequest request) =>
         OAuth.Knows(request) ? null : Error(401, "authError", "Invalid Credentials");

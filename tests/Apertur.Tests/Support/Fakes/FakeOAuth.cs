@@ -8,8 +8,8 @@ using Microsoft.AspNetCore.Http;
 namespace Apertur.Tests.Support.Fakes;
 
 /// <summary>
-/// An OAuth provider: authorise, exchange with PKCE, refresh, as RFC 6749 and RFC 7636 have it and Google and Dropbox answer. The person
-/// at the authorise page always agrees.
+/// An OAuth provider: authorise, exchange with PKCE, refresh, as RFC 6749 and RFC 7636 have it and Google and Dropbox answer.
+/// The person at the authorise page always agrees.
 /// </summary>
 /// <param name="offline">The query parameter and value without which there is no refresh token.</param>
 public sealed class FakeOAuth((string Name, string Value) offline)
@@ -48,11 +48,14 @@ public sealed class FakeOAuth((string Name, string Value) offline)
         _refreshTokens.Clear();
     }
 
-    /// <summary>Whether the request carries a token that is valid; the scheme's name counts in any case (RFC 9110, 11.1).</summary>
+    /// <summary>
+    /// Whether the request carries a token that is valid; the scheme's name counts in any case (RFC 9110, 11.1).
+    /// </summary>
     public bool Knows(HttpRequest request)
     {
         var header = request.Headers.Authorization.ToString();
-        return header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) && _accessTokens.ContainsKey(header["Bearer ".Length..]);
+        return header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
+            && _accessTokens.ContainsKey(header["Bearer ".Length..]);
     }
 
     public IResult Authorize(HttpRequest request)
@@ -103,7 +106,7 @@ public sealed class FakeOAuth((string Name, string Value) offline)
     }
 
     public static IResult Error(string error, int status = StatusCodes.Status400BadRequest) =>
-        FakeJson.Answer(new JsonObject { ["error"] = error, ["error_description"] = "Words for a person, planted-description." }, status);
+        FakeJson.Answer(new JsonObject { ["error"] = error, ["error_description"] = "planted-description" }, status);
 
     private static string Random() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(24));
 }
