@@ -30,7 +30,9 @@ public sealed record ConfigField(string Name, string Label, ConfigFieldKind Kind
 {
     public bool Required { get; init; }
 
-    /// <summary>Encrypted at rest, write-only over the API. A <see cref="ConfigFieldKind.Map"/> masks its values, not its names.</summary>
+    /// <summary>
+    /// Encrypted at rest, write-only over the API. A <see cref="ConfigFieldKind.Map"/> masks its values, not its names.
+    /// </summary>
     public bool Secret { get; init; }
 
     /// <summary>The value that counts when the field is absent; null when absence means absence.</summary>
@@ -48,6 +50,8 @@ public sealed record ConfigField(string Name, string Label, ConfigFieldKind Kind
     /// <summary>A rule of this field alone, run after the kind's own: a message for a bad value, null for a good one.</summary>
     public Func<string, string?>? Check { get; init; }
 
-    /// <summary>A rule for each name and value of a <see cref="ConfigFieldKind.Map"/>: a message for a bad one, null for a good one.</summary>
+    /// <summary>
+    /// A rule for each name and value of a <see cref="ConfigFieldKind.Map"/>: a message for a bad one, null for a good one.
+    /// </summary>
     public Func<string, string, string?>? CheckEntry { get; init; }
 }

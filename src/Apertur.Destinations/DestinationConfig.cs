@@ -57,7 +57,8 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
     /// </summary>
     /// <param name="fields">The fields of the type.</param>
     /// <param name="sent">The <c>config</c> object as sent.</param>
-    /// <param name="stored">The values kept so far: a masked secret takes its value from here. Null for a new destination.</param>
+    /// <param name="stored">The values kept so far: a masked secret takes its value from here. Null for a new
+    /// destination.</param>
     /// <returns>The values to keep, and one message for each field that is wrong.</returns>
     public static (JsonObject Values, IReadOnlyList<(string Field, string Message)> Errors) Validate(
         IReadOnlyList<ConfigField> fields, JsonObject sent, JsonObject? stored = null)
@@ -145,7 +146,8 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
                 return map.Count > MaxMapEntries || map.Any(entry => ((string)entry.Value!).Length > MaxTextLength)
                     ? string.Create(CultureInfo.InvariantCulture,
                         $"{field.Label} takes at most {MaxMapEntries} entries of at most {MaxTextLength} characters each.")
-                    : map.Select(entry => field.CheckEntry?.Invoke(entry.Key, (string)entry.Value!)).FirstOrDefault(p => p is not null);
+                    : map.Select(entry => field.CheckEntry?.Invoke(entry.Key, (string)entry.Value!))
+                        .FirstOrDefault(problem => problem is not null);
 
             case ConfigFieldKind.Document:
                 return TryDocument(value, out var document)
@@ -172,7 +174,12 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
 
     private static bool TryDocument(JsonNode value, out string document)
     {
-        document = value is JsonObject ? value.ToJsonString() : (value as JsonValue)?.GetValueKind() == JsonValueKind.String ? (string)value! : "";
+        document = value.GetValueKind() switch
+        {
+            JsonValueKind.Object => value.ToJsonString(),
+            JsonValueKind.String => (string)value!,
+            _ => "",
+        };
         try
         {
             return JsonNode.Parse(document) is JsonObject;

@@ -4,7 +4,9 @@ using System.Net.Sockets;
 
 namespace Apertur.Destinations;
 
-/// <summary>What an HTTP answer, or the lack of one, means for a delivery: decided once, for every destination that speaks HTTP.</summary>
+/// <summary>
+/// What an HTTP answer, or the lack of one, means for a delivery: decided once, for every destination that speaks HTTP.
+/// </summary>
 public static class HttpOutcome
 {
     /// <summary>
@@ -31,8 +33,8 @@ public static class HttpOutcome
     }
 
     /// <summary>
-    /// What a request that failed without an answer means: a refused address breaks the destination, everything else may work later.
-    /// To be called only when neither the caller nor a time limit of its own ended the request.
+    /// What a request that failed without an answer means: a refused address breaks the destination, everything else may work
+    /// later. To be called only when neither the caller nor a time limit of its own ended the request.
     /// </summary>
     public static DeliveryOutcome Of(Exception exception)
     {

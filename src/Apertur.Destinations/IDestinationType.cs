@@ -12,8 +12,8 @@ namespace Apertur.Destinations;
 /// <para><b>Exceptions.</b> Anything thrown is treated as <see cref="DeliveryOutcome.TryAgain"/>, except an
 /// <see cref="OperationCanceledException"/> for the given token, which means "the server stops": the attempt is not counted.
 /// Do not catch it.</para>
-/// <para><b>Secrets.</b> Reasons are shown to project members and written to logs: they name what failed and what to do, and never
-/// hold a credential, a header value or a query string.</para>
+/// <para><b>Secrets.</b> Reasons are shown to project members and written to logs: they name what failed and what to do, and
+/// never hold a credential, a header value or a query string.</para>
 /// <para><b>Memory.</b> The image is read from <see cref="Delivery.OpenRead"/> as a stream and never held as a whole.</para>
 /// </remarks>
 public interface IDestinationType

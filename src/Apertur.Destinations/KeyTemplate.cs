@@ -38,8 +38,8 @@ public static partial class KeyTemplate
     }
 
     /// <summary>
-    /// The key for one delivery: no leading or trailing slash, no empty segment, at most <see cref="MaxKeyBytes"/>. A template whose
-    /// last segment comes out empty, or that ends in a slash, names a folder; the image's id is the name in it.
+    /// The key for one delivery: no leading or trailing slash, no empty segment, at most <see cref="MaxKeyBytes"/>. A
+    /// template whose last segment comes out empty, or that ends in a slash, names a folder; the image's id is the name in it.
     /// </summary>
     public static string Render(string template, Delivery delivery)
     {
@@ -51,8 +51,8 @@ public static partial class KeyTemplate
     }
 
     /// <summary>
-    /// The key to use when <paramref name="key"/> is taken by another image: the image's id goes before the extension, so a repeat of the
-    /// same delivery arrives at the same name.
+    /// The key to use when <paramref name="key"/> is taken by another image: the image's id goes before the extension, so a
+    /// repeat of the same delivery arrives at the same name.
     /// </summary>
     public static string Alternative(string key, Delivery delivery)
     {
@@ -62,7 +62,9 @@ public static partial class KeyTemplate
         return Join(segments[..^1], Segment($"{Truncate(stem, MaxSegmentBytes - 64)}-{delivery.ImageId}{extension}"));
     }
 
-    /// <summary>Gives up the innermost folders of a key that is too long: what remains is inside of the template's prefix.</summary>
+    /// <summary>
+    /// Gives up the innermost folders of a key that is too long: what remains is inside of the template's prefix.
+    /// </summary>
     private static string Join(IEnumerable<string> folders, string name)
     {
         var kept = folders.Where(folder => folder.Length > 0).ToList();
@@ -86,15 +88,21 @@ public static partial class KeyTemplate
     });
 
     private static string Tag(string name, IReadOnlyList<string> tags) =>
-        tags.FirstOrDefault(tag => tag.StartsWith(name + ":", StringComparison.Ordinal)) is { } tag ? tag[(name.Length + 1)..] : "";
+        tags.FirstOrDefault(tag => tag.StartsWith(name + ":", StringComparison.Ordinal)) is { } tag
+            ? tag[(name.Length + 1)..]
+            : "";
 
-    /// <summary>A stranger's text as part of one segment: separators, control, format and unpaired surrogate characters become <c>_</c>.</summary>
+    /// <summary>
+    /// A stranger's text as part of one segment: separators, control, format and unpaired surrogate characters become
+    /// <c>_</c>.
+    /// </summary>
     private static string Safe(string text)
     {
         var safe = new StringBuilder(text.Length);
         foreach (var rune in text.EnumerateRunes())
         {
-            var refused = rune == Rune.ReplacementChar || rune.Value is '/' or '\\' or ':' or '*' or '?' or '"' or '<' or '>' or '|'
+            var refused = rune == Rune.ReplacementChar
+                || rune.Value is '/' or '\\' or ':' or '*' or '?' or '"' or '<' or '>' or '|'
                 || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
                     or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse;
             safe.Append(refused ? "_" : rune.ToString());

@@ -5,9 +5,9 @@ using System.Net.Sockets;
 namespace Apertur.Destinations;
 
 /// <summary>
-/// The only HTTP client for addresses that users give. The name is resolved, every answer vetted by <see cref="AddressGuard"/>, and the
-/// connection made to a vetted address, so a name that changes its answer gains nothing. Redirects are not followed, proxies and
-/// cookies not used.
+/// The only HTTP client for addresses that users give. The name is resolved, every answer vetted by
+/// <see cref="AddressGuard"/>, and the connection made to a vetted address, so a name that changes its answer gains nothing.
+/// Redirects are not followed, proxies and cookies not used.
 /// </summary>
 public sealed class OutboundHttp : IDisposable
 {
@@ -19,7 +19,8 @@ public sealed class OutboundHttp : IDisposable
     private readonly SocketsHttpHandler _handler;
     private readonly HttpClient _client;
 
-    /// <param name="allowPrivateNetworks">Also reach loopback, private and link-local addresses: for tests, demos and closed networks.</param>
+    /// <param name="allowPrivateNetworks">Also reach loopback, private and link-local addresses: for tests, demos and closed
+    /// networks.</param>
     [SuppressMessage("ApiDesign", "RS0030", Justification = "This is the client that the rule points to.")]
     public OutboundHttp(bool allowPrivateNetworks)
     {
@@ -46,12 +47,13 @@ public sealed class OutboundHttp : IDisposable
     public bool AllowPrivateNetworks { get; }
 
     /// <summary>
-    /// For client libraries that want a client of their own; whatever they send takes the same guarded way. Libraries read answers
-    /// into memory, so one of more than <see cref="MaxAnswerBytes"/> fails the request: this is for sending, not for fetching.
+    /// For client libraries that want a client of their own; whatever they send takes the same guarded way. Libraries read
+    /// answers into memory, so one of more than <see cref="MaxAnswerBytes"/> fails the request: this is for sending, not for
+    /// fetching.
     /// </summary>
     [SuppressMessage("ApiDesign", "RS0030", Justification = "Shares the guarded handler.")]
     public HttpClient CreateClient() =>
-        new(new AnswerLimit(_handler), disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+        new(new LibraryLimits(_handler), disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
 
     /// <summary>Sends a request and returns when the headers of the answer are there; its body has not been read.</summary>
     /// <exception cref="HttpRequestException">No answer; see <see cref="HttpOutcome.Of(Exception)"/>.</exception>
@@ -91,10 +93,17 @@ public sealed class OutboundHttp : IDisposable
         }
     }
 
-    private sealed class AnswerLimit(HttpMessageHandler inner) : DelegatingHandler(inner)
+    /// <summary>Sees to it that what a library does with a request or an answer stays harmless.</summary>
+    private sealed class LibraryLimits(HttpMessageHandler inner) : DelegatingHandler(inner)
     {
-        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        protected override async Task<HttpResponseMessage> SendAsync(
+            HttpRequestMessage request, CancellationToken cancellationToken)
         {
+            // The handler sends a body this small even after the receiver refused to be sent one; Ceph takes it for the next
+            // request on that connection and refuses that as well.
+            if (request.Content?.Headers.ContentLength <= 1024)
+                request.Headers.ExpectContinue = false;
+
             var response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
             // The answer to HEAD tells the length of a body that does not come.
             if (request.Method == HttpMethod.Head)

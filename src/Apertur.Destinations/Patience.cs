@@ -1,9 +1,11 @@
+using System.Globalization;
+
 namespace Apertur.Destinations;
 
 /// <summary>
-/// The time a destination gets: so long without progress, and for the whole one second more for every
-/// <see cref="SlowestBytesPerSecond"/>. A fixed total would refuse large images to slow places; no total at all would let one that
-/// takes a byte now and then hold its lane for ever.
+/// The time a destination gets: so long without progress, and for the whole twice that and one second for every
+/// <see cref="SlowestBytesPerSecond"/>. A fixed total would refuse large images to slow places; no total at all would let one
+/// that takes a byte now and then hold its lane for ever.
 /// </summary>
 internal sealed class Patience : IDisposable
 {
@@ -25,7 +27,8 @@ internal sealed class Patience : IDisposable
         _caller = caller;
         Clock = clock;
         _stalled = new CancellationTokenSource(wait, clock);
-        _tooSlow = new CancellationTokenSource(wait + TimeSpan.FromSeconds(bytes / SlowestBytesPerSecond), clock);
+        // One wait for the connection and one for the answer, beside what the bytes take.
+        _tooSlow = new CancellationTokenSource((2 * wait) + TimeSpan.FromSeconds(bytes / SlowestBytesPerSecond), clock);
         _any = CancellationTokenSource.CreateLinkedTokenSource(caller, _stalled.Token, _tooSlow.Token);
     }
 
@@ -38,16 +41,22 @@ internal sealed class Patience : IDisposable
     public void Progress() => _stalled.CancelAfter(_wait);
 
     /// <summary>
-    /// What a failure came from, when it came from a limit; null when it did not. To be asked after any failure: what an ended wait
-    /// looks like depends on what the connection was doing.
+    /// What a failure came from, when it came from a limit; null when it did not. To be asked after any failure: what an
+    /// ended wait looks like depends on what the connection was doing.
     /// </summary>
     /// <exception cref="OperationCanceledException">The caller ended it.</exception>
     public DeliveryOutcome.TryAgain? Verdict()
     {
         _caller.ThrowIfCancellationRequested();
         if (_stalled.IsCancellationRequested)
-            return new DeliveryOutcome.TryAgain(FormattableString.Invariant($"The destination did not answer within {_wait.TotalSeconds} s."));
-        return _tooSlow.IsCancellationRequested ? new DeliveryOutcome.TryAgain("The destination took the image too slowly.") : null;
+        {
+            return new DeliveryOutcome.TryAgain(
+                string.Create(CultureInfo.InvariantCulture, $"The destination did not answer within {_wait.TotalSeconds} s."));
+        }
+
+        return _tooSlow.IsCancellationRequested
+            ? new DeliveryOutcome.TryAgain("The destination took the image too slowly.")
+            : null;
     }
 
     public void Dispose()

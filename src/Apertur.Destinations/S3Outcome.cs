@@ -9,7 +9,10 @@ namespace Apertur.Destinations;
 /// <remarks>The service's own message is never passed on: it may hold the access key or the text that was signed.</remarks>
 internal static class S3Outcome
 {
-    /// <summary>What a call may throw when it is not a mistake of ours. The SDK unwraps a request's failure where an I/O error is inside.</summary>
+    /// <summary>
+    /// What a call may throw when it is not a mistake of ours. The SDK unwraps a request's failure where an I/O error is
+    /// inside.
+    /// </summary>
     public static bool IsFailure(Exception exception) =>
         exception is AmazonClientException or AmazonServiceException or HttpRequestException or OperationCanceledException
             or (IOException and not FileNotFoundException);
@@ -24,7 +27,8 @@ internal static class S3Outcome
     private static DeliveryOutcome Of(AmazonServiceException refusal, string bucket) => refusal.ErrorCode switch
     {
         "NoSuchBucket" => new DeliveryOutcome.Broken($"There is no bucket \"{bucket}\". Create it or correct the name."),
-        "InvalidBucketName" => new DeliveryOutcome.Broken($"The service does not take \"{bucket}\" as a bucket's name. Correct it."),
+        "InvalidBucketName" => new DeliveryOutcome.Broken(
+            $"The service does not take \"{bucket}\" as a bucket's name. Correct it."),
         "InvalidAccessKeyId" => new DeliveryOutcome.Broken(
             "The service does not know the access key ID. Check that it is complete and active, or make a new one."),
         "SignatureDoesNotMatch" => new DeliveryOutcome.Broken(
@@ -49,7 +53,9 @@ internal static class S3Outcome
     private static DeliveryOutcome Of(HttpStatusCode status, AmazonServiceException refusal, string bucket) => status switch
     {
         HttpStatusCode.RequestEntityTooLarge => new DeliveryOutcome.GiveUp("The service refuses images of this size."),
-        HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden when refusal.ErrorCode != "RequestTimeTooSkewed" => Denied(bucket),
+        // A wrong clock is the server's own fault and passes.
+        HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden when refusal.ErrorCode != "RequestTimeTooSkewed" =>
+            Denied(bucket),
         >= HttpStatusCode.MultipleChoices and < HttpStatusCode.BadRequest => new DeliveryOutcome.Broken(
             "The endpoint answers with a redirect, and redirects are not followed. Enter the address it leads to."),
         _ => new DeliveryOutcome.TryAgain(

@@ -20,7 +20,9 @@ public sealed class Signature : IDisposable
         _write = write;
     }
 
-    /// <summary>What webhook destinations receive as <c>X-Apertur-Signature</c>: <c>sha256=</c> and hex, over the body alone.</summary>
+    /// <summary>
+    /// What webhook destinations receive as <c>X-Apertur-Signature</c>: <c>sha256=</c> and hex, over the body alone.
+    /// </summary>
     /// <param name="secret">Its UTF-8 bytes are the key.</param>
     public static Signature OfBody(string secret) => new(Encoding.UTF8.GetBytes(secret), "", Hex);
 

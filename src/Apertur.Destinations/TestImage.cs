@@ -10,7 +10,9 @@ internal static class TestImage
     private static readonly byte[] _png = Convert.FromBase64String(
         "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4//8/AAX+Av4zEpUUAAAAAElFTkSuQmCC");
 
-    /// <summary>A delivery of it: no session, no image has an id of all zeros, so no receiver can take it for a real one.</summary>
+    /// <summary>
+    /// A delivery of it: no session, no image has an id of all zeros, so no receiver can take it for a real one.
+    /// </summary>
     public static Delivery Delivery(DestinationConfig config, TimeProvider clock) => new()
     {
         Id = Guid.CreateVersion7(clock.GetUtcNow()),

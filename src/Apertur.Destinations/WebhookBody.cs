@@ -36,7 +36,8 @@ internal sealed class WebhookBody
     private readonly ReadOnlyMemory<byte> _after;
     private readonly Image _image;
 
-    private WebhookBody(Delivery delivery, string contentType, ReadOnlyMemory<byte> before, Image image, ReadOnlyMemory<byte> after)
+    private WebhookBody(
+        Delivery delivery, string contentType, ReadOnlyMemory<byte> before, Image image, ReadOnlyMemory<byte> after)
     {
         (_delivery, ContentType, _before, _image, _after) = (delivery, contentType, before, image, after);
     }
@@ -82,7 +83,8 @@ internal sealed class WebhookBody
             yield return _after;
     }
 
-    private async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadImageAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadImageAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var raw = ArrayPool<byte>.Shared.Rent(PieceBytes);
         var encoded = ArrayPool<byte>.Shared.Rent(Base64.GetMaxEncodedToUtf8Length(PieceBytes));

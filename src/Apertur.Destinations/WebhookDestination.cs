@@ -4,7 +4,8 @@ using System.Net;
 namespace Apertur.Destinations;
 
 /// <summary>
-/// Posts every image to an address of the owner's, signed. Any 2xx is success; a receiver that refuses the size gets a link instead.
+/// Posts every image to an address of the owner's, signed. Any 2xx is success; a receiver that refuses the size gets a link
+/// instead.
 /// </summary>
 /// <remarks>
 /// <b>Time.</b> <c>timeoutSeconds</c> is the longest wait without progress: for the connection, for each piece of the body to be
@@ -48,7 +49,9 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
     public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
         DeliverAsync(delivery, isTest: false, cancellationToken);
 
-    /// <summary>Sends a real, signed request with an image of one pixel, marked by <c>X-Aptr-Test: true</c> and ids of all zeros.</summary>
+    /// <summary>
+    /// Sends a real, signed request with an image of one pixel, marked by <c>X-Aptr-Test: true</c> and ids of all zeros.
+    /// </summary>
     public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
         DeliverAsync(TestImage.Delivery(config, clock), isTest: true, cancellationToken);
 
@@ -62,14 +65,15 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
         if (format != WebhookBody.Link)
             outcome = await SendAsync(delivery, WebhookBody.Link, isTest, cancellationToken).ConfigureAwait(false);
         return outcome.Status == (int)HttpStatusCode.RequestEntityTooLarge
-            ? new DeliveryOutcome.GiveUp("The destination answered 413: the request is too large, even with a link instead of the image.")
+            ? new DeliveryOutcome.GiveUp("The destination answered 413, even to a link instead of the image.")
             {
                 Status = outcome.Status,
             }
             : outcome;
     }
 
-    private async Task<DeliveryOutcome> SendAsync(Delivery delivery, string format, bool isTest, CancellationToken cancellationToken)
+    private async Task<DeliveryOutcome> SendAsync(
+        Delivery delivery, string format, bool isTest, CancellationToken cancellationToken)
     {
         var secret = delivery.Config.Text("secret") ?? delivery.Config.ProjectSecret;
         if (secret.Length == 0)
@@ -93,7 +97,8 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
             if (isTest)
                 request.Headers.Add("X-Aptr-Test", "true");
             request.Headers.ExpectContinue = askFirst;
-            return await ExchangeAsync(request, body, delivery.Config.Number("timeoutSeconds"), cancellationToken).ConfigureAwait(false);
+            var seconds = delivery.Config.Number("timeoutSeconds");
+            return await ExchangeAsync(request, body, seconds, cancellationToken).ConfigureAwait(false);
         }
     }
 

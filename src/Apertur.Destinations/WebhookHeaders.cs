@@ -7,7 +7,8 @@ namespace Apertur.Destinations;
 /// <summary>The headers of a webhook request: which ones an owner may add, and the ones every receiver can rely on.</summary>
 internal static class WebhookHeaders
 {
-    // Longer texts stay out of the headers of the binary format: receivers commonly refuse more than 8 KB of all headers together.
+    // Longer texts stay out of the headers of the binary format: receivers commonly refuse more than 8 KB of all headers
+    // together.
     private const int MaxTextLength = 2048;
     private const int MaxCustomNameLength = 128;
     private const int MaxCustomValueLength = 4096;
@@ -21,7 +22,9 @@ internal static class WebhookHeaders
         ["Host", "Connection", "Keep-Alive", "Upgrade", "TE", "Trailer", "Transfer-Encoding", "Expect", "HTTP2-Settings"];
     private static readonly string[] _reservedPrefixes = ["Content-", "Proxy-", "X-Apertur-", "X-Aptr-", "webhook-"];
 
-    /// <summary>A message when an owner's header cannot be sent, null when it can. Never repeats the value, which is a secret.</summary>
+    /// <summary>
+    /// A message when an owner's header cannot be sent, null when it can. Never repeats the value, which is a secret.
+    /// </summary>
     public static string? Problem(string name, string value)
     {
         if (name.Length is 0 or > MaxCustomNameLength || name.AsSpan().ContainsAnyExcept(_nameCharacters))
@@ -38,7 +41,8 @@ internal static class WebhookHeaders
     }
 
     /// <summary>Puts everything on the request but the signatures, which the body decides.</summary>
-    public static void Add(HttpRequestMessage request, Delivery delivery, IReadOnlyDictionary<string, string> custom, string format)
+    public static void Add(
+        HttpRequestMessage request, Delivery delivery, IReadOnlyDictionary<string, string> custom, string format)
     {
         foreach (var (name, value) in custom)
             request.Headers.TryAddWithoutValidation(name, value);

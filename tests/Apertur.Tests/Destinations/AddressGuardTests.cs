@@ -26,7 +26,8 @@ public sealed class AddressGuardTests
     [InlineData("::")] [InlineData("::1")] [InlineData("::127.0.0.1")] [InlineData("::8.8.8.8")]
     [InlineData("64:ff9b:1::1")] [InlineData("64:ff9b:1::808:808")]
     [InlineData("100::1")] [InlineData("100:0:0:1::1")]
-    [InlineData("2001::1")] [InlineData("2001:1::1")] [InlineData("2001:2::1")] [InlineData("2001:10::1")] [InlineData("2001:20::1")]
+    [InlineData("2001::1")] [InlineData("2001:1::1")] [InlineData("2001:2::1")] [InlineData("2001:10::1")]
+    [InlineData("2001:20::1")]
     [InlineData("2001:1ff:ffff::1")] [InlineData("2001:db8::1")] [InlineData("2620:4f:8000::1")]
     [InlineData("3fff::1")] [InlineData("3fff:fff:ffff::1")] [InlineData("5f00::1")]
     [InlineData("fc00::1")] [InlineData("fdff::1")] [InlineData("fe80::1")] [InlineData("fe80::1%1")] [InlineData("fec0::1")]
@@ -47,11 +48,14 @@ public sealed class AddressGuardTests
     public void Public_addresses_are_let_through(string address) => Assert.True(AddressGuard.IsPublic(IPAddress.Parse(address)));
 
     [Theory]
-    [InlineData("127.0.0.1")] [InlineData("localhost")] [InlineData("LOCALHOST.")] [InlineData("2130706433")] [InlineData("0x7f000001")]
-    [InlineData("0x7f.0.0.1")] [InlineData("0177.0.0.1")] [InlineData("017700000001")] [InlineData("127.1")] [InlineData("127.0.1")]
+    [InlineData("127.0.0.1")] [InlineData("localhost")] [InlineData("LOCALHOST.")] [InlineData("2130706433")]
+    [InlineData("0x7f000001")]
+    [InlineData("0x7f.0.0.1")] [InlineData("0177.0.0.1")] [InlineData("017700000001")] [InlineData("127.1")]
+    [InlineData("127.0.1")]
     [InlineData("0")] [InlineData("0.0.0.0")] [InlineData("127。0。0。1")] [InlineData("①②⑦.0.0.1")] [InlineData("%31%32%37.0.0.1")]
     [InlineData("[::1]")] [InlineData("[::]")] [InlineData("[::ffff:127.0.0.1]")] [InlineData("[::ffff:7f00:1]")]
-    [InlineData("[0:0:0:0:0:ffff:127.0.0.1]")] [InlineData("[::127.0.0.1]")] [InlineData("[64:ff9b::7f00:1]")] [InlineData("[2002:7f00:1::]")]
+    [InlineData("[0:0:0:0:0:ffff:127.0.0.1]")] [InlineData("[::127.0.0.1]")] [InlineData("[64:ff9b::7f00:1]")]
+    [InlineData("[2002:7f00:1::]")]
     public async Task No_spelling_of_loopback_sends_a_packet(string host)
     {
         using var v4 = Listen(IPAddress.Any, 0);
@@ -87,9 +91,9 @@ public sealed class AddressGuardTests
         var atS3 = await s3.TestAsync(Sample.Config(s3, config), TestContext.Current.CancellationToken);
         var atHook = await webhook.TestAsync(
             Sample.Config(webhook, new() { ["url"] = "http://[fd00:ec2::254]/latest" }), TestContext.Current.CancellationToken);
-        Assert.Equal("The destination's address is not on the public internet, and this server is set up to deliver to public addresses only.",
-            Assert.IsType<DeliveryOutcome.Broken>(atS3).Reason);
-        Assert.Equal(atS3.ReasonText, Assert.IsType<DeliveryOutcome.Broken>(atHook).Reason);
+        var reason = Assert.IsType<DeliveryOutcome.Broken>(atS3).Reason;
+        Assert.Contains("not on the public internet", reason, StringComparison.Ordinal);
+        Assert.Equal(reason, Assert.IsType<DeliveryOutcome.Broken>(atHook).Reason);
     }
 
     private static TcpListener Listen(IPAddress address, int port)

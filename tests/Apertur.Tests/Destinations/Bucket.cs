@@ -7,8 +7,8 @@ using System.Text.Json.Nodes;
 namespace Apertur.Tests.Destinations;
 
 /// <summary>
-/// A new bucket in the S3 server that <c>APERTUR_TEST_S3_ENDPOINT</c> names, seen past the code under test. Without the variable the
-/// test skips; where everything must be there (<c>CI=true</c>) it fails.
+/// A new bucket in the S3 server that <c>APERTUR_TEST_S3_ENDPOINT</c> names, seen past the code under test. Without the
+/// variable the test skips; where everything must be there (<c>CI=true</c>) it fails.
 /// </summary>
 internal sealed class Bucket : IAsyncDisposable
 {
@@ -62,7 +62,7 @@ internal sealed class Bucket : IAsyncDisposable
     }
 
     public async Task<IReadOnlyList<string>> KeysAsync() =>
-        [.. (await _client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Name })).S3Objects?.Select(o => o.Key) ?? []];
+        [.. (await _client.ListObjectsAsync(Name)).S3Objects?.Select(found => found.Key) ?? []];
 
     public async Task<IReadOnlyList<string>> UnfinishedUploadsAsync() =>
         [.. (await _client.ListMultipartUploadsAsync(Name)).MultipartUploads?.Select(upload => upload.Key) ?? []];
@@ -72,7 +72,8 @@ internal sealed class Bucket : IAsyncDisposable
         using var found = await _client.GetObjectAsync(Name, key);
         using var bytes = new MemoryStream();
         await found.ResponseStream.CopyToAsync(bytes);
-        return (bytes.ToArray(), found.Headers.ContentType, found.Metadata.Keys.ToDictionary(name => name, name => found.Metadata[name]));
+        var metadata = found.Metadata.Keys.ToDictionary(name => name, name => found.Metadata[name]);
+        return (bytes.ToArray(), found.Headers.ContentType, metadata);
     }
 
     public Task WriteAsync(string key, string text) => _client.PutObjectAsync(new PutObjectRequest

@@ -7,8 +7,8 @@ namespace Apertur.Tests.Destinations;
 internal sealed record Arrived(string Name, byte[] Bytes, string MimeType);
 
 /// <summary>
-/// What every destination type promises (see <see cref="IDestinationType"/>). A type's test class derives from this, says how to look at
-/// its far end, and which refusals that end can be made to give.
+/// What every destination type promises (see <see cref="IDestinationType"/>). A type's test class derives from this, says how
+/// to look at its far end, and which refusals that end can be made to give.
 /// </summary>
 public abstract class DestinationConformance : IAsyncLifetime
 {

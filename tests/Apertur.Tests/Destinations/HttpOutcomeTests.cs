@@ -50,7 +50,8 @@ public sealed class HttpOutcomeTests
         using var response = new HttpResponseMessage((HttpStatusCode)status);
         if (header is not null)
             response.Headers.TryAddWithoutValidation("Retry-After", header);
-        Assert.Equal(seconds, (int?)Assert.IsType<DeliveryOutcome.TryAgain>(HttpOutcome.Of(response, _clock)).After?.TotalSeconds);
+        var outcome = Assert.IsType<DeliveryOutcome.TryAgain>(HttpOutcome.Of(response, _clock));
+        Assert.Equal(seconds, (int?)outcome.After?.TotalSeconds);
     }
 
     [Fact]

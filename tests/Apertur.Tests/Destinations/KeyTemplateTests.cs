@@ -8,8 +8,10 @@ public sealed class KeyTemplateTests
 {
     private static readonly string[] _hostile =
     [
-        "..", ".", "...", "/", "\\", "../../etc/passwd", "..\\..\\boot.ini", "a/../b", "/absolute", "C:\\x", "\\\\host\\share", "",
-        " ", " .. ", "a\0b", "a\r\nb", "a\u2028b", "\u202Ecod.exe", "\u200Bzero", "\uFEFFbom", "\uD800lone", "lone\uDC00", "..%2f..%2f",
+        "..", ".", "...", "/", "\\", "../../etc/passwd", "..\\..\\boot.ini", "a/../b", "/absolute", "C:\\x",
+        "\\\\host\\share", "",
+        " ", " .. ", "a\0b", "a\r\nb", "a\u2028b", "\u202Ecod.exe", "\u200Bzero", "\uFEFFbom", "\uD800lone", "lone\uDC00",
+        "..%2f..%2f",
         "%2e%2e", "\u2025/", "{filename}", "{tag:x}", "{", "}", "a:b", "a*?\"<>|b", "\uE000private", "\t", "....//....//",
         new('a', 3000), new('é', 3000), new('.', 3000), "a." + new string('b', 3000), new string('\u6F22', 400) + ".jpg",
     ];
@@ -24,8 +26,9 @@ public sealed class KeyTemplateTests
         foreach (var text in _hostile)
         {
             var delivery = Hostile(text);
-            foreach (var template in (string[])[$"photos/{variable}", $"photos/{variable}/x.jpg", $"photos/a{variable}b", $"photos/.{variable}."])
+            foreach (var name in (string[])[variable, $"{variable}/x.jpg", $"a{variable}b", $".{variable}."])
             {
+                var template = "photos/" + name;
                 Assert.Null(KeyTemplate.Problem(template));
                 var key = KeyTemplate.Render(template, delivery);
                 AssertSound(key, template.Count(c => c == '/'));

@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Apertur.Tests.Destinations;
 
-/// <summary>Stands before a real S3 server and makes happen what the server alone does not: refusals, hanging, lost replies.</summary>
+/// <summary>
+/// Stands before a real S3 server and makes happen what the server alone does not: refusals, hanging, lost replies.
+/// </summary>
 internal sealed class Relay : IAsyncDisposable
 {
     private readonly OutboundHttp _http = new(allowPrivateNetworks: true);
@@ -55,18 +57,24 @@ internal sealed class Relay : IAsyncDisposable
         return come.Task;
     }
 
-    /// <summary>The first request of that kind is carried out, but its sender never learns of it.</summary>
+    /// <summary>The first request of that kind is carried out with success, but its sender never learns of it.</summary>
     public void LoseReply(Func<HttpRequest, bool> which)
     {
         var lost = 0;
-        _receiver.Otherwise = async context =>
-        {
-            await PassAsync(context, answer: !which(context.Request) || Interlocked.Exchange(ref lost, 1) == 1);
-        };
+        _receiver.Otherwise = context => PassAsync(
+            context, loses: status => status < 300 && which(context.Request) && Interlocked.Exchange(ref lost, 1) == 0);
     }
 
+    /// <summary>Before each request of that kind is passed on, <paramref name="meanwhile"/> happens behind it.</summary>
+    public void Before(Func<HttpRequest, bool> which, Func<Task> meanwhile) => _receiver.Otherwise = async context =>
+    {
+        if (which(context.Request))
+            await meanwhile();
+        await PassAsync(context);
+    };
+
     /// <summary>The first conditional write is answered so, after <paramref name="meanwhile"/> has happened behind it.</summary>
-    public void RefuseCondition(int status, Func<Task> meanwhile)
+    public void RefuseCondition(int status, string code, Func<Task> meanwhile)
     {
         var refused = 0;
         _receiver.Otherwise = async context =>
@@ -80,7 +88,7 @@ internal sealed class Relay : IAsyncDisposable
             await context.Request.Body.CopyToAsync(Stream.Null);
             await meanwhile();
             context.Response.StatusCode = status;
-            await context.Response.WriteAsync("<Error><Code>PreconditionFailed</Code></Error>");
+            await context.Response.WriteAsync($"<Error><Code>{code}</Code></Error>");
         };
     }
 
@@ -100,13 +108,14 @@ internal sealed class Relay : IAsyncDisposable
         _http.Dispose();
     }
 
-    private Task PassAsync(HttpContext context) => PassAsync(context, answer: true);
+    private Task PassAsync(HttpContext context) => PassAsync(context, loses: _ => false);
 
-    private async Task PassAsync(HttpContext context, bool answer)
+    private async Task PassAsync(HttpContext context, Func<int, bool> loses)
     {
         var incoming = context.Request;
         _seen.Enqueue(incoming.Method + (incoming.Headers.ContainsKey("If-None-Match") ? " if-none-match" : ""));
-        using var request = new HttpRequestMessage(new HttpMethod(incoming.Method), _upstream + context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
+        var target = _upstream + context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+        using var request = new HttpRequestMessage(new HttpMethod(incoming.Method), target);
         if (incoming.ContentLength is not null)
             request.Content = new StreamContent(incoming.Body);
         foreach (var (name, values) in incoming.Headers.Where(header => header.Key is not "Expect" and not "Connection"))
@@ -116,7 +125,7 @@ internal sealed class Relay : IAsyncDisposable
         }
 
         using var response = await _client.SendAsync(request, context.RequestAborted);
-        if (!answer)
+        if (loses((int)response.StatusCode))
         {
             context.Abort();
             return;

@@ -8,7 +8,8 @@ public sealed class WebhookConformanceTests : DestinationConformance
 {
     private Receiver _receiver = null!;
 
-    protected override IReadOnlyList<string> Secrets { get; } = [Sample.Secret, "s3cret-of-the-hook", "t0ken-of-the-owner", "query-key"];
+    protected override IReadOnlyList<string> Secrets { get; } =
+        [Sample.Secret, "s3cret-of-the-hook", "t0ken-of-the-owner", "query-key"];
 
     private protected override IDestinationType Create(OutboundHttp http) => new WebhookDestination(http, TimeProvider.System);
 
@@ -36,9 +37,9 @@ public sealed class WebhookConformanceTests : DestinationConformance
     private protected override IEnumerable<(string What, Func<JsonObject> Refuse, Type Outcome)> Refusals()
     {
         foreach (var status in (int[])[301, 302, 307, 400, 401, 403, 404, 408, 429, 500, 502, 503, 504])
-            yield return (FormattableString.Invariant($"status {status}"), () => Answering(status), Outcome<DeliveryOutcome.TryAgain>());
+            yield return ($"status {status}", () => Answering(status), Outcome<DeliveryOutcome.TryAgain>());
         foreach (var status in (int[])[410, 415])
-            yield return (FormattableString.Invariant($"status {status}"), () => Answering(status), Outcome<DeliveryOutcome.GiveUp>());
+            yield return ($"status {status}", () => Answering(status), Outcome<DeliveryOutcome.GiveUp>());
         yield return ("too large, and the link too", () => Answering(413, 413), Outcome<DeliveryOutcome.GiveUp>());
         yield return ("broken off", BreakingOff, Outcome<DeliveryOutcome.TryAgain>());
         yield return ("nobody listens", () => At("http://127.0.0.1:1/hook?key=query-key"), Outcome<DeliveryOutcome.TryAgain>());

@@ -24,7 +24,8 @@ public sealed record Received(
 }
 
 /// <summary>
-/// The world's end of a webhook: a real HTTP server on loopback that keeps what it receives. It answers 200 unless told otherwise.
+/// The world's end of a webhook: a real HTTP server on loopback that keeps what it receives. It answers 200 unless told
+/// otherwise.
 /// </summary>
 /// <example><code>
 /// await using var receiver = await Receiver.StartAsync();
@@ -83,7 +84,9 @@ public sealed class Receiver : IAsyncDisposable
         answer(context);
     });
 
-    /// <summary>The next request is handled by this alone: its body is not read and it does not appear in <see cref="Requests"/>.</summary>
+    /// <summary>
+    /// The next request is handled by this alone: its body is not read and it does not appear in <see cref="Requests"/>.
+    /// </summary>
     public Receiver Handles(Func<HttpContext, Task> handler)
     {
         _answers.Enqueue(handler);
