@@ -117,7 +117,7 @@ public sealed class DropboxDestination : IOAuthDestination
             (HttpStatusCode.Conflict, "payload_too_large") => new DeliveryOutcome.GiveUp("The image is too large for Dropbox."),
             (HttpStatusCode.Conflict, _) => new DeliveryOutcome.TryAgain("Dropbox could not take the file now."),
             (HttpStatusCode.TooManyRequests, _) => new DeliveryOutcome.TryAgain(
-                "Dropbox asks to send more slowly.", Wait(answer)),
+                "Dropbox asks to send more slowly.", answer.RetryAfter ?? answer.Seconds("error", "retry_after")),
             _ => answer.Outcome,
         });
     }
@@ -126,9 +126,6 @@ public sealed class DropboxDestination : IOAuthDestination
     private static string Folder(DestinationConfig config) => string.Concat(config.Required("folder")
         .Split('/', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
         .Select(name => "/" + name));
-
-    private static TimeSpan? Wait(ApiAnswer answer) =>
-        answer.RetryAfter ?? (answer.Number("error", "retry_after") is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
 
     private static string? FolderProblem(string folder) =>
         folder.Split('/').Any(name => name.Trim() is "." or "..") || folder.Any(c => char.IsControl(c) || c == '\\')

@@ -24,7 +24,7 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
             ["path"] = path,
             ["mode"] = "add",
             ["autorename"] = false,
-            // Otherwise a file of the same content counts as this upload, and one that vanished meanwhile too.
+            // A conflict even with a file of the same content: every repeat is compared in the same way.
             ["strict_conflict"] = true,
             ["mute"] = true,
         };

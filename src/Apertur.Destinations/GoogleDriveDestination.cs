@@ -16,7 +16,7 @@ public sealed class GoogleDriveDestination : IOAuthDestination
     private const string DefaultTemplate = "{date}/{session}/{index}-{filename}";
 
     private const string DeliveryProperty = "aperturDelivery";
-    private const string FileFields = "id,size,sha256Checksum";
+    private const string FileFields = "id,size,sha256Checksum,trashed";
 
     private readonly Uri _root;
     private readonly JsonApi _api;
@@ -118,12 +118,18 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         if (!answer.IsSuccess)
             return Refusal(answer);
 
-        return answer.Json is JsonObject sent && IsSame(sent, delivery)
-            ? answer.Means(new DeliveryOutcome.Accepted(id))
-            : await WithdrawAsync(id, delivery, token, patience);
+        var sent = answer.Json as JsonObject;
+        if (sent is not null && IsSame(sent, delivery) && !IsTrashed(sent))
+            return answer.Means(new DeliveryOutcome.Accepted(id));
+
+        // A folder in the trash still takes files, which then lie in the trash as well.
+        _folders.Forget(place, token);
+        return await WithdrawAsync(id, delivery, token, patience);
     }
 
-    /// <summary>Takes away a file of ours that holds other bytes than were sent; the next attempt makes another.</summary>
+    /// <summary>
+    /// Takes away a file of ours that holds other bytes than were sent, or lies in the trash; the next attempt makes another.
+    /// </summary>
     private async Task<DeliveryOutcome> WithdrawAsync(string id, Delivery delivery, string token, Patience patience)
     {
         using var request = JsonApi.Request(HttpMethod.Delete, FileAddress(id, ""), token);
@@ -131,7 +137,7 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         var generated = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, patience);
         if ((string?)generated.Json?["ids"]?[0] is { } next)
             await new UploadResume(next, null).SaveAsync(delivery, patience.Token);
-        return answer.Means(new DeliveryOutcome.TryAgain("Google Drive did not confirm the checksum of what was sent."));
+        return answer.Means(new DeliveryOutcome.TryAgain("The file did not arrive as it was sent, or came into the trash."));
     }
 
     private static DrivePlace Place(DestinationConfig config, string[] below) => config.Text("folderId") is { } folderId
@@ -148,6 +154,9 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         (string?)file["sha256Checksum"] is { } sha256
             ? string.Equals(sha256, delivery.Sha256, StringComparison.OrdinalIgnoreCase)
             : (string?)file["size"] == delivery.SizeBytes.ToString(CultureInfo.InvariantCulture);
+
+    private static bool IsTrashed(JsonObject file) =>
+        file["trashed"] is JsonValue value && value.TryGetValue<bool>(out var isTrashed) && isTrashed;
 
     private static DeliveryOutcome Refusal(ApiAnswer answer) =>
         GoogleRefusal.Common(answer) ?? (answer.Status, GoogleRefusal.Reason(answer)) switch

@@ -27,7 +27,16 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
     /// <summary>A message when a key file cannot be used, null when it can. For <see cref="ConfigField.Check"/>.</summary>
     public static string? Problem(string keyFile)
     {
-        var key = JsonNode.Parse(keyFile)!.AsObject();
+        JsonObject key;
+        try
+        {
+            key = JsonNode.Parse(keyFile, documentOptions: JsonApi.Strict)!.AsObject();
+        }
+        catch (JsonException)
+        {
+            return "The key file is not as Google wrote it: something in it stands there twice.";
+        }
+
         if (Text(key, "client_email") is null || Text(key, "private_key") is null)
             return "The key file needs client_email and private_key: download it as JSON from the service account's page.";
         if (Text(key, "token_uri") is { } address && !IsWebAddress(address))
@@ -37,12 +46,15 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
         {
             using var rsa = RSA.Create();
             rsa.ImportFromPem(Text(key, "private_key"));
-            return null;
+            // A public key can be read too, and only fails when it has to sign. A huge one would take seconds for that.
+            if (rsa.KeySize is >= 2048 and <= 8192 && rsa.SignData([], HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).Length > 0)
+                return null;
         }
         catch (Exception exception) when (exception is ArgumentException or CryptographicException)
         {
-            return "The key file's private_key is not an RSA key in PEM form.";
         }
+
+        return "The key file's private_key is not a private RSA key of 2,048 to 8,192 bits in PEM form.";
     }
 
     /// <summary>A token with some life left, or why there is none.</summary>
@@ -66,7 +78,7 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
         {
             if (_kept.Count >= MaxKept)
                 _kept.Clear();
-            _kept[digest] = (token, now + TimeSpan.FromSeconds(answer.Number("expires_in") ?? 0) - _margin);
+            _kept[digest] = (token, now + (answer.Seconds("expires_in") ?? TimeSpan.Zero) - _margin);
             return (token, null);
         }
 

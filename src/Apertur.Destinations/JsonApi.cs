@@ -11,6 +11,9 @@ internal sealed class JsonApi(OutboundHttp http, TimeProvider clock)
     // Far above every answer asked for here, and little enough for an address that a user chose.
     private const int MaxAnswerBytes = 256 * 1024;
 
+    /// <summary>A member twice would else show only when it is read, and then as an exception.</summary>
+    public static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+
     private static readonly TimeSpan _wait = TimeSpan.FromSeconds(60);
 
     /// <summary>Runs one attempt within its time, and says what a failure without an answer means.</summary>
@@ -66,7 +69,7 @@ internal sealed class JsonApi(OutboundHttp http, TimeProvider clock)
         try
         {
             await content.LoadIntoBufferAsync(MaxAnswerBytes, cancellationToken);
-            return JsonNode.Parse(await content.ReadAsByteArrayAsync(cancellationToken));
+            return JsonNode.Parse(await content.ReadAsByteArrayAsync(cancellationToken), documentOptions: Strict);
         }
         catch (JsonException)
         {
@@ -78,6 +81,8 @@ internal sealed class JsonApi(OutboundHttp http, TimeProvider clock)
 /// <summary>An answer read to its end.</summary>
 internal sealed class ApiAnswer
 {
+    private const long SecondsOfDay = 24 * 60 * 60;
+
     public required HttpStatusCode Status { get; init; }
 
     /// <summary>The body; null when it was no JSON.</summary>
@@ -99,6 +104,10 @@ internal sealed class ApiAnswer
     /// <summary>The integer at a path of members, or null when there is none.</summary>
     public long? Number(params ReadOnlySpan<string> path) =>
         Value(path) is JsonValue value && value.TryGetValue<long>(out var number) ? number : null;
+
+    /// <summary>A length of time that a member gives in seconds, at most a day; null when there is none.</summary>
+    public TimeSpan? Seconds(params ReadOnlySpan<string> path) =>
+        Number(path) is { } seconds ? TimeSpan.FromSeconds(Math.Clamp(seconds, 0, SecondsOfDay)) : null;
 
     /// <summary>A string that can stand in a header; null when it cannot, so that no exception quotes it.</summary>
     public string? Token(string name) =>

@@ -16,7 +16,7 @@ public sealed class OAuthFlow(
     OutboundHttp http, OAuthClient client, IReadOnlyDictionary<string, string> offline, TimeProvider clock)
 {
     // Providers may leave expires_in out (RFC 6749, 5.1); then the token counts as short-lived.
-    private const int DefaultLifetimeSeconds = 300;
+    private static readonly TimeSpan _defaultLifetime = TimeSpan.FromMinutes(5);
 
     private readonly JsonApi _api = new(http, clock);
 
@@ -80,8 +80,8 @@ public sealed class OAuthFlow(
     {
         if (answer.IsSuccess && answer.Token("access_token") is { } token)
         {
-            var seconds = answer.Number("expires_in") ?? DefaultLifetimeSeconds;
-            return new OAuthAnswer.Granted(token, TimeSpan.FromSeconds(seconds), answer.Token("refresh_token"));
+            var lifetime = answer.Seconds("expires_in") ?? _defaultLifetime;
+            return new OAuthAnswer.Granted(token, lifetime, answer.Token("refresh_token"));
         }
 
         // RFC 6749, 5.2. Google and Dropbox both answer invalid_grant when a person has withdrawn the connection.

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Tests.Support.Fakes;
@@ -268,6 +269,7 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     [InlineData("""{"client_email":"a@b"}""", "client_email and private_key")]
     [InlineData("""{"client_email":"a@b","private_key":"planted"}""", "PEM")]
     [InlineData("""{"client_email":"a@b","private_key":"planted","token_uri":"file:///etc/passwd"}""", "token_uri")]
+    [InlineData("""{"client_email":"a@b","private_key":"planted","private_key":"planted"}""", "twice")]
     [InlineData("[]", "JSON object")]
     [InlineData("planted", "JSON object")]
     public void A_key_file_that_cannot_work_is_refused(string keyFile, string message)
@@ -278,6 +280,17 @@ public sealed class GcsDestinationTests : IAsyncLifetime
         Assert.Equal("serviceAccountJson", field);
         Assert.Contains(message, said, StringComparison.Ordinal);
         Assert.DoesNotContain("planted", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_public_key_cannot_sign_and_is_refused()
+    {
+        using var rsa = RSA.Create(2048);
+        var key = JsonNode.Parse(_google.ServiceAccountJson)!;
+        key["private_key"] = rsa.ExportSubjectPublicKeyInfoPem();
+        var (_, errors) = DestinationConfig.Validate(
+            _gcs.Fields, new JsonObject { ["bucket"] = "photos", ["serviceAccountJson"] = key });
+        Assert.Contains("private RSA key", Assert.Single(errors).Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -157,6 +157,20 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task No_image_goes_into_the_trash_with_its_folder()
+    {
+        var config = Config(("nameTemplate", "{id}.jpg"));
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(config)));
+        _google.Trash(Assert.Single(_google.Folders).Id);
+
+        var attempts = new Attempts(_drive, Sample.Delivery(config));
+        Is<DeliveryOutcome.TryAgain>(await attempts.NextAsync());
+        Is<DeliveryOutcome.Accepted>(await attempts.NextAsync());
+        Assert.Equal(2, _google.Files.Count);
+        Assert.Equal(_google.Folders.Single(folder => !(bool)folder.Resource["trashed"]!).Id, _google.Files[^1].Parent);
+    }
+
+    [Fact]
     public async Task A_folder_that_two_servers_make_at_once_is_one_in_the_end()
     {
         var other = Drive(_http, _google);

@@ -60,6 +60,13 @@ public sealed partial class FakeGoogle
             _files.Remove(id);
     }
 
+    /// <summary>Moves a folder to the trash as a person would: it still takes files.</summary>
+    public void Trash(string id)
+    {
+        lock (_files)
+            _files[id].Resource["trashed"] = true;
+    }
+
     private DriveFile[] All(Func<DriveFile, bool> filter)
     {
         lock (_files)
@@ -144,7 +151,7 @@ public sealed partial class FakeGoogle
             ["mimeType"] = type,
             ["parents"] = new JsonArray(ParentOf(metadata)),
             ["appProperties"] = metadata["appProperties"]?.DeepClone(),
-            ["trashed"] = false,
+            ["trashed"] = (bool?)_files[ParentOf(metadata)].Resource["trashed"] ?? false,
             // The order of creation tells as well as the clock, and never ties.
             ["createdTime"] = DateTimeOffset.UnixEpoch.AddSeconds(++_created).ToString("o", CultureInfo.InvariantCulture),
         };
@@ -184,6 +191,10 @@ public sealed partial class FakeGoogle
                 else if (term.Groups["member"] is { Success: true } member)
                 {
                     found = found.Where(file => (string?)file.Resource[member.Value] == Unquoted(term.Groups["value"].Value));
+                }
+                else if (term.Value.StartsWith("trashed", StringComparison.Ordinal))
+                {
+                    found = found.Where(file => !(bool)file.Resource["trashed"]!);
                 }
                 else if (term.Groups["key"] is { Success: true } key)
                 {
