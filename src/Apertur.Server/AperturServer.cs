@@ -7,6 +7,7 @@ using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Apertur.Server.Work;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.EntityFrameworkCore;
 
@@ -79,12 +80,13 @@ internal static class AperturServer
         services.AddSingleton<DownloadLinks>();
 
         services.AddScoped<SessionGate>();
+        services.AddSingleton<IMemoryPoolFactory<byte>, SocketBlocks>();
         services.AddSingleton<UploadPace>();
         services.AddSingleton<ImageIntake>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
         services.AddSingleton(provider => new DestinationTypes(
-            [.. DestinationTypes.BuiltIn(provider.GetRequiredService<OutboundHttp>()), .. provider.GetServices<IDestinationType>()]));
+            [.. DestinationTypes.BuiltIn(provider.GetRequiredService<OutboundHttp>(), provider.GetRequiredService<TimeProvider>()), .. provider.GetServices<IDestinationType>()]));
         services.AddSingleton<DestinationConfigs>();
 
         services.AddSingleton<Signal>();

@@ -7,7 +7,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Http;
 
 /// <summary>The one place where exceptions, and refusals of the framework, become answers in the shape of the wire.</summary>
-internal sealed partial class ErrorResponses(RequestDelegate next, ILogger<ErrorResponses> log)
+internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider clock, ILogger<ErrorResponses> log)
 {
     public async Task InvokeAsync(HttpContext context)
     {
@@ -29,6 +29,7 @@ internal sealed partial class ErrorResponses(RequestDelegate next, ILogger<Error
                 throw;
 
             context.Response.Clear();
+            await BodyDrain.RunAsync(context, clock);
             await error.ExecuteAsync(context);
             return;
         }

@@ -65,7 +65,7 @@ public sealed class ProjectDataTests
         for (var number = 0; number < 23; number++)
         {
             made.Insert(0, await app.Client.CreateSessionAsync());
-            app.Clock.Advance(TimeSpan.FromHours(7));
+            app.Clock.Jump(TimeSpan.FromHours(7));
         }
 
         var listed = new List<string>();
@@ -89,7 +89,7 @@ public sealed class ProjectDataTests
         await using var app = await AperturApp.StartAsync(database);
         await app.Client.CreateSessionAsync();
         var now = app.Clock.GetUtcNow();
-        app.Clock.Advance(new DateTimeOffset(now.Year, now.Month, 1, 0, 0, 0, TimeSpan.Zero).AddMonths(1) - now);
+        app.Clock.Jump(new DateTimeOffset(now.Year, now.Month, 1, 0, 0, 0, TimeSpan.Zero).AddMonths(1) - now);
 
         await app.Client.CreateSessionAsync();
 

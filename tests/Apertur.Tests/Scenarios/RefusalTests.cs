@@ -56,7 +56,7 @@ public sealed class RefusalTests
         ExpectError(await app.Client.PostImageAsync(one, Photos.Png()), 422, "SESSION_FULL", "1 photo");
         Assert.Equal("completed", (string)(await app.Client.GetAsync($"upload/{one}/session")).Json["status"]!);
         var other = await app.Client.CreateSessionAsync(new JsonObject { ["expires_in_hours"] = 1 });
-        app.Clock.Advance(TimeSpan.FromHours(2));
+        app.Clock.Jump(TimeSpan.FromHours(2));
         ExpectError(await app.Client.PostImageAsync(other, Photos.Png()), 410, "SESSION_EXPIRED", "expired");
         Assert.Equal("expired", (string)(await app.Client.GetAsync($"upload/{other}/session")).Json["status"]!);
         ExpectError(await app.Client.PostImageAsync(Guid.NewGuid().ToString(), Photos.Png()), 404, "NOT_FOUND", "no such thing");

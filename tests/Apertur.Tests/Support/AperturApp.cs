@@ -99,7 +99,7 @@ internal sealed class AperturApp : IAsyncDisposable
     public async Task PassAsync(TimeSpan time)
     {
         await Eventually.Arrives(Services.GetRequiredService<Pump>().DrainAsync());
-        Clock.Advance(time);
+        Clock.Jump(time);
         Services.GetRequiredService<Signal>().Give();
     }
 
