@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+
+namespace Apertur.Bench.Ingest;
+
+/// <summary>A server under measurement: its processes, and how an image is put into one request.</summary>
+internal abstract class Peer : IDisposable
+{
+    private readonly Process _process;
+    private bool _stopped;
+
+    protected Peer(string name, int port, Process process)
+    {
+        (Name, Port, _process) = (name, port, process);
+        // An interrupted measurement must not leave servers behind.
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Dispose();
+    }
+
+    public string Name { get; }
+
+    public int Port { get; }
+
+    /// <summary>The request for one image, in pieces that share the image's bytes.</summary>
+    public abstract IList<ArraySegment<byte>> Request(int client, byte[] image);
+
+    /// <summary>Called before a round, outside of its time.</summary>
+    public virtual void Prepare(int clients, int requestsPerClient)
+    {
+    }
+
+    /// <summary>Removes the stored images, so that a long run fills no disk and neither server pays for writing back the other's.</summary>
+    public abstract void Clear();
+
+    /// <summary>Makes the kernel forget the peak, see proc(5), clear_refs.</summary>
+    public void ResetPeak()
+    {
+        foreach (var id in Processes())
+            File.WriteAllText($"/proc/{id}/clear_refs", "5");
+    }
+
+    /// <summary>Peak resident memory of all its processes since <see cref="ResetPeak"/>, in MB.</summary>
+    public double PeakMegabytes() => Processes().Sum(id => File.ReadLines($"/proc/{id}/status")
+        .Where(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
+        .Sum(line => double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture))) / 1024;
+
+    /// <summary>Processor time all its processes have used, user and system, in ms.</summary>
+    public double CpuMilliseconds() => Processes().Sum(id =>
+    {
+        // Fields 14 and 15 of proc(5), stat, in ticks of 10 ms; the name in field 2 may hold spaces.
+        var fields = File.ReadAllText($"/proc/{id}/stat");
+        var after = fields[(fields.LastIndexOf(')') + 2)..].Split(' ');
+        return 10 * (double.Parse(after[11], CultureInfo.InvariantCulture) + double.Parse(after[12], CultureInfo.InvariantCulture));
+    });
+
+    public void Dispose()
+    {
+        if (_stopped)
+            return;
+        _stopped = true;
+        _process.Kill(entireProcessTree: true);
+        _process.WaitForExit();
+        _process.Dispose();
+    }
+
+    protected static Process Start(string file, IReadOnlyDictionary<string, string>? environment, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true };
+        foreach (var (key, value) in environment ?? new Dictionary<string, string>())
+            start.Environment[key] = value;
+        var started = Process.Start(start)!;
+        started.OutputDataReceived += (_, _) => { };
+        started.BeginOutputReadLine();
+        return started;
+    }
+
+    protected static byte[] Bytes(string text) => Encoding.ASCII.GetBytes(text);
+
+    private List<int> Processes()
+    {
+        // The program may be started by a shell: all its descendants count.
+        var found = new List<int> { _process.Id };
+        for (var i = 0; i < found.Count; i++)
+            foreach (var task in Directory.EnumerateDirectories($"/proc/{found[i]}/task"))
+                found.AddRange(File.ReadAllText($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                    .Select(id => int.Parse(id, CultureInfo.InvariantCulture)));
+        return found;
+    }
+}

@@ -1,0 +1,107 @@
+using Apertur.Destinations;
+using Apertur.Server.Auth;
+using Apertur.Server.Deliveries;
+using Apertur.Server.Destinations;
+using Apertur.Server.Http;
+using Apertur.Server.Sessions;
+using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
+using Apertur.Server.Work;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server;
+
+/// <summary>Puts the server together: services, pipeline, workers.</summary>
+internal static class AperturServer
+{
+    /// <summary>A server that is ready to be started. The data folder is made when missing.</summary>
+    /// <param name="settings">Where everything is and what it may cost.</param>
+    /// <param name="urls">Addresses to listen on.</param>
+    /// <param name="configure">More services, or others: for programs around this one, and tests.</param>
+    public static WebApplication Build(Settings settings, IEnumerable<string> urls, Action<IServiceCollection>? configure = null)
+    {
+        // Not CreateBuilder: no file or argument may change this server unless it is one of its own settings.
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Configuration.Sources.Clear();
+        builder.Configuration.AddInMemoryCollection();
+        builder.WebHost.UseUrls([.. urls]);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 1024 * 1024;
+        });
+        builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true);
+        builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Apertur", LogLevel.Information);
+        // A data folder on one machine protects its own keys; see docs/operations.md.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
+
+        AddServices(builder.Services, settings);
+        configure?.Invoke(builder.Services);
+        var app = builder.Build();
+        UsePipeline(app);
+        Routes.Map(app);
+        return app;
+    }
+
+    /// <summary>What the commands need too: settings, database, secrets, images.</summary>
+    public static void AddStorage(IServiceCollection services, Settings settings)
+    {
+        var keys = Path.Combine(settings.DataFolder, "keys");
+        Directory.CreateDirectory(settings.DataFolder);
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(keys);
+        else
+            Directory.CreateDirectory(keys, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+
+        services.AddSingleton(settings);
+        services.AddSingleton(TimeProvider.System);
+        services.AddPooledDbContextFactory<AperturDb>(options => Database.Configure(settings, options));
+        services.AddScoped(provider => provider.GetRequiredService<IDbContextFactory<AperturDb>>().CreateDbContext());
+        services.AddSingleton<Database>();
+        services.AddSingleton<Secrets>();
+        services.AddSingleton(_ => new ServerSecret(keys));
+        services.AddSingleton(_ => new BlobStore(Path.Combine(settings.DataFolder, "images")));
+        services.AddDataProtection().SetApplicationName("apertur").PersistKeysToFileSystem(new DirectoryInfo(keys));
+    }
+
+    private static void AddServices(IServiceCollection services, Settings settings)
+    {
+        AddStorage(services, settings);
+        services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.TypeInfoResolverChain.Insert(0, WireJson.Wire);
+            json.SerializerOptions.Encoder = WireJson.Wire.Options.Encoder;
+            foreach (var converter in WireJson.Wire.Options.Converters)
+                json.SerializerOptions.Converters.Add(converter);
+        });
+        services.AddSingleton<PublicAddress>();
+        services.AddSingleton<DownloadLinks>();
+
+        services.AddScoped<SessionGate>();
+        services.AddSingleton<UploadPace>();
+        services.AddSingleton<ImageIntake>();
+
+        services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
+        services.AddSingleton(provider => new DestinationTypes(
+            [.. DestinationTypes.BuiltIn(provider.GetRequiredService<OutboundHttp>()), .. provider.GetServices<IDestinationType>()]));
+        services.AddSingleton<DestinationConfigs>();
+
+        services.AddSingleton<Signal>();
+        services.AddSingleton<Claims>();
+        services.AddSingleton<Outcomes>();
+        services.AddSingleton<DeliveryRun>();
+        services.AddSingleton<Pump>();
+        services.AddHostedService<Start>();
+        services.AddHostedService(provider => provider.GetRequiredService<Pump>());
+        services.AddHostedService<Sweeps>();
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(settings.Delivery.StopSeconds + 20));
+    }
+
+    private static void UsePipeline(WebApplication app)
+    {
+        app.UseMiddleware<ErrorResponses>();
+        app.UseRouting();
+        app.UseMiddleware<Authentication>();
+    }
+}

@@ -1,0 +1,51 @@
+using System.CommandLine;
+
+namespace Apertur.Server.Commands;
+
+/// <summary>What this program can be told to do.</summary>
+internal static class CommandLine
+{
+    /// <summary>Every command. Without one, the demo runs.</summary>
+    public static RootCommand Create() => new("Apertur collects photos from phones and delivers them. Without a command it runs the demo.")
+    {
+        DemoCommand.Create(),
+        ServeCommand.Create(),
+        InitCommand.Create(),
+    };
+
+    /// <summary>The option that every command has.</summary>
+    public static Option<string> Data { get; } = new("--data")
+    {
+        Description = "The folder that holds images, keys and, with SQLite, the database.",
+        DefaultValueFactory = _ => "data",
+        Recursive = true,
+    };
+
+    /// <summary>Runs a command's work, and turns what goes wrong for a known reason into one line and exit code 1.</summary>
+    public static async Task<int> RunAsync(Func<Task> work)
+    {
+        try
+        {
+            await work();
+            return 0;
+        }
+        catch (CommandException exception)
+        {
+            await Console.Error.WriteLineAsync(exception.Message);
+            return 1;
+        }
+        catch (InvalidOperationException exception) when (exception.Source == typeof(CommandLine).Assembly.GetName().Name)
+        {
+            await Console.Error.WriteLineAsync(exception.Message);
+            return 1;
+        }
+        catch (IOException exception) when (exception.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
+        {
+            await Console.Error.WriteLineAsync($"{exception.Message} Stop the other program, or choose another address with --urls.");
+            return 1;
+        }
+    }
+}
+
+/// <summary>A command cannot do what it was asked to; the message says why and what to do.</summary>
+internal sealed class CommandException(string message) : Exception(message);

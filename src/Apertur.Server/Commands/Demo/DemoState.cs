@@ -1,0 +1,52 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Apertur.Server.Storage;
+
+namespace Apertur.Server.Commands.Demo;
+
+/// <summary>
+/// What the demo remembers between starts, in <c>demo.json</c> in its data folder. Keys stand there in the clear, so that they can be shown
+/// again: a real installation never keeps them.
+/// </summary>
+internal sealed record DemoState(string Email, string Password, string ProjectId, string Key, string InboxSecret)
+{
+    /// <summary>The destination that points to the inbox; null until it has been made.</summary>
+    public string? DestinationId { get; init; }
+
+    /// <summary>The session shown last; null until there is one.</summary>
+    public string? SessionId { get; init; }
+
+    /// <summary>Reads the state of an earlier start, or makes an owner, a project and a key.</summary>
+    /// <exception cref="CommandException">The folder holds an installation that is not a demo.</exception>
+    public static async Task<DemoState> OpenAsync(IServiceProvider services, string dataFolder, CancellationToken cancellationToken)
+    {
+        var path = PathIn(dataFolder);
+        if (File.Exists(path))
+        {
+            return JsonSerializer.Deserialize<DemoState>(await File.ReadAllTextAsync(path, cancellationToken))
+                ?? throw new CommandException($"{path} cannot be read. Delete {dataFolder} to begin anew.");
+        }
+
+        const string Email = "demo@example.com";
+        var password = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+        Installation made;
+        try
+        {
+            made = await Installation.CreateAsync(services, Email, password, "Demo", cancellationToken);
+        }
+        catch (CommandException)
+        {
+            throw new CommandException(
+                $"{dataFolder} holds an installation that is not a demo. Start it with './run serve --data {dataFolder}', or name another folder with --data.");
+        }
+
+        var state = new DemoState(Email, password, made.Project.Id.ToString(), made.LiveKey, Secrets.Generate());
+        await state.SaveAsync(dataFolder, cancellationToken);
+        return state;
+    }
+
+    public Task SaveAsync(string dataFolder, CancellationToken cancellationToken) =>
+        File.WriteAllTextAsync(PathIn(dataFolder), JsonSerializer.Serialize(this), cancellationToken);
+
+    private static string PathIn(string dataFolder) => Path.Combine(dataFolder, "demo.json");
+}

@@ -1,0 +1,82 @@
+using System.CommandLine;
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+using Apertur.Server.Commands.Demo;
+using Apertur.Server.Sessions;
+using Apertur.Server.Storage;
+
+namespace Apertur.Server.Commands;
+
+/// <summary><c>demo</c>: a whole working system in one folder, with an inbox that shows what a webhook receives.</summary>
+internal static class DemoCommand
+{
+    public static Command Create()
+    {
+        var port = new Option<int>("--port") { Description = "The port to listen on; the inbox takes the next one.", DefaultValueFactory = _ => 5080 };
+        var lan = new Option<bool>("--lan") { Description = "Let phones on the same network open the upload link." };
+        var command = new Command("demo", "Run a demo: a server, a session to send photos to, and an inbox that shows them arrive.")
+        {
+            CommandLine.Data, port, lan,
+        };
+        command.SetAction((parsed, cancellationToken) => CommandLine.RunAsync(() => RunAsync(
+            parsed.GetValue(CommandLine.Data)!, parsed.GetValue(port), parsed.GetValue(lan), cancellationToken)));
+        return command;
+    }
+
+    private static async Task RunAsync(string data, int port, bool lan, CancellationToken cancellationToken)
+    {
+        var settings = Settings.Load(data,
+        [
+            // The inbox is on this machine.
+            new("Outbound:AllowPrivateNetworks", "true"),
+            new("Server:PublicUrl", $"http://{(lan ? LanAddress() : IPAddress.Loopback)}:{port}"),
+        ]);
+        using var dataLock = DataLock.Take(settings.DataFolder);
+        await using var app = AperturServer.Build(settings, [$"http://{(lan ? IPAddress.Any : IPAddress.Loopback)}:{port}"]);
+        var state = await DemoState.OpenAsync(app.Services, settings.DataFolder, cancellationToken);
+        await using var inbox = await Inbox.StartAsync(
+            Path.Combine(settings.DataFolder, "inbox"), port + 1, state.InboxSecret,
+            app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Apertur.Inbox"), cancellationToken);
+        await app.StartAsync(cancellationToken);
+
+        using var client = new DemoClient(settings.Server.PublicUrl, state);
+        (state, var link) = await client.PrepareAsync($"http://127.0.0.1:{port + 1}/hook", cancellationToken);
+        await state.SaveAsync(settings.DataFolder, cancellationToken);
+        Console.WriteLine(Greeting(state, link, settings, port, lan));
+        await app.WaitForShutdownAsync(cancellationToken);
+    }
+
+    private static string Greeting(DemoState state, string link, Settings settings, int port, bool lan) =>
+        $"""
+
+        {QrCode.ForTerminal(link, ansi: !Console.IsOutputRedirected)}
+        Upload link   {link}
+        Inbox         http://127.0.0.1:{port + 1}/
+        API key       {state.Key}
+        Data          {settings.DataFolder}
+
+        Open the link, take a photo, and watch it arrive in the inbox.{(lan ? "" : " For a phone on the same network: ./run demo --lan")}
+
+        Or send one from here:
+
+          curl -F file=@photo.jpg {link.Replace("/u/", "/api/v1/upload/", StringComparison.Ordinal)}/images
+          curl -H "Authorization: Bearer {state.Key}" "{settings.Server.PublicUrl}/api/v1/uploads/recent?limit=5"
+          curl -H "Authorization: Bearer {state.Key}" -X POST {settings.Server.PublicUrl}/api/v1/upload-sessions
+
+        Ctrl+C stops it; the next start goes on with the same data.
+
+        """;
+
+    /// <summary>This machine's address in the network that leads out.</summary>
+    /// <exception cref="CommandException">It has none.</exception>
+    private static IPAddress LanAddress() =>
+        NetworkInterface.GetAllNetworkInterfaces()
+            .Where(nic => nic.OperationalStatus == OperationalStatus.Up && nic.NetworkInterfaceType != NetworkInterfaceType.Loopback)
+            // An interface with a gateway is the one that a phone's network is on; containers' bridges have none.
+            .OrderByDescending(nic => nic.GetIPProperties().GatewayAddresses.Count)
+            .SelectMany(nic => nic.GetIPProperties().UnicastAddresses)
+            .Select(unicast => unicast.Address)
+            .FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork)
+        ?? throw new CommandException("This machine has no network address that a phone could reach. Leave out --lan.");
+}

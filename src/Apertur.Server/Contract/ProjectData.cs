@@ -1,0 +1,81 @@
+using System.Text.Json.Serialization;
+
+namespace Apertur.Server.Contract;
+
+/// <summary>One page of a list, newest first.</summary>
+internal sealed record Page<T>
+{
+    public required IReadOnlyList<T> Data { get; init; }
+    public required long Total { get; init; }
+
+    [JsonPropertyName("page")]
+    public required int Number { get; init; }
+
+    public required int PageSize { get; init; }
+    public required long TotalPages { get; init; }
+}
+
+/// <summary>An upload session in a list.</summary>
+internal sealed record SessionRow
+{
+    public required Guid Id { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public required DateTimeOffset ExpiresAt { get; init; }
+    public required string Status { get; init; }
+    public required Guid ProjectId { get; init; }
+    public required string ProjectName { get; init; }
+    public required int ImagesCount { get; init; }
+    public required int ImagesDelivered { get; init; }
+    public required int ImagesFailed { get; init; }
+    public required int DestinationsCount { get; init; }
+    public required IReadOnlyList<string>? Tags { get; init; }
+    public required bool LongPollingEnabled { get; init; }
+    public required string Env { get; init; }
+    public required string? Label { get; init; }
+}
+
+/// <summary>An upload in a list.</summary>
+internal sealed record UploadRow
+{
+    public required Guid Id { get; init; }
+    public required string Filename { get; init; }
+    public required long SizeBytes { get; init; }
+    public required string MimeType { get; init; }
+    public required string Source { get; init; }
+    public required bool IsEncrypted { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public required Guid SessionId { get; init; }
+    public required Guid ProjectId { get; init; }
+    public required string ProjectName { get; init; }
+    public required int DestinationsTotal { get; init; }
+    public required int DestinationsDelivered { get; init; }
+    public required int DestinationsFailed { get; init; }
+    public required IReadOnlyList<TypeCount> DestinationsBreakdown { get; init; }
+    public required string Status { get; init; }
+    public required string Env { get; init; }
+}
+
+/// <summary>How many destinations of one type an upload goes to.</summary>
+internal sealed record TypeCount(string Type, int Count);
+
+/// <summary>The sums over everything the caller may see.</summary>
+internal sealed record StatsResponse
+{
+    public required long SessionsThisMonth { get; init; }
+    public required long SessionsTotal { get; init; }
+    public required long ImagesUploaded { get; init; }
+    public required long ImagesDelivered { get; init; }
+
+    /// <summary>0–100: deliveries sent of those finished; 100 when none is finished yet.</summary>
+    public required int DeliverySuccessRate { get; init; }
+
+    public required int TotalProjects { get; init; }
+    public required int ActiveKeys { get; init; }
+    public required IReadOnlyList<TopProject> TopProjects { get; init; }
+}
+
+/// <summary>A project and its sessions of this month.</summary>
+internal sealed record TopProject(Guid Id, string Name, long Sessions);
+
+/// <summary>Whether the server, or a part of it, can do its work.</summary>
+internal sealed record HealthResponse(string Status);

@@ -1,0 +1,97 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+
+namespace Apertur.Server.Contract;
+
+/// <summary>What a new upload session should be like. Everything is optional.</summary>
+internal sealed record CreateSessionRequest
+{
+    [JsonPropertyName("destination_ids")]
+    public IReadOnlyList<string>? DestinationIds { get; init; }
+
+    [JsonPropertyName("long_polling")]
+    public bool? LongPolling { get; init; }
+
+    public IReadOnlyList<string>? Tags { get; init; }
+    public string? Label { get; init; }
+    public JsonObject? Metadata { get; init; }
+
+    [JsonPropertyName("expires_in_hours")]
+    public int? ExpiresInHours { get; init; }
+
+    [JsonPropertyName("expires_at")]
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    [JsonPropertyName("max_images")]
+    public int? MaxImages { get; init; }
+
+    [JsonPropertyName("allowed_mime_types")]
+    public IReadOnlyList<string>? AllowedMimeTypes { get; init; }
+
+    [JsonPropertyName("max_image_dimension")]
+    public int? MaxImageDimension { get; init; }
+
+    [JsonPropertyName("max_image_size_mb")]
+    public int? MaxImageSizeMb { get; init; }
+
+    public string? Password { get; init; }
+}
+
+/// <summary>A session as its creator first sees it, with everything needed to show it to somebody.</summary>
+internal sealed record CreateSessionResponse
+{
+    public required Guid Id { get; init; }
+    public required Guid Uuid { get; init; }
+
+    [JsonPropertyName("upload_url")]
+    public required string UploadUrl { get; init; }
+
+    [JsonPropertyName("short_url")]
+    public required string ShortUrl { get; init; }
+
+    [JsonPropertyName("qr_url")]
+    public required string QrUrl { get; init; }
+
+    [JsonPropertyName("qr_specs")]
+    public required QrSpecs QrSpecs { get; init; }
+
+    public required IReadOnlyList<SessionDestination> Destinations { get; init; }
+
+    [JsonPropertyName("long_polling")]
+    public required bool LongPolling { get; init; }
+
+    [JsonPropertyName("expires_at")]
+    public required DateTimeOffset ExpiresAt { get; init; }
+
+    [JsonPropertyName("password_protected")]
+    public required bool PasswordProtected { get; init; }
+
+    public required string Env { get; init; }
+}
+
+/// <summary>What the QR address of a session can draw.</summary>
+internal sealed record QrSpecs(string Endpoint, IReadOnlyList<string> Formats, IReadOnlyDictionary<string, string> Params);
+
+/// <summary>A destination as a session names it.</summary>
+internal sealed record SessionDestination(Guid Id, string Type, string Name);
+
+/// <summary>A session as the upload page, or whoever holds the link, sees it.</summary>
+internal sealed record SessionInfo
+{
+    public required Guid Id { get; init; }
+    public required string Status { get; init; }
+    public required DateTimeOffset ExpiresAt { get; init; }
+    public required IReadOnlyList<string>? Tags { get; init; }
+    public required int ImagesPerSession { get; init; }
+    public required int EffectiveMaxImages { get; init; }
+    public required IReadOnlyList<string> EffectiveAllowedMimeTypes { get; init; }
+    public required int? EffectiveMaxImageDimension { get; init; }
+    public required int EffectiveMaxImageSizeMb { get; init; }
+
+    [JsonPropertyName("password_protected")]
+    public required bool PasswordProtected { get; init; }
+
+    public required int ImagesCount { get; init; }
+    public required string ProjectName { get; init; }
+    public required string? Label { get; init; }
+}

@@ -1,0 +1,27 @@
+using System.Text.Json.Serialization;
+
+namespace Apertur.Server.Contract;
+
+/// <summary>An image that was taken in. When this is sent, its bytes and rows are on disk.</summary>
+internal sealed record UploadResponse
+{
+    public required Guid Id { get; init; }
+    public required string Filename { get; init; }
+
+    [JsonPropertyName("size_bytes")]
+    public required long SizeBytes { get; init; }
+
+    /// <summary>How many destinations it is being delivered to.</summary>
+    public required int Destinations { get; init; }
+
+    [JsonPropertyName("long_polling")]
+    public required bool LongPolling { get; init; }
+
+    public required string Sha256 { get; init; }
+
+    [JsonPropertyName("mime_type")]
+    public required string MimeType { get; init; }
+
+    public required int? Width { get; init; }
+    public required int? Height { get; init; }
+}

@@ -1,0 +1,69 @@
+using Apertur.Server.Auth;
+using Apertur.Server.Contract;
+using Apertur.Server.Http;
+using Apertur.Server.ProjectData;
+using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
+using Apertur.Server.Work;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Deliveries;
+
+/// <summary>What a person can do about deliveries.</summary>
+internal static class DeliveriesApi
+{
+    /// <summary>
+    /// Gives every failed delivery of an upload another try, at once and on the path of every other attempt. Attempts go on counting; when the schedule
+    /// was used up, this one is the last unless it is asked for again.
+    /// </summary>
+    public static async Task<Ok<MessageResponse>> Retry(
+        string id, Caller caller, AperturDb db, Database database, Signal deliver, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var uploadId = Ids.Parse(id);
+        var upload = await caller.See(db.Uploads.AsNoTracking()).SingleOrDefaultAsync(u => u.Id == uploadId, cancellationToken)
+            ?? throw ApiErrors.NotFound.ToException();
+        var again = await database.WriteAsync(write => RetryAsync(write, database, upload, clock, cancellationToken), cancellationToken);
+        deliver.Give();
+        return TypedResults.Ok(new MessageResponse(again == 0
+            ? "No delivery of this upload has failed."
+            : $"{again} failed {(again == 1 ? "delivery is" : "deliveries are")} being tried again."));
+    }
+
+    private static async Task<int> RetryAsync(
+        AperturDb db, Database database, Upload seen, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var session = await database.Locked(db.Sessions, [seen.SessionId]).SingleAsync(cancellationToken);
+        var upload = await database.Locked(db.Uploads, [seen.Id]).SingleOrDefaultAsync(cancellationToken);
+        if (upload is null)
+            return 0;
+
+        var now = clock.GetUtcNow();
+        // A destination that was deleted takes nothing any more, so its deliveries stay as they ended.
+        var failed = await (
+            from delivery in db.Deliveries
+            join destination in db.Destinations on delivery.DestinationId equals destination.Id
+            where delivery.SessionId == session.Id && delivery.UploadId == upload.Id && delivery.State == DeliveryState.Failed
+                && destination.DeletedAt == null
+            select delivery).ToListAsync(cancellationToken);
+        foreach (var delivery in failed)
+        {
+            delivery.State = DeliveryState.Retrying;
+            delivery.DueAt = now;
+            delivery.UpdatedAt = now;
+        }
+
+        if (failed.Count == 0)
+            return 0;
+
+        session.Touch(now);
+        session.DeliveriesOpen += failed.Count;
+        upload.DestinationsFailed -= failed.Count;
+        if (upload.DestinationsFailed == 0)
+            session.ImagesFailed--;
+        var counts = new DailyCountChanges();
+        counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Failed -= failed.Count;
+        await counts.ApplyAsync(db, cancellationToken);
+        return failed.Count;
+    }
+}

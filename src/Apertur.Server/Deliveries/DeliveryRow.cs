@@ -1,0 +1,40 @@
+namespace Apertur.Server.Deliveries;
+
+/// <summary>One image on its way to one destination: the queue entry and its whole state. See <c>docs/delivery-states.md</c>.</summary>
+internal sealed class DeliveryRow
+{
+    public required Guid Id { get; init; }
+    public required Guid UploadId { get; init; }
+    public required Guid SessionId { get; init; }
+    public required Guid DestinationId { get; init; }
+    public required string DestinationType { get; init; }
+    public required string DestinationName { get; init; }
+    public DeliveryState State { get; set; } = DeliveryState.Pending;
+
+    /// <summary>Attempts begun, the running one included.</summary>
+    public int Attempts { get; set; }
+
+    /// <summary>When it may be claimed next.</summary>
+    public required DateTimeOffset DueAt { get; set; }
+
+    /// <summary>Names the claim that holds it while sending. An outcome is written only by its own claim.</summary>
+    public Guid? LeaseToken { get; set; }
+
+    public DateTimeOffset? LeaseUntil { get; set; }
+    public string? LastError { get; set; }
+
+    /// <summary>Where the destination keeps the image.</summary>
+    public string? Reference { get; set; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+    public required DateTimeOffset UpdatedAt { get; set; }
+}
+
+internal enum DeliveryState
+{
+    Pending,
+    Sending,
+    Retrying,
+    Sent,
+    Failed,
+}

@@ -1,0 +1,111 @@
+using System.Text.Json.Nodes;
+using Apertur.Destinations;
+using Apertur.Server.Destinations;
+using Apertur.Server.Projects;
+using Apertur.Server.Sessions;
+using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Deliveries;
+
+/// <summary>One attempt at one delivery, first or fiftieth, automatic or asked for: gather, deliver, write what came of it.</summary>
+internal sealed partial class DeliveryRun(
+    Database database,
+    DestinationTypes types,
+    DestinationConfigs configs,
+    BlobStore blobs,
+    DownloadLinks links,
+    Outcomes outcomes,
+    Settings settings,
+    TimeProvider clock,
+    ILogger<DeliveryRun> log)
+{
+    /// <param name="row">A delivery that this process has claimed.</param>
+    /// <param name="stopping">Cancelled when the server stops and has no more patience.</param>
+    public async Task RunAsync(DeliveryRow row, CancellationToken stopping)
+    {
+        var started = clock.GetTimestamp();
+        var result = await AttemptAsync(row, stopping);
+        var state = await outcomes.WriteAsync(new Attempt(row, result));
+        var outcome = result?.GetType().Name ?? "Stopped";
+        var elapsed = clock.GetElapsedTime(started).TotalMilliseconds;
+        LogAttempt(
+            row.Id, row.UploadId, row.DestinationType, row.DestinationId, row.Attempts, outcome, state, elapsed, result?.ReasonText);
+    }
+
+    private async Task<DeliveryOutcome?> AttemptAsync(DeliveryRow row, CancellationToken stopping)
+    {
+        using var attempt = new CancellationTokenSource(TimeSpan.FromMinutes(settings.Delivery.AttemptMinutes), clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(attempt.Token, stopping);
+        try
+        {
+            await using var db = database.Open();
+            var (upload, session, project, destination) = await GatherAsync(db, row, either.Token);
+            if (destination.DeletedAt is not null)
+                return new DeliveryOutcome.GiveUp("The destination was deleted.");
+            if (types.Find(destination.Type) is not { } type)
+                return new DeliveryOutcome.Broken($"This server has no destination type '{destination.Type}'.");
+
+            return await type.DeliverAsync(Describe(row, upload, session, project, destination), either.Token);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            return null;
+        }
+        catch (OperationCanceledException) when (attempt.IsCancellationRequested)
+        {
+            return new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.");
+        }
+        catch (FileNotFoundException exception)
+        {
+            LogThrown(row.Id, row.DestinationType, exception);
+            return new DeliveryOutcome.GiveUp("The stored image is missing.");
+        }
+        catch (Exception exception)
+        {
+            LogThrown(row.Id, row.DestinationType, exception);
+            return new DeliveryOutcome.TryAgain("The attempt failed for an unexpected reason.");
+        }
+    }
+
+    private static async Task<(Upload Upload, UploadSession Session, Project Project, Destination Destination)> GatherAsync(
+        AperturDb db, DeliveryRow row, CancellationToken cancellationToken)
+    {
+        var found = await (
+            from upload in db.Uploads
+            join session in db.Sessions on upload.SessionId equals session.Id
+            join project in db.Projects on upload.ProjectId equals project.Id
+            join destination in db.Destinations on row.DestinationId equals destination.Id
+            where upload.Id == row.UploadId
+            select new { upload, session, project, destination }).AsNoTracking().SingleAsync(cancellationToken);
+        return (found.upload, found.session, found.project, found.destination);
+    }
+
+    private Delivery Describe(DeliveryRow row, Upload upload, UploadSession session, Project project, Destination destination) => new()
+    {
+        Id = row.Id,
+        ProjectName = project.Name,
+        SessionId = session.Id,
+        ImageId = upload.Id,
+        ImageIndex = upload.ImageIndex,
+        Filename = upload.Filename,
+        MimeType = upload.MimeType,
+        SizeBytes = upload.SizeBytes,
+        Sha256 = upload.Sha256,
+        ReceivedAt = upload.CreatedAt,
+        Tags = session.Tags ?? [],
+        Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),
+        Config = configs.Read(destination, project),
+        OpenRead = () => blobs.OpenRead(upload.Id),
+        DownloadUrl = () => links.Create(upload.Id),
+    };
+
+    [LoggerMessage(EventName = "delivery.attempted", Level = LogLevel.Information,
+        Message = "delivery.attempted {Delivery} image {Image} {Type} {Destination} attempt {Attempt}: {Outcome} -> {State} in {Milliseconds:F0} ms {Reason}")]
+    private partial void LogAttempt(
+        Guid delivery, Guid image, string type, Guid destination, int attempt, string outcome, DeliveryState? state, double milliseconds, string? reason);
+
+    [LoggerMessage(EventName = "delivery.threw", Level = LogLevel.Warning, Message = "{Delivery} to {Type} threw")]
+    private partial void LogThrown(Guid delivery, string type, Exception exception);
+}

@@ -1,0 +1,35 @@
+namespace Apertur.Server.Destinations;
+
+/// <summary>A place that a project's photos go to.</summary>
+internal sealed class Destination
+{
+    public required Guid Id { get; init; }
+    public required Guid ProjectId { get; init; }
+
+    /// <summary>Names an <c>IDestinationType</c>; never changes.</summary>
+    public required string Type { get; init; }
+
+    public required string Name { get; set; }
+
+    /// <summary>Encrypted JSON; see <see cref="Storage.Secrets"/>.</summary>
+    public required string Config { get; set; }
+
+    public bool IsActive { get; set; } = true;
+
+    /// <summary>Why it cannot be used until its owner acts; null when it can.</summary>
+    public string? ParkedReason { get; set; }
+
+    /// <summary>Deliveries at once while recovering; null when healthy. See <see cref="Work.Breaker"/>.</summary>
+    public int? LaneLimit { get; set; }
+
+    /// <summary>Nothing is claimed before; null when the breaker is closed or probing.</summary>
+    public DateTimeOffset? OpenUntil { get; set; }
+
+    public int OpenedCount { get; set; }
+    public DateTimeOffset WindowStart { get; set; }
+    public int WindowAttempts { get; set; }
+    public int WindowFailures { get; set; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public required DateTimeOffset UpdatedAt { get; set; }
+    public DateTimeOffset? DeletedAt { get; set; }
+}

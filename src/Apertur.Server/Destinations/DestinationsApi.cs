@@ -1,0 +1,214 @@
+using System.Text.Json.Nodes;
+using Apertur.Destinations;
+using Apertur.Server.Auth;
+using Apertur.Server.Contract;
+using Apertur.Server.Http;
+using Apertur.Server.Storage;
+using Apertur.Server.Work;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Destinations;
+
+/// <summary>The places a project's photos go to.</summary>
+internal static class DestinationsApi
+{
+    private const int MaxNameLength = 200;
+    private static readonly TimeSpan _testTime = TimeSpan.FromSeconds(15);
+
+    public static async Task<Ok<List<DestinationResponse>>> List(
+        string projectId, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs, CancellationToken cancellationToken)
+    {
+        var destinations = await Mine(caller, projectId, db)
+            .AsNoTracking().OrderByDescending(d => d.CreatedAt).ThenByDescending(d => d.Id).ToListAsync(cancellationToken);
+        return TypedResults.Ok(destinations.ConvertAll(d => Describe(d, types, configs)));
+    }
+
+    public static async Task<Ok<DestinationResponse>> Get(
+        string projectId, string id, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs,
+        CancellationToken cancellationToken) =>
+        TypedResults.Ok(Describe(await FindAsync(caller, projectId, id, db, cancellationToken), types, configs));
+
+    public static async Task<Created<DestinationResponse>> Create(
+        string projectId, Body<DestinationRequest> body, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs,
+        TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var project = Ids.Parse(projectId);
+        caller.RoleIn(project);
+        var request = body.Value;
+        var type = types.Find(request.Type == "gdrive" ? "google_drive" : request.Type ?? "");
+        if (type is null)
+        {
+            throw ApiErrors.Validation("type",
+                $"The destination type must be one of: {string.Join(", ", types.All.Select(t => t.Type))}.").ToException();
+        }
+
+        var now = clock.GetUtcNow();
+        var id = Guid.CreateVersion7(now);
+        var errors = new List<FieldError>();
+        var name = CheckName(request, errors) ?? type.Label;
+        var values = CheckConfig(type, request.Config ?? [], null, errors);
+        if (errors.Count > 0)
+            throw ApiErrors.Validation(errors).ToException();
+
+        var destination = new Destination
+        {
+            Id = id,
+            ProjectId = project,
+            Type = type.Type,
+            Name = name,
+            Config = configs.Protect(id, values),
+            IsActive = request.IsActive ?? request.IsActiveTwin ?? true,
+            CreatedAt = now,
+            UpdatedAt = now,
+        };
+        db.Destinations.Add(destination);
+        await db.SaveChangesAsync(cancellationToken);
+        return TypedResults.Created($"/api/v1/projects/{project}/destinations/{id}", Describe(destination, types, configs));
+    }
+
+    /// <summary>Changes what is given. Saving a configuration also ends any parking: waiting deliveries go on at once.</summary>
+    public static async Task<Ok<DestinationResponse>> Update(
+        string projectId, string id, Body<DestinationRequest> body, Caller caller, AperturDb db, DestinationTypes types,
+        DestinationConfigs configs, Signal deliver, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var destination = await FindAsync(caller, projectId, id, db, cancellationToken);
+        var request = body.Value;
+        var errors = new List<FieldError>();
+        destination.Name = CheckName(request, errors) ?? destination.Name;
+        destination.IsActive = request.IsActive ?? request.IsActiveTwin ?? destination.IsActive;
+        if (request.Config is { } sent)
+        {
+            if (types.Find(destination.Type) is not { } type)
+                throw ApiErrors.Validation("config", $"This server has no destination type '{destination.Type}'.").ToException();
+            var stored = configs.Values(destination);
+            foreach (var (field, value) in stored)
+            {
+                if (!sent.ContainsKey(field))
+                    sent[field] = value?.DeepClone();
+            }
+
+            destination.Config = configs.Protect(destination.Id, CheckConfig(type, sent, stored, errors));
+        }
+
+        if (errors.Count > 0)
+            throw ApiErrors.Validation(errors).ToException();
+        if (request.Config is not null || destination.IsActive)
+            Unpark(destination, clock.GetUtcNow());
+        destination.UpdatedAt = clock.GetUtcNow();
+        await db.SaveChangesAsync(cancellationToken);
+        deliver.Give();
+        return TypedResults.Ok(Describe(destination, types, configs));
+    }
+
+    /// <summary>Removes a destination. Its waiting deliveries end as failed; what was delivered keeps its type and name.</summary>
+    public static async Task<NoContent> Delete(
+        string projectId, string id, Caller caller, AperturDb db, Database database, Signal deliver, TimeProvider clock,
+        CancellationToken cancellationToken)
+    {
+        var destination = await FindAsync(caller, projectId, id, db, cancellationToken);
+        var now = clock.GetUtcNow();
+        await database.WriteAsync(
+            async write =>
+            {
+                await write.Destinations.Where(d => d.Id == destination.Id)
+                    .ExecuteUpdateAsync(d => d.SetProperty(x => x.DeletedAt, now), cancellationToken);
+                // The pump ends them one by one, on the path of every other outcome; being due is all they need.
+                await write.Deliveries
+                    .Where(d => d.DestinationId == destination.Id
+                        && (d.State == Deliveries.DeliveryState.Pending || d.State == Deliveries.DeliveryState.Retrying))
+                    .ExecuteUpdateAsync(d => d.SetProperty(x => x.DueAt, now), cancellationToken);
+            },
+            cancellationToken);
+        deliver.Give();
+        return TypedResults.NoContent();
+    }
+
+    /// <summary>Tries the destination out. A success ends any parking.</summary>
+    public static async Task<Ok<DestinationTestResponse>> Test(
+        string projectId, string id, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs, Signal deliver,
+        TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var destination = await FindAsync(caller, projectId, id, db, cancellationToken);
+        var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == destination.ProjectId, cancellationToken);
+        var outcome = await TryAsync(destination, types, () => configs.Read(destination, project), clock, cancellationToken);
+        if (outcome is not DeliveryOutcome.Accepted)
+            return TypedResults.Ok(new DestinationTestResponse { Success = false, Status = outcome.Status, Error = outcome.ReasonText });
+
+        Unpark(destination, clock.GetUtcNow());
+        await db.SaveChangesAsync(cancellationToken);
+        deliver.Give();
+        return TypedResults.Ok(new DestinationTestResponse
+        {
+            Success = true,
+            Status = outcome.Status,
+            Message = "The test delivery was accepted.",
+        });
+    }
+
+    private static async Task<DeliveryOutcome> TryAsync(
+        Destination destination, DestinationTypes types, Func<DestinationConfig> config, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        if (types.Find(destination.Type) is not { } type)
+            return new DeliveryOutcome.Broken($"This server has no destination type '{destination.Type}'.");
+
+        using var time = new CancellationTokenSource(_testTime, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(time.Token, cancellationToken);
+        try
+        {
+            return await type.TestAsync(config(), either.Token);
+        }
+        catch (OperationCanceledException) when (time.IsCancellationRequested)
+        {
+            return new DeliveryOutcome.TryAgain($"The destination did not answer within {_testTime.TotalSeconds:F0} seconds.");
+        }
+    }
+
+    private static void Unpark(Destination destination, DateTimeOffset now)
+    {
+        destination.ParkedReason = null;
+        Breaker.Reset(destination, now);
+    }
+
+    private static IQueryable<Destination> Mine(Caller caller, string projectId, AperturDb db)
+    {
+        var project = Ids.Parse(projectId);
+        caller.RoleIn(project);
+        return db.Destinations.Where(d => d.ProjectId == project && d.DeletedAt == null);
+    }
+
+    private static async Task<Destination> FindAsync(
+        Caller caller, string projectId, string id, AperturDb db, CancellationToken cancellationToken)
+    {
+        var destinationId = Ids.Parse(id);
+        return await Mine(caller, projectId, db).SingleOrDefaultAsync(d => d.Id == destinationId, cancellationToken)
+            ?? throw ApiErrors.NotFound.ToException();
+    }
+
+    private static string? CheckName(DestinationRequest request, List<FieldError> errors)
+    {
+        var name = (request.Name ?? request.Label)?.Trim();
+        if (name is { Length: > MaxNameLength })
+            errors.Add(new FieldError("name", $"The destination's name may have up to {MaxNameLength} characters."));
+        return string.IsNullOrEmpty(name) ? null : name;
+    }
+
+    private static JsonObject CheckConfig(IDestinationType type, JsonObject sent, JsonObject? stored, List<FieldError> errors)
+    {
+        var (values, problems) = DestinationConfig.Validate(type.Fields, sent, stored);
+        errors.AddRange(problems.Select(problem => new FieldError("config." + problem.Field, problem.Message)));
+        return values;
+    }
+
+    private static DestinationResponse Describe(Destination destination, DestinationTypes types, DestinationConfigs configs) => new()
+    {
+        Id = destination.Id,
+        Type = destination.Type,
+        Name = destination.Name,
+        Config = DestinationConfig.Masked(types.Find(destination.Type)?.Fields ?? [], configs.Values(destination)),
+        IsActive = destination.IsActive,
+        CreatedAt = destination.CreatedAt,
+        UpdatedAt = destination.UpdatedAt,
+        Problem = destination.ParkedReason,
+    };
+}

@@ -1,0 +1,36 @@
+using System.Text.Json.Serialization;
+
+namespace Apertur.Server.Http;
+
+/// <summary>
+/// A refusal as the wire has it. Handlers return it, and code too deep to return it throws it as <see cref="ApiErrorException"/>. The
+/// catalogue is <see cref="ApiErrors"/>.
+/// </summary>
+internal sealed record ApiError(int StatusCode, string Error, string Code, string Message) : IResult
+{
+    /// <summary>Seconds, also sent as the header of that name.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? RetryAfter { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<FieldError>? Errors { get; init; }
+
+    public Task ExecuteAsync(HttpContext httpContext)
+    {
+        httpContext.Response.StatusCode = StatusCode;
+        if (RetryAfter is { } seconds)
+            httpContext.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return httpContext.Response.WriteAsJsonAsync(this, WireJson.Wire.ApiError, cancellationToken: httpContext.RequestAborted);
+    }
+
+    public ApiErrorException ToException() => new(this);
+}
+
+/// <summary>What is wrong with one field of a request.</summary>
+internal sealed record FieldError(string Field, string Message);
+
+/// <summary>Carries a refusal out of code that cannot return it.</summary>
+internal sealed class ApiErrorException(ApiError error) : Exception(error.Message)
+{
+    public ApiError Error { get; } = error;
+}

@@ -1,0 +1,72 @@
+using System.Globalization;
+
+namespace Apertur.Server.Http;
+
+/// <summary>Every refusal this server gives. Messages tell a developer, or the person with the phone, what to do.</summary>
+internal static class ApiErrors
+{
+    public static ApiError Validation(string field, string message) => Validation([new FieldError(field, message)]);
+
+    public static ApiError Validation(IReadOnlyList<FieldError> errors) =>
+        BadRequest(string.Join(' ', errors.Select(error => error.Message))) with { Errors = errors };
+
+    public static ApiError BadRequest(string message) => new(400, "Bad Request", "VALIDATION_ERROR", message);
+
+    public static ApiError Unauthenticated(string message) => new(401, "Unauthorized", "AUTHENTICATION_FAILED", message);
+
+    public static ApiError Forbidden(string message) => new(403, "Forbidden", "FORBIDDEN", message);
+
+    /// <summary>One text for "does not exist" and "is not yours", so that the two cannot be told apart.</summary>
+    public static ApiError NotFound { get; } = new(404, "Not Found", "NOT_FOUND", "There is no such thing here, or you have no access to it.");
+
+    public static ApiError RouteNotFound { get; } = new(404, "Not Found", "NOT_FOUND", "This address is not part of the API.");
+
+    public static ApiError MethodNotAllowed { get; } =
+        new(405, "Method Not Allowed", "METHOD_NOT_ALLOWED", "This address exists, but not with this HTTP method.");
+
+    public static ApiError RequestTimeout { get; } =
+        new(408, "Request Timeout", "REQUEST_TIMEOUT", "The upload was too slow and has been ended. Please try again with a better connection.");
+
+    public static ApiError SessionCompleted { get; } =
+        new(409, "Conflict", "SESSION_COMPLETED", "This upload session has been closed. It takes no more photos.");
+
+    public static ApiError SessionExpired(DateTimeOffset expiresAt) => new(410, "Gone", "SESSION_EXPIRED",
+        "This upload session expired at " + expiresAt.UtcDateTime.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture)
+        + ". Please ask for a new link.");
+
+    public static ApiError LengthRequired { get; } =
+        new(411, "Length Required", "LENGTH_REQUIRED", "The request must say how long it is.");
+
+    public static ApiError ImageTooLarge(int maxMb) => new(413, "Payload Too Large", "IMAGE_TOO_LARGE",
+        string.Create(CultureInfo.InvariantCulture, $"This photo is too large. At most {maxMb} MB are allowed here."));
+
+    public static ApiError BodyTooLarge { get; } =
+        new(413, "Payload Too Large", "BODY_TOO_LARGE", "The body of this request is larger than this call allows.");
+
+    public static ApiError ImageTooManyPixels(int width, int height, int max) => new(413, "Payload Too Large", "IMAGE_TOO_LARGE",
+        string.Create(CultureInfo.InvariantCulture, $"This photo is {width} × {height} pixels. At most {max} on the longer side are allowed here."));
+
+    public static ApiError UnsupportedImage(IEnumerable<string> allowed) => new(415, "Unsupported Media Type", "UNSUPPORTED_IMAGE_TYPE",
+        $"This file is not a photo of a kind that is allowed here. Allowed are: {string.Join(", ", allowed.Select(type => type["image/".Length..].ToUpperInvariant()))}.");
+
+    public static ApiError DamagedImage { get; } = new(415, "Unsupported Media Type", "UNSUPPORTED_IMAGE_TYPE",
+        "This photo cannot be read: the file is damaged or incomplete.");
+
+    public static ApiError UnsupportedBody(string expected) =>
+        new(415, "Unsupported Media Type", "UNSUPPORTED_MEDIA_TYPE", $"The body of this request must be {expected}.");
+
+    public static ApiError SessionFull(int maxImages) => new(422, "Unprocessable Entity", "SESSION_FULL",
+        string.Create(CultureInfo.InvariantCulture, $"This upload session already has all of its {maxImages} photos."));
+
+    public static ApiError Crashed { get; } = new(500, "Internal Server Error", "INTERNAL_ERROR",
+        "Something went wrong on our side. Please try again.");
+
+    public static ApiError Unavailable { get; } = new(503, "Service Unavailable", "SERVICE_UNAVAILABLE",
+        "The server is not ready at the moment. Please try again shortly.")
+    {
+        RetryAfter = 5,
+    };
+
+    public static ApiError DiskFull { get; } = new(507, "Insufficient Storage", "INSUFFICIENT_STORAGE",
+        "The server has no room left for photos. Please try again later.");
+}

@@ -1,0 +1,80 @@
+using System.Buffers;
+using System.Reflection;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http.Metadata;
+
+namespace Apertur.Server.Http;
+
+/// <summary>
+/// A JSON request body. Client libraries send "nothing" in many shapes (no body, no content type, an empty form, <c>{}</c>, <c>[]</c>): all of
+/// them give a request without fields.
+/// </summary>
+internal sealed class Body<T>(T value) : IEndpointParameterMetadataProvider
+    where T : class, new()
+{
+    private const int MaxBytes = 256 * 1024;
+
+    public T Value { get; } = value;
+
+    /// <exception cref="ApiErrorException">The body is not JSON, too large, or a field has a value of the wrong kind; the message names it.</exception>
+    public static async ValueTask<Body<T>> BindAsync(HttpContext context)
+    {
+        var bytes = await ReadAsync(context);
+        if (IsNothing(bytes))
+            return new(new T());
+        try
+        {
+            return new((T?)JsonSerializer.Deserialize(bytes, typeof(T), WireJson.Wire) ?? new T());
+        }
+        catch (JsonException exception)
+        {
+            // The content type is not asked for before: curl's -d calls everything a form.
+            throw (context.Request.HasFormContentType ? ApiErrors.UnsupportedBody("JSON") : Explain(exception)).ToException();
+        }
+    }
+
+    public static void PopulateMetadata(ParameterInfo parameter, EndpointBuilder builder) => builder.Metadata.Add(new BodyOf(typeof(T)));
+
+    private static async Task<byte[]> ReadAsync(HttpContext context)
+    {
+        var reader = context.Request.BodyReader;
+        while (true)
+        {
+            var read = await reader.ReadAsync(context.RequestAborted);
+            if (read.Buffer.Length > MaxBytes)
+                throw ApiErrors.BodyTooLarge.ToException();
+            if (read.IsCompleted)
+            {
+                var bytes = read.Buffer.ToArray();
+                reader.AdvanceTo(read.Buffer.End);
+                return bytes;
+            }
+
+            reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        }
+    }
+
+    private static bool IsNothing(ReadOnlySpan<byte> bytes)
+    {
+        var text = bytes.Trim(" \t\r\n"u8);
+        return text.IsEmpty || (text[0] == '[' && text[^1] == ']' && text[1..^1].Trim(" \t\r\n"u8).IsEmpty);
+    }
+
+    private static ApiError Explain(JsonException exception)
+    {
+        var field = exception.Path?.TrimStart('$').TrimStart('.') ?? "";
+        if (field.Length == 0)
+            return ApiErrors.BadRequest("The body of this request is not a JSON object that can be read.");
+
+        // Our own converters say what they expect; the framework's words name .NET types.
+        var expected = exception.Message.StartsWith("must ", StringComparison.Ordinal)
+            ? exception.Message.Split(" Path:")[0].TrimEnd('.')
+            : "has a value of the wrong kind";
+        return ApiErrors.Validation(field, $"{field} {expected}.");
+    }
+}
+
+/// <summary>
+/// What a route reads its body as, for the API document. The framework's own metadata would also make it refuse every content type but one.
+/// </summary>
+internal sealed record BodyOf(Type Type);

@@ -1,0 +1,78 @@
+using System.Data.Common;
+using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Http;
+
+/// <summary>The one place where exceptions, and refusals of the framework, become answers in the shape of the wire.</summary>
+internal sealed partial class ErrorResponses(RequestDelegate next, ILogger<ErrorResponses> log)
+{
+    public async Task InvokeAsync(HttpContext context)
+    {
+        try
+        {
+            await next(context);
+        }
+        catch (Exception exception) when (context.RequestAborted.IsCancellationRequested && exception is not ApiErrorException)
+        {
+            // Nobody is there to read an answer.
+            return;
+        }
+        catch (Exception exception)
+        {
+            var error = Translate(exception);
+            if (error.StatusCode >= 500)
+                LogFailure(context.GetEndpoint()?.DisplayName, error.Code, exception);
+            if (context.Response.HasStarted)
+                throw;
+
+            context.Response.Clear();
+            await error.ExecuteAsync(context);
+            return;
+        }
+
+        if (!context.Response.HasStarted && context.Response is { StatusCode: >= 400, ContentLength: null or 0, ContentType: null })
+            await OfStatus(context.Response.StatusCode).ExecuteAsync(context);
+    }
+
+    private static ApiError Translate(Exception exception) => exception switch
+    {
+        ApiErrorException refusal => refusal.Error,
+        MultipartException malformed => ApiErrors.BadRequest(malformed.Message),
+        BadHttpRequestException { StatusCode: 400 } bad => ApiErrors.BadRequest(bad.Message),
+        BadHttpRequestException bad => OfStatus(bad.StatusCode),
+        DiskFullException => ApiErrors.DiskFull,
+        DbException or DbUpdateException { InnerException: DbException } => OfDatabase(exception as DbException ?? (DbException)exception.InnerException!),
+        InvalidOperationException { InnerException: DbException { IsTransient: true } } => ApiErrors.Unavailable,
+        _ => ApiErrors.Crashed,
+    };
+
+    private static ApiError OfDatabase(DbException exception) => exception switch
+    {
+        // 13: disk full; 5, 6: busy, locked; 10, 14: input/output, cannot open (sqlite.org/rescode.html).
+        SqliteException { SqliteErrorCode: 13 } => ApiErrors.DiskFull,
+        SqliteException { SqliteErrorCode: 5 or 6 or 10 or 14 } => ApiErrors.Unavailable,
+        // Class 08: connection; 53: resources, where 53100 is a full disk; 57P: shutting down or starting.
+        { SqlState: "53100" } => ApiErrors.DiskFull,
+        { SqlState: ['0', '8', ..] or ['5', '3', ..] or ['5', '7', 'P', ..] } or { IsTransient: true } => ApiErrors.Unavailable,
+        _ => ApiErrors.Crashed,
+    };
+
+    private static ApiError OfStatus(int status) => status switch
+    {
+        404 => ApiErrors.RouteNotFound,
+        405 => ApiErrors.MethodNotAllowed,
+        408 => ApiErrors.RequestTimeout,
+        411 => ApiErrors.LengthRequired,
+        413 => ApiErrors.BodyTooLarge,
+        415 => ApiErrors.UnsupportedBody("JSON"),
+        503 => ApiErrors.Unavailable,
+        >= 500 => ApiErrors.Crashed,
+        _ => ApiErrors.BadRequest("This request cannot be understood.") with { StatusCode = status },
+    };
+
+    [LoggerMessage(EventName = "request.failed", Level = LogLevel.Error, Message = "{Route} answered {Code}")]
+    private partial void LogFailure(string? route, string code, Exception exception);
+}

@@ -1,0 +1,51 @@
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Apertur.Server.Contract;
+
+namespace Apertur.Server.Http;
+
+/// <summary>How JSON is read and written on the wire: camelCase unless a record says otherwise, nulls present, instants with milliseconds.</summary>
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [typeof(InstantJson)], NumberHandling = JsonNumberHandling.Strict)]
+[JsonSerializable(typeof(ApiError))]
+[JsonSerializable(typeof(CreateSessionRequest))]
+[JsonSerializable(typeof(CreateSessionResponse))]
+[JsonSerializable(typeof(SessionInfo))]
+[JsonSerializable(typeof(UploadResponse))]
+[JsonSerializable(typeof(DestinationRequest))]
+[JsonSerializable(typeof(DestinationResponse))]
+[JsonSerializable(typeof(List<DestinationResponse>))]
+[JsonSerializable(typeof(DestinationTestResponse))]
+[JsonSerializable(typeof(List<SessionRow>))]
+[JsonSerializable(typeof(Page<SessionRow>))]
+[JsonSerializable(typeof(List<UploadRow>))]
+[JsonSerializable(typeof(Page<UploadRow>))]
+[JsonSerializable(typeof(StatsResponse))]
+[JsonSerializable(typeof(HealthResponse))]
+[JsonSerializable(typeof(MessageResponse))]
+internal sealed partial class WireJson : JsonSerializerContext
+{
+    /// <summary>The instance everything uses. Text stays readable: answers are JSON with nosniff, never part of a page.</summary>
+    public static WireJson Wire => field ??=
+        new(new JsonSerializerOptions(Default.GeneratedSerializerOptions!) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+}
+
+/// <summary>Instants as ISO 8601 in UTC with milliseconds and <c>Z</c>: <c>2026-06-12T09:44:41.919Z</c>.</summary>
+internal sealed class InstantJson : JsonConverter<DateTimeOffset>
+{
+    public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        reader.TokenType == JsonTokenType.String && TryParse(reader.GetString()!, out var instant)
+            ? instant
+            : throw new JsonException("must be an ISO 8601 instant such as 2026-06-12T09:44:41.919Z");
+
+    public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(Format(value));
+
+    public static string Format(DateTimeOffset instant) =>
+        instant.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+
+    public static bool TryParse(string text, out DateTimeOffset instant) =>
+        DateTimeOffset.TryParse(
+            text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out instant);
+}

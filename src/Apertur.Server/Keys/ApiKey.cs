@@ -1,0 +1,56 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Apertur.Server.Keys;
+
+/// <summary>A program's way in: one project, one environment. Only its hash is kept.</summary>
+internal sealed class ApiKey
+{
+    private const int PrefixLength = 16;
+
+    public required Guid Id { get; init; }
+    public required Guid ProjectId { get; init; }
+    public required Env Env { get; init; }
+
+    /// <summary>The first characters of the key, for people to tell keys apart.</summary>
+    public required string Prefix { get; init; }
+
+    public required string Hash { get; init; }
+    public required string Label { get; set; }
+    public bool IsActive { get; set; } = true;
+    public bool LongPollingEnabled { get; set; }
+
+    /// <summary>Destinations of sessions that name none.</summary>
+    public Guid[] DefaultDestinations { get; set; } = [];
+
+    public int? MaxImages { get; set; }
+
+    /// <summary>Empty when every type is allowed.</summary>
+    public string[] AllowedMimeTypes { get; set; } = [];
+
+    /// <summary>Pixels of the longer side.</summary>
+    public int? MaxImageDimension { get; set; }
+
+    public DateTimeOffset? LastUsedAt { get; set; }
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>Makes a key and its row. The key itself is returned once and kept nowhere.</summary>
+    public static (ApiKey Row, string PlainText) Create(Guid projectId, Env env, string label, DateTimeOffset now)
+    {
+        var plainText = $"aptr_{(env == Env.Live ? "live" : "test")}_{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24))}";
+        var row = new ApiKey
+        {
+            Id = Guid.CreateVersion7(now),
+            ProjectId = projectId,
+            Env = env,
+            Prefix = plainText[..PrefixLength],
+            Hash = HashOf(plainText),
+            Label = label,
+            CreatedAt = now,
+        };
+        return (row, plainText);
+    }
+
+    /// <summary>SHA-256 in lower-case hex: the key has 192 random bits, so a slow hash would protect nothing.</summary>
+    public static string HashOf(string plainText) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(plainText)));
+}

@@ -1,0 +1,55 @@
+namespace Apertur.Server.Pages;
+
+/// <summary>What every page shares: the document around it and the headers that keep it harmless.</summary>
+internal static class PageShell
+{
+    // Drawn here so that no second request is made for it.
+    private const string Icon = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+        + "%3Ccircle cx='8' cy='8' r='8' fill='%230b6b5a'/%3E%3Ccircle cx='8' cy='8' r='3.5' fill='none' stroke='%23fff' "
+        + "stroke-width='2'/%3E%3C/svg%3E";
+
+    public static Html Document(PageLook look, string title, string entry, Html body)
+    {
+        var scheme = look.ColorScheme is null ? Html.Empty : (Html)$" data-scheme=\"{look.ColorScheme}\"";
+        return $"""
+            <!doctype html>
+            <html lang="{look.Language}"{scheme}>
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <title>{title}</title>
+            <link rel="icon" href="{Icon}">
+            {WebAssets.Tags(entry)}
+            </head>
+            <body>
+            {body}
+            </body>
+            </html>
+
+            """;
+    }
+
+    /// <summary>
+    /// Sends a page. The address of an upload page is a credential: it is neither stored nor passed on as a referrer, and nothing
+    /// but this server's own files runs in it. Any site may frame it, so frame-ancestors is absent on purpose.
+    /// </summary>
+    public static IResult Result(Html document, int status) => new PageResult(document.ToString(), status);
+
+    private sealed class PageResult(string document, int status) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            var response = httpContext.Response;
+            response.StatusCode = status;
+            response.ContentType = "text/html; charset=utf-8";
+            response.Headers.CacheControl = "no-store";
+            response.Headers.ContentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; "
+                + "img-src 'self' blob: data:; connect-src 'self'; form-action 'self'; base-uri 'none'";
+            response.Headers["Referrer-Policy"] = "no-referrer";
+            response.Headers.XContentTypeOptions = "nosniff";
+            return HttpMethods.IsHead(httpContext.Request.Method)
+                ? Task.CompletedTask
+                : response.WriteAsync(document, httpContext.RequestAborted);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using System.Collections.Frozen;
+using System.Globalization;
+using System.Text.Json;
+
+namespace Apertur.Server.Pages;
+
+/// <summary>
+/// The words of the pages in one language, from <c>web/src/texts</c>: the same file serves the page made here and its script.
+/// A missing word is an error at once, not a hole in a page.
+/// </summary>
+internal sealed class Texts
+{
+    private static readonly FrozenDictionary<string, Texts> _all =
+        new[] { "en", "fr", "es" }.ToFrozenDictionary(language => language, language => new Texts(language));
+
+    private readonly FrozenDictionary<string, string> _words;
+
+    private Texts(string language)
+    {
+        using var stream = typeof(Texts).Assembly.GetManifestResourceStream($"texts.{language}")
+            ?? throw new InvalidOperationException($"The program holds no texts in {language}");
+        Words = JsonSerializer.Deserialize<Dictionary<string, string>>(stream)!;
+        _words = Words.ToFrozenDictionary();
+    }
+
+    public IReadOnlyDictionary<string, string> Words { get; }
+
+    public string this[string name] => _words[name];
+
+    public static IEnumerable<string> Languages => _all.Keys;
+
+    public static Texts In(string language) => _all[language];
+
+    public static bool Has(string? language) => language is not null && _all.ContainsKey(language);
+
+    public string Fill(string name, params ReadOnlySpan<(string Hole, object Value)> values)
+    {
+        var text = this[name];
+        foreach (var (hole, value) in values)
+            text = text.Replace($"{{{hole}}}", string.Create(CultureInfo.InvariantCulture, $"{value}"), StringComparison.Ordinal);
+        return text;
+    }
+
+    /// <summary>An instant in words, in UTC: the server does not know where the reader is; the script does.</summary>
+    public string Date(DateTimeOffset instant)
+    {
+        var utc = instant.ToUniversalTime();
+        return Fill("date", ("day", utc.Day), ("month", this["months"].Split(' ')[utc.Month - 1]), ("year", utc.Year),
+            ("time", utc.ToString("HH':'mm", CultureInfo.InvariantCulture)));
+    }
+
+    /// <summary>Own words for an error code of the API, else the message that came with it.</summary>
+    public string Refusal(string code, string message) =>
+        _words.ContainsKey($"error.{code}") ? Fill($"error.{code}", ("message", message)) : message;
+}

@@ -1,0 +1,186 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Apertur.Server.Pages;
+
+/// <summary>
+/// The page behind an upload link. It is complete as it leaves the server: a form that works in any browser. The script in
+/// <c>web/src/upload</c> takes the same elements and adds the camera, progress and retries.
+/// </summary>
+internal static class UploadPage
+{
+    private static readonly Html _cameraIcon = Icon(
+        "M4 8h3l1.5-2.5h7L17 8h3a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V9a1 1 0 0 1 1-1z"
+        + "M12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z");
+
+    private static readonly Html _galleryIcon = Icon(
+        "M4 5h16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1z"
+        + "M3 16l5-5 4.5 4.5L15 13l6 5M16.5 10a1 1 0 1 0 0-2 1 1 0 0 0 0 2z");
+
+    /// <summary>The page with the status that fits it, for GET and for the answer to a form alike.</summary>
+    public static IResult Result(UploadPageModel model) => PageShell.Result(Render(model), model switch
+    {
+        { Status: UploadPageStatus.NotFound } => StatusCodes.Status404NotFound,
+        { Status: UploadPageStatus.Expired } => StatusCodes.Status410Gone,
+        { PasswordWrong: true } => StatusCodes.Status401Unauthorized,
+        { Results.Count: > 0 } when model.Results.All(result => result.Code is not null) =>
+            StatusCodes.Status422UnprocessableEntity,
+        _ => StatusCodes.Status200OK,
+    });
+
+    public static Html Render(UploadPageModel model)
+    {
+        var texts = Texts.In(model.Look.Language);
+        var body = model.Status == UploadPageStatus.Open ? OpenBody(model, texts) : ClosedBody(model, texts);
+        return PageShell.Document(model.Look, texts["title"], "src/upload/page.ts", $"<main>\n{body}\n</main>");
+    }
+
+    private static Html ClosedBody(UploadPageModel model, Texts texts)
+    {
+        var name = model.Status switch
+        {
+            UploadPageStatus.Completed => "completed",
+            UploadPageStatus.Expired => "expired",
+            UploadPageStatus.Full => "full",
+            _ => "notFound",
+        };
+        return $"""
+            <header>
+            {Project(model)}
+            <h1>{texts[name + "Title"]}</h1>
+            </header>
+            {Results(model, texts)}
+            {WithExpiry(model, texts, name + "Text")}
+            """;
+    }
+
+    /// <summary>A sentence that may name the time of expiry; the script says it again in the reader's own time.</summary>
+    private static Html WithExpiry(UploadPageModel model, Texts texts, string name)
+    {
+        if (model.ExpiresAt is not { } expiry) return $"<p>{texts[name]}</p>";
+        var instant = expiry.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
+        return $"""
+            <p id="until" data-text="{texts[name]}" data-instant="{instant}">{texts.Fill(name, ("date", texts.Date(expiry)))}</p>
+            """;
+    }
+
+    private static Html OpenBody(UploadPageModel model, Texts texts)
+    {
+        // Before the password, a page must not tell more than the API does.
+        var known = model.PasswordNeeded ? null : model;
+        var title = string.IsNullOrWhiteSpace(known?.Label) ? texts["title"] : known.Label;
+        return $"""
+            <header>
+            {Project(model)}
+            <h1 dir="auto">{title}</h1>
+            <p id="limits">{(known is null ? null : LimitsLine(known, texts))}</p>
+            {(model.ExpiresAt is null ? null : WithExpiry(model, texts, "openUntil"))}
+            </header>
+            {Results(model, texts)}
+            {Form(model, texts)}
+            <p id="summary" role="status"></p>
+            <ul id="photos" class="photos" aria-label="{texts["yourPhotos"]}" hidden></ul>
+            <p id="announcement" class="unseen" aria-live="polite"></p>
+            <button id="done" class="primary" type="button" hidden>{texts["done"]}</button>
+            <section id="thanks" hidden>
+            <h1 id="thanks-title" tabindex="-1">{texts["thanks"]}</h1>
+            <p id="thanks-text"></p>
+            <button id="more" type="button">{texts["addMore"]}</button>
+            </section>
+            <script id="page-data" type="application/json">{Data(model, known, texts)}</script>
+            """;
+    }
+
+    private static Html Form(UploadPageModel model, Texts texts)
+    {
+        // HEIF is HEIC to people, and some browsers know these files by their ending only.
+        var types = model.PasswordNeeded ? UploadPageModel.AllTypes : model.AcceptedTypes;
+        var accept = string.Join(',', types.Contains("image/heic") ? [.. types, "image/heif", ".heic", ".heif"] : types);
+        var error = model.PasswordWrong ? texts["passwordWrong"] : "";
+        var password = !model.PasswordNeeded ? Html.Empty : (Html)$"""
+            <div id="protected" class="field">
+            <label for="password">{texts["password"]}</label>
+            <input id="password" name="password" type="password" required maxlength="128" autocomplete="off"
+                aria-describedby="password-hint password-error">
+            <p id="password-error" class="bad" role="alert">{error}</p>
+            <p id="password-hint" class="hint">{texts["passwordHint"]}</p>
+            </div>
+            """;
+        return $"""
+            <form id="upload" method="post" enctype="multipart/form-data"
+                action="/u/{model.SessionId}{model.Look.Query}" autocomplete="off">
+            {password}
+            <div id="pick">
+            <label id="take" class="big" hidden>{_cameraIcon}<span>{texts["takePhoto"]}</span>
+            <input id="camera" type="file" accept="image/*" capture="environment"></label>
+            <label class="big">{_galleryIcon}<span>{texts["choosePhotos"]}</span>
+            <input id="gallery" type="file" name="file" multiple required accept="{accept}"></label>
+            <p id="drop-hint">{texts["dropHint"]}</p>
+            </div>
+            <button id="send" class="primary" type="submit">{texts["send"]}</button>
+            </form>
+            """;
+    }
+
+    private static Html Results(UploadPageModel model, Texts texts)
+    {
+        if (model.Results.Count == 0) return Html.Empty;
+        var rows = model.Results.Select(result => (Html)$"""
+            <li data-state="{(result.Code is null ? "sent" : "refused")}"><div class="text">
+            <bdi class="name">{result.FileName}</bdi><span class="state">{Outcome(result, texts)}</span></div></li>
+
+            """);
+        return $"<ul class=\"photos\" role=\"status\" aria-label=\"{texts["yourPhotos"]}\">\n{rows}</ul>";
+    }
+
+    private static string Outcome(UploadPageResult result, Texts texts) =>
+        result.Code is null ? texts["received"] : texts.Refusal(result.Code, result.Message ?? result.Code);
+
+    private static Html Project(UploadPageModel model) =>
+        string.IsNullOrWhiteSpace(model.ProjectName) ? Html.Empty : $"<p class=\"project\" dir=\"auto\">{model.ProjectName}</p>";
+
+    private static string LimitsLine(UploadPageModel model, Texts texts)
+    {
+        var left = Left(model);
+        List<string> parts =
+        [
+            texts.Fill(left == 1 ? "leftOne" : "leftOther", ("n", left)),
+            string.Join(", ", model.AcceptedTypes.Select(TypeName)),
+            texts.Fill("sizeEach", ("n", model.MaxImageSizeMb)),
+        ];
+        if (model.MaxImageDimension is { } side) parts.Add(texts.Fill("sideEach", ("n", side)));
+        return string.Join(" · ", parts);
+    }
+
+    private static int Left(UploadPageModel model) => Math.Max(0, model.MaxImages - model.ImagesCount);
+
+    private static string TypeName(string type) => type switch
+    {
+        "image/jpeg" => "JPEG",
+        "image/png" => "PNG",
+        "image/webp" => "WebP",
+        "image/heic" => "HEIC",
+        _ => type,
+    };
+
+    /// <summary>For the script. The serializer escapes the characters that could end a script element.</summary>
+    private static Html Data(UploadPageModel model, UploadPageModel? known, Texts texts) => Html.Raw(JsonSerializer.Serialize(
+        new
+        {
+            model.SessionId,
+            Limits = known is null ? null : new
+            {
+                Left = Left(known),
+                Types = known.AcceptedTypes,
+                MaxMegabytes = known.MaxImageSizeMb,
+                MaxSide = known.MaxImageDimension,
+            },
+            Texts = texts.Words,
+        },
+        JsonSerializerOptions.Web));
+
+    private static Html Icon(string path) => $"""
+        <svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linejoin="round" aria-hidden="true">
+        <path d="{path}"/></svg>
+        """;
+}

@@ -1,0 +1,101 @@
+using Apertur.Server.Http;
+using Apertur.Server.Sessions;
+using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Pages;
+
+/// <summary>The page behind an upload link: opening it, and sending its form from a browser without scripts.</summary>
+internal static class UploadPageApi
+{
+    public static async Task<IResult> Open(
+        string id, HttpRequest request, SessionGate gate, AperturDb db, CancellationToken cancellationToken)
+    {
+        var look = PageLook.Of(request);
+        if (await FindAsync(id, gate, cancellationToken) is not { } session)
+            return UploadPage.Result(new UploadPageModel { Status = UploadPageStatus.NotFound, Look = look });
+
+        await gate.NoteOpenedAsync(session, cancellationToken);
+        return UploadPage.Result(await DescribeAsync(session, gate, db, look, [], cancellationToken));
+    }
+
+    /// <summary>Takes every photo of the form; one that is refused does not keep the others out.</summary>
+    public static async Task<IResult> Send(
+        string id, HttpContext http, SessionGate gate, ImageIntake intake, UploadPace pace, AperturDb db, CancellationToken cancellationToken)
+    {
+        var look = PageLook.Of(http.Request);
+        if (await FindAsync(id, gate, cancellationToken) is not { } session)
+            return UploadPage.Result(new UploadPageModel { Status = UploadPageStatus.NotFound, Look = look });
+
+        var results = new List<UploadPageResult>();
+        if (gate.Refusal(session) is null)
+        {
+            using var deadline = pace.Begin(http, session, Math.Min(MultipartReader.MaxParts, session.MaxImages - session.ImagesCount));
+            await ReceiveAllAsync(http.Request, session, intake, results, deadline.Token);
+            session = await gate.FindAsync(id, cancellationToken);
+        }
+
+        return UploadPage.Result(await DescribeAsync(session, gate, db, look, results, cancellationToken));
+    }
+
+    private static async Task ReceiveAllAsync(
+        HttpRequest request, UploadSession session, ImageIntake intake, List<UploadPageResult> results, CancellationToken cancellationToken)
+    {
+        using var reader = new MultipartReader(request.BodyReader, request.ContentType);
+        while (await reader.NextAsync(cancellationToken) is { } part)
+        {
+            // A form that was sent without choosing a photo has an empty part without a name.
+            if (part.Name != "file" || string.IsNullOrEmpty(part.Filename))
+                continue;
+
+            try
+            {
+                await using var image = await intake.StageAsync(reader, part, session, cancellationToken);
+                var upload = await intake.ReceiveAsync(image, session, "gallery", cancellationToken);
+                results.Add(new UploadPageResult(upload.Filename));
+            }
+            catch (ApiErrorException exception)
+            {
+                results.Add(new UploadPageResult(part.Filename, exception.Error.Code, exception.Error.Message));
+            }
+        }
+    }
+
+    private static async Task<UploadSession?> FindAsync(string id, SessionGate gate, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await gate.FindAsync(id, cancellationToken);
+        }
+        catch (ApiErrorException exception) when (exception.Error == ApiErrors.NotFound)
+        {
+            return null;
+        }
+    }
+
+    private static async Task<UploadPageModel> DescribeAsync(
+        UploadSession session, SessionGate gate, AperturDb db, PageLook look, IReadOnlyList<UploadPageResult> results,
+        CancellationToken cancellationToken) => new()
+        {
+            SessionId = session.Id.ToString(),
+            Status = gate.Refusal(session)?.Code switch
+            {
+                null => UploadPageStatus.Open,
+                "SESSION_FULL" => UploadPageStatus.Full,
+                "SESSION_EXPIRED" => UploadPageStatus.Expired,
+                _ => UploadPageStatus.Completed,
+            },
+            Look = look,
+            ProjectName = await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => p.Name).SingleAsync(cancellationToken),
+            Label = session.Label,
+            AcceptedTypes = SessionLimits.AllowedTypes(session),
+            MaxImages = session.MaxImages,
+            ImagesCount = session.ImagesCount,
+            MaxImageSizeMb = session.MaxImageSizeMb,
+            MaxImageDimension = session.MaxImageDimension,
+            ExpiresAt = session.ExpiresAt,
+            PasswordNeeded = session.PasswordHash is not null,
+            Results = results,
+        };
+}

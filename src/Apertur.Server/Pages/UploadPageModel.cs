@@ -1,0 +1,58 @@
+namespace Apertur.Server.Pages;
+
+internal enum UploadPageStatus
+{
+    Open,
+    Completed,
+    Expired,
+    Full,
+    NotFound,
+}
+
+/// <summary>All that the upload page shows. Values that come from people are plain text here; the page encodes them.</summary>
+internal sealed record UploadPageModel
+{
+    /// <summary>What any session may accept.</summary>
+    public static readonly IReadOnlyList<string> AllTypes = ["image/jpeg", "image/png", "image/webp", "image/heic"];
+
+    /// <summary>As it stands in the address; null when there is no such session.</summary>
+    public string? SessionId { get; init; }
+
+    public required UploadPageStatus Status { get; init; }
+
+    public required PageLook Look { get; init; }
+
+    public string? ProjectName { get; init; }
+
+    public string? Label { get; init; }
+
+    /// <summary>Media types, as in session info.</summary>
+    public IReadOnlyList<string> AcceptedTypes { get; init; } = AllTypes;
+
+    /// <summary>Over the whole session.</summary>
+    public int MaxImages { get; init; }
+
+    public int ImagesCount { get; init; }
+
+    public int MaxImageSizeMb { get; init; }
+
+    /// <summary>Pixels of the longer side; null without limit.</summary>
+    public int? MaxImageDimension { get; init; }
+
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>The session has a password: label and limits are withheld until the script has verified it.</summary>
+    public bool PasswordNeeded { get; init; }
+
+    /// <summary>The form was sent without script and its password was missing or wrong.</summary>
+    public bool PasswordWrong { get; init; }
+
+    /// <summary>What became of each file of a form that was sent without script.</summary>
+    public IReadOnlyList<UploadPageResult> Results { get; init; } = [];
+}
+
+/// <summary>One file of the form. Without <paramref name="Code"/> it was received.</summary>
+/// <param name="FileName">As the browser sent it.</param>
+/// <param name="Code">The API's error code, such as <c>IMAGE_TOO_LARGE</c>.</param>
+/// <param name="Message">The API's message, shown for codes that the page has no words for.</param>
+internal sealed record UploadPageResult(string FileName, string? Code = null, string? Message = null);

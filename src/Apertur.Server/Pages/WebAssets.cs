@@ -1,0 +1,72 @@
+using System.Collections.Frozen;
+using System.Text.Json;
+using Microsoft.Net.Http.Headers;
+
+namespace Apertur.Server.Pages;
+
+/// <summary>
+/// Scripts and styles made from <c>web/</c>, in <c>wwwroot</c> beside the program. Their names hold a hash of their content, so
+/// browsers may keep them for ever; each also lies there compressed with Brotli.
+/// </summary>
+internal static class WebAssets
+{
+    private static readonly string _root = Path.Combine(AppContext.BaseDirectory, "wwwroot");
+
+    private static readonly Lazy<FrozenDictionary<string, Chunk>> _manifest = new(ReadManifest);
+
+    // Only names found here at start are ever opened: a request cannot reach another file.
+    private static readonly Lazy<FrozenDictionary<string, string>> _files = new(() =>
+        Directory.GetFiles(Path.Combine(_root, "assets")).Where(path => !path.EndsWith(".br", StringComparison.Ordinal))
+            .ToFrozenDictionary(path => Path.GetFileName(path)));
+
+    /// <summary>The elements that load an entry's script and styles.</summary>
+    /// <param name="entry">Its source, as Vite's manifest names it: <c>src/upload/page.ts</c>.</param>
+    public static Html Tags(string entry)
+    {
+        var chunk = _manifest.Value[entry];
+        var styles = StylesOf(chunk).Distinct().Select(file => (Html)$"<link rel=\"stylesheet\" href=\"/{file}\">");
+        return $"{styles}<script type=\"module\" src=\"/{chunk.File}\"></script>";
+    }
+
+    /// <summary>GET /assets/{name}</summary>
+    public static IResult Get(string name, HttpContext context)
+    {
+        if (!_files.Value.TryGetValue(name, out var path)) return Results.NotFound();
+        var headers = context.Response.Headers;
+        headers.CacheControl = "public, max-age=31536000, immutable";
+        headers.Vary = HeaderNames.AcceptEncoding;
+        headers.XContentTypeOptions = "nosniff";
+        if (context.Request.GetTypedHeaders().AcceptEncoding.Any(coding => coding.Value == "br" && coding.Quality is null or > 0)
+            && File.Exists(path + ".br"))
+        {
+            headers.ContentEncoding = "br";
+            path += ".br";
+        }
+
+        return Results.File(path, Path.GetExtension(name) switch
+        {
+            ".js" => "text/javascript; charset=utf-8",
+            ".css" => "text/css; charset=utf-8",
+            ".svg" => "image/svg+xml",
+            ".json" => "application/json",
+            _ => "application/octet-stream",
+        });
+    }
+
+    private static IEnumerable<string> StylesOf(Chunk chunk) =>
+        chunk.Imports.SelectMany(import => StylesOf(_manifest.Value[import])).Concat(chunk.Css);
+
+    private static FrozenDictionary<string, Chunk> ReadManifest()
+    {
+        using var stream = File.OpenRead(Path.Combine(_root, "manifest.json"));
+        return JsonSerializer.Deserialize<Dictionary<string, Chunk>>(stream, JsonSerializerOptions.Web)!.ToFrozenDictionary();
+    }
+
+    /// <summary>What Vite's manifest says of one source: https://vite.dev/guide/backend-integration</summary>
+    private sealed record Chunk(string File, string[]? Css, string[]? Imports)
+    {
+        public string[] Css { get; } = Css ?? [];
+
+        public string[] Imports { get; } = Imports ?? [];
+    }
+}

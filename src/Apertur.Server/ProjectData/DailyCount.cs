@@ -1,0 +1,64 @@
+using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.ProjectData;
+
+/// <summary>What happened in one project, environment and UTC day: lists and statistics add these up instead of counting rows.</summary>
+internal sealed class DailyCount
+{
+    public required Guid ProjectId { get; init; }
+    public required Env Env { get; init; }
+
+    /// <summary>Days since 1970-01-01, UTC. Things count on the day their row was created, so that removing them takes back the same.</summary>
+    public required int Day { get; init; }
+
+    public long Sessions { get; set; }
+    public long Images { get; set; }
+
+    /// <summary>Images with at least one delivery sent.</summary>
+    public long ImagesDelivered { get; set; }
+
+    /// <summary>Deliveries that arrived.</summary>
+    public long Sent { get; set; }
+
+    /// <summary>Deliveries that failed for good.</summary>
+    public long Failed { get; set; }
+
+    public static int DayOf(DateTimeOffset instant) => (int)(instant.ToUnixTimeSeconds() / 86400);
+}
+
+/// <summary>Collects changes to the counts during a transaction and writes each row once.</summary>
+internal sealed class DailyCountChanges
+{
+    private readonly SortedDictionary<(string Project, Env Env, int Day), DailyCount> _changes = [];
+
+    public DailyCount For(Guid projectId, Env env, DateTimeOffset createdAt)
+    {
+        var day = DailyCount.DayOf(createdAt);
+        var key = (projectId.ToString(), env, day);
+        if (!_changes.TryGetValue(key, out var change))
+            _changes[key] = change = new DailyCount { ProjectId = projectId, Env = env, Day = day };
+        return change;
+    }
+
+    /// <summary>Adds what was collected, in the order of the key: two transactions that write the same rows never wait for each other in a circle.</summary>
+    public async Task ApplyAsync(AperturDb db, CancellationToken cancellationToken)
+    {
+        foreach (var ((project, env, _), change) in _changes)
+        {
+            var word = env == Env.Live ? "live" : "test";
+            await db.Database.ExecuteSqlAsync(
+                $"""
+                INSERT INTO daily_counts (project_id, env, day, sessions, images, images_delivered, sent, failed)
+                VALUES ({project}, {word}, {change.Day}, {change.Sessions}, {change.Images}, {change.ImagesDelivered}, {change.Sent}, {change.Failed})
+                ON CONFLICT (project_id, env, day) DO UPDATE SET
+                  sessions = daily_counts.sessions + excluded.sessions,
+                  images = daily_counts.images + excluded.images,
+                  images_delivered = daily_counts.images_delivered + excluded.images_delivered,
+                  sent = daily_counts.sent + excluded.sent,
+                  failed = daily_counts.failed + excluded.failed
+                """,
+                cancellationToken);
+        }
+    }
+}

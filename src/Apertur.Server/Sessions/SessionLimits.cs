@@ -1,0 +1,50 @@
+using Apertur.Server.Contract;
+using Apertur.Server.Http;
+using Apertur.Server.Keys;
+using Apertur.Server.Uploads;
+
+namespace Apertur.Server.Sessions;
+
+/// <summary>What a session takes: the tightest of what its creator asked for, what the key allows and what the server allows.</summary>
+internal sealed record SessionLimits(int MaxImages, string[] AllowedMimeTypes, int? MaxImageDimension, int MaxImageSizeMb)
+{
+    private static readonly string[] _types = [ImageHeader.Jpeg, ImageHeader.Png, ImageHeader.WebP, ImageHeader.Heic];
+
+    /// <summary>The types a session takes, spelled out.</summary>
+    public static IReadOnlyList<string> AllowedTypes(UploadSession session) =>
+        session.AllowedMimeTypes.Length > 0 ? session.AllowedMimeTypes : _types;
+
+    /// <summary>Holds the wishes of a request against their ranges and the key's limits; what is wrong is added to <paramref name="errors"/>.</summary>
+    public static SessionLimits Of(CreateSessionRequest request, ApiKey? key, LimitSettings server, List<FieldError> errors) => new(
+        Math.Min(InRange("max_images", request.MaxImages, 1, server.MaxImagesPerSession, errors) ?? server.DefaultImagesPerSession,
+            key?.MaxImages ?? int.MaxValue),
+        Types(request.AllowedMimeTypes, key, errors),
+        Smaller(InRange("max_image_dimension", request.MaxImageDimension, 1, 100_000, errors), key?.MaxImageDimension),
+        InRange("max_image_size_mb", request.MaxImageSizeMb, 1, server.MaxImageSizeMb, errors) ?? server.DefaultImageSizeMb);
+
+    public static int? InRange(string field, int? value, int min, int max, List<FieldError> errors)
+    {
+        if (value < min || value > max)
+            errors.Add(new FieldError(field, $"{field} must be from {min} to {max}."));
+        return value;
+    }
+
+    private static string[] Types(IReadOnlyList<string>? asked, ApiKey? key, List<FieldError> errors)
+    {
+        var wanted = (asked ?? []).Select(type => type == "image/heif" ? ImageHeader.Heic : type).Distinct().ToArray();
+        if (wanted.Except(_types).Any())
+        {
+            errors.Add(new FieldError("allowed_mime_types", $"allowed_mime_types may hold {string.Join(", ", _types)}."));
+            return wanted;
+        }
+
+        if (key is null || key.AllowedMimeTypes.Length == 0)
+            return wanted;
+        var both = wanted.Length == 0 ? key.AllowedMimeTypes : [.. wanted.Intersect(key.AllowedMimeTypes)];
+        if (both.Length == 0)
+            errors.Add(new FieldError("allowed_mime_types", "None of allowed_mime_types is allowed for this API key."));
+        return both;
+    }
+
+    private static int? Smaller(int? a, int? b) => a is null ? b : b is null ? a : Math.Min(a.Value, b.Value);
+}

@@ -1,0 +1,69 @@
+namespace Apertur.Server.Sessions;
+
+/// <summary>A link that lets somebody send photos, and what it has received. Its id is the capability, so it is random.</summary>
+internal sealed class UploadSession
+{
+    public required Guid Id { get; init; }
+    public required Guid ProjectId { get; init; }
+    public required Guid? KeyId { get; init; }
+    public required Env Env { get; init; }
+    public string? Label { get; init; }
+    public string[]? Tags { get; init; }
+
+    /// <summary>A JSON object as its creator sent it.</summary>
+    public string? Metadata { get; init; }
+
+    public required Guid[] DestinationIds { get; init; }
+    public required int DestinationsCount { get; init; }
+    public required bool LongPolling { get; init; }
+    public required int MaxImages { get; set; }
+
+    /// <summary>Empty when every type is allowed.</summary>
+    public string[] AllowedMimeTypes { get; set; } = [];
+
+    /// <summary>Pixels of the longer side.</summary>
+    public int? MaxImageDimension { get; set; }
+
+    public required int MaxImageSizeMb { get; set; }
+    public string? PasswordHash { get; set; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public required DateTimeOffset ExpiresAt { get; set; }
+
+    /// <summary>When the page was first opened or the first image came.</summary>
+    public DateTimeOffset? OpenedAt { get; set; }
+
+    /// <summary>When a person closed it; null for sessions that are open, full or merely expired.</summary>
+    public DateTimeOffset? CompletedAt { get; set; }
+
+    /// <summary>Moves with every change of the session, its files and their deliveries; never goes back.</summary>
+    public required DateTimeOffset LastChanged { get; set; }
+
+    /// <summary>Index of the next image; withdrawn images do not give theirs back.</summary>
+    public int NextIndex { get; set; }
+
+    public int ImagesCount { get; set; }
+    public int ImagesDispatched { get; set; }
+    public int ImagesDelivered { get; set; }
+    public int ImagesFailed { get; set; }
+    public int DeliveriesOpen { get; set; }
+
+    /// <summary>The word that the session's own endpoints use.</summary>
+    public string Status(DateTimeOffset now) =>
+        CompletedAt is not null || ImagesCount >= MaxImages ? "completed"
+        : ExpiresAt <= now ? "expired"
+        : OpenedAt is null ? "pending"
+        : "active";
+
+    /// <summary>The word that session rows use: also <c>failed</c>, when it is over and nothing of it arrived anywhere.</summary>
+    public string RowStatus(DateTimeOffset now)
+    {
+        var status = Status(now);
+        return status is "completed" or "expired" && ImagesDispatched > 0 && ImagesDelivered == 0 && DeliveriesOpen == 0
+            ? "failed"
+            : status;
+    }
+
+    /// <summary>Notes a change. Milliseconds are kept apart so that a waiting client never misses the second of two.</summary>
+    public void Touch(DateTimeOffset now) =>
+        LastChanged = now > LastChanged ? now : LastChanged.AddMilliseconds(1);
+}

@@ -1,0 +1,103 @@
+using System.Reflection;
+
+namespace Apertur.Server;
+
+/// <summary>Every setting; meaning, unit and default of each stand in <c>apertur.defaults.json</c>, which is always loaded first.</summary>
+internal sealed class Settings
+{
+    public required ServerSettings Server { get; init; }
+    public required DatabaseSettings Database { get; init; }
+    public required OutboundSettings Outbound { get; init; }
+    public required LimitSettings Limits { get; init; }
+    public required DeliverySettings Delivery { get; init; }
+
+    /// <summary>The folder that holds images, keys and, with SQLite, the database. From the command line, never from a file.</summary>
+    public required string DataFolder { get; set; }
+
+    /// <summary>Defaults, then <c>apertur.json</c> in the data folder, then the environment, then <paramref name="overrides"/>.</summary>
+    /// <exception cref="InvalidOperationException">A value cannot be read or is out of range; the message names it.</exception>
+    public static Settings Load(string dataFolder, IEnumerable<KeyValuePair<string, string?>>? overrides = null)
+    {
+        using var defaults = Assembly.GetExecutingAssembly().GetManifestResourceStream("apertur.defaults.json")!;
+        var configuration = new ConfigurationBuilder()
+            .AddJsonStream(defaults)
+            .AddJsonFile(Path.Combine(Path.GetFullPath(dataFolder), "apertur.json"), optional: true)
+            .AddEnvironmentVariables("APERTUR__")
+            .AddInMemoryCollection(overrides)
+            .Build();
+        configuration["DataFolder"] = Path.GetFullPath(dataFolder);
+        var settings = configuration.Get<Settings>() ?? throw new InvalidOperationException("No settings could be read.");
+        settings.Check();
+        return settings;
+    }
+
+    private void Check()
+    {
+        Require(Limits.DefaultImagesPerSession >= 1 && Limits.DefaultImagesPerSession <= Limits.MaxImagesPerSession,
+            "Limits:DefaultImagesPerSession must be between 1 and Limits:MaxImagesPerSession.");
+        Require(Limits.DefaultImageSizeMb >= 1 && Limits.DefaultImageSizeMb <= Limits.MaxImageSizeMb,
+            "Limits:DefaultImageSizeMb must be between 1 and Limits:MaxImageSizeMb.");
+        Require(Limits.DefaultSessionHours >= 1 && Limits.DefaultSessionHours <= Limits.MaxSessionHours,
+            "Limits:DefaultSessionHours must be between 1 and Limits:MaxSessionHours.");
+        Require(Delivery.Lanes >= 1 && Delivery.LanesPerDestination >= 1, "Delivery:Lanes and LanesPerDestination must be at least 1.");
+        Require(Delivery.RetrySeconds.Split(',').All(text => int.TryParse(text, out var seconds) && seconds >= 0),
+            "Delivery:RetrySeconds must be whole seconds, separated by commas.");
+        Require(Database.Provider is not DatabaseProvider.PostgreSql || Database.ConnectionString.Length > 0,
+            "Database:ConnectionString is needed for PostgreSql.");
+        Require(Server.PublicUrl.Length == 0 || (Uri.TryCreate(Server.PublicUrl, UriKind.Absolute, out var url) && url.Scheme.StartsWith("http")),
+            "Server:PublicUrl must be an absolute http or https address.");
+    }
+
+    private static void Require(bool holds, string message)
+    {
+        if (!holds)
+            throw new InvalidOperationException(message);
+    }
+}
+
+internal sealed class ServerSettings
+{
+    public required string PublicUrl { get; init; }
+    public required string TrustedProxies { get; init; }
+}
+
+internal enum DatabaseProvider
+{
+    Sqlite,
+    PostgreSql,
+}
+
+internal sealed class DatabaseSettings
+{
+    public required DatabaseProvider Provider { get; init; }
+    public required string ConnectionString { get; init; }
+}
+
+internal sealed class OutboundSettings
+{
+    public required bool AllowPrivateNetworks { get; init; }
+}
+
+internal sealed class LimitSettings
+{
+    public required int DefaultImagesPerSession { get; init; }
+    public required int MaxImagesPerSession { get; init; }
+    public required int DefaultImageSizeMb { get; init; }
+    public required int MaxImageSizeMb { get; init; }
+    public required int DefaultSessionHours { get; init; }
+    public required int MaxSessionHours { get; init; }
+    public required int MinUploadBytesPerSecond { get; init; }
+    public required int MaxUploadMinutes { get; init; }
+}
+
+internal sealed class DeliverySettings
+{
+    public required int Lanes { get; init; }
+    public required int LanesPerDestination { get; init; }
+
+    /// <summary>As written: seconds, separated by commas.</summary>
+    public required string RetrySeconds { get; init; }
+
+    public required int AttemptMinutes { get; init; }
+    public required int StopSeconds { get; init; }
+}

@@ -1,0 +1,98 @@
+using System.Text;
+using System.Text.Json;
+using Apertur.Server.Accounts;
+using Apertur.Server.Deliveries;
+using Apertur.Server.Destinations;
+using Apertur.Server.Keys;
+using Apertur.Server.ProjectData;
+using Apertur.Server.Projects;
+using Apertur.Server.Sessions;
+using Apertur.Server.Uploads;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+
+namespace Apertur.Server.Storage;
+
+/// <summary>
+/// The database, SQLite or PostgreSQL. The schema is made by the scripts in <c>Storage/Schema</c>; this class only maps it: snake_case
+/// names, ids as text, instants as unix milliseconds, lists as JSON.
+/// </summary>
+internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext(options)
+{
+    public DbSet<User> Users => Set<User>();
+    public DbSet<Member> Members => Set<Member>();
+    public DbSet<Project> Projects => Set<Project>();
+    public DbSet<ApiKey> ApiKeys => Set<ApiKey>();
+    public DbSet<Destination> Destinations => Set<Destination>();
+    public DbSet<UploadSession> Sessions => Set<UploadSession>();
+    public DbSet<Upload> Uploads => Set<Upload>();
+    public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
+    public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
+
+    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
+    {
+        configurationBuilder.Properties<Guid>().HaveConversion<IdConverter>();
+        configurationBuilder.Properties<DateTimeOffset>().HaveConversion<InstantConverter>();
+        configurationBuilder.Properties<string[]>().HaveConversion<ListConverter<string>, ListComparer<string>>();
+        configurationBuilder.Properties<Guid[]>().HaveConversion<ListConverter<Guid>, ListComparer<Guid>>();
+        configurationBuilder.Properties<Env>().HaveConversion<WordConverter<Env>>();
+        configurationBuilder.Properties<Role>().HaveConversion<WordConverter<Role>>();
+        configurationBuilder.Properties<DeliveryState>().HaveConversion<WordConverter<DeliveryState>>();
+    }
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        modelBuilder.Entity<Member>().HasKey(member => new { member.ProjectId, member.UserId });
+        modelBuilder.Entity<DailyCount>().HasKey(count => new { count.ProjectId, count.Env, count.Day });
+        modelBuilder.Entity<DeliveryRow>().ToTable("deliveries");
+
+        // So that what refers to a new row is inserted after it. There are no navigations: a query says what it reads.
+        modelBuilder.Entity<Member>().HasOne<Project>().WithMany().HasForeignKey(member => member.ProjectId);
+        modelBuilder.Entity<Member>().HasOne<User>().WithMany().HasForeignKey(member => member.UserId);
+        modelBuilder.Entity<ApiKey>().HasOne<Project>().WithMany().HasForeignKey(key => key.ProjectId);
+        modelBuilder.Entity<DeliveryRow>().HasOne<Upload>().WithMany().HasForeignKey(delivery => delivery.UploadId);
+
+        foreach (var entity in modelBuilder.Model.GetEntityTypes())
+        {
+            entity.SetTableName(SnakeCase(entity.GetTableName()!));
+            foreach (var property in entity.GetProperties())
+            {
+                property.SetColumnName(SnakeCase(property.Name));
+                // Ids are made in code: nothing is left for the database to generate.
+                property.ValueGenerated = Microsoft.EntityFrameworkCore.Metadata.ValueGenerated.Never;
+            }
+        }
+    }
+
+    private static string SnakeCase(string name)
+    {
+        var snake = new StringBuilder(name.Length + 4);
+        foreach (var c in name)
+        {
+            if (char.IsUpper(c) && snake.Length > 0)
+                snake.Append('_');
+            snake.Append(char.ToLowerInvariant(c));
+        }
+
+        return snake.ToString();
+    }
+
+    private sealed class IdConverter() : ValueConverter<Guid, string>(id => id.ToString(), text => Guid.Parse(text));
+
+    private sealed class InstantConverter() : ValueConverter<DateTimeOffset, long>(
+        instant => instant.ToUnixTimeMilliseconds(), milliseconds => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds));
+
+    private sealed class WordConverter<TEnum>() : ValueConverter<TEnum, string>(
+        value => value.ToString().ToLowerInvariant(), text => Enum.Parse<TEnum>(text, true))
+        where TEnum : struct, Enum;
+
+    private sealed class ListConverter<T>() : ValueConverter<T[], string>(
+        list => JsonSerializer.Serialize(list, JsonSerializerOptions.Default),
+        json => JsonSerializer.Deserialize<T[]>(json, JsonSerializerOptions.Default)!);
+
+    private sealed class ListComparer<T>() : ValueComparer<T[]>(
+        (a, b) => (a ?? Array.Empty<T>()).SequenceEqual(b ?? Array.Empty<T>()),
+        list => list.Aggregate(0, (hash, item) => HashCode.Combine(hash, item)),
+        list => list.ToArray());
+}

@@ -1,0 +1,133 @@
+using System.Buffers.Binary;
+using System.Collections.Concurrent;
+using System.Globalization;
+
+namespace Apertur.Server.Storage;
+
+/// <summary>A stored image's bytes as the file system sees them.</summary>
+internal readonly record struct StoredBlob(Guid Id, long Length, DateTimeOffset WrittenAt);
+
+/// <summary>
+/// The bytes of images, one file each in a folder per day: <c>yyyy-MM-dd/id</c>, the UTC day of the id's own timestamp, so the id alone says
+/// where an image is. The database row is the truth: a file without one is the rest of an interrupted upload and may be swept.
+/// </summary>
+internal sealed class BlobStore : IDisposable
+{
+    private static readonly long _lastInstant = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
+    private readonly string _root;
+    private readonly long _reserve;
+    private readonly SyncThreads _threads = new();
+    private readonly ConcurrentDictionary<string, Lazy<SyncedDirectory>> _days = new();
+
+    /// <param name="root">The folder, made when missing. No other program may write to it.</param>
+    /// <param name="reserveBytes">Free space below which no new image is begun: room for the database to go on.</param>
+    public BlobStore(string root, long reserveBytes = 64 * 1024 * 1024)
+    {
+        _root = Path.GetFullPath(root);
+        _reserve = reserveBytes;
+        DurableFile.CreateDirectory(_root);
+    }
+
+    /// <summary>Begins an image, under its final name: until a row names it, nothing looks there.</summary>
+    /// <param name="id">A version 7 UUID that has no file yet.</param>
+    /// <exception cref="DiskFullException">Less than the reserve is free.</exception>
+    public BlobWriter Create(Guid id)
+    {
+        if (FreeBytes < _reserve)
+            throw new DiskFullException($"Less than {_reserve / (1024 * 1024)} MB are free on the disk that holds the images.");
+        var day = DayOf(id);
+        try
+        {
+            var directory = _days.GetOrAdd(day, Open).Value;
+            var path = Path.Combine(directory.Path, id.ToString());
+            var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read);
+            return new BlobWriter(id, path, file, directory, _threads);
+        }
+        catch (IOException failure)
+        {
+            // The folder could not be made, or somebody removed it: the next image tries to make it again.
+            _days.TryRemove(day, out _);
+            if (DurableFile.IsDiskFull(failure))
+                throw new DiskFullException("No room on disk for another file.", failure);
+            throw;
+        }
+    }
+
+    /// <summary>Opens an image's bytes: seekable, asynchronous, unbuffered. The caller disposes it.</summary>
+    /// <exception cref="IOException">There is no such file (<see cref="FileNotFoundException"/> or
+    /// <see cref="DirectoryNotFoundException"/>), or the disk failed.</exception>
+    public FileStream OpenRead(Guid id) =>
+        new(PathOf(id), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0,
+            FileOptions.Asynchronous | FileOptions.SequentialScan);
+
+    public bool Exists(Guid id) => File.Exists(PathOf(id));
+
+    /// <summary>Removes an image's bytes; streams that are open on them read on. Nothing happens when they are gone already.</summary>
+    public void Delete(Guid id)
+    {
+        try
+        {
+            File.Delete(PathOf(id));
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // No image of that day was ever stored here.
+        }
+    }
+
+    /// <summary>Every stored image, oldest day first, files of uploads in progress included: compare <see cref="StoredBlob.WrittenAt"/>.</summary>
+    public IEnumerable<StoredBlob> Enumerate()
+    {
+        foreach (var day in new DirectoryInfo(_root).EnumerateDirectories().OrderBy(day => day.Name, StringComparer.Ordinal))
+        {
+            foreach (var file in day.EnumerateFiles())
+            {
+                if (Guid.TryParseExact(file.Name, "D", out var id) && id.Version == 7 && DayOf(id) == day.Name && file.Exists)
+                    yield return new StoredBlob(id, file.Length, file.LastWriteTimeUtc);
+            }
+        }
+    }
+
+    /// <summary>Bytes that may still be written to the disk that holds the images.</summary>
+    public long FreeBytes => new DriveInfo(_root).AvailableFreeSpace;
+
+    /// <summary>Writes, syncs and removes a small file, as an upload would.</summary>
+    /// <exception cref="IOException">The store cannot take images now; <see cref="DiskFullException"/> when it lacks room.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written.</exception>
+    public Task CheckAsync(CancellationToken ct) => _threads.RunAsync(Check).WaitAsync(ct);
+
+    public void Dispose() => _threads.Dispose();
+
+    private void Check()
+    {
+        if (FreeBytes < _reserve)
+            throw new DiskFullException($"Less than {_reserve / (1024 * 1024)} MB are free on the disk that holds the images.");
+        var path = Path.Combine(_root, $"probe-{Guid.NewGuid()}");
+        using var probe = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.DeleteOnClose);
+        RandomAccess.Write(probe, "probe"u8, 0);
+        RandomAccess.FlushToDisk(probe);
+        DurableFile.SyncDirectory(_root);
+    }
+
+    // A lazy value: uploads that arrive while the day's folder is being made wait until its own name is on disk.
+    private Lazy<SyncedDirectory> Open(string day) => new(() =>
+    {
+        var path = Path.Combine(_root, day);
+        DurableFile.CreateDirectory(path);
+        return new SyncedDirectory(path);
+    });
+
+    private string PathOf(Guid id) => Path.Combine(_root, DayOf(id), id.ToString());
+
+    private static string DayOf(Guid id)
+    {
+        if (id.Version != 7)
+            throw new ArgumentException("Only version 7 ids carry the time that places them.", nameof(id));
+        Span<byte> bytes = stackalloc byte[16];
+        id.TryWriteBytes(bytes, bigEndian: true, out _);
+        // The first 48 bits are unix milliseconds (RFC 9562, 5.7).
+        var milliseconds = BinaryPrimitives.ReadInt64BigEndian(bytes) >>> 16;
+        return DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(milliseconds, _lastInstant)).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+    }
+}

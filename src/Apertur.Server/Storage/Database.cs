@@ -1,0 +1,131 @@
+using System.Data.Common;
+using System.Text.Json;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Npgsql;
+
+namespace Apertur.Server.Storage;
+
+/// <summary>Opens the database that the settings name, and holds what differs between the two.</summary>
+internal sealed class Database
+{
+    // SQLite has one writer at a time. Waiting here is first come, first served; waiting in SQLite polls.
+    private readonly SemaphoreSlim? _sqliteWriter;
+    private readonly IDbContextFactory<AperturDb> _factory;
+
+    public Database(Settings settings, IDbContextFactory<AperturDb> factory)
+    {
+        _factory = factory;
+        IsSqlite = settings.Database.Provider == DatabaseProvider.Sqlite;
+        _sqliteWriter = IsSqlite ? new SemaphoreSlim(1) : null;
+    }
+
+    public bool IsSqlite { get; }
+
+    public static void Configure(Settings settings, DbContextOptionsBuilder options)
+    {
+        if (settings.Database.Provider == DatabaseProvider.Sqlite)
+        {
+            var connectionString = new SqliteConnectionStringBuilder
+            {
+                DataSource = Path.Combine(settings.DataFolder, "apertur.db"),
+                ForeignKeys = true,
+                DefaultTimeout = 30,
+            };
+            options.UseSqlite(connectionString.ToString()).AddInterceptors(new SqlitePragmas());
+        }
+        else
+        {
+            options.UseNpgsql(settings.Database.ConnectionString);
+        }
+
+        options.ConfigureWarnings(warnings => warnings.Ignore(RelationalEventId.MultipleCollectionIncludeWarning));
+    }
+
+    public AperturDb Open() => _factory.CreateDbContext();
+
+    /// <summary>
+    /// Runs work in one transaction and commits it; when this returns the change is on disk. The work may be run again from the start
+    /// when PostgreSQL ends it for a serialisation failure or deadlock, so it must touch nothing but the database.
+    /// </summary>
+    public async Task<T> WriteAsync<T>(Func<AperturDb, Task<T>> work, CancellationToken cancellationToken)
+    {
+        if (_sqliteWriter is not null)
+            await _sqliteWriter.WaitAsync(cancellationToken);
+        try
+        {
+            for (var attempt = 1; ; attempt++)
+            {
+                try
+                {
+                    await using var db = Open();
+                    await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+                    var result = await work(db);
+                    await db.SaveChangesAsync(cancellationToken);
+                    await transaction.CommitAsync(cancellationToken);
+                    return result;
+                }
+                catch (Exception exception) when (attempt < 4 && IsDeadlock(exception))
+                {
+                }
+            }
+        }
+        finally
+        {
+            _sqliteWriter?.Release();
+        }
+    }
+
+    /// <inheritdoc cref="WriteAsync{T}"/>
+    public Task WriteAsync(Func<AperturDb, Task> work, CancellationToken cancellationToken) =>
+        WriteAsync(
+            async db =>
+            {
+                await work(db);
+                return 0;
+            },
+            cancellationToken);
+
+    /// <summary>
+    /// Reads rows and keeps others from changing them until the transaction ends, in the order of their ids so that two transactions never
+    /// wait for each other in a circle. SQLite's write transaction excludes everybody anyway.
+    /// </summary>
+    public IQueryable<T> Locked<T>(DbSet<T> set, IEnumerable<Guid> ids)
+        where T : class
+    {
+        var texts = ids.Distinct().Select(id => id.ToString()).Order(StringComparer.Ordinal).ToArray();
+        var rows = "SELECT * FROM " + set.EntityType.GetTableName();
+        var sql = IsSqlite
+            ? rows + " WHERE id IN (SELECT value FROM json_each({0}))"
+            : rows + " WHERE id = ANY({0}) ORDER BY id FOR UPDATE";
+        return set.FromSqlRaw(sql, IsSqlite ? JsonSerializer.Serialize(texts) : texts);
+    }
+
+    private static bool IsDeadlock(Exception exception) =>
+        (exception as PostgresException ?? exception.InnerException as PostgresException)?.SqlState
+            is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure;
+
+    /// <summary>What has to be said on every SQLite connection.</summary>
+    private sealed class SqlitePragmas : DbConnectionInterceptor
+    {
+        // FULL: a commit is on disk when it returns, in WAL mode too. The busy timeout spares the provider's own coarse polling.
+        private const string Pragmas = "PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;";
+
+        public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData) => Say(connection);
+
+        public override Task ConnectionOpenedAsync(
+            DbConnection connection, ConnectionEndEventData eventData, CancellationToken cancellationToken = default)
+        {
+            Say(connection);
+            return Task.CompletedTask;
+        }
+
+        private static void Say(DbConnection connection)
+        {
+            using var command = connection.CreateCommand();
+            command.CommandText = Pragmas;
+            command.ExecuteNonQuery();
+        }
+    }
+}

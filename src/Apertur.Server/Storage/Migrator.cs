@@ -1,0 +1,81 @@
+using System.Reflection;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Storage;
+
+/// <summary>Brings the schema up to date: runs the numbered scripts of <c>Storage/Schema</c> that have not run yet, each in a transaction.</summary>
+internal static class Migrator
+{
+    // Any constant does, as long as every node takes the same one.
+    private const long AdvisoryLock = 0x41505254;
+
+    /// <exception cref="InvalidOperationException">The database was made by a newer version, or does not keep what it is told.</exception>
+    public static async Task RunAsync(Database database, CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        if (database.IsSqlite)
+            await db.Database.ExecuteSqlRawAsync("PRAGMA journal_mode = WAL", cancellationToken);
+
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        if (!database.IsSqlite)
+            await db.Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock({AdvisoryLock})", cancellationToken);
+
+        await db.Database.ExecuteSqlRawAsync(
+            "CREATE TABLE IF NOT EXISTS schema_scripts (number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL)", cancellationToken);
+        var done = await db.Database.SqlQuery<int>($"SELECT number AS \"Value\" FROM schema_scripts").ToListAsync(cancellationToken);
+        var scripts = Scripts();
+        if (done.Except(scripts.Select(script => script.Number)).Any())
+            throw new InvalidOperationException("The database was made by a newer version of this program.");
+
+        foreach (var (number, name) in scripts.Where(script => !done.Contains(script.Number)))
+        {
+            await ExecuteScriptAsync(db, name, cancellationToken);
+            await db.Database.ExecuteSqlAsync($"INSERT INTO schema_scripts (number, name) VALUES ({number}, {name})", cancellationToken);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        await AssertDurableAsync(db, database, cancellationToken);
+    }
+
+    private static List<(int Number, string Name)> Scripts() =>
+        [.. Assembly.GetExecutingAssembly().GetManifestResourceNames()
+            .Where(name => name.Length > 4 && name[..4].All(char.IsAsciiDigit))
+            .Order(StringComparer.Ordinal)
+            .Select(name => (int.Parse(name[..4], System.Globalization.CultureInfo.InvariantCulture), name))];
+
+    private static async Task ExecuteScriptAsync(AperturDb db, string name, CancellationToken cancellationToken)
+    {
+        await using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)!;
+        using var reader = new StreamReader(stream);
+        var connection = db.Database.GetDbConnection();
+        await using var command = connection.CreateCommand();
+        command.Transaction = Microsoft.EntityFrameworkCore.Storage.DbContextTransactionExtensions.GetDbTransaction(db.Database.CurrentTransaction!);
+        command.CommandText = await reader.ReadToEndAsync(cancellationToken);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>A 201 promises that the rows are on disk, so the server does not start on a database that would not put them there.</summary>
+    private static async Task AssertDurableAsync(AperturDb db, Database database, CancellationToken cancellationToken)
+    {
+        if (!database.IsSqlite)
+            return;
+
+        await db.Database.OpenConnectionAsync(cancellationToken);
+        var mode = await PragmaAsync(db, "journal_mode", cancellationToken);
+        var synchronous = await PragmaAsync(db, "synchronous", cancellationToken);
+        await db.Database.CloseConnectionAsync();
+        if (mode != "wal" || synchronous != "2")
+        {
+            throw new InvalidOperationException(
+                $"SQLite does not accept write-ahead logging with full synchronisation here (journal_mode {mode}, synchronous {synchronous}). " +
+                "The data folder must be on a local disk.");
+        }
+    }
+
+    private static async Task<string?> PragmaAsync(AperturDb db, string pragma, CancellationToken cancellationToken)
+    {
+        await using var command = db.Database.GetDbConnection().CreateCommand();
+        command.CommandText = "PRAGMA " + pragma;
+        return (await command.ExecuteScalarAsync(cancellationToken))?.ToString();
+    }
+}

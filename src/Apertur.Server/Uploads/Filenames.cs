@@ -1,0 +1,51 @@
+using System.Globalization;
+using System.Text;
+
+namespace Apertur.Server.Uploads;
+
+/// <summary>Names of images as people may see them.</summary>
+internal static class Filenames
+{
+    private const int MaxLength = 200;
+
+    /// <summary>
+    /// A name that is safe to show, to log and to put into a header: the last segment of what was sent, without control, format and
+    /// bidirectional characters, at most 200 characters long, with the ending that the bytes deserve when it has none.
+    /// </summary>
+    public static string Sanitise(string? sent, string mimeType)
+    {
+        var name = new StringBuilder();
+        foreach (var rune in (sent ?? "").EnumerateRunes())
+        {
+            if (rune.Value is '/' or '\\')
+                name.Clear();
+            else if (rune != Rune.ReplacementChar && Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format
+                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse))
+                name.Append(rune.ToString());
+        }
+
+        var text = name.ToString().Trim(' ', '.');
+        var extension = Path.GetExtension(text);
+        if (extension.Length is 0 or > 12)
+            extension = "." + Extension(mimeType);
+        else
+            text = text[..^extension.Length];
+        if (text.Length == 0)
+            text = "photo";
+        return Shorten(text, MaxLength - extension.Length) + extension;
+    }
+
+    /// <summary>The usual ending for a type, without the dot.</summary>
+    public static string Extension(string mimeType) => mimeType switch
+    {
+        ImageHeader.Jpeg => "jpg",
+        _ => mimeType["image/".Length..],
+    };
+
+    private static string Shorten(string text, int length)
+    {
+        if (text.Length <= length)
+            return text;
+        return text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
+    }
+}

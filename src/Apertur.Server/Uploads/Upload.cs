@@ -1,0 +1,42 @@
+namespace Apertur.Server.Uploads;
+
+/// <summary>One image that was received. Its bytes stand in the blob store under the same id.</summary>
+internal sealed class Upload
+{
+    public required Guid Id { get; init; }
+    public required Guid SessionId { get; init; }
+    public required Guid ProjectId { get; init; }
+    public required Env Env { get; init; }
+
+    /// <summary>Position in its session, from 0.</summary>
+    public int ImageIndex { get; set; }
+
+    public required string Filename { get; init; }
+    public required long SizeBytes { get; init; }
+    public required string MimeType { get; init; }
+    public required string Source { get; init; }
+
+    /// <summary>64 lower-case hex characters.</summary>
+    public required string Sha256 { get; init; }
+
+    public int? Width { get; init; }
+    public int? Height { get; init; }
+    public required bool IsEncrypted { get; init; }
+
+    /// <summary>The type of each destination it goes to, sorted.</summary>
+    public string[] DestinationTypes { get; set; } = [];
+
+    public int DestinationsTotal { get; set; }
+    public int DestinationsDelivered { get; set; }
+    public int DestinationsFailed { get; set; }
+    public DateTimeOffset? AcknowledgedAt { get; set; }
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>What became of it, over all destinations.</summary>
+    public string Status =>
+        DestinationsTotal == 0 ? "stored_only"
+        : DestinationsDelivered + DestinationsFailed < DestinationsTotal ? "pending"
+        : DestinationsFailed == 0 ? "delivered"
+        : DestinationsDelivered == 0 ? "failed"
+        : "partial";
+}

@@ -1,0 +1,100 @@
+using Apertur.Server.Auth;
+using Apertur.Server.Contract;
+using Apertur.Server.Http;
+using Apertur.Server.Sessions;
+using Apertur.Server.Storage;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Net.Http.Headers;
+
+namespace Apertur.Server.Uploads;
+
+/// <summary>Images in, and their bytes out again.</summary>
+internal static class UploadApi
+{
+    /// <summary>Takes one photo, as multipart/form-data with the parts <c>file</c> and, before or after it, <c>source</c>.</summary>
+    public static async Task<Created<UploadResponse>> Create(
+        string id, HttpContext http, SessionGate gate, ImageIntake intake, UploadPace pace, CancellationToken cancellationToken)
+    {
+        var session = await gate.OpenForUploadAsync(id, cancellationToken);
+        using var deadline = pace.Begin(http, session);
+        using var reader = new MultipartReader(http.Request.BodyReader, http.Request.ContentType);
+
+        StagedImage? image = null;
+        string? source = null;
+        try
+        {
+            while (await reader.NextAsync(deadline.Token) is { } part)
+            {
+                if (part.Name == "source")
+                    source = Sources.Check(await reader.ReadTextAsync(deadline.Token));
+                else if (part.Name != "file")
+                    continue;
+                else if (image is not null)
+                    throw ApiErrors.Validation("file", "Send one photo at a time: there is more than one 'file' part.").ToException();
+                else
+                    image = await intake.StageAsync(reader, part, session, deadline.Token);
+            }
+
+            if (image is null)
+                throw ApiErrors.Validation("file", "The photo is missing: send it as the part 'file'.").ToException();
+
+            var upload = await intake.ReceiveAsync(image, session, source ?? Sources.Default, deadline.Token);
+            return TypedResults.Created($"/api/v1/uploads/{upload.Id}/download", new UploadResponse
+            {
+                Id = upload.Id,
+                Filename = upload.Filename,
+                SizeBytes = upload.SizeBytes,
+                Destinations = upload.DestinationsTotal,
+                LongPolling = session.LongPolling,
+                Sha256 = upload.Sha256,
+                MimeType = upload.MimeType,
+                Width = upload.Width,
+                Height = upload.Height,
+            });
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw ApiErrors.RequestTimeout.ToException();
+        }
+        finally
+        {
+            if (image is not null)
+                await image.DisposeAsync();
+        }
+    }
+
+    /// <summary>The bytes of an image, for whoever may see it.</summary>
+    public static async Task<IResult> Download(string id, Caller caller, AperturDb db, BlobStore blobs, CancellationToken cancellationToken)
+    {
+        var uploadId = Ids.Parse(id);
+        var upload = await caller.See(db.Uploads.AsNoTracking()).SingleOrDefaultAsync(u => u.Id == uploadId, cancellationToken);
+        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, blobs);
+    }
+
+    /// <summary>The bytes of an image, for whoever holds a link that <see cref="DownloadLinks"/> signed.</summary>
+    public static async Task<IResult> SignedDownload(
+        string id, HttpRequest request, DownloadLinks links, AperturDb db, BlobStore blobs, CancellationToken cancellationToken)
+    {
+        var uploadId = Ids.Parse(id);
+        if (!links.Allows(uploadId, request.Query["expires"], request.Query["signature"]))
+            return ApiErrors.NotFound;
+        var upload = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(u => u.Id == uploadId, cancellationToken);
+        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, blobs);
+    }
+
+    /// <summary>Streams an image as an attachment, with ranges, under its own type and never as a page.</summary>
+    private sealed class ImageBytes(Upload upload, BlobStore blobs) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            httpContext.Response.Headers.XContentTypeOptions = "nosniff";
+            httpContext.Response.Headers.CacheControl = "private, no-store";
+            httpContext.Response.Headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
+            return TypedResults.Stream(
+                    blobs.OpenRead(upload.Id), upload.MimeType, upload.Filename, upload.CreatedAt,
+                    new EntityTagHeaderValue($"\"{upload.Sha256}\""), enableRangeProcessing: true)
+                .ExecuteAsync(httpContext);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+using Apertur.Server.Http;
+using Apertur.Server.Sessions;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+
+namespace Apertur.Server.Uploads;
+
+/// <summary>Bounds what one upload may cost: its size by what it announces, its speed, and its time.</summary>
+internal sealed class UploadPace(Settings settings, TimeProvider clock)
+{
+    private static readonly TimeSpan _grace = TimeSpan.FromSeconds(30);
+
+    // Room for the other parts and the headers of the form.
+    private const long FormBytes = 1024 * 1024;
+
+    /// <summary>Sets the bounds on a request whose body has not been read yet. The token ends when the time is up, or with the request.</summary>
+    /// <exception cref="ApiErrorException">413 when the request announces more than the session takes.</exception>
+    public CancellationTokenSource Begin(HttpContext http, UploadSession session, int images = 1)
+    {
+        var most = (session.MaxImageSizeMb * 1024L * 1024 * images) + FormBytes;
+        if (http.Request.ContentLength > most)
+            throw ApiErrors.ImageTooLarge(session.MaxImageSizeMb).ToException();
+
+        http.Features.Get<IHttpMaxRequestBodySizeFeature>()!.MaxRequestBodySize = most;
+        if (http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+            rate.MinDataRate = new MinDataRate(settings.Limits.MinUploadBytesPerSecond, _grace);
+
+        var deadline = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        // A linked source has no constructor with a clock; its timer is started through one that has.
+        var timer = clock.CreateTimer(
+            state => ((CancellationTokenSource)state!).Cancel(), deadline, TimeSpan.FromMinutes(settings.Limits.MaxUploadMinutes), Timeout.InfiniteTimeSpan);
+        http.Response.RegisterForDispose(timer);
+        return deadline;
+    }
+}

@@ -1,0 +1,62 @@
+using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Work;
+
+/// <summary>Tidies up in the background: files of uploads that were interrupted and so have no row.</summary>
+internal sealed partial class Sweeps(Database database, BlobStore blobs, TimeProvider clock, ILogger<Sweeps> log) : BackgroundService
+{
+    // Longer than any upload may take, so that no file of one in progress is taken for a leftover.
+    private static readonly TimeSpan _safeAge = TimeSpan.FromHours(24);
+    private static readonly TimeSpan _every = TimeSpan.FromHours(1);
+    private const int BatchSize = 500;
+
+    /// <returns>How many leftover files were removed.</returns>
+    public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
+    {
+        var before = clock.GetUtcNow() - _safeAge;
+        var removed = 0;
+        foreach (var batch in blobs.Enumerate().Where(blob => blob.WrittenAt < before).Chunk(BatchSize))
+        {
+            var ids = batch.Select(blob => blob.Id).ToList();
+            await using var db = database.Open();
+            var known = await db.Uploads.Where(upload => ids.Contains(upload.Id)).Select(upload => upload.Id).ToListAsync(cancellationToken);
+            foreach (var id in ids.Except(known))
+            {
+                blobs.Delete(id);
+                removed++;
+            }
+        }
+
+        if (removed > 0)
+            LogRemoved(removed);
+        return removed;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(_every, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                if (!stoppingToken.IsCancellationRequested)
+                    await RunOnceAsync(stoppingToken);
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogFailure(exception);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    [LoggerMessage(EventName = "sweep.removed", Level = LogLevel.Information, Message = "sweep.removed {Files} files of interrupted uploads")]
+    private partial void LogRemoved(int files);
+
+    [LoggerMessage(EventName = "sweep.failed", Level = LogLevel.Error, Message = "The sweep failed; it is tried again in an hour")]
+    private partial void LogFailure(Exception exception);
+}

@@ -1,0 +1,82 @@
+using System.Net;
+using System.Text.RegularExpressions;
+using Apertur.Destinations;
+using Apertur.Server.Pages;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Apertur.Tests.Pages;
+
+/// <summary>The files that a page names are there, small, and kept by browsers.</summary>
+public sealed partial class WebAssetsTests : IAsyncLifetime
+{
+    private readonly OutboundHttp _outbound = new(allowPrivateNetworks: true);
+    private WebApplication _app = null!;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        builder.Services.AddRoutingCore();
+        _app = builder.Build();
+        _app.UseRouting();
+        _app.MapGet("/assets/{name}", (string name, HttpContext context) => WebAssets.Get(name, context));
+        await _app.StartAsync(Cancel);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.DisposeAsync();
+        _outbound.Dispose();
+    }
+
+    [Theory]
+    [InlineData("src/upload/page.ts")]
+    [InlineData("src/inbox/page.ts")]
+    public async Task Everything_a_page_loads_is_served_compressed_and_may_be_kept(string entry)
+    {
+        var names = Address().Matches(WebAssets.Tags(entry).ToString()).Select(match => match.Value).ToList();
+        Assert.Contains(names, name => name.EndsWith(".js", StringComparison.Ordinal));
+        Assert.Contains(names, name => name.EndsWith(".css", StringComparison.Ordinal));
+        long transferred = 0;
+        foreach (var name in names)
+        {
+            using var plain = await GetAsync(name, "gzip");
+            using var compressed = await GetAsync(name, "gzip, br");
+
+            Assert.Equal(HttpStatusCode.OK, compressed.StatusCode);
+            Assert.Equal("public, max-age=31536000, immutable", compressed.Headers.GetValues("Cache-Control").Single());
+            Assert.Equal("br", compressed.Content.Headers.ContentEncoding.Single());
+            Assert.Empty(plain.Content.Headers.ContentEncoding);
+            Assert.True(compressed.Content.Headers.ContentLength < plain.Content.Headers.ContentLength);
+            transferred += compressed.Content.Headers.ContentLength!.Value;
+        }
+
+        Assert.InRange(transferred, 1, 20_000);
+    }
+
+    [Theory]
+    [InlineData("nothing.js")]
+    [InlineData("..%2Fmanifest.json")]
+    [InlineData("manifest.json")]
+    public async Task Other_files_are_out_of_reach(string name)
+    {
+        using var response = await GetAsync($"/assets/{name}", "br");
+
+        Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
+    }
+
+    private async Task<HttpResponseMessage> GetAsync(string address, string acceptEncoding)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, _app.Urls.First() + address);
+        request.Headers.AcceptEncoding.ParseAdd(acceptEncoding);
+        return await _outbound.SendAsync(request, Cancel);
+    }
+
+    [GeneratedRegex("/assets/[^\"]+")]
+    private static partial Regex Address();
+}

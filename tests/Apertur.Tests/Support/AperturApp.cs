@@ -1,0 +1,136 @@
+using Apertur.Destinations;
+using Apertur.Server;
+using Apertur.Server.Commands;
+using Apertur.Server.Work;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Apertur.Tests.Support;
+
+/// <summary>
+/// The whole server: real Kestrel on a free loopback port, a real database, a data folder of its own, an owner with a project and keys.
+/// Only its clock is the test's, and it may deliver to loopback addresses.
+/// </summary>
+/// <example><code>
+/// await using var app = await AperturApp.StartAsync(database);
+/// var session = await app.Client.CreateSessionAsync();
+/// await app.Client.UploadAsync(session, Photos.Jpeg());
+/// </code></example>
+internal sealed class AperturApp : IAsyncDisposable
+{
+    private readonly TempFolder _data = new();
+    private readonly OutboundHttp _http = new(allowPrivateNetworks: true);
+    private readonly Dictionary<string, string?> _settings = new() { ["Outbound:AllowPrivateNetworks"] = "true" };
+    private readonly Action<IServiceCollection>? _configure;
+    private TestDatabase? _postgreSql;
+    private WebApplication? _server;
+    private Installation? _installation;
+
+    private AperturApp(Action<IServiceCollection>? configure) => _configure = configure;
+
+    /// <summary>Stands still; see <see cref="PassAsync"/>.</summary>
+    public TestClock Clock { get; } = new();
+
+    public TestLog Log { get; } = new();
+
+    /// <summary>Where images, keys and, with SQLite, the database are.</summary>
+    public string DataFolder => _data.Path;
+
+    /// <summary>Where it listens, without a slash at the end; another port after <see cref="RestartAsync"/>.</summary>
+    public string Url => Running.Urls.Single();
+
+    public string LiveKey => Installed.LiveKey;
+
+    public string TestKey => Installed.TestKey;
+
+    public Guid ProjectId => Installed.Project.Id;
+
+    /// <summary>Calls this server as the owner's live key.</summary>
+    public AperturClient Client => ClientOf(LiveKey);
+
+    public IServiceProvider Services => Running.Services;
+
+    private WebApplication Running => _server ?? throw new InvalidOperationException("The server is stopped.");
+
+    private Installation Installed => _installation ?? throw new InvalidOperationException("The server was never started.");
+
+    /// <param name="database">Where rows are kept.</param>
+    /// <param name="settings">Settings as <c>Section:Key</c>, over the defaults.</param>
+    /// <param name="configure">Other services, for what cannot be had for real.</param>
+    public static async Task<AperturApp> StartAsync(
+        DatabaseKind database, IReadOnlyDictionary<string, string?>? settings = null, Action<IServiceCollection>? configure = null)
+    {
+        var app = new AperturApp(configure);
+        foreach (var (name, value) in settings ?? new Dictionary<string, string?>())
+            app._settings[name] = value;
+        try
+        {
+            if (database == DatabaseKind.PostgreSql)
+            {
+                app._postgreSql = await TestDatabase.CreateAsync(database);
+                app._settings["Database:Provider"] = nameof(DatabaseProvider.PostgreSql);
+                app._settings["Database:ConnectionString"] = app._postgreSql.ConnectionString;
+            }
+
+            await app.StartServerAsync();
+            return app;
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Calls this server with that key, or with none.</summary>
+    public AperturClient ClientOf(string? key) => new(_http, Url, ProjectId, key);
+
+    /// <summary>Stops as on SIGTERM, and starts again on the same data.</summary>
+    public async Task RestartAsync()
+    {
+        await StopServerAsync();
+        await StartServerAsync();
+    }
+
+    /// <summary>
+    /// Lets time pass for the server, after the deliveries that are under way have ended, and has it look at once for what has become due.
+    /// </summary>
+    public async Task PassAsync(TimeSpan time)
+    {
+        await Eventually.Arrives(Services.GetRequiredService<Pump>().DrainAsync());
+        Clock.Advance(time);
+        Services.GetRequiredService<Signal>().Give();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopServerAsync();
+        _http.Dispose();
+        if (_postgreSql is not null)
+            await _postgreSql.DisposeAsync();
+        _data.Dispose();
+    }
+
+    private async Task StartServerAsync()
+    {
+        _server = AperturServer.Build(Settings.Load(_data.Path, _settings), ["http://127.0.0.1:0"], services =>
+        {
+            services.AddSingleton<TimeProvider>(Clock);
+            services.AddLogging(logging => logging.ClearProviders().AddProvider(Log));
+            _configure?.Invoke(services);
+        });
+        _installation ??= await Installation.CreateAsync(
+            _server.Services, "owner@example.com", "correct horse", "Claims", TestContext.Current.CancellationToken);
+        await _server.StartAsync(TestContext.Current.CancellationToken);
+    }
+
+    private async Task StopServerAsync()
+    {
+        if (_server is not { } server)
+            return;
+        _server = null;
+        await server.StopAsync(CancellationToken.None);
+        await server.DisposeAsync();
+    }
+}

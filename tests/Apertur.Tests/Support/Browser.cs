@@ -1,0 +1,52 @@
+using Microsoft.Playwright;
+
+namespace Apertur.Tests.Support;
+
+/// <summary>The system's Chromium. Starting it takes a second, so a class of browser tests shares one; each test opens a page of its own.</summary>
+internal sealed class Browser : IAsyncDisposable
+{
+    /// <summary>A phone's screen, touch and user agent, as Playwright knows it.</summary>
+    public const string Phone = "iPhone 13";
+
+    // It must not call home; the fake camera shows a moving pattern and is allowed without asking.
+    private static readonly string[] _arguments =
+    [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+    ];
+
+    private readonly IPlaywright _playwright;
+    private readonly IBrowser _browser;
+
+    private Browser(IPlaywright playwright, IBrowser browser)
+    {
+        (_playwright, _browser) = (playwright, browser);
+    }
+
+    public static async Task<Browser> StartAsync()
+    {
+        var executable = Components.Chromium;
+        var playwright = await Playwright.CreateAsync();
+        return new(playwright, await playwright.Chromium.LaunchAsync(new() { ExecutablePath = executable, Args = _arguments }));
+    }
+
+    /// <summary>A page in a session of its own, loaded.</summary>
+    /// <param name="url">What to load.</param>
+    /// <param name="device">Such as <see cref="Phone"/>; an ordinary desktop window when null.</param>
+    /// <param name="javaScript">False: as for people who switched scripts off.</param>
+    public async Task<IPage> OpenAsync(string url, string? device = null, bool javaScript = true)
+    {
+        var options = device is null ? new BrowserNewContextOptions() : _playwright.Devices[device];
+        options.JavaScriptEnabled = javaScript;
+        var context = await _browser.NewContextAsync(options);
+        var page = await context.NewPageAsync();
+        await page.GotoAsync(url);
+        return page;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _browser.DisposeAsync();
+        _playwright.Dispose();
+    }
+}

@@ -1,0 +1,36 @@
+namespace Apertur.Tests.Support;
+
+/// <summary>
+/// The real programs that tests talk to; <c>./test</c> starts them and hands over where they are. One that is missing skips the test on a
+/// laptop and fails it where <c>CI=true</c>: there nothing may go unnoticed.
+/// </summary>
+internal static class Components
+{
+    /// <summary>Npgsql connection string to the database <c>postgres</c>, as superuser.</summary>
+    public static string PostgreSql => Handed("APERTUR_TEST_POSTGRES", "PostgreSQL");
+
+    /// <summary>Address of an S3 service that verifies signatures; a bucket in it is a <see cref="Destinations.Bucket"/>.</summary>
+    public static string S3Endpoint => Handed("APERTUR_TEST_S3_ENDPOINT", "OpenStack Swift");
+
+    /// <summary>Path of the browser's executable.</summary>
+    public static string Chromium => Handed("APERTUR_TEST_CHROMIUM", "Chromium");
+
+    /// <summary>Full path of a program on the PATH.</summary>
+    public static string Program(string name) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+            .Select(folder => Path.Combine(folder, name))
+            .FirstOrDefault(File.Exists)
+        ?? throw Missing(name);
+
+    private static string Handed(string variable, string name) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : throw Missing(name);
+
+    private static InvalidOperationException Missing(string name)
+    {
+        var reason = $"{name} is not here; ./test installs and starts it.";
+        if (Environment.GetEnvironmentVariable("CI") == "true")
+            Assert.Fail(reason);
+        Assert.Skip(reason);
+        return new InvalidOperationException(reason);
+    }
+}

@@ -1,0 +1,199 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
+using System.Text;
+using Apertur.Server.Uploads;
+using Microsoft.Win32.SafeHandles;
+
+namespace Apertur.Tests.Uploads;
+
+public sealed class ImageHeaderTests : IDisposable
+{
+    private readonly SafeFileHandle _file = File.OpenHandle(
+        Path.Combine(Path.GetTempPath(), $"apertur-header-{Guid.NewGuid()}"),
+        FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
+
+    public void Dispose() => _file.Dispose();
+
+    private static byte[] Photo(string name) => File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Photos", name));
+
+    private ImageSize? SizeOf(byte[] bytes, string type)
+    {
+        RandomAccess.SetLength(_file, bytes.Length);
+        RandomAccess.Write(_file, bytes, 0);
+        return ImageHeader.SizeOf(_file, bytes.Length, type);
+    }
+
+    [Theory]
+    [InlineData("plain.jpg", "image/jpeg", 33, 21)]
+    [InlineData("progressive.jpg", "image/jpeg", 31, 17)]
+    [InlineData("portrait.jpg", "image/jpeg", 40, 64)]
+    [InlineData("plain.png", "image/png", 48, 30)]
+    [InlineData("lossy.webp", "image/webp", 50, 34)]
+    [InlineData("lossless.webp", "image/webp", 50, 34)]
+    [InlineData("extended.webp", "image/webp", 50, 34)]
+    [InlineData("plain.heic", "image/heic", 70, 45)]
+    [InlineData("portrait.heic", "image/heic", 64, 40)]
+    public void Type_and_displayed_size_come_from_the_bytes(string photo, string type, int width, int height)
+    {
+        var bytes = Photo(photo);
+        Assert.Equal(type, ImageHeader.TypeOf(bytes.AsSpan(0, Math.Min(bytes.Length, ImageHeader.SniffLength))));
+        Assert.Equal(new ImageSize(width, height), SizeOf(bytes, type));
+    }
+
+    [Theory]
+    [InlineData("heic", "mif1heic", "image/heic")]
+    [InlineData("mif1", "mif1heic", "image/heic")]
+    [InlineData("mif1", "", "image/heic")]
+    [InlineData("msf1", "hevc", "image/heic")]
+    [InlineData("heix", "", "image/heic")]
+    [InlineData("hevc", "", "image/heic")]
+    [InlineData("avif", "mif1miaf", null)]
+    [InlineData("mif1", "miafavif", null)]
+    [InlineData("avis", "msf1", null)]
+    [InlineData("isom", "mp42", null)]
+    [InlineData("qt  ", "", null)]
+    public void File_type_brands_tell_heic_from_its_relatives(string major, string compatible, string? type) =>
+        Assert.Equal(type, ImageHeader.TypeOf(Box("ftyp", [.. Ascii(major), 0, 0, 0, 0, .. Ascii(compatible)])));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("GIF89a........")]
+    [InlineData("%PDF-1.7")]
+    [InlineData("<svg xmlns=\"http://www.w3.org/2000/svg\"/>")]
+    [InlineData("RIFF\0\0\0\0WAVEfmt ")]
+    [InlineData("BM............")]
+    [InlineData("\0\0\0\u0018ftyp")]
+    public void Anything_else_has_no_type(string content) => Assert.Null(ImageHeader.TypeOf(Ascii(content)));
+
+    [Fact]
+    public void Brands_beyond_the_file_type_box_do_not_count() =>
+        Assert.Null(ImageHeader.TypeOf([.. Box("ftyp", [.. Ascii("isom"), 0, 0, 0, 0]), .. Ascii("heicheic")]));
+
+    [Theory]
+    [InlineData("II", 1, false)]
+    [InlineData("II", 3, false)]
+    [InlineData("II", 5, true)]
+    [InlineData("II", 8, true)]
+    [InlineData("MM", 6, true)]
+    [InlineData("MM", 9, false)]
+    [InlineData("XX", 6, false)]
+    public void Orientations_5_to_8_swap_the_sides_of_a_jpeg(string order, int orientation, bool swaps)
+    {
+        var little = order == "II";
+        byte[] Short(int value) => little ? [(byte)value, (byte)(value >> 8)] : [(byte)(value >> 8), (byte)value];
+        byte[] Long(int value) => little ? [.. Short(value), 0, 0] : [0, 0, .. Short(value)];
+        byte[] exif =
+        [
+            .. Ascii("Exif\0\0"), .. Ascii(order), .. Short(42), .. Long(8), .. Short(2),
+            .. Short(0x010F), .. Short(2), .. Long(1), 0, 0, 0, 0,
+            .. Short(0x0112), .. Short(3), .. Long(1), .. Short(orientation), 0, 0,
+        ];
+        var jpeg = Photo("plain.jpg");
+        byte[] withExif = [.. jpeg[..2], 0xFF, 0xFF, 0xE1, .. BigEndian16(exif.Length + 2), .. exif, .. jpeg[2..]];
+        Assert.Equal(swaps ? new ImageSize(21, 33) : new ImageSize(33, 21), SizeOf(withExif, ImageHeader.Jpeg));
+    }
+
+    [Theory]
+    [InlineData(0, 64, 40)]
+    [InlineData(1, 40, 64)]
+    [InlineData(2, 64, 40)]
+    [InlineData(3, 40, 64)]
+    public void Rotation_swaps_the_sides_of_a_heic(int quarters, int width, int height) =>
+        Assert.Equal(new ImageSize(width, height), SizeOf(Heic(64, 40, (byte)quarters), ImageHeader.Heic));
+
+    [Fact]
+    public void Meta_box_may_follow_a_large_media_box()
+    {
+        byte[] large = [0, 0, 0, 1, .. Ascii("mdat"), 0, 0, 0, 0, 0, 0, 0x10, 0, .. new byte[0x1000 - 16]];
+        var heic = Heic(64, 40, 0);
+        Assert.Equal(new ImageSize(64, 40), SizeOf([.. heic[..16], .. large, .. heic[16..]], ImageHeader.Heic));
+    }
+
+    [Theory]
+    [InlineData("plain.jpg")]
+    [InlineData("portrait.jpg")]
+    [InlineData("plain.png")]
+    [InlineData("lossy.webp")]
+    [InlineData("lossless.webp")]
+    [InlineData("extended.webp")]
+    [InlineData("portrait.heic")]
+    public void Cut_or_damaged_files_are_unknown_or_read_but_never_throw(string photo)
+    {
+        var whole = Photo(photo);
+        var type = ImageHeader.TypeOf(whole)!;
+        for (var length = 0; length < Math.Min(whole.Length, 300); length++)
+            SizeOf(whole[..length], type);
+        Assert.Null(SizeOf(whole[..16], type));
+
+        var random = new Random(20260101);
+        for (var round = 0; round < 500; round++)
+        {
+            var bytes = (byte[])whole.Clone();
+            for (var i = random.Next(1, 6); i > 0; i--)
+                bytes[random.Next(Math.Min(bytes.Length, 400))] = (byte)(random.Next(3) switch { 0 => 0, 1 => 0xFF, _ => random.Next(256) });
+            ImageHeader.TypeOf(bytes);
+            if (SizeOf(bytes, type) is { } size)
+                Assert.True(size is { Width: > 0, Height: > 0 });
+        }
+    }
+
+    [Theory]
+    [InlineData(ImageHeader.Jpeg)]
+    [InlineData(ImageHeader.Heic)]
+    public void Hostile_file_costs_bounded_work(string type)
+    {
+        // Five million empty segments or boxes, which a parser without a budget would all visit, again and again for each property.
+        byte[] unit = type == ImageHeader.Jpeg ? [0xFF, 0xE2, 0, 2] : [0, 0, 0, 8, .. Ascii("free")];
+        var bytes = new byte[20_000_000];
+        for (var at = type == ImageHeader.Jpeg ? 2 : 0; at + unit.Length <= bytes.Length; at += unit.Length)
+            unit.CopyTo(bytes, at);
+        var clock = Stopwatch.StartNew();
+        var allocated = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Null(SizeOf(bytes, type));
+        Assert.True(GC.GetAllocatedBytesForCurrentThread() - allocated < 100_000);
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(5));
+    }
+
+    [Fact]
+    public void Sides_of_zero_are_no_size()
+    {
+        var png = Photo("plain.png");
+        png.AsSpan(16, 4).Clear();
+        Assert.Null(SizeOf(png, ImageHeader.Png));
+    }
+
+    private static byte[] Ascii(string text) => Encoding.ASCII.GetBytes(text);
+
+    private static byte[] BigEndian16(int value) => [(byte)(value >> 8), (byte)value];
+
+    private static byte[] BigEndian32(int value)
+    {
+        var bytes = new byte[4];
+        BinaryPrimitives.WriteInt32BigEndian(bytes, value);
+        return bytes;
+    }
+
+    private static byte[] Box(string type, byte[] content) => [.. BigEndian32(content.Length + 8), .. Ascii(type), .. content];
+
+    private static byte[] FullBox(string type, byte[] content) => Box(type, [0, 0, 0, 0, .. content]);
+
+    /// <summary>A HEIC's boxes without any coded picture: item 2 is a decoy of another size, item 7 the primary one.</summary>
+    private static byte[] Heic(int width, int height, byte quarters) =>
+    [
+        .. Box("ftyp", [.. Ascii("heic"), 0, 0, 0, 0]),
+        .. FullBox("meta",
+        [
+            .. FullBox("pitm", BigEndian16(7)),
+            .. Box("iprp",
+            [
+                .. Box("ipco",
+                [
+                    .. FullBox("ispe", [.. BigEndian32(8), .. BigEndian32(9)]),
+                    .. FullBox("ispe", [.. BigEndian32(width), .. BigEndian32(height)]),
+                    .. Box("irot", [quarters]),
+                ]),
+                .. FullBox("ipma", [.. BigEndian32(2), .. BigEndian16(2), 1, 0x81, .. BigEndian16(7), 2, 2, 0x83]),
+            ]),
+        ]),
+    ];
+}

@@ -1,0 +1,21 @@
+import type en from '../texts/en.json';
+
+/** The page's words in the chosen language, handed over by the server with the page. */
+export type Texts = typeof en;
+
+/** Fills the `{name}` holes of a text. */
+export function fill(text: string, values: Record<string, string | number>): string {
+  return text.replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
+}
+
+/** English, French and Spanish share one rule for the counts of this page, but French also counts none as one. */
+export function plural(one: string, other: string, count: number): string {
+  const isOne = count === 1 || (count === 0 && document.documentElement.lang === 'fr');
+  return isOne ? one : other;
+}
+
+/** Own words for a refusal known by its code, else the server's message. */
+export function refusalText(texts: Texts, code: string, message: string): string {
+  const known = (texts as Record<string, string | undefined>)[`error.${code}`];
+  return known === undefined ? message : fill(known, { message });
+}
