@@ -19,7 +19,7 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
     /// <summary>The project's webhook secret, for types that sign what they send.</summary>
     public string ProjectSecret { get; init; } = "";
 
-    /// <summary>A valid access token for an <see cref="IOAuthDestination"/>; null while the destination is not connected.</summary>
+    /// <summary>A valid access token for an <see cref="IOAuthDestination"/>; null while nobody has connected it.</summary>
     public string? AccessToken { get; init; }
 
     /// <summary>The value of a text, address, choice or document field; its default, or null, when absent.</summary>

@@ -13,6 +13,9 @@ public sealed class DropboxDestination : IOAuthDestination
     private const string DefaultFolder = "/Apertur";
     private const string DefaultTemplate = "{date}/{session}/{index}-{filename}";
 
+    // The limit of DeliveryOutcome.Accepted; a name may have as many bytes, and the folder comes before it.
+    private const int MaxReferenceLength = 1024;
+
     private readonly Uri _root;
     private readonly JsonApi _api;
     private readonly DropboxUpload _upload;
@@ -37,7 +40,7 @@ public sealed class DropboxDestination : IOAuthDestination
         new("folder", "Folder")
         {
             Default = DefaultFolder,
-            Check = FolderProblem,
+            Check = FolderPath.Problem,
             Help = "A path such as /Photos/Site A. Made when missing.",
         },
         new("nameTemplate", "File name") { Default = DefaultTemplate, Check = KeyTemplate.Problem },
@@ -70,7 +73,7 @@ public sealed class DropboxDestination : IOAuthDestination
         if (answer.IsSuccess)
         {
             return answer.Text("content_hash") == hash
-                ? answer.Means(new DeliveryOutcome.Accepted(answer.Text("path_display") ?? path))
+                ? Accepted(answer, path)
                 : answer.Means(new DeliveryOutcome.TryAgain("Dropbox did not confirm the hash of what was sent."));
         }
 
@@ -90,7 +93,7 @@ public sealed class DropboxDestination : IOAuthDestination
         }
 
         return existing.Text("content_hash") == hash
-            ? existing.Means(new DeliveryOutcome.Accepted(existing.Text("path_display") ?? path))
+            ? Accepted(existing, path)
             : null;
     }
 
@@ -122,13 +125,13 @@ public sealed class DropboxDestination : IOAuthDestination
         });
     }
 
-    /// <summary>The folder with a slash before every name: Dropbox's own root is the empty string.</summary>
-    private static string Folder(DestinationConfig config) => string.Concat(config.Required("folder")
-        .Split('/', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-        .Select(name => "/" + name));
+    private static DeliveryOutcome Accepted(ApiAnswer answer, string path)
+    {
+        var shown = answer.Text("path_display") ?? path;
+        return answer.Means(new DeliveryOutcome.Accepted(shown[..Math.Min(shown.Length, MaxReferenceLength)]));
+    }
 
-    private static string? FolderProblem(string folder) =>
-        folder.Split('/').Any(name => name.Trim() is "." or "..") || folder.Any(c => char.IsControl(c) || c == '\\')
-            ? "The folder must not hold the path segments . or .., control characters or backslashes."
-            : null;
+    /// <summary>The folder with a slash before every name: Dropbox's own root is the empty string.</summary>
+    private static string Folder(DestinationConfig config) =>
+        string.Concat(FolderPath.Names(config.Required("folder")).Select(name => "/" + name));
 }

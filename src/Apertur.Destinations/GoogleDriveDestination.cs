@@ -43,7 +43,12 @@ public sealed class GoogleDriveDestination : IOAuthDestination
     public IReadOnlyList<ConfigField> Fields { get; } =
     [
         new("folderId", "Folder id") { Help = "The last part of the folder's address. Counts before the path." },
-        new("folder", "Folder") { Default = DefaultFolder, Help = "A path such as Photos/Site A. Missing folders are made." },
+        new("folder", "Folder")
+        {
+            Default = DefaultFolder,
+            Check = FolderPath.Problem,
+            Help = "A path such as Photos/Site A. Missing folders are made.",
+        },
         new("nameTemplate", "File name") { Default = DefaultTemplate, Check = KeyTemplate.Problem },
     ];
 
@@ -142,7 +147,7 @@ public sealed class GoogleDriveDestination : IOAuthDestination
 
     private static DrivePlace Place(DestinationConfig config, string[] below) => config.Text("folderId") is { } folderId
         ? new DrivePlace(folderId, below)
-        : new DrivePlace("root", [.. Segments(config.Required("folder")), .. below]);
+        : new DrivePlace("root", [.. FolderPath.Names(config.Required("folder")), .. below]);
 
     private async Task<ApiAnswer> GetAsync(Uri address, string token, Patience patience)
     {
@@ -174,7 +179,4 @@ public sealed class GoogleDriveDestination : IOAuthDestination
 
     private Uri FileAddress(string id, string query) =>
         new(_root, $"drive/v3/files/{Uri.EscapeDataString(id)}?supportsAllDrives=true{query}");
-
-    private static string[] Segments(string path) =>
-        path.Split('/', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 }

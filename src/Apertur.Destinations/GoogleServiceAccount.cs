@@ -47,7 +47,7 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
             using var rsa = RSA.Create();
             rsa.ImportFromPem(Text(key, "private_key"));
             // A public key can be read too, and only fails when it has to sign. A huge one would take seconds for that.
-            if (rsa.KeySize is >= 2048 and <= 8192 && rsa.SignData([], HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).Length > 0)
+            if (rsa.KeySize is >= 2048 and <= 8192 && Sign(rsa, "").Length > 0)
                 return null;
         }
         catch (Exception exception) when (exception is ArgumentException or CryptographicException)
@@ -110,9 +110,11 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
         var signed = $"{Encode(header)}.{Encode(claims)}";
         using var rsa = RSA.Create();
         rsa.ImportFromPem(Text(key, "private_key"));
-        var signature = rsa.SignData(Encoding.ASCII.GetBytes(signed), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        return $"{signed}.{Base64Url.EncodeToString(signature)}";
+        return $"{signed}.{Base64Url.EncodeToString(Sign(rsa, signed))}";
     }
+
+    private static byte[] Sign(RSA key, string text) =>
+        key.SignData(Encoding.ASCII.GetBytes(text), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
 
     private static string Encode(JsonObject part) => Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(part));
 

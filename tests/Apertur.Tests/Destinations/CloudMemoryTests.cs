@@ -9,7 +9,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Apertur.Tests.Destinations;
 
-/// <summary>Sends 100 MiB to services that take bytes and keep none, and counts what the whole process allocates meanwhile.</summary>
+/// <summary>
+/// Sends 100 MiB to services that take bytes and keep none, and counts what the whole process allocates meanwhile.
+/// </summary>
 [Collection<Alone>]
 public sealed class CloudMemoryTests : IDisposable
 {
@@ -80,7 +82,8 @@ public sealed class CloudMemoryTests : IDisposable
         });
     }
 
-    private async Task AssertStreamsAsync(IDestinationType type, DestinationConfig config, FakeCloud service, Func<Func<long>> expect)
+    private async Task AssertStreamsAsync(
+        IDestinationType type, DestinationConfig config, FakeCloud service, Func<Func<long>> expect)
     {
         var small = Sample.Delivery(config);
         Cloud.Is<DeliveryOutcome.Accepted>(await type.DeliverAsync(small, TestContext.Current.CancellationToken));

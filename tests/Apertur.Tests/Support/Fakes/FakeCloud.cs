@@ -12,7 +12,8 @@ namespace Apertur.Tests.Support.Fakes;
 /// <summary>One request as a stand-in got it.</summary>
 /// <param name="Line">Method and path with query, such as <c>GET /drive/v3/files?q=…</c>.</param>
 /// <param name="Authorization">The header of that name; empty when absent.</param>
-public sealed record CloudRequest(string Line, string Authorization);
+/// <param name="ContentRange">The header of that name; empty when absent.</param>
+public sealed record CloudRequest(string Line, string Authorization, string ContentRange);
 
 /// <summary>
 /// A real HTTP server on loopback that stands for a cloud service, and can be told to misbehave: each fault hits the next
@@ -105,7 +106,8 @@ public abstract class FakeCloud : IAsyncDisposable
     private async Task HandleAsync(HttpContext context, RequestDelegate next)
     {
         var line = $"{context.Request.Method} {context.Request.Path}{context.Request.QueryString}";
-        _requests.Enqueue(new CloudRequest(line, context.Request.Headers.Authorization.ToString()));
+        var headers = context.Request.Headers;
+        _requests.Enqueue(new CloudRequest(line, headers.Authorization.ToString(), headers.ContentRange.ToString()));
         Func<HttpContext, Func<Task>, Task>? fault = null;
         lock (_faults)
         {
