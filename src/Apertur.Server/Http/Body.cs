@@ -14,6 +14,9 @@ internal sealed class Body<T>(T value) : IEndpointParameterMetadataProvider
 {
     private const int MaxBytes = 256 * 1024;
 
+    // Which of two values is meant is anybody's guess, and a JsonObject would throw where it is first read.
+    private static readonly JsonDocumentOptions _strict = new() { AllowDuplicateProperties = false };
+
     public T Value { get; } = value;
 
     /// <exception cref="ApiErrorException">The body is not JSON, too large, or a field has a value of the wrong kind; the message names it.</exception>
@@ -22,9 +25,14 @@ internal sealed class Body<T>(T value) : IEndpointParameterMetadataProvider
         var bytes = await ReadAsync(context);
         if (IsNothing(bytes))
             return new(new T());
+        // PostgreSQL stores no such character, and nobody means it.
+        if (bytes.AsSpan().IndexOf("\\u0000"u8) >= 0)
+            throw ApiErrors.BadRequest("The body of this request holds a NUL character (\\u0000), which no text may have.").ToException();
+
         try
         {
-            return new((T?)JsonSerializer.Deserialize(bytes, typeof(T), WireJson.Wire) ?? new T());
+            using var document = JsonDocument.Parse(bytes, _strict);
+            return new((T?)document.Deserialize(typeof(T), WireJson.Wire) ?? new T());
         }
         catch (JsonException exception)
         {
