@@ -14,9 +14,6 @@ internal sealed class Body<T>(T value) : IEndpointParameterMetadataProvider
 {
     private const int MaxBytes = 256 * 1024;
 
-    // Which of two values is meant is anybody's guess, and a JsonObject would throw where it is first read.
-    private static readonly JsonDocumentOptions _strict = new() { AllowDuplicateProperties = false };
-
     public T Value { get; } = value;
 
     /// <exception cref="ApiErrorException">The body is not JSON, too large, or a field has a value of the wrong kind; the message names it.</exception>
@@ -31,8 +28,12 @@ internal sealed class Body<T>(T value) : IEndpointParameterMetadataProvider
 
         try
         {
-            using var document = JsonDocument.Parse(bytes, _strict);
-            return new((T?)document.Deserialize(typeof(T), WireJson.Wire) ?? new T());
+            return new((T?)JsonSerializer.Deserialize(bytes, typeof(T), WireJson.Wire) ?? new T());
+        }
+        catch (ArgumentException)
+        {
+            // How a JsonObject says it.
+            throw ApiErrors.BadRequest("The body of this request has two values for one name.").ToException();
         }
         catch (JsonException exception)
         {

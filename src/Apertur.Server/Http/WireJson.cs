@@ -31,6 +31,8 @@ internal sealed partial class WireJson : JsonSerializerContext
         new(new JsonSerializerOptions(Default.GeneratedSerializerOptions!)
         {
             Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+            // Which of two values is meant is anybody's guess. Checking also reads objects whole, so that bad text shows here and not later.
+            AllowDuplicateProperties = false,
         });
 }
 
