@@ -44,7 +44,7 @@ internal sealed class Settings
             "Delivery:RetrySeconds must be whole seconds, separated by commas.");
         Require(Database.Provider is not DatabaseProvider.PostgreSql || Database.ConnectionString.Length > 0,
             "Database:ConnectionString is needed for PostgreSql.");
-        Require(Server.PublicUrl.Length == 0 || (Uri.TryCreate(Server.PublicUrl, UriKind.Absolute, out var url) && url.Scheme.StartsWith("http")),
+        Require(Server.PublicUrl.Length == 0 || (Uri.TryCreate(Server.PublicUrl, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"),
             "Server:PublicUrl must be an absolute http or https address.");
     }
 
