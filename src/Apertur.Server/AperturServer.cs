@@ -79,10 +79,15 @@ internal static class AperturServer
         services.AddSingleton<PublicAddress>();
         services.AddSingleton<DownloadLinks>();
 
-        services.AddScoped<SessionGate>();
+        services.AddSingleton<SessionChanges>();
+        services.AddSingleton<LongPoll>();
+        services.AddSingleton<SessionPasswords>();
+        services.AddSingleton<SessionGate>();
+        services.AddSingleton<SessionStream>();
         services.AddSingleton<IMemoryPoolFactory<byte>, SocketBlocks>();
         services.AddSingleton<UploadPace>();
         services.AddSingleton<ImageIntake>();
+        services.AddSingleton<Withdrawal>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
         services.AddSingleton(provider => new DestinationTypes(
@@ -97,6 +102,10 @@ internal static class AperturServer
         services.AddHostedService<Start>();
         services.AddHostedService(provider => provider.GetRequiredService<Pump>());
         services.AddHostedService<Sweeps>();
+        services.AddSingleton<SessionSweep>();
+        services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());
+        if (settings.Database.Provider == DatabaseProvider.PostgreSql)
+            services.AddHostedService<NodeNotices>();
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(settings.Delivery.StopSeconds + 20));
     }
 

@@ -26,6 +26,12 @@ internal sealed class DeliveryRow
     /// <summary>Where the destination keeps the image.</summary>
     public string? Reference { get; set; }
 
+    /// <summary>Place of the first attempt among the changes of its session; null before.</summary>
+    public DateTimeOffset? StartedAt { get; set; }
+
+    /// <summary>Place of the end, sent or failed, among the changes of its session; null before.</summary>
+    public DateTimeOffset? EndedAt { get; set; }
+
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
 }

@@ -41,7 +41,8 @@ internal sealed partial class DeliveryRun(
         try
         {
             await using var db = database.Open();
-            var (upload, session, project, destination) = await GatherAsync(db, row, either.Token);
+            if (await GatherAsync(db, row, either.Token) is not var (upload, session, project, destination))
+                return new DeliveryOutcome.GiveUp("The image was withdrawn.");
             if (destination.DeletedAt is not null)
                 return new DeliveryOutcome.GiveUp("The destination was deleted.");
             if (types.Find(destination.Type) is not { } type)
@@ -69,7 +70,7 @@ internal sealed partial class DeliveryRun(
         }
     }
 
-    private static async Task<(Upload Upload, UploadSession Session, Project Project, Destination Destination)> GatherAsync(
+    private static async Task<(Upload Upload, UploadSession Session, Project Project, Destination Destination)?> GatherAsync(
         AperturDb db, DeliveryRow row, CancellationToken cancellationToken)
     {
         var found = await (
@@ -78,8 +79,8 @@ internal sealed partial class DeliveryRun(
             join project in db.Projects on upload.ProjectId equals project.Id
             join destination in db.Destinations on row.DestinationId equals destination.Id
             where upload.Id == row.UploadId
-            select new { upload, session, project, destination }).AsNoTracking().SingleAsync(cancellationToken);
-        return (found.upload, found.session, found.project, found.destination);
+            select new { upload, session, project, destination }).AsNoTracking().SingleOrDefaultAsync(cancellationToken);
+        return found is null ? null : (found.upload, found.session, found.project, found.destination);
     }
 
     private Delivery Describe(DeliveryRow row, Upload upload, UploadSession session, Project project, Destination destination) => new()

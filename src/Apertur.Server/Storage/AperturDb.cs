@@ -36,6 +36,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         configurationBuilder.Properties<DateTimeOffset>().HaveConversion<InstantConverter>();
         configurationBuilder.Properties<string[]>().HaveConversion<ListConverter<string>, ListComparer<string>>();
         configurationBuilder.Properties<Guid[]>().HaveConversion<ListConverter<Guid>, ListComparer<Guid>>();
+        configurationBuilder.Properties<long[]>().HaveConversion<ListConverter<long>, ListComparer<long>>();
         configurationBuilder.Properties<Env>().HaveConversion<WordConverter<Env>>();
         configurationBuilder.Properties<Role>().HaveConversion<WordConverter<Role>>();
         configurationBuilder.Properties<DeliveryState>().HaveConversion<WordConverter<DeliveryState>>();
