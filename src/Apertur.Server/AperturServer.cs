@@ -86,8 +86,14 @@ internal static class AperturServer
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
         services.AddSingleton(provider => new DestinationTypes(
-            [.. DestinationTypes.BuiltIn(provider.GetRequiredService<OutboundHttp>(), provider.GetRequiredService<TimeProvider>()), .. provider.GetServices<IDestinationType>()]));
+        [
+            .. DestinationTypes.BuiltIn(
+                provider.GetRequiredService<OutboundHttp>(), provider.GetRequiredService<TimeProvider>(), settings.ForDestinations()),
+            .. provider.GetServices<IDestinationType>(),
+        ]));
         services.AddSingleton<DestinationConfigs>();
+        services.AddSingleton<OAuthTokens>();
+        services.AddSingleton<ResumeNotes>();
 
         services.AddSingleton<Signal>();
         services.AddSingleton<Claims>();
