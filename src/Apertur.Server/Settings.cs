@@ -62,11 +62,11 @@ internal sealed class Settings
             "Database:ConnectionString is needed for PostgreSql.");
         foreach (var (name, text) in OAuth.Addresses.Append(("Outbound:CloudStorageUrl", Outbound.CloudStorageUrl)))
         {
-            Require(Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme.StartsWith("http") && address.UserInfo.Length == 0,
+            Require(Uri.TryCreate(text, UriKind.Absolute, out var address) && address is { Scheme: "http" or "https", UserInfo: "" },
                 $"{name} must be an absolute http or https address.");
         }
 
-        Require(Server.PublicUrl.Length == 0 || (Uri.TryCreate(Server.PublicUrl, UriKind.Absolute, out var url) && url.Scheme.StartsWith("http")),
+        Require(Server.PublicUrl.Length == 0 || (Uri.TryCreate(Server.PublicUrl, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"),
             "Server:PublicUrl must be an absolute http or https address.");
     }
 

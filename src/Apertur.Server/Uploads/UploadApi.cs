@@ -53,10 +53,6 @@ internal static class UploadApi
                 Height = upload.Height,
             });
         }
-        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-        {
-            throw ApiErrors.RequestTimeout.ToException();
-        }
         finally
         {
             if (image is not null)
