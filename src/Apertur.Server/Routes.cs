@@ -21,6 +21,7 @@ internal static class Routes
         anybody.MapGet("/api/v1/downloads/{id}", UploadApi.SignedDownload);
 
         anybody.MapGet("/assets/{name}", WebAssets.Get);
+        anybody.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
 
         var page = Group(app, "/u/{id}", Access.Session);
         page.MapGet("", UploadPageApi.Open);
@@ -58,6 +59,8 @@ internal static class Routes
         api.MapPatch("/projects/{projectId}/destinations/{id}", DestinationsApi.Update);
         api.MapDelete("/projects/{projectId}/destinations/{id}", DestinationsApi.Delete);
         api.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
+        api.MapPost("/projects/{projectId}/destinations/{id}/authorize", OAuthApi.Authorize);
+        api.MapGet("/destination-types", DestinationTypesApi.List);
     }
 
     private static RouteGroupBuilder Group(WebApplication app, string prefix, Access access)

@@ -10,6 +10,7 @@ internal static class CommandLine
         DemoCommand.Create(),
         ServeCommand.Create(),
         InitCommand.Create(),
+        KeysCommand.Create(),
     };
 
     /// <summary>The option that every command has.</summary>

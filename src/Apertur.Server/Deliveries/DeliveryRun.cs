@@ -14,6 +14,8 @@ internal sealed partial class DeliveryRun(
     Database database,
     DestinationTypes types,
     DestinationConfigs configs,
+    OAuthTokens tokens,
+    ResumeNotes notes,
     BlobStore blobs,
     DownloadLinks links,
     Outcomes outcomes,
@@ -48,7 +50,10 @@ internal sealed partial class DeliveryRun(
             if (types.Find(destination.Type) is not { } type)
                 return new DeliveryOutcome.Broken($"This server has no destination type '{destination.Type}'.");
 
-            return await type.DeliverAsync(Describe(row, upload, session, project, destination), either.Token);
+            return await tokens.UseAsync(
+                type, destination.Id,
+                token => type.DeliverAsync(Describe(row, upload, session, project, configs.Read(destination, project, token)), either.Token),
+                either.Token);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
@@ -83,7 +88,7 @@ internal sealed partial class DeliveryRun(
         return found is null ? null : (found.upload, found.session, found.project, found.destination);
     }
 
-    private Delivery Describe(DeliveryRow row, Upload upload, UploadSession session, Project project, Destination destination) => new()
+    private Delivery Describe(DeliveryRow row, Upload upload, UploadSession session, Project project, DestinationConfig config) => new()
     {
         Id = row.Id,
         ProjectName = project.Name,
@@ -97,9 +102,11 @@ internal sealed partial class DeliveryRun(
         ReceivedAt = upload.CreatedAt,
         Tags = session.Tags ?? [],
         Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),
-        Config = configs.Read(destination, project),
+        Config = config,
         OpenRead = () => blobs.OpenRead(upload.Id),
         DownloadUrl = () => links.Create(upload.Id),
+        Resume = notes.Read(row),
+        SaveResume = (text, cancellationToken) => notes.SaveAsync(row, text, cancellationToken),
     };
 
     [LoggerMessage(EventName = "delivery.attempted", Level = LogLevel.Information,

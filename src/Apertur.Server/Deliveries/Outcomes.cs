@@ -68,7 +68,7 @@ internal sealed class Outcomes
                 continue;
             }
 
-            Apply(attempt.Result, row, destinations[row.DestinationId]);
+            Apply(attempt, row, destinations[row.DestinationId]);
             Count(row, uploads[row.UploadId], sessions[row.SessionId], counts);
             states.Add(row.State);
         }
@@ -78,8 +78,9 @@ internal sealed class Outcomes
     }
 
     /// <summary>The state machine: from <c>sending</c> to what follows.</summary>
-    private void Apply(DeliveryOutcome? result, DeliveryRow row, Destination destination)
+    private void Apply(Attempt attempt, DeliveryRow row, Destination destination)
     {
+        var result = attempt.Result;
         var now = _clock.GetUtcNow();
         row.LeaseToken = null;
         row.LeaseUntil = null;
@@ -107,7 +108,8 @@ internal sealed class Outcomes
                 row.State = DeliveryState.Retrying;
                 row.Attempts--;
                 row.DueAt = now;
-                destination.ParkedReason ??= Shorten(broken.Reason);
+                // The row as it was claimed tells when.
+                Parking.Park(destination, Shorten(broken.Reason)!, attempt.Row.UpdatedAt);
                 break;
 
             case null:
@@ -116,6 +118,8 @@ internal sealed class Outcomes
                 break;
         }
 
+        if (row.State is DeliveryState.Sent or DeliveryState.Failed)
+            row.Resume = null;
         if (result is DeliveryOutcome.Accepted or DeliveryOutcome.TryAgain or DeliveryOutcome.GiveUp)
             Breaker.Count(destination, result is not DeliveryOutcome.TryAgain, _lanes, now);
     }

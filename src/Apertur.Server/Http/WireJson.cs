@@ -27,6 +27,8 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(DestinationResponse))]
 [JsonSerializable(typeof(List<DestinationResponse>))]
 [JsonSerializable(typeof(DestinationTestResponse))]
+[JsonSerializable(typeof(List<DestinationTypeResponse>))]
+[JsonSerializable(typeof(AuthorizeResponse))]
 [JsonSerializable(typeof(List<SessionRow>))]
 [JsonSerializable(typeof(Page<SessionRow>))]
 [JsonSerializable(typeof(List<UploadRow>))]

@@ -25,6 +25,8 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<Project> Projects => Set<Project>();
     public DbSet<ApiKey> ApiKeys => Set<ApiKey>();
     public DbSet<Destination> Destinations => Set<Destination>();
+    public DbSet<OAuthGrant> OAuthGrants => Set<OAuthGrant>();
+    public DbSet<OAuthRequest> OAuthRequests => Set<OAuthRequest>();
     public DbSet<UploadSession> Sessions => Set<UploadSession>();
     public DbSet<Upload> Uploads => Set<Upload>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
@@ -47,6 +49,8 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<Member>().HasKey(member => new { member.ProjectId, member.UserId });
         modelBuilder.Entity<DailyCount>().HasKey(count => new { count.ProjectId, count.Env, count.Day });
         modelBuilder.Entity<DeliveryRow>().ToTable("deliveries");
+        modelBuilder.Entity<OAuthGrant>().ToTable("oauth_grants");
+        modelBuilder.Entity<OAuthRequest>().ToTable("oauth_requests");
 
         // So that what refers to a new row is inserted after it. There are no navigations: a query says what it reads.
         modelBuilder.Entity<Member>().HasOne<Project>().WithMany().HasForeignKey(member => member.ProjectId);

@@ -38,6 +38,8 @@ public sealed partial class ConfigurationTests
     [InlineData("Delivery:RetrySeconds", "5;30")]
     [InlineData("Database:Provider", "PostgreSql")]
     [InlineData("Server:PublicUrl", "photos.example.com")]
+    [InlineData("OAuth:Dropbox:ContentUrl", "content.example.com")]
+    [InlineData("OAuth:GoogleDrive:TokenUrl", "ftp://example.com/token")]
     public void Setting_that_cannot_be_used_stops_the_start_by_name(string name, string value)
     {
         using var data = new TempFolder();
