@@ -2,6 +2,7 @@ using Apertur.Destinations;
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -93,10 +94,17 @@ internal static class AperturServer
         services.AddSingleton<Claims>();
         services.AddSingleton<Outcomes>();
         services.AddSingleton<DeliveryRun>();
+        services.AddSingleton<IQueue, DeliveryQueue>();
+        services.AddSingleton<EventWebhookSecrets>();
+        services.AddSingleton<EventRequests>();
+        services.AddSingleton<EventOutcomes>();
+        services.AddSingleton<EventRun>();
+        services.AddSingleton<IQueue, EventQueue>();
         services.AddSingleton<Pump>();
         services.AddHostedService<Start>();
         services.AddHostedService(provider => provider.GetRequiredService<Pump>());
         services.AddHostedService<Sweeps>();
+        services.AddHostedService<EventSweep>();
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(settings.Delivery.StopSeconds + 20));
     }
 

@@ -1,5 +1,6 @@
 using Apertur.Destinations;
 using Apertur.Server.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -50,6 +51,7 @@ internal sealed class Outcomes
         var rows = await LockAsync(db.Deliveries, attempts.Select(a => a.Row.Id), r => r.Id, cancellationToken);
 
         var counts = new DailyCountChanges();
+        var events = new NewEvents(_clock.GetUtcNow());
         var states = new List<DeliveryState?>(attempts.Count);
         foreach (var attempt in attempts)
         {
@@ -60,17 +62,18 @@ internal sealed class Outcomes
                 continue;
             }
 
-            Apply(attempt.Result, row, destinations[row.DestinationId]);
-            Count(row, uploads[row.UploadId], sessions[row.SessionId], counts);
+            Apply(attempt.Result, row, destinations[row.DestinationId], events);
+            Count(row, uploads[row.UploadId], sessions[row.SessionId], counts, events);
             states.Add(row.State);
         }
 
+        await events.WriteAsync(db, cancellationToken);
         await counts.ApplyAsync(db, cancellationToken);
         return states;
     }
 
     /// <summary>The state machine: from <c>sending</c> to what follows.</summary>
-    private void Apply(DeliveryOutcome? result, DeliveryRow row, Destination destination)
+    private void Apply(DeliveryOutcome? result, DeliveryRow row, Destination destination, NewEvents events)
     {
         var now = _clock.GetUtcNow();
         row.LeaseToken = null;
@@ -99,7 +102,12 @@ internal sealed class Outcomes
                 row.State = DeliveryState.Retrying;
                 row.Attempts--;
                 row.DueAt = now;
-                destination.ParkedReason ??= Shorten(broken.Reason);
+                if (destination.ParkedReason is null)
+                {
+                    destination.ParkedReason = Shorten(broken.Reason);
+                    events.DestinationDisabled(destination);
+                }
+
                 break;
 
             case null:
@@ -112,7 +120,7 @@ internal sealed class Outcomes
             Breaker.Count(destination, result is not DeliveryOutcome.TryAgain, _lanes, now);
     }
 
-    private void Count(DeliveryRow row, Upload upload, UploadSession session, DailyCountChanges counts)
+    private void Count(DeliveryRow row, Upload upload, UploadSession session, DailyCountChanges counts, NewEvents events)
     {
         session.Touch(_clock.GetUtcNow());
         if (row.State == DeliveryState.Sent)
@@ -124,6 +132,9 @@ internal sealed class Outcomes
                 session.ImagesDelivered++;
                 counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).ImagesDelivered++;
             }
+
+            if (upload.DestinationsDelivered == upload.DestinationsTotal)
+                events.UploadCompleted(upload, session);
         }
         else if (row.State == DeliveryState.Failed)
         {
@@ -131,6 +142,7 @@ internal sealed class Outcomes
             session.DeliveriesOpen--;
             if (upload.DestinationsFailed++ == 0)
                 session.ImagesFailed++;
+            events.UploadFailed(upload, session, row);
         }
     }
 

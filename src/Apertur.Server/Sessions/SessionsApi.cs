@@ -2,9 +2,11 @@ using System.Text;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Storage;
+using Apertur.Server.Work;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -19,8 +21,8 @@ internal static class SessionsApi
     private const int MaxMetadataBytes = 8 * 1024;
 
     public static async Task<Created<CreateSessionResponse>> Create(
-        Body<CreateSessionRequest> body, Caller caller, Database database, Settings settings, PublicAddress address, TimeProvider clock,
-        HttpRequest http, CancellationToken cancellationToken)
+        Body<CreateSessionRequest> body, Caller caller, Database database, Settings settings, PublicAddress address, Signal deliver,
+        TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var now = clock.GetUtcNow();
@@ -53,7 +55,7 @@ internal static class SessionsApi
             ExpiresAt = expiresAt,
             LastChanged = now,
         };
-        await database.WriteAsync(
+        var told = await database.WriteAsync(
             async db =>
             {
                 db.Sessions.Add(session);
@@ -61,8 +63,13 @@ internal static class SessionsApi
                 var counts = new DailyCountChanges();
                 counts.For(session.ProjectId, session.Env, now).Sessions++;
                 await counts.ApplyAsync(db, cancellationToken);
+                var events = new NewEvents(now);
+                events.SessionCreated(session);
+                return await events.WriteAsync(db, cancellationToken);
             },
             cancellationToken);
+        if (told)
+            deliver.Give();
         return TypedResults.Created(
             $"/api/v1/upload/{session.Id}/session", Describe(session, destinations, address.BaseOf(http)));
     }

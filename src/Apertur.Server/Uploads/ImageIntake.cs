@@ -1,6 +1,7 @@
 using System.Buffers;
 using Apertur.Server.Contract;
 using Apertur.Server.Deliveries;
+using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
@@ -105,7 +106,7 @@ internal sealed class ImageIntake
         return upload;
     }
 
-    /// <summary>Writes the rows of a group of images: image, deliveries, counts.</summary>
+    /// <summary>Writes the rows of a group of images: image, deliveries, events, counts.</summary>
     private async Task<IReadOnlyList<ApiError?>> CommitAsync(AperturDb db, IReadOnlyList<Upload> uploads, CancellationToken cancellationToken)
     {
         var sessions = await _database.Locked(db.Sessions, uploads.Select(upload => upload.SessionId))
@@ -117,6 +118,7 @@ internal sealed class ImageIntake
             .ToDictionaryAsync(destination => destination.Id, cancellationToken);
 
         var counts = new DailyCountChanges();
+        var events = new NewEvents(_clock.GetUtcNow());
         var results = new List<ApiError?>(uploads.Count);
         foreach (var upload in uploads)
         {
@@ -131,9 +133,13 @@ internal sealed class ImageIntake
 
             Add(db, upload, session!, [.. session!.DestinationIds.Where(destinations.ContainsKey).Select(id => destinations[id])]);
             counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Images++;
+            events.UploadStarted(upload, session);
+            if (session.ImagesCount == session.MaxImages)
+                events.SessionEnded(session);
         }
 
         await db.SaveChangesAsync(cancellationToken);
+        await events.WriteAsync(db, cancellationToken);
         await counts.ApplyAsync(db, cancellationToken);
         return results;
     }
