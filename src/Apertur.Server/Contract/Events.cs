@@ -21,7 +21,7 @@ internal sealed record EventPayload<T>
 }
 
 /// <summary>An upload that was received, delivered everywhere, or not delivered somewhere.</summary>
-internal sealed record UploadEvent
+internal sealed record UploadNews
 {
     public required Guid Id { get; init; }
     public required string Filename { get; init; }
@@ -61,7 +61,7 @@ internal sealed record EventDestination(
     Guid Id, string Type, string Name, string Status, [property: JsonPropertyName("last_error")] string? LastError);
 
 /// <summary>A session that was created, completed or has expired.</summary>
-internal sealed record SessionEvent
+internal sealed record SessionNews
 {
     public required Guid Id { get; init; }
     public required string Status { get; init; }
@@ -85,7 +85,7 @@ internal sealed record SessionEvent
 }
 
 /// <summary>A destination that nothing can be delivered to until its owner acts.</summary>
-internal sealed record DestinationEvent
+internal sealed record DestinationNews
 {
     public required Guid Id { get; init; }
     public required string Type { get; init; }
@@ -94,4 +94,4 @@ internal sealed record DestinationEvent
 }
 
 /// <summary>Nothing happened; somebody tries out the webhook.</summary>
-internal sealed record TestEvent([property: JsonPropertyName("webhook_id")] Guid WebhookId, string Message);
+internal sealed record TestNews([property: JsonPropertyName("webhook_id")] Guid WebhookId, string Message);

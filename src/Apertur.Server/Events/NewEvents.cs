@@ -41,14 +41,14 @@ internal sealed class NewEvents(DateTimeOffset now)
         _happenings.Add(new(destination.ProjectId, Topics.DestinationDisabled, _ => Body(
             destination.ProjectId,
             Topics.DestinationDisabled,
-            new DestinationEvent
+            new DestinationNews
             {
                 Id = destination.Id,
                 Type = destination.Type,
                 Name = destination.Name,
                 Reason = destination.ParkedReason,
             },
-            WireJson.Wire.EventPayloadDestinationEvent)));
+            WireJson.Wire.EventPayloadDestinationNews)));
 
     /// <summary>
     /// Writes an event, and its deliveries, for each happening that a webhook listens to. New rows that it reports must be saved before.
@@ -78,7 +78,7 @@ internal sealed class NewEvents(DateTimeOffset now)
     public static LoggedEvent Test(EventWebhook webhook, DateTimeOffset now)
     {
         var body = Body(
-            webhook.ProjectId, Topics.Test, new TestEvent(webhook.Id, "This is a test."), now, WireJson.Wire.EventPayloadTestEvent);
+            webhook.ProjectId, Topics.Test, new TestNews(webhook.Id, "This is a test."), now, WireJson.Wire.EventPayloadTestNews);
         return new()
         {
             Id = Guid.CreateVersion7(now),
@@ -132,16 +132,16 @@ internal sealed class NewEvents(DateTimeOffset now)
 
     private void Add(string topic, Upload upload, UploadSession session, DeliveryRow? failed) =>
         _happenings.Add(new(upload.ProjectId, topic, deliveries => Body(
-            upload.ProjectId, topic, Describe(upload, session, deliveries, failed), WireJson.Wire.EventPayloadUploadEvent))
+            upload.ProjectId, topic, Describe(upload, session, deliveries, failed), WireJson.Wire.EventPayloadUploadNews))
         {
             Upload = upload,
         });
 
     private void Add(string topic, UploadSession session) =>
         _happenings.Add(new(session.ProjectId, topic, _ => Body(
-            session.ProjectId, topic, Describe(session), WireJson.Wire.EventPayloadSessionEvent)));
+            session.ProjectId, topic, Describe(session), WireJson.Wire.EventPayloadSessionNews)));
 
-    private static UploadEvent Describe(
+    private static UploadNews Describe(
         Upload upload, UploadSession session, IEnumerable<DeliveryRow> deliveries, DeliveryRow? failed) => new()
         {
             Id = upload.Id,
@@ -162,7 +162,7 @@ internal sealed class NewEvents(DateTimeOffset now)
     private static EventDestination Describe(DeliveryRow row) => new(
         row.DestinationId, row.DestinationType, row.DestinationName, row.State.ToString().ToLowerInvariant(), row.LastError);
 
-    private SessionEvent Describe(UploadSession session) => new()
+    private SessionNews Describe(UploadSession session) => new()
     {
         Id = session.Id,
         Status = session.Status(now),

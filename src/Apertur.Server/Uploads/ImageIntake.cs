@@ -23,14 +23,16 @@ internal sealed class ImageIntake
     private readonly Database _database;
     private readonly BlobStore _blobs;
     private readonly Signal _deliver;
+    private readonly SessionChanges _changes;
     private readonly TimeProvider _clock;
     private readonly GroupCommit<Upload, ApiError?> _commit;
 
-    public ImageIntake(Database database, BlobStore blobs, Signal deliver, TimeProvider clock)
+    public ImageIntake(Database database, BlobStore blobs, Signal deliver, SessionChanges changes, TimeProvider clock)
     {
         _database = database;
         _blobs = blobs;
         _deliver = deliver;
+        _changes = changes;
         _clock = clock;
         _commit = new GroupCommit<Upload, ApiError?>(database, CommitAsync);
     }
@@ -103,6 +105,7 @@ internal sealed class ImageIntake
         }
 
         _deliver.Give();
+        _changes.Tell([session.Id], deliveriesDue: upload.DestinationsTotal > 0);
         return upload;
     }
 
@@ -131,11 +134,8 @@ internal sealed class ImageIntake
             if (refused is not null)
                 continue;
 
-            Add(db, upload, session!, [.. session!.DestinationIds.Where(destinations.ContainsKey).Select(id => destinations[id])]);
+            Add(db, upload, session!, [.. session!.DestinationIds.Where(destinations.ContainsKey).Select(id => destinations[id])], events);
             counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Images++;
-            events.UploadStarted(upload, session);
-            if (session.ImagesCount == session.MaxImages)
-                events.SessionEnded(session);
         }
 
         await db.SaveChangesAsync(cancellationToken);
@@ -144,7 +144,8 @@ internal sealed class ImageIntake
         return results;
     }
 
-    private static void Add(AperturDb db, Upload upload, UploadSession session, IReadOnlyList<SessionDestination> destinations)
+    private static void Add(
+        AperturDb db, Upload upload, UploadSession session, IReadOnlyList<SessionDestination> destinations, NewEvents events)
     {
         upload.ImageIndex = session.NextIndex++;
         upload.DestinationsTotal = destinations.Count;
@@ -171,6 +172,9 @@ internal sealed class ImageIntake
         session.ImagesDispatched += destinations.Count > 0 ? 1 : 0;
         session.DeliveriesOpen += destinations.Count;
         session.Touch(upload.CreatedAt);
+        upload.ReadyAt = session.LastChanged;
+        events.UploadStarted(upload, session);
+        SessionEnd.Note(session, upload.CreatedAt, events);
     }
 
     private static string? SniffType(ReadOnlySequence<byte> first)

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Storage;
+using Apertur.Server.Work;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -110,6 +111,36 @@ public sealed class HappeningTests
         Assert.Equal("project.session.completed", (string)completed["event"]!);
         Assert.Equal("completed", (string)completed["data"]!["status"]!);
         Assert.Equal(2, (int)completed["data"]!["images_count"]!);
+        Assert.Equal(2, await app.EventsAsync());
+    }
+
+    [Theory, AllDatabases]
+    public async Task Session_is_told_once_when_it_is_closed_or_its_time_is_up(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        await app.ListenAsync(events, "project.session.completed", "project.session.expired");
+        var closed = await app.Client.CreateSessionAsync();
+        var expired = await app.Client.CreateSessionAsync(new JsonObject { ["expires_in_hours"] = 1 });
+
+        (await app.Client.PostAsync($"upload-sessions/{closed}/complete")).Expect(HttpStatusCode.OK);
+        (await app.Client.PostAsync($"upload-sessions/{closed}/complete")).Expect(HttpStatusCode.OK);
+        await app.PassAsync(TimeSpan.FromSeconds(1));
+
+        var first = (await events.NextAsync()).Json();
+        Assert.Equal("project.session.completed", (string)first["event"]!);
+        Assert.Equal(closed, (string)first["data"]!["id"]!);
+
+        app.Clock.Advance(TimeSpan.FromHours(25));
+        var sweep = app.Services.GetRequiredService<SessionSweep>();
+        await sweep.RunOnceAsync(TestContext.Current.CancellationToken);
+        await sweep.RunOnceAsync(TestContext.Current.CancellationToken);
+        await app.PassAsync(TimeSpan.FromSeconds(1));
+
+        var second = (await events.NextAsync()).Json();
+        Assert.Equal("project.session.expired", (string)second["event"]!);
+        Assert.Equal(expired, (string)second["data"]!["id"]!);
+        Assert.Equal("expired", (string)second["data"]!["status"]!);
         Assert.Equal(2, await app.EventsAsync());
     }
 

@@ -21,7 +21,7 @@ internal static class NodeScript
 
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(TimeSpan.FromMinutes(2));
-        using var node = Process.Start(new ProcessStartInfo("node", script)
+        using var node = Process.Start(new ProcessStartInfo(Components.Program("node"), script)
         {
             WorkingDirectory = clients,
             RedirectStandardInput = true,
