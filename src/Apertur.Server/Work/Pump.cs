@@ -26,10 +26,13 @@ internal sealed partial class Pump(Claims claims, DeliveryRun run, Signal signal
             return 0;
 
         var wanted = new List<(Guid, int)>();
-        foreach (var (destination, limit) in await claims.DueDestinationsAsync(cancellationToken))
+        var due = (await claims.DueDestinationsAsync(cancellationToken)).ToArray();
+        // When lanes are short, nobody is always first.
+        Random.Shared.Shuffle(due);
+        foreach (var (destination, limit) in due)
         {
             var busy = _running.Values.Count(running => running.Row.DestinationId == destination);
-            var most = Math.Min(Math.Min(settings.Delivery.LanesPerDestination - busy, limit ?? int.MaxValue), free);
+            var most = Math.Min(Share(free, busy), limit ?? int.MaxValue);
             if (most <= 0)
                 continue;
 
@@ -44,6 +47,16 @@ internal sealed partial class Pump(Claims claims, DeliveryRun run, Signal signal
         foreach (var row in taken)
             Start(row);
         return taken.Count;
+    }
+
+    /// <summary>
+    /// How many more lanes a destination may take. Half of all lanes are for destinations that have nothing under way, one each: eight that
+    /// hang would otherwise hold every lane until their time is up.
+    /// </summary>
+    private int Share(int free, int busy)
+    {
+        var shared = free - (settings.Delivery.Lanes / 2);
+        return shared > 0 ? Math.Min(settings.Delivery.LanesPerDestination - busy, shared) : busy == 0 ? Math.Min(1, free) : 0;
     }
 
     /// <summary>Waits until nothing that was started is still running.</summary>
