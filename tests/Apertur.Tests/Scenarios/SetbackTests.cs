@@ -93,7 +93,7 @@ public sealed class SetbackTests
         await Task.WhenAll(Task.Run(() => RaiseAsync(one, two), Cancellation), Task.Run(() => RaiseAsync(two, one), Cancellation));
 
         foreach (var session in new[] { one, two })
-            Assert.Equal(22, (int)(await app.Client.GetAsync($"upload/{session}/session")).Json["imagesPerSession"]!);
+            Assert.Equal(30, (int)(await app.Client.GetAsync($"upload/{session}/session")).Json["imagesPerSession"]!);
 
         async Task RaiseAsync(Guid first, Guid second)
         {
@@ -101,11 +101,11 @@ public sealed class SetbackTests
             await database.WriteAsync(
                 async db =>
                 {
-                    (await db.Sessions.SingleAsync(session => session.Id == first, Cancellation)).MaxImages++;
+                    (await db.Sessions.SingleAsync(session => session.Id == first, Cancellation)).MaxImages = 30;
                     await db.SaveChangesAsync(Cancellation);
                     if (attempt++ == 0)
                         Assert.True(bothHoldOne.SignalAndWait(TimeSpan.FromSeconds(30), Cancellation));
-                    (await db.Sessions.SingleAsync(session => session.Id == second, Cancellation)).MaxImages++;
+                    (await db.Sessions.SingleAsync(session => session.Id == second, Cancellation)).MaxImages = 30;
                     await db.SaveChangesAsync(Cancellation);
                 },
                 Cancellation);
