@@ -79,6 +79,9 @@ internal static class AperturServer
         services.AddSingleton<PublicAddress>();
         services.AddSingleton<DownloadLinks>();
 
+        services.AddSingleton<RateCounts>();
+        services.AddSingleton<RateLimits>();
+
         services.AddScoped<SessionGate>();
         services.AddSingleton<IMemoryPoolFactory<byte>, SocketBlocks>();
         services.AddSingleton<UploadPace>();
@@ -102,8 +105,13 @@ internal static class AperturServer
 
     private static void UsePipeline(WebApplication app)
     {
+        var limits = app.Services.GetRequiredService<RateLimits>();
+        if (TrustedProxies.Options(app.Services.GetRequiredService<Settings>().Server) is { } proxies)
+            app.UseForwardedHeaders(proxies);
         app.UseMiddleware<ErrorResponses>();
         app.UseRouting();
+        app.Use(limits.BeforeAuthenticationAsync);
         app.UseMiddleware<Authentication>();
+        app.Use(limits.AfterAuthenticationAsync);
     }
 }

@@ -1,6 +1,7 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Keys;
 using Apertur.Server.Pages;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
@@ -47,6 +48,17 @@ internal static class Routes
         api.MapPatch("/projects/{projectId}/destinations/{id}", DestinationsApi.Update);
         api.MapDelete("/projects/{projectId}/destinations/{id}", DestinationsApi.Delete);
         api.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
+
+        api.MapGet("/projects/{projectId}/keys", KeysApi.List);
+        api.MapPost("/projects/{projectId}/keys", KeysApi.Create);
+        api.MapPatch("/projects/{projectId}/keys/{id}", KeysApi.Update);
+        api.MapDelete("/projects/{projectId}/keys/{id}", KeysApi.Delete);
+        api.MapPut("/keys/{id}/destinations", KeysApi.SetDestinations);
+        api.MapPost("/projects/{projectId}/keys/{id}/signing-secret", KeySecretsApi.CreateSigningSecret);
+        api.MapDelete("/projects/{projectId}/keys/{id}/signing-secret", KeySecretsApi.DeleteSigningSecret);
+        api.MapPost("/projects/{projectId}/keys/{id}/totp", KeySecretsApi.CreateTotp);
+        api.MapPost("/projects/{projectId}/keys/{id}/totp/confirm", KeySecretsApi.ConfirmTotp);
+        api.MapDelete("/projects/{projectId}/keys/{id}/totp", KeySecretsApi.DeleteTotp);
     }
 
     private static RouteGroupBuilder Group(WebApplication app, string prefix, Access access)

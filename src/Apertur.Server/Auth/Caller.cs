@@ -12,6 +12,9 @@ internal sealed class Caller
     /// <summary>The key that was shown; null for a person.</summary>
     public ApiKey? Key { get; init; }
 
+    /// <summary>The key's id, or the person's.</summary>
+    public Guid Id => Key!.Id;
+
     /// <summary>The projects the caller has access to, and as what.</summary>
     public required IReadOnlyDictionary<Guid, Role> Projects { get; init; }
 
@@ -21,6 +24,13 @@ internal sealed class Caller
     /// <exception cref="ApiErrorException">404 when the project is not the caller's.</exception>
     public Role RoleIn(Guid projectId) =>
         Projects.TryGetValue(projectId, out var role) ? role : throw ApiErrors.NotFound.ToException();
+
+    /// <exception cref="ApiErrorException">404 when the project is not the caller's, 403 when the caller may not do such things in it.</exception>
+    public void Require(Guid projectId, Role least)
+    {
+        if (RoleIn(projectId) < least)
+            throw ApiErrors.Forbidden($"This needs the role {least.ToString().ToLowerInvariant()} in the project.").ToException();
+    }
 
     public IQueryable<UploadSession> See(IQueryable<UploadSession> sessions) =>
         sessions.Where(session => Projects.Keys.Contains(session.ProjectId) && (Env == null || session.Env == Env));

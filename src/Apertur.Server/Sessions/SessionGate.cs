@@ -16,14 +16,6 @@ internal sealed class SessionGate(AperturDb db, TimeProvider clock)
             ?? throw ApiErrors.NotFound.ToException();
     }
 
-    /// <summary>The session, when it takes another photo now.</summary>
-    /// <exception cref="ApiErrorException">404, 409 closed, 410 expired, 422 full.</exception>
-    public async Task<UploadSession> OpenForUploadAsync(string id, CancellationToken cancellationToken)
-    {
-        var session = await FindAsync(id, cancellationToken);
-        return Refusal(session) is { } refusal ? throw refusal.ToException() : session;
-    }
-
     /// <summary>Why the session takes no photo now; null when it does.</summary>
     public ApiError? Refusal(UploadSession session) =>
         session.CompletedAt is not null ? ApiErrors.SessionCompleted

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Apertur.Server.Accounts;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Http;
 using Apertur.Server.Keys;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
@@ -29,6 +30,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<Upload> Uploads => Set<Upload>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
+    public DbSet<IdempotentAnswer> IdempotentAnswers => Set<IdempotentAnswer>();
 
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
     {
@@ -45,6 +47,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     {
         modelBuilder.Entity<Member>().HasKey(member => new { member.ProjectId, member.UserId });
         modelBuilder.Entity<DailyCount>().HasKey(count => new { count.ProjectId, count.Env, count.Day });
+        modelBuilder.Entity<IdempotentAnswer>().HasKey(answer => new { answer.Scope, answer.Key });
         modelBuilder.Entity<DeliveryRow>().ToTable("deliveries");
 
         // So that what refers to a new row is inserted after it. There are no navigations: a query says what it reads.
