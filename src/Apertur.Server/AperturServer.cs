@@ -8,7 +8,6 @@ using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Apertur.Server.Work;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.DataProtection;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server;
@@ -34,8 +33,6 @@ internal static class AperturServer
         });
         builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Apertur", LogLevel.Information);
-        // A data folder on one machine protects its own keys; see docs/operations.md.
-        builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 
         AddServices(builder.Services, settings);
         configure?.Invoke(builder.Services);
@@ -60,10 +57,9 @@ internal static class AperturServer
         services.AddPooledDbContextFactory<AperturDb>(options => Database.Configure(settings, options));
         services.AddScoped(provider => provider.GetRequiredService<IDbContextFactory<AperturDb>>().CreateDbContext());
         services.AddSingleton<Database>();
-        services.AddSingleton<Secrets>();
+        services.AddSingleton(_ => new Secrets(keys));
         services.AddSingleton(_ => new ServerSecret(keys));
         services.AddSingleton(_ => new BlobStore(Path.Combine(settings.DataFolder, "images")));
-        services.AddDataProtection().SetApplicationName("apertur").PersistKeysToFileSystem(new DirectoryInfo(keys));
     }
 
     private static void AddServices(IServiceCollection services, Settings settings)
@@ -82,15 +78,26 @@ internal static class AperturServer
         services.AddSingleton<RateCounts>();
         services.AddSingleton<RateLimits>();
 
-        services.AddScoped<SessionGate>();
+        services.AddSingleton<SessionChanges>();
+        services.AddSingleton<LongPoll>();
+        services.AddSingleton<SessionPasswords>();
+        services.AddSingleton<SessionGate>();
+        services.AddSingleton<SessionStream>();
         services.AddSingleton<IMemoryPoolFactory<byte>, SocketBlocks>();
         services.AddSingleton<UploadPace>();
         services.AddSingleton<ImageIntake>();
+        services.AddSingleton<Withdrawal>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
         services.AddSingleton(provider => new DestinationTypes(
-            [.. DestinationTypes.BuiltIn(provider.GetRequiredService<OutboundHttp>(), provider.GetRequiredService<TimeProvider>()), .. provider.GetServices<IDestinationType>()]));
+        [
+            .. DestinationTypes.BuiltIn(
+                provider.GetRequiredService<OutboundHttp>(), provider.GetRequiredService<TimeProvider>(), settings.ForDestinations()),
+            .. provider.GetServices<IDestinationType>(),
+        ]));
         services.AddSingleton<DestinationConfigs>();
+        services.AddSingleton<OAuthTokens>();
+        services.AddSingleton<ResumeNotes>();
 
         services.AddSingleton<Signal>();
         services.AddSingleton<Claims>();
@@ -100,6 +107,10 @@ internal static class AperturServer
         services.AddHostedService<Start>();
         services.AddHostedService(provider => provider.GetRequiredService<Pump>());
         services.AddHostedService<Sweeps>();
+        services.AddSingleton<SessionSweep>();
+        services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());
+        if (settings.Database.Provider == DatabaseProvider.PostgreSql)
+            services.AddHostedService<NodeNotices>();
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(settings.Delivery.StopSeconds + 20));
     }
 

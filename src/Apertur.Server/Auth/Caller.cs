@@ -25,7 +25,8 @@ internal sealed class Caller
     public Role RoleIn(Guid projectId) =>
         Projects.TryGetValue(projectId, out var role) ? role : throw ApiErrors.NotFound.ToException();
 
-    /// <exception cref="ApiErrorException">404 when the project is not the caller's, 403 when the caller may not do such things in it.</exception>
+    /// <exception cref="ApiErrorException">404 when the project is not the caller's, 403 when the caller may not do such things
+    /// in it.</exception>
     public void Require(Guid projectId, Role least)
     {
         if (RoleIn(projectId) < least)

@@ -45,6 +45,8 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
         BadHttpRequestException { StatusCode: 400 } bad => ApiErrors.BadRequest(bad.Message),
         BadHttpRequestException bad => OfStatus(bad.StatusCode),
         DiskFullException => ApiErrors.DiskFull,
+        // The client is still there (see above), so it was a time limit of ours.
+        OperationCanceledException => ApiErrors.RequestTimeout,
         DbException or DbUpdateException { InnerException: DbException } => OfDatabase(exception as DbException ?? (DbException)exception.InnerException!),
         InvalidOperationException { InnerException: DbException { IsTransient: true } } => ApiErrors.Unavailable,
         _ => ApiErrors.Crashed,

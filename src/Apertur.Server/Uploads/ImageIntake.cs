@@ -23,14 +23,16 @@ internal sealed class ImageIntake
     private readonly Database _database;
     private readonly BlobStore _blobs;
     private readonly Signal _deliver;
+    private readonly SessionChanges _changes;
     private readonly TimeProvider _clock;
     private readonly GroupCommit<Incoming, Received> _commit;
 
-    public ImageIntake(Database database, BlobStore blobs, Signal deliver, TimeProvider clock)
+    public ImageIntake(Database database, BlobStore blobs, Signal deliver, SessionChanges changes, TimeProvider clock)
     {
         _database = database;
         _blobs = blobs;
         _deliver = deliver;
+        _changes = changes;
         _clock = clock;
         _commit = new GroupCommit<Incoming, Received>(database, CommitAsync);
     }
@@ -107,6 +109,7 @@ internal sealed class ImageIntake
             throw refused.ToException();
 
         _deliver.Give();
+        _changes.Tell([session.Id], deliveriesDue: upload.DestinationsTotal > 0);
         return received.Answer!;
     }
 
@@ -212,6 +215,8 @@ internal sealed class ImageIntake
         session.ImagesDispatched += destinations.Length > 0 ? 1 : 0;
         session.DeliveriesOpen += destinations.Length;
         session.Touch(upload.CreatedAt);
+        upload.ReadyAt = session.LastChanged;
+        SessionEnd.Note(session, upload.CreatedAt);
     }
 
     private static string? SniffType(ReadOnlySequence<byte> first)

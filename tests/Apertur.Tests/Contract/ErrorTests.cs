@@ -80,12 +80,18 @@ public sealed partial class ErrorTests
     public async Task SESSION_COMPLETED(DatabaseKind database) => await MeetAsync(database, 409, "SESSION_COMPLETED", async app =>
     {
         var session = await app.Client.CreateSessionAsync();
-        var id = Guid.Parse(session);
-        var now = app.Clock.GetUtcNow();
-        await app.Services.GetRequiredService<Database>().WriteAsync(
-            db => db.Sessions.Where(s => s.Id == id).ExecuteUpdateAsync(s => s.SetProperty(x => x.CompletedAt, now)),
-            TestContext.Current.CancellationToken);
+        (await app.Client.PostAsync($"upload-sessions/{session}/complete")).Expect(HttpStatusCode.OK);
         return await app.Client.PostImageAsync(session, Photos.Jpeg());
+    });
+
+    [Theory, AllDatabases]
+    public async Task ALREADY_ACKNOWLEDGED(DatabaseKind database) => await MeetAsync(database, 409, "ALREADY_ACKNOWLEDGED", async app =>
+    {
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["long_polling"] = true });
+        var image = await app.Client.UploadAsync(session, Photos.Jpeg());
+        var path = $"upload-sessions/{session}/images/{image["id"]}/ack";
+        (await app.Client.PostAsync(path)).Expect(HttpStatusCode.OK);
+        return await app.Client.PostAsync(path);
     });
 
     [Theory, AllDatabases]

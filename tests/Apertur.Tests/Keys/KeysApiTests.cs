@@ -20,6 +20,7 @@ public sealed class KeysApiTests
     public async Task New_key_works_at_once_and_is_shown_only_once(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
 
         var (key, plainText) = await app.CreateKeyAsync(new JsonObject { ["label"] = "Till 4", ["maxImages"] = 7 });
 
