@@ -210,14 +210,14 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
             },
             CancellationToken.None);
 
-    private Task GiveTurnBackAsync(OAuthGrant grant) =>
+    private Task<int> GiveTurnBackAsync(OAuthGrant grant) =>
         database.WriteAsync(
             db => Same(db, grant).Where(g => g.Refresher == grant.Refresher).ExecuteUpdateAsync(row => row
                 .SetProperty(g => g.Refresher, (Guid?)null)
                 .SetProperty(g => g.RefreshUntil, (DateTimeOffset?)null)),
             CancellationToken.None);
 
-    private Task DropAsync(Guid id, Guid version) =>
+    private Task<int> DropAsync(Guid id, Guid version) =>
         database.WriteAsync(
             db => db.OAuthGrants.Where(grant => grant.Id == id && grant.Version == version)
                 .ExecuteUpdateAsync(row => row.SetProperty(g => g.AccessToken, (string?)null)),
