@@ -2,6 +2,7 @@ using Apertur.Destinations;
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -103,10 +104,17 @@ internal static class AperturServer
         services.AddSingleton<Claims>();
         services.AddSingleton<Outcomes>();
         services.AddSingleton<DeliveryRun>();
+        services.AddSingleton<IQueue, DeliveryQueue>();
+        services.AddSingleton<EventWebhookSecrets>();
+        services.AddSingleton<EventRequests>();
+        services.AddSingleton<EventOutcomes>();
+        services.AddSingleton<EventRun>();
+        services.AddSingleton<IQueue, EventQueue>();
         services.AddSingleton<Pump>();
         services.AddHostedService<Start>();
         services.AddHostedService(provider => provider.GetRequiredService<Pump>());
         services.AddHostedService<Sweeps>();
+        services.AddHostedService<EventSweep>();
         services.AddSingleton<SessionSweep>();
         services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());
         if (settings.Database.Provider == DatabaseProvider.PostgreSql)

@@ -1,6 +1,7 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.Keys;
 using Apertur.Server.Pages;
 using Apertur.Server.Polling;
@@ -73,6 +74,15 @@ internal static class Routes
         api.MapPost("/projects/{projectId}/keys/{id}/totp", KeySecretsApi.CreateTotp);
         api.MapPost("/projects/{projectId}/keys/{id}/totp/confirm", KeySecretsApi.ConfirmTotp);
         api.MapDelete("/projects/{projectId}/keys/{id}/totp", KeySecretsApi.DeleteTotp);
+
+        api.MapGet("/projects/{projectId}/webhooks", EventWebhooksApi.List);
+        api.MapPost("/projects/{projectId}/webhooks", EventWebhooksApi.Create);
+        api.MapGet("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Get);
+        api.MapPatch("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Update);
+        api.MapDelete("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Delete);
+        api.MapPost("/projects/{projectId}/webhooks/{id}/test", EventDeliveriesApi.Test);
+        api.MapGet("/projects/{projectId}/webhooks/{id}/deliveries", EventDeliveriesApi.List);
+        api.MapPost("/projects/{projectId}/webhooks/{id}/deliveries/{deliveryId}/retry", EventDeliveriesApi.Retry);
     }
 
     private static RouteGroupBuilder Group(WebApplication app, string prefix, Access access)

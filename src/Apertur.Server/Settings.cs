@@ -14,6 +14,7 @@ internal sealed class Settings
     public required LimitSettings Limits { get; init; }
     public required RateLimitSettings RateLimits { get; init; }
     public required DeliverySettings Delivery { get; init; }
+    public required EventSettings Events { get; init; }
 
     /// <summary>The folder that holds images, keys and, with SQLite, the database. From the command line, never from a file.</summary>
     public required string DataFolder { get; set; }
@@ -62,6 +63,8 @@ internal sealed class Settings
         Require(Delivery.Lanes >= 1 && Delivery.LanesPerDestination >= 1, "Delivery:Lanes and LanesPerDestination must be at least 1.");
         Require(Delivery.RetrySeconds.Split(',').All(text => int.TryParse(text, out var seconds) && seconds >= 0),
             "Delivery:RetrySeconds must be whole seconds, separated by commas.");
+        Require(Events.Lanes >= 1 && Events.LanesPerWebhook >= 1, "Events:Lanes and LanesPerWebhook must be at least 1.");
+        Require(Events.TimeoutSeconds >= 1 && Events.KeepDays >= 1, "Events:TimeoutSeconds and KeepDays must be at least 1.");
         Require(Database.Provider is not DatabaseProvider.PostgreSql || Database.ConnectionString.Length > 0,
             "Database:ConnectionString is needed for PostgreSql.");
         foreach (var (name, text) in OAuth.Addresses.Append(("Outbound:CloudStorageUrl", Outbound.CloudStorageUrl)))
@@ -185,4 +188,12 @@ internal sealed class DeliverySettings
 
     public required int AttemptMinutes { get; init; }
     public required int StopSeconds { get; init; }
+}
+
+internal sealed class EventSettings
+{
+    public required int Lanes { get; init; }
+    public required int LanesPerWebhook { get; init; }
+    public required int TimeoutSeconds { get; init; }
+    public required int KeepDays { get; init; }
 }

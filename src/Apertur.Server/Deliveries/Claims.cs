@@ -10,9 +10,6 @@ namespace Apertur.Server.Deliveries;
 /// </summary>
 internal sealed class Claims(Database database, SessionChanges changes, TimeProvider clock)
 {
-    /// <summary>How long a claim holds without a heartbeat. Another node takes over after that.</summary>
-    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
-
     /// <summary>Destinations that have something due, and how many may be under way at once over all nodes; null for no such limit.</summary>
     public async Task<IReadOnlyList<(Guid DestinationId, int? Free)>> DueDestinationsAsync(CancellationToken cancellationToken)
     {
@@ -62,7 +59,7 @@ internal sealed class Claims(Database database, SessionChanges changes, TimeProv
     /// <summary>Keeps claims alive. A claim that is not among the answers has been lost to somebody else.</summary>
     public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken)
     {
-        var until = clock.GetUtcNow() + Lease;
+        var until = clock.GetUtcNow() + Pump.Lease;
         var tokens = leaseTokens.Select(token => (Guid?)token).ToList();
         return database.WriteAsync(
             db => db.Deliveries
@@ -122,7 +119,7 @@ internal sealed class Claims(Database database, SessionChanges changes, TimeProv
             """;
         var taken = await db.Deliveries
             .FromSqlRaw(
-                sql, token.ToString(), (now + Lease).ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds(), destinationId.ToString(), most)
+                sql, token.ToString(), (now + Pump.Lease).ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds(), destinationId.ToString(), most)
             .AsNoTracking()
             .ToListAsync(cancellationToken);
         return [.. taken.OrderBy(row => row.DueAt).ThenBy(row => row.Id)];

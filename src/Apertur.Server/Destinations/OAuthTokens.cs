@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Apertur.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -205,7 +206,10 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
                 if (await Same(db, grant).ExecuteDeleteAsync() == 0)
                     return false;
 
-                Parking.Park(destination, reason, asked);
+                var events = new NewEvents(clock.GetUtcNow());
+                if (Parking.Park(destination, reason, asked))
+                    events.DestinationDisabled(destination);
+                await events.WriteAsync(db, CancellationToken.None);
                 return true;
             },
             CancellationToken.None);

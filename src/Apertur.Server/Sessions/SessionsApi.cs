@@ -3,6 +3,7 @@ using System.Text.Json;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
@@ -23,7 +24,7 @@ internal static class SessionsApi
 
     public static async Task<Created<CreateSessionResponse>> Create(
         Body<CreateSessionRequest> body, Caller caller, AperturDb read, Database database, Settings settings, PublicAddress address,
-        ServerSecret secret, TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
+        ServerSecret secret, Signal deliver, TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var now = clock.GetUtcNow();
@@ -64,21 +65,25 @@ internal static class SessionsApi
             LastChanged = now,
         };
         var answer = Describe(session, destinations, address.BaseOf(http));
-        var first = await database.WriteAsync(
+        var (first, told) = await database.WriteAsync<(IdempotentAnswer?, bool)>(
             async db =>
             {
                 var json = JsonSerializer.Serialize(answer, WireJson.Wire.CreateSessionResponse);
                 if (idempotency is not null && await idempotency.ClaimAsync(db, fingerprint, json, now, cancellationToken) is { } taken)
-                    return taken;
+                    return (taken, false);
 
                 db.Sessions.Add(session);
                 await db.SaveChangesAsync(cancellationToken);
                 var counts = new DailyCountChanges();
                 counts.For(session.ProjectId, session.Env, now).Sessions++;
                 await counts.ApplyAsync(db, cancellationToken);
-                return null;
+                var events = new NewEvents(now);
+                events.SessionCreated(session);
+                return (null, await events.WriteAsync(db, cancellationToken));
             },
             cancellationToken);
+        if (told)
+            deliver.Give();
         return Created(first?.Repeat(fingerprint, WireJson.Wire.CreateSessionResponse) ?? answer);
     }
 
@@ -119,7 +124,9 @@ internal static class SessionsApi
                 if (request.Password.IsPresent)
                     (session.PasswordHash, session.PasswordGuesses) = (passwordHash, []);
                 session.Touch(now);
-                SessionEnd.Note(session, now);
+                var events = new NewEvents(now);
+                SessionEnd.Note(session, now, events);
+                await events.WriteAsync(write, cancellationToken);
                 return session;
             },
             cancellationToken);
@@ -148,7 +155,9 @@ internal static class SessionsApi
                 var row = await database.Locked(db.Sessions, [id]).SingleAsync(cancellationToken);
                 if (row.Status(now) is "pending" or "active")
                     row.CompletedAt = now;
-                SessionEnd.Note(row, now);
+                var events = new NewEvents(now);
+                SessionEnd.Note(row, now, events);
+                await events.WriteAsync(db, cancellationToken);
                 return row;
             },
             cancellationToken);

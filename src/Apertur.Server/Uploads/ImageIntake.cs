@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using Apertur.Server.Contract;
 using Apertur.Server.Deliveries;
+using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
@@ -113,14 +114,16 @@ internal sealed class ImageIntake
         return received.Answer!;
     }
 
-    /// <summary>Whether a request by that name has been answered: its repeat gets the same answer, whatever has become of the session.</summary>
+    /// <summary>Whether a request by that name has been answered: its repeat gets the same answer,
+    /// whatever has become of the session.</summary>
     public async Task<bool> HasAnsweredAsync(Idempotency idempotency, CancellationToken cancellationToken)
     {
         await using var db = _database.Open();
         return await idempotency.FindAsync(db, _clock.GetUtcNow(), cancellationToken) is not null;
     }
 
-    /// <summary>Writes the rows of a group of images: image, deliveries, counts, and what is answered to those that may be repeated.</summary>
+    /// <summary>Writes the rows of a group of images: image, deliveries, events, counts, and what is answered to
+    /// those that may be repeated.</summary>
     private async Task<IReadOnlyList<Received>> CommitAsync(AperturDb db, IReadOnlyList<Incoming> images, CancellationToken cancellationToken)
     {
         var sessions = await _database.Locked(db.Sessions, images.Select(image => image.Upload.SessionId))
@@ -132,6 +135,7 @@ internal sealed class ImageIntake
             .ToDictionaryAsync(destination => destination.Id, cancellationToken);
 
         var counts = new DailyCountChanges();
+        var events = new NewEvents(_clock.GetUtcNow());
         var results = new List<Received>(images.Count);
         foreach (var (upload, idempotency) in images)
         {
@@ -157,11 +161,12 @@ internal sealed class ImageIntake
             }
 
             results.Add(new Received(answer, null));
-            Add(db, upload, session, to);
+            Add(db, upload, session, to, events);
             counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Images++;
         }
 
         await db.SaveChangesAsync(cancellationToken);
+        await events.WriteAsync(db, cancellationToken);
         await counts.ApplyAsync(db, cancellationToken);
         return results;
     }
@@ -188,7 +193,8 @@ internal sealed class ImageIntake
         Height = upload.Height,
     };
 
-    private static void Add(AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations)
+    private static void Add(
+        AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations, NewEvents events)
     {
         upload.ImageIndex = session.NextIndex++;
         upload.DestinationsTotal = destinations.Length;
@@ -216,7 +222,8 @@ internal sealed class ImageIntake
         session.DeliveriesOpen += destinations.Length;
         session.Touch(upload.CreatedAt);
         upload.ReadyAt = session.LastChanged;
-        SessionEnd.Note(session, upload.CreatedAt);
+        events.UploadStarted(upload, session);
+        SessionEnd.Note(session, upload.CreatedAt, events);
     }
 
     private static string? SniffType(ReadOnlySequence<byte> first)
