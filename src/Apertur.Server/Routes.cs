@@ -2,6 +2,7 @@ using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Events;
+using Apertur.Server.Keys;
 using Apertur.Server.Pages;
 using Apertur.Server.Polling;
 using Apertur.Server.ProjectData;
@@ -65,6 +66,17 @@ internal static class Routes
         api.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
         api.MapPost("/projects/{projectId}/destinations/{id}/authorize", OAuthApi.Authorize);
         api.MapGet("/destination-types", DestinationTypesApi.List);
+
+        api.MapGet("/projects/{projectId}/keys", KeysApi.List);
+        api.MapPost("/projects/{projectId}/keys", KeysApi.Create);
+        api.MapPatch("/projects/{projectId}/keys/{id}", KeysApi.Update);
+        api.MapDelete("/projects/{projectId}/keys/{id}", KeysApi.Delete);
+        api.MapPut("/keys/{id}/destinations", KeysApi.SetDestinations);
+        api.MapPost("/projects/{projectId}/keys/{id}/signing-secret", KeySecretsApi.CreateSigningSecret);
+        api.MapDelete("/projects/{projectId}/keys/{id}/signing-secret", KeySecretsApi.DeleteSigningSecret);
+        api.MapPost("/projects/{projectId}/keys/{id}/totp", KeySecretsApi.CreateTotp);
+        api.MapPost("/projects/{projectId}/keys/{id}/totp/confirm", KeySecretsApi.ConfirmTotp);
+        api.MapDelete("/projects/{projectId}/keys/{id}/totp", KeySecretsApi.DeleteTotp);
 
         api.MapGet("/projects/{projectId}/webhooks", EventWebhooksApi.List);
         api.MapPost("/projects/{projectId}/webhooks", EventWebhooksApi.Create);

@@ -16,7 +16,11 @@ internal static class UploadApi
     public static async Task<Created<UploadResponse>> Create(
         string id, HttpContext http, SessionGate gate, ImageIntake intake, UploadPace pace, CancellationToken cancellationToken)
     {
-        var session = await gate.OpenForUploadAsync(id, http.Request, cancellationToken);
+        var session = await gate.EnterAsync(id, http.Request, cancellationToken);
+        var idempotency = Idempotency.Of(http.Request, $"upload {session.Id}");
+        if (gate.Refusal(session) is { } refusal && !(idempotency is not null && await intake.HasAnsweredAsync(idempotency, cancellationToken)))
+            throw refusal.ToException();
+
         using var deadline = pace.Begin(http, session);
         using var reader = new MultipartReader(http.Request.BodyReader, http.Request.ContentType);
 
@@ -39,19 +43,8 @@ internal static class UploadApi
             if (image is null)
                 throw ApiErrors.Validation("file", "The photo is missing: send it as the part 'file'.").ToException();
 
-            var upload = await intake.ReceiveAsync(image, session, source ?? Sources.Default, deadline.Token);
-            return TypedResults.Created($"/api/v1/uploads/{upload.Id}/download", new UploadResponse
-            {
-                Id = upload.Id,
-                Filename = upload.Filename,
-                SizeBytes = upload.SizeBytes,
-                Destinations = upload.DestinationsTotal,
-                LongPolling = session.LongPolling,
-                Sha256 = upload.Sha256,
-                MimeType = upload.MimeType,
-                Width = upload.Width,
-                Height = upload.Height,
-            });
+            var received = await intake.ReceiveAsync(image, session, source ?? Sources.Default, idempotency, deadline.Token);
+            return TypedResults.Created($"/api/v1/uploads/{received.Id}/download", received);
         }
         finally
         {

@@ -85,6 +85,9 @@ public sealed class KeyRotationTests
     {
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url, ["secret"] = Sample });
         var drive = await clouds.ConnectedAsync(app, "google_drive");
+        var (key, _) = await app.CreateKeyAsync(new JsonObject { ["label"] = "signs, and asks for codes" });
+        foreach (var secret in new[] { "signing-secret", "totp" })
+            (await app.Client.PostAsync($"projects/{app.ProjectId}/keys/{key["id"]}/{secret}")).Expect(HttpStatusCode.OK);
         // A connection that nobody finishes, and a delivery that has to go on later.
         await clouds.AllowAsync(app, drive);
         clouds.Google.Refuse("POST /upload/", 503);
