@@ -34,6 +34,8 @@ internal static class AperturServer
         });
         builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Apertur", LogLevel.Information);
+        // What keeps it from starting is said once, in words, by the command.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
 
         AddServices(builder.Services, settings);
         configure?.Invoke(builder.Services);
@@ -47,7 +49,7 @@ internal static class AperturServer
     public static void AddStorage(IServiceCollection services, Settings settings)
     {
         var keys = Path.Combine(settings.DataFolder, "keys");
-        Directory.CreateDirectory(settings.DataFolder);
+        DataLock.Make(settings.DataFolder);
         if (OperatingSystem.IsWindows())
             Directory.CreateDirectory(keys);
         else
@@ -122,6 +124,7 @@ internal static class AperturServer
     private static void UsePipeline(WebApplication app)
     {
         app.UseMiddleware<ErrorResponses>();
+        app.Use(RequestFraming.Check);
         app.UseRouting();
         app.UseMiddleware<Authentication>();
     }

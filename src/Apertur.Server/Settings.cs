@@ -22,16 +22,31 @@ internal sealed class Settings
     public static Settings Load(string dataFolder, IEnumerable<KeyValuePair<string, string?>>? overrides = null)
     {
         using var defaults = Assembly.GetExecutingAssembly().GetManifestResourceStream("apertur.defaults.json")!;
-        var configuration = new ConfigurationBuilder()
+        Require(dataFolder.Length > 0, "The data folder needs a name.");
+        var configuration = Read(() => new ConfigurationBuilder()
             .AddJsonStream(defaults)
             .AddJsonFile(Path.Combine(Path.GetFullPath(dataFolder), "apertur.json"), optional: true)
             .AddEnvironmentVariables("APERTUR__")
             .AddInMemoryCollection(overrides)
-            .Build();
+            .Build());
         configuration["DataFolder"] = Path.GetFullPath(dataFolder);
-        var settings = configuration.Get<Settings>() ?? throw new InvalidOperationException("No settings could be read.");
+        var settings = Read(() => configuration.Get<Settings>()) ?? throw new InvalidOperationException("No settings could be read.");
         settings.Check();
         return settings;
+    }
+
+    /// <summary>Says in this program's own words what the configuration library cannot read; its message names the file or the setting.</summary>
+    private static T Read<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (Exception exception) when (exception is InvalidDataException or InvalidOperationException or FormatException)
+        {
+            throw new InvalidOperationException(exception.GetBaseException() is { } cause && cause != exception
+                ? $"{exception.Message} {cause.Message}" : exception.Message);
+        }
     }
 
     /// <summary>What of this the destination types need to know.</summary>

@@ -10,6 +10,9 @@ namespace Apertur.Server.Deliveries;
 /// </summary>
 internal sealed class Claims(Database database, SessionChanges changes, TimeProvider clock)
 {
+    /// <summary>The last error of a delivery whose attempt ended with its worker.</summary>
+    public const string Abandoned = "The server stopped during the attempt.";
+
     /// <summary>Destinations that have something due, and how many may be under way at once over all nodes; null for no such limit.</summary>
     public async Task<IReadOnlyList<(Guid DestinationId, int? Free)>> DueDestinationsAsync(CancellationToken cancellationToken)
     {
@@ -91,7 +94,7 @@ internal sealed class Claims(Database database, SessionChanges changes, TimeProv
                         .SetProperty(r => r.State, DeliveryState.Retrying)
                         .SetProperty(r => r.LeaseToken, (Guid?)null)
                         .SetProperty(r => r.LeaseUntil, (DateTimeOffset?)null)
-                        .SetProperty(r => r.LastError, "The server stopped during the attempt.")
+                        .SetProperty(r => r.LastError, Abandoned)
                         .SetProperty(r => r.DueAt, now)
                         .SetProperty(r => r.UpdatedAt, now),
                     cancellationToken);

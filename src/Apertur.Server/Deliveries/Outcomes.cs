@@ -93,7 +93,7 @@ internal sealed class Outcomes
         {
             case DeliveryOutcome.Accepted accepted:
                 row.State = DeliveryState.Sent;
-                row.Reference = accepted.Reference;
+                row.Reference = Storable(accepted.Reference);
                 break;
 
             case DeliveryOutcome.GiveUp:
@@ -160,5 +160,14 @@ internal sealed class Outcomes
         where T : class =>
         (await _database.Locked(set, ids).ToListAsync(cancellationToken)).ToDictionary(id);
 
-    private static string? Shorten(string? text) => text is { Length: > MaxErrorLength } ? text[..MaxErrorLength] : text;
+    /// <summary>A stranger's text as every database takes it: PostgreSQL refuses NUL and half of a surrogate pair, and with it the outcome.</summary>
+    private static string? Storable(string? text) => text?.Replace("\0", "", StringComparison.Ordinal);
+
+    private static string? Shorten(string? text)
+    {
+        text = Storable(text);
+        return text is { Length: > MaxErrorLength }
+            ? text[..(char.IsHighSurrogate(text[MaxErrorLength - 1]) ? MaxErrorLength - 1 : MaxErrorLength)]
+            : text;
+    }
 }

@@ -59,9 +59,12 @@ internal sealed partial class Pump(
             return 0;
 
         var wanted = new List<(Guid, int)>();
-        foreach (var (endpoint, limit) in await queue.DueAsync(cancellationToken))
+        var due = (await queue.DueAsync(cancellationToken)).ToArray();
+        // When lanes are short, nobody is always first.
+        Random.Shared.Shuffle(due);
+        foreach (var (endpoint, limit) in due)
         {
-            var most = Math.Min(Math.Min(queue.LanesPerEndpoint - under[endpoint].Count(), limit ?? int.MaxValue), free);
+            var most = Math.Min(Share(queue, free, under[endpoint].Count()), limit ?? int.MaxValue);
             if (most <= 0)
                 continue;
 
@@ -76,6 +79,16 @@ internal sealed partial class Pump(
         foreach (var row in taken)
             Start(queue, row);
         return taken.Count;
+    }
+
+    /// <summary>
+    /// How many more lanes an endpoint may take. Half of all lanes are for endpoints that have nothing under way, one each: eight that hang
+    /// would otherwise hold every lane until their time is up.
+    /// </summary>
+    private static int Share(IQueue queue, int free, int busy)
+    {
+        var shared = free - (queue.Lanes / 2);
+        return shared > 0 ? Math.Min(queue.LanesPerEndpoint - busy, shared) : busy == 0 ? Math.Min(1, free) : 0;
     }
 
     private async Task ClaimAsync(CancellationToken stoppingToken)
