@@ -210,15 +210,15 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
             },
             CancellationToken.None);
 
-    private Task GiveTurnBackAsync(OAuthGrant grant) =>
-        database.WriteAsync(
+    private async Task GiveTurnBackAsync(OAuthGrant grant) =>
+        await database.WriteAsync(
             db => Same(db, grant).Where(g => g.Refresher == grant.Refresher).ExecuteUpdateAsync(row => row
                 .SetProperty(g => g.Refresher, (Guid?)null)
                 .SetProperty(g => g.RefreshUntil, (DateTimeOffset?)null)),
             CancellationToken.None);
 
-    private Task DropAsync(Guid id, Guid version) =>
-        database.WriteAsync(
+    private async Task DropAsync(Guid id, Guid version) =>
+        await database.WriteAsync(
             db => db.OAuthGrants.Where(grant => grant.Id == id && grant.Version == version)
                 .ExecuteUpdateAsync(row => row.SetProperty(g => g.AccessToken, (string?)null)),
             CancellationToken.None);
