@@ -85,11 +85,11 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
         relay.Misbehave(new Faults(0, 0));
 
         var expected = sent.Order().ToList();
-        Assert.Equal(expected, hook.Stored.Values.Order());
-        Assert.Equal(expected, (await HashesAsync(bucket)).Order());
-        Assert.Equal(expected, clouds.Google.Objects.Select(stored => Hash(stored.Bytes)).Order());
-        Assert.Equal(expected, clouds.Google.Files.Select(stored => Hash(stored.Bytes)).Order());
-        Assert.Equal(expected, clouds.Dropbox.Files.Select(stored => Hash(stored.Bytes)).Order());
+        AssertSame("webhook", expected, hook.Stored.Values);
+        AssertSame("s3", expected, await HashesAsync(bucket));
+        AssertSame("gcs", expected, clouds.Google.Objects.Select(stored => Hash(stored.Bytes)));
+        AssertSame("google_drive", expected, clouds.Google.Files.Select(stored => Hash(stored.Bytes)));
+        AssertSame("dropbox", expected, clouds.Dropbox.Files.Select(stored => Hash(stored.Bytes)));
         Assert.Empty(await bucket.UnfinishedUploadsAsync());
         var attempts = await app.AttemptsAsync();
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -143,6 +143,15 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
         foreach (var key in await bucket.KeysAsync())
             hashes.Add(Hash((await bucket.ReadAsync(key)).Bytes));
         return hashes;
+    }
+
+    private static void AssertSame(string destination, IReadOnlyList<string> expected, IEnumerable<string> actual)
+    {
+        var there = actual.Order().ToList();
+        var (missing, foreign) = (expected.Except(there).Count(), there.Except(expected).Count());
+        Assert.True(
+            there.SequenceEqual(expected),
+            $"{destination} holds {there.Count} of {expected.Count}: {missing} are missing, {foreign} are none of ours, {there.Count - there.Distinct().Count()} are there twice.");
     }
 
     private static string Hash(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
