@@ -2,6 +2,7 @@ using Apertur.Destinations;
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -33,6 +34,8 @@ internal static class AperturServer
         });
         builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Apertur", LogLevel.Information);
+        // What keeps it from starting is said once, in words, by the command.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
 
         AddServices(builder.Services, settings);
         configure?.Invoke(builder.Services);
@@ -46,7 +49,7 @@ internal static class AperturServer
     public static void AddStorage(IServiceCollection services, Settings settings)
     {
         var keys = Path.Combine(settings.DataFolder, "keys");
-        Directory.CreateDirectory(settings.DataFolder);
+        DataLock.Make(settings.DataFolder);
         if (OperatingSystem.IsWindows())
             Directory.CreateDirectory(keys);
         else
@@ -75,10 +78,15 @@ internal static class AperturServer
         services.AddSingleton<PublicAddress>();
         services.AddSingleton<DownloadLinks>();
 
-        services.AddScoped<SessionGate>();
+        services.AddSingleton<SessionChanges>();
+        services.AddSingleton<LongPoll>();
+        services.AddSingleton<SessionPasswords>();
+        services.AddSingleton<SessionGate>();
+        services.AddSingleton<SessionStream>();
         services.AddSingleton<IMemoryPoolFactory<byte>, SocketBlocks>();
         services.AddSingleton<UploadPace>();
         services.AddSingleton<ImageIntake>();
+        services.AddSingleton<Withdrawal>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
         services.AddSingleton(provider => new DestinationTypes(
@@ -95,16 +103,28 @@ internal static class AperturServer
         services.AddSingleton<Claims>();
         services.AddSingleton<Outcomes>();
         services.AddSingleton<DeliveryRun>();
+        services.AddSingleton<IQueue, DeliveryQueue>();
+        services.AddSingleton<EventWebhookSecrets>();
+        services.AddSingleton<EventRequests>();
+        services.AddSingleton<EventOutcomes>();
+        services.AddSingleton<EventRun>();
+        services.AddSingleton<IQueue, EventQueue>();
         services.AddSingleton<Pump>();
         services.AddHostedService<Start>();
         services.AddHostedService(provider => provider.GetRequiredService<Pump>());
         services.AddHostedService<Sweeps>();
+        services.AddHostedService<EventSweep>();
+        services.AddSingleton<SessionSweep>();
+        services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());
+        if (settings.Database.Provider == DatabaseProvider.PostgreSql)
+            services.AddHostedService<NodeNotices>();
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(settings.Delivery.StopSeconds + 20));
     }
 
     private static void UsePipeline(WebApplication app)
     {
         app.UseMiddleware<ErrorResponses>();
+        app.Use(RequestFraming.Check);
         app.UseRouting();
         app.UseMiddleware<Authentication>();
     }

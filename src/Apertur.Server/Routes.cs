@@ -1,7 +1,9 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.Pages;
+using Apertur.Server.Polling;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
 using Apertur.Server.Uploads;
@@ -27,11 +29,20 @@ internal static class Routes
         page.MapPost("", UploadPageApi.Send);
 
         var link = Group(app, "/api/v1/upload/{id}", Access.Session);
-        link.MapGet("/session", SessionsApi.Info);
+        link.MapGet("/session", SessionLinkApi.Info);
+        link.MapPost("/verify-password", SessionLinkApi.VerifyPassword);
+        link.MapPost("/complete", SessionLinkApi.Complete);
+        link.MapGet("/events", SessionStream.Open);
         link.MapPost("/images", UploadApi.Create);
 
         var api = Group(app, "/api/v1", Access.Caller);
         api.MapPost("/upload-sessions", SessionsApi.Create);
+        api.MapPatch("/upload-sessions/{id}", SessionsApi.Update);
+        api.MapPost("/upload-sessions/{id}/complete", SessionsApi.Complete);
+        api.MapGet("/upload-sessions/{id}/delivery-status", DeliveryStatusApi.Get);
+        api.MapGet("/upload-sessions/{id}/poll", PollApi.List);
+        api.MapGet("/upload-sessions/{id}/images/{imageId}", PollApi.Image);
+        api.MapPost("/upload-sessions/{id}/images/{imageId}/ack", PollApi.Acknowledge);
 
         api.MapGet("/sessions", ProjectDataApi.Sessions);
         api.MapGet("/sessions/recent", ProjectDataApi.RecentSessions);
@@ -40,6 +51,7 @@ internal static class Routes
         api.MapGet("/stats", ProjectDataApi.Stats);
 
         api.MapGet("/uploads/{id}/download", UploadApi.Download);
+        api.MapDelete("/uploads/{id}", UploadApi.Delete);
         api.MapPost("/uploads/{id}/retry", DeliveriesApi.Retry);
 
         api.MapGet("/projects/{projectId}/destinations", DestinationsApi.List);
@@ -50,6 +62,15 @@ internal static class Routes
         api.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
         api.MapPost("/projects/{projectId}/destinations/{id}/authorize", OAuthApi.Authorize);
         api.MapGet("/destination-types", DestinationTypesApi.List);
+
+        api.MapGet("/projects/{projectId}/webhooks", EventWebhooksApi.List);
+        api.MapPost("/projects/{projectId}/webhooks", EventWebhooksApi.Create);
+        api.MapGet("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Get);
+        api.MapPatch("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Update);
+        api.MapDelete("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Delete);
+        api.MapPost("/projects/{projectId}/webhooks/{id}/test", EventDeliveriesApi.Test);
+        api.MapGet("/projects/{projectId}/webhooks/{id}/deliveries", EventDeliveriesApi.List);
+        api.MapPost("/projects/{projectId}/webhooks/{id}/deliveries/{deliveryId}/retry", EventDeliveriesApi.Retry);
     }
 
     private static RouteGroupBuilder Group(WebApplication app, string prefix, Access access)

@@ -29,6 +29,12 @@ internal sealed class DeliveryRow
     /// <summary>Where the destination keeps the image.</summary>
     public string? Reference { get; set; }
 
+    /// <summary>Place of the first attempt among the changes of its session; null before.</summary>
+    public DateTimeOffset? StartedAt { get; set; }
+
+    /// <summary>Place of the end, sent or failed, among the changes of its session; null before.</summary>
+    public DateTimeOffset? EndedAt { get; set; }
+
     /// <summary>What the destination wants to know again in the next attempt, encrypted; gone with the end of the delivery.</summary>
     public string? Resume { get; set; }
 

@@ -5,6 +5,7 @@ using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
+using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;
@@ -23,6 +24,8 @@ internal sealed partial class DeliveryRun(
     TimeProvider clock,
     ILogger<DeliveryRun> log)
 {
+    private readonly RetrySchedule _schedule = new(settings.Delivery.RetrySeconds);
+
     /// <param name="row">A delivery that this process has claimed.</param>
     /// <param name="stopping">Cancelled when the server stops and has no more patience.</param>
     public async Task RunAsync(DeliveryRow row, CancellationToken stopping)
@@ -38,12 +41,16 @@ internal sealed partial class DeliveryRun(
 
     private async Task<DeliveryOutcome?> AttemptAsync(DeliveryRow row, CancellationToken stopping)
     {
+        if (row.LastError == Claims.Abandoned && _schedule.After(row.Attempts - 1, asked: null, random: 0) is null)
+            return new DeliveryOutcome.GiveUp("The server stopped during every attempt. Ask for another try if this image was not the reason.");
+
         using var attempt = new CancellationTokenSource(TimeSpan.FromMinutes(settings.Delivery.AttemptMinutes), clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(attempt.Token, stopping);
         try
         {
             await using var db = database.Open();
-            var (upload, session, project, destination) = await GatherAsync(db, row, either.Token);
+            if (await GatherAsync(db, row, either.Token) is not var (upload, session, project, destination))
+                return new DeliveryOutcome.GiveUp("The image was withdrawn.");
             if (destination.DeletedAt is not null)
                 return new DeliveryOutcome.GiveUp("The destination was deleted.");
             if (types.Find(destination.Type) is not { } type)
@@ -62,7 +69,7 @@ internal sealed partial class DeliveryRun(
         {
             return new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.");
         }
-        catch (FileNotFoundException exception)
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
             LogThrown(row.Id, row.DestinationType, exception);
             return new DeliveryOutcome.GiveUp("The stored image is missing.");
@@ -74,7 +81,7 @@ internal sealed partial class DeliveryRun(
         }
     }
 
-    private static async Task<(Upload Upload, UploadSession Session, Project Project, Destination Destination)> GatherAsync(
+    private static async Task<(Upload Upload, UploadSession Session, Project Project, Destination Destination)?> GatherAsync(
         AperturDb db, DeliveryRow row, CancellationToken cancellationToken)
     {
         var found = await (
@@ -83,8 +90,8 @@ internal sealed partial class DeliveryRun(
             join project in db.Projects on upload.ProjectId equals project.Id
             join destination in db.Destinations on row.DestinationId equals destination.Id
             where upload.Id == row.UploadId
-            select new { upload, session, project, destination }).AsNoTracking().SingleAsync(cancellationToken);
-        return (found.upload, found.session, found.project, found.destination);
+            select new { upload, session, project, destination }).AsNoTracking().SingleOrDefaultAsync(cancellationToken);
+        return found is null ? null : (found.upload, found.session, found.project, found.destination);
     }
 
     private Delivery Describe(DeliveryRow row, Upload upload, UploadSession session, Project project, DestinationConfig config) => new()

@@ -1,6 +1,7 @@
 using System.Buffers;
 using Apertur.Server.Contract;
 using Apertur.Server.Deliveries;
+using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
@@ -22,14 +23,16 @@ internal sealed class ImageIntake
     private readonly Database _database;
     private readonly BlobStore _blobs;
     private readonly Signal _deliver;
+    private readonly SessionChanges _changes;
     private readonly TimeProvider _clock;
     private readonly GroupCommit<Upload, ApiError?> _commit;
 
-    public ImageIntake(Database database, BlobStore blobs, Signal deliver, TimeProvider clock)
+    public ImageIntake(Database database, BlobStore blobs, Signal deliver, SessionChanges changes, TimeProvider clock)
     {
         _database = database;
         _blobs = blobs;
         _deliver = deliver;
+        _changes = changes;
         _clock = clock;
         _commit = new GroupCommit<Upload, ApiError?>(database, CommitAsync);
     }
@@ -102,10 +105,11 @@ internal sealed class ImageIntake
         }
 
         _deliver.Give();
+        _changes.Tell([session.Id], deliveriesDue: upload.DestinationsTotal > 0);
         return upload;
     }
 
-    /// <summary>Writes the rows of a group of images: image, deliveries, counts.</summary>
+    /// <summary>Writes the rows of a group of images: image, deliveries, events, counts.</summary>
     private async Task<IReadOnlyList<ApiError?>> CommitAsync(AperturDb db, IReadOnlyList<Upload> uploads, CancellationToken cancellationToken)
     {
         var sessions = await _database.Locked(db.Sessions, uploads.Select(upload => upload.SessionId))
@@ -117,6 +121,7 @@ internal sealed class ImageIntake
             .ToDictionaryAsync(destination => destination.Id, cancellationToken);
 
         var counts = new DailyCountChanges();
+        var events = new NewEvents(_clock.GetUtcNow());
         var results = new List<ApiError?>(uploads.Count);
         foreach (var upload in uploads)
         {
@@ -129,16 +134,18 @@ internal sealed class ImageIntake
             if (refused is not null)
                 continue;
 
-            Add(db, upload, session!, [.. session!.DestinationIds.Where(destinations.ContainsKey).Select(id => destinations[id])]);
+            Add(db, upload, session!, [.. session!.DestinationIds.Where(destinations.ContainsKey).Select(id => destinations[id])], events);
             counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Images++;
         }
 
         await db.SaveChangesAsync(cancellationToken);
+        await events.WriteAsync(db, cancellationToken);
         await counts.ApplyAsync(db, cancellationToken);
         return results;
     }
 
-    private static void Add(AperturDb db, Upload upload, UploadSession session, IReadOnlyList<SessionDestination> destinations)
+    private static void Add(
+        AperturDb db, Upload upload, UploadSession session, IReadOnlyList<SessionDestination> destinations, NewEvents events)
     {
         upload.ImageIndex = session.NextIndex++;
         upload.DestinationsTotal = destinations.Count;
@@ -165,6 +172,9 @@ internal sealed class ImageIntake
         session.ImagesDispatched += destinations.Count > 0 ? 1 : 0;
         session.DeliveriesOpen += destinations.Count;
         session.Touch(upload.CreatedAt);
+        upload.ReadyAt = session.LastChanged;
+        events.UploadStarted(upload, session);
+        SessionEnd.Note(session, upload.CreatedAt, events);
     }
 
     private static string? SniffType(ReadOnlySequence<byte> first)
