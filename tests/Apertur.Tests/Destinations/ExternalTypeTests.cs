@@ -36,7 +36,8 @@ public sealed class ExternalTypeTests
         // Its fields are checked, each with a message of its own.
         var refused = await app.Client.PostAsync($"projects/{app.ProjectId}/destinations", new JsonObject
         {
-            ["type"] = Word, ["config"] = new JsonObject { ["copies"] = 10, ["order"] = "middle" },
+            ["type"] = Word,
+            ["config"] = new JsonObject { ["copies"] = 10, ["order"] = "middle" },
         });
         Assert.Equal(
             ["config.name", "config.code", "config.copies", "config.order"],

@@ -161,14 +161,20 @@ public sealed class OutboundAddressTests : IDisposable
         "webhook" => new JsonObject { ["url"] = address },
         "s3" => new JsonObject
         {
-            ["bucket"] = "photos", ["region"] = "us-east-1", ["accessKeyId"] = "id", ["secretAccessKey"] = "secret", ["endpoint"] = address,
+            ["bucket"] = "photos",
+            ["region"] = "us-east-1",
+            ["accessKeyId"] = "id",
+            ["secretAccessKey"] = "secret",
+            ["endpoint"] = address,
         },
         _ => new JsonObject
         {
             ["bucket"] = "photos",
             ["serviceAccountJson"] = new JsonObject
             {
-                ["client_email"] = "a@example.iam.gserviceaccount.com", ["private_key"] = _privateKey.Value, ["token_uri"] = address,
+                ["client_email"] = "a@example.iam.gserviceaccount.com",
+                ["private_key"] = _privateKey.Value,
+                ["token_uri"] = address,
             },
         },
     };

@@ -12,7 +12,8 @@ public sealed class RateLimitTests
     private static Task<AperturApp> StartAsync(DatabaseKind database, params (string Name, int Limit)[] limits) => AperturApp.StartAsync(
         database,
         new Dictionary<string, string?>(limits.Select(limit => KeyValuePair.Create(
-            "RateLimits:" + limit.Name, (string?)limit.Limit.ToString(CultureInfo.InvariantCulture)))) { ["RateLimits:Enabled"] = "true" });
+            "RateLimits:" + limit.Name, (string?)limit.Limit.ToString(CultureInfo.InvariantCulture))))
+        { ["RateLimits:Enabled"] = "true" });
 
     private static int Header(Answer answer, string name) =>
         int.Parse(answer.Headers.GetValues("X-RateLimit-" + name).Single(), NumberStyles.None, CultureInfo.InvariantCulture);

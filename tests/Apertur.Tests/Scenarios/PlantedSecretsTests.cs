@@ -110,7 +110,8 @@ public sealed class PlantedSecretsTests
         {
             made.Add(await CreateAsync(app, "s3", bucket.Config(new JsonObject
             {
-                ["secretAccessKey"] = Plant("s3-secret"), ["region"] = region,
+                ["secretAccessKey"] = Plant("s3-secret"),
+                ["region"] = region,
             })));
         }
 
