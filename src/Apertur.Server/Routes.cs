@@ -14,11 +14,14 @@ namespace Apertur.Server;
 /// <summary>Every address of this server: method, path, handler, and by its group who may call it.</summary>
 internal static class Routes
 {
+    // What balancers and previews of links ask with.
+    private static readonly string[] _getOrHead = ["GET", "HEAD"];
+
     public static void Map(WebApplication app)
     {
         var anybody = Group(app, "", Access.Public);
-        anybody.MapGet("/healthz", HealthApi.Alive);
-        anybody.MapGet("/readyz", HealthApi.Ready);
+        anybody.MapMethods("/healthz", _getOrHead, HealthApi.Alive);
+        anybody.MapMethods("/readyz", _getOrHead, HealthApi.Ready);
         anybody.MapGet("/api/v1/upload-sessions/{id}/qr", SessionsApi.Qr);
         anybody.MapGet("/api/v1/downloads/{id}", UploadApi.SignedDownload);
 
@@ -26,7 +29,7 @@ internal static class Routes
         anybody.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
 
         var page = Group(app, "/u/{id}", Access.Session);
-        page.MapGet("", UploadPageApi.Open);
+        page.MapMethods("", _getOrHead, UploadPageApi.Open);
         page.MapPost("", UploadPageApi.Send);
 
         var link = Group(app, "/api/v1/upload/{id}", Access.Session);

@@ -76,6 +76,7 @@ internal sealed class Settings
         Require(RateLimits.IsPositive, "RateLimits must all be at least 1; RateLimits:Enabled=false switches them off.");
         Require(AddressRanges.Problem(Server.TrustedProxyList) is null, "Server:TrustedProxies must be addresses or networks, separated by commas.");
         Require(Delivery.Lanes >= 1 && Delivery.LanesPerDestination >= 1, "Delivery:Lanes and LanesPerDestination must be at least 1.");
+        Require(Delivery.StopSeconds is >= 0 and <= 40, "Delivery:StopSeconds must be between 0 and 40: claims are not extended while the server stops.");
         Require(Delivery.RetrySeconds.Split(',').All(text => int.TryParse(text, out var seconds) && seconds >= 0),
             "Delivery:RetrySeconds must be whole seconds, separated by commas.");
         Require(Events.Lanes >= 1 && Events.LanesPerWebhook >= 1, "Events:Lanes and LanesPerWebhook must be at least 1.");

@@ -25,12 +25,13 @@ internal static class EventWebhooksApi
     }
 
     public static async Task<Ok<EventWebhookResponse>> Get(
-        string projectId, string id, Caller caller, AperturDb db, EventWebhookSecrets secrets, CancellationToken cancellationToken) =>
+        string projectId, string id, Caller caller, AperturDb db, EventWebhookSecrets secrets,
+        CancellationToken cancellationToken) =>
         TypedResults.Ok(Describe(await FindAsync(caller, projectId, id, db, cancellationToken), caller, secrets));
 
     public static async Task<Created<EventWebhookResponse>> Create(
-        string projectId, Body<EventWebhookRequest> body, Caller caller, AperturDb db, EventWebhookSecrets secrets, TimeProvider clock,
-        CancellationToken cancellationToken)
+        string projectId, Body<EventWebhookRequest> body, Caller caller, AperturDb db, EventWebhookSecrets secrets,
+        TimeProvider clock, CancellationToken cancellationToken)
     {
         var project = Ids.Parse(projectId);
         var others = await Mine(caller, projectId, db).CountAsync(cancellationToken);
