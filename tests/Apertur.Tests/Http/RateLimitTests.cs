@@ -9,11 +9,13 @@ namespace Apertur.Tests.Http;
 /// <summary>How often each caller may ask, and what every answer says about it.</summary>
 public sealed class RateLimitTests
 {
-    private static Task<AperturApp> StartAsync(DatabaseKind database, params (string Name, int Limit)[] limits) => AperturApp.StartAsync(
-        database,
-        new Dictionary<string, string?>(limits.Select(limit => KeyValuePair.Create(
-            "RateLimits:" + limit.Name, (string?)limit.Limit.ToString(CultureInfo.InvariantCulture))))
-        { ["RateLimits:Enabled"] = "true" });
+    private static Task<AperturApp> StartAsync(DatabaseKind database, params (string Name, int Limit)[] limits)
+    {
+        var settings = limits.ToDictionary(
+            limit => "RateLimits:" + limit.Name, limit => (string?)limit.Limit.ToString(CultureInfo.InvariantCulture));
+        settings["RateLimits:Enabled"] = "true";
+        return AperturApp.StartAsync(database, settings);
+    }
 
     private static int Header(Answer answer, string name) =>
         int.Parse(answer.Headers.GetValues("X-RateLimit-" + name).Single(), NumberStyles.None, CultureInfo.InvariantCulture);
