@@ -1,8 +1,11 @@
 using Apertur.Destinations;
+using Apertur.Server.Accounts;
+using Apertur.Server.Audit;
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Http;
+using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -78,6 +81,11 @@ internal static class AperturServer
         services.AddSingleton<PublicAddress>();
         services.AddSingleton<DownloadLinks>();
 
+        services.AddSingleton<Tokens>();
+        services.AddSingleton<SignIns>();
+        services.AddSingleton<Guesses>();
+        services.AddSingleton<AuditLog>();
+
         services.AddScoped<SessionGate>();
         services.AddSingleton<UploadPace>();
         services.AddSingleton<ImageIntake>();
@@ -92,9 +100,11 @@ internal static class AperturServer
         services.AddSingleton<Outcomes>();
         services.AddSingleton<DeliveryRun>();
         services.AddSingleton<Pump>();
+        services.AddSingleton<ProjectRemoval>();
         services.AddHostedService<Start>();
         services.AddHostedService(provider => provider.GetRequiredService<Pump>());
         services.AddHostedService<Sweeps>();
+        services.AddHostedService(provider => provider.GetRequiredService<ProjectRemoval>());
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(settings.Delivery.StopSeconds + 20));
     }
 

@@ -1,14 +1,20 @@
+using Apertur.Server.Accounts;
+using Apertur.Server.Audit;
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Pages;
 using Apertur.Server.ProjectData;
+using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Uploads;
 
 namespace Apertur.Server;
 
-/// <summary>Every address of this server: method, path, handler, and by its group who may call it.</summary>
+/// <summary>
+/// Every address of this server: method, path, handler, and by its group who may call it. A path with <c>{projectId}</c> is checked for the
+/// group's role in that project before its handler runs. <c>docs/roles.md</c> shows the same as one table.
+/// </summary>
 internal static class Routes
 {
     public static void Map(WebApplication app)
@@ -16,10 +22,15 @@ internal static class Routes
         var anybody = Group(app, "", Access.Public);
         anybody.MapGet("/healthz", HealthApi.Alive);
         anybody.MapGet("/readyz", HealthApi.Ready);
+        anybody.MapGet("/assets/{name}", WebAssets.Get);
         anybody.MapGet("/api/v1/upload-sessions/{id}/qr", SessionsApi.Qr);
         anybody.MapGet("/api/v1/downloads/{id}", UploadApi.SignedDownload);
+        anybody.MapPost("/api/v1/auth/login", AuthApi.Login);
+        anybody.MapPost("/api/v1/auth/refresh", AuthApi.Refresh);
 
-        anybody.MapGet("/assets/{name}", WebAssets.Get);
+        var once = Group(app, "/link/{secret}", Access.Link);
+        once.MapGet("", LinkPageApi.Open);
+        once.MapPost("", LinkPageApi.Follow);
 
         var page = Group(app, "/u/{id}", Access.Session);
         page.MapGet("", UploadPageApi.Open);
@@ -29,30 +40,58 @@ internal static class Routes
         link.MapGet("/session", SessionsApi.Info);
         link.MapPost("/images", UploadApi.Create);
 
-        var api = Group(app, "/api/v1", Access.Caller);
-        api.MapPost("/upload-sessions", SessionsApi.Create);
+        var lists = Group(app, "/api/v1", Access.Caller, Role.Viewer).WithMetadata(new ChoosesEnv());
+        lists.MapGet("/sessions", ProjectDataApi.Sessions);
+        lists.MapGet("/sessions/recent", ProjectDataApi.RecentSessions);
+        lists.MapGet("/uploads", ProjectDataApi.Uploads);
+        lists.MapGet("/uploads/recent", ProjectDataApi.RecentUploads);
+        lists.MapGet("/stats", ProjectDataApi.Stats);
 
-        api.MapGet("/sessions", ProjectDataApi.Sessions);
-        api.MapGet("/sessions/recent", ProjectDataApi.RecentSessions);
-        api.MapGet("/uploads", ProjectDataApi.Uploads);
-        api.MapGet("/uploads/recent", ProjectDataApi.RecentUploads);
-        api.MapGet("/stats", ProjectDataApi.Stats);
+        var see = Group(app, "/api/v1", Access.Caller, Role.Viewer);
+        see.MapGet("/uploads/{id}/download", UploadApi.Download);
+        see.MapGet("/projects", ProjectsApi.List);
+        see.MapGet("/projects/{projectId}", ProjectsApi.Get);
+        see.MapGet("/projects/{projectId}/destinations", DestinationsApi.List);
+        see.MapGet("/projects/{projectId}/destinations/{id}", DestinationsApi.Get);
 
-        api.MapGet("/uploads/{id}/download", UploadApi.Download);
-        api.MapPost("/uploads/{id}/retry", DeliveriesApi.Retry);
+        var work = Group(app, "/api/v1", Access.Caller, Role.Developer);
+        work.MapPost("/upload-sessions", SessionsApi.Create).WithMetadata(new Unaudited());
+        work.MapPost("/uploads/{id}/retry", DeliveriesApi.Retry);
+        work.MapPost("/projects/{projectId}/destinations", DestinationsApi.Create);
+        work.MapPatch("/projects/{projectId}/destinations/{id}", DestinationsApi.Update);
+        work.MapDelete("/projects/{projectId}/destinations/{id}", DestinationsApi.Delete);
+        work.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
 
-        api.MapGet("/projects/{projectId}/destinations", DestinationsApi.List);
-        api.MapPost("/projects/{projectId}/destinations", DestinationsApi.Create);
-        api.MapGet("/projects/{projectId}/destinations/{id}", DestinationsApi.Get);
-        api.MapPatch("/projects/{projectId}/destinations/{id}", DestinationsApi.Update);
-        api.MapDelete("/projects/{projectId}/destinations/{id}", DestinationsApi.Delete);
-        api.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
+        var me = Group(app, "/api/v1", Access.Person);
+        me.MapPost("/auth/logout", AuthApi.Logout);
+        me.MapGet("/me", MeApi.Get);
+        me.MapPost("/me/password", MeApi.ChangePassword);
+        me.MapPost("/me/totp", MeApi.CreateTotp);
+        me.MapPost("/me/totp/confirm", MeApi.ConfirmTotp);
+        me.MapDelete("/me/totp", MeApi.DeleteTotp);
+        me.MapPost("/projects", ProjectsApi.Create);
+
+        var belong = Group(app, "/api/v1/projects/{projectId}", Access.Person, Role.Viewer);
+        belong.MapGet("/members", MembersApi.List);
+        belong.MapDelete("/members/{userId}", MembersApi.Delete);
+
+        var manage = Group(app, "/api/v1/projects/{projectId}", Access.Person, Role.Admin);
+        manage.MapPatch("", ProjectsApi.Update);
+        manage.MapPost("/webhook-secret/rotate", ProjectsApi.RotateWebhookSecret);
+        manage.MapPost("/members", MembersApi.Invite);
+        manage.MapPatch("/members/{userId}", MembersApi.Update);
+        manage.MapGet("/invitations", MembersApi.ListInvitations);
+        manage.MapDelete("/invitations/{id}", MembersApi.DeleteInvitation);
+        manage.MapGet("/audit", AuditApi.List);
+
+        var own = Group(app, "/api/v1/projects/{projectId}", Access.Person, Role.Owner);
+        own.MapDelete("", ProjectsApi.Delete).WithMetadata(new Unaudited());
     }
 
-    private static RouteGroupBuilder Group(WebApplication app, string prefix, Access access)
+    private static RouteGroupBuilder Group(WebApplication app, string prefix, Access access, Role? needed = null)
     {
         var group = app.MapGroup(prefix);
-        group.WithMetadata(new AccessRule(access));
+        group.WithMetadata(new AccessRule(access, needed));
         return group;
     }
 }

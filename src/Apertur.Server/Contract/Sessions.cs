@@ -35,6 +35,13 @@ internal sealed record CreateSessionRequest
     public int? MaxImageSizeMb { get; init; }
 
     public string? Password { get; init; }
+
+    /// <summary>Needed from people; a key has its project.</summary>
+    [JsonPropertyName("project_id")]
+    public string? ProjectId { get; init; }
+
+    /// <summary><c>live</c> or <c>test</c>, for people; a key has its environment.</summary>
+    public string? Env { get; init; }
 }
 
 /// <summary>A session as its creator first sees it, with everything needed to show it to somebody.</summary>

@@ -8,11 +8,14 @@ namespace Apertur.Server.Sessions;
 internal sealed class SessionGate(AperturDb db, TimeProvider clock)
 {
     /// <summary>The session, whatever its status.</summary>
-    /// <exception cref="ApiErrorException">404: no such session.</exception>
+    /// <exception cref="ApiErrorException">404: no such session, or its project is disabled or gone.</exception>
     public async Task<UploadSession> FindAsync(string id, CancellationToken cancellationToken)
     {
         var sessionId = Ids.Parse(id);
-        return await db.Sessions.AsNoTracking().SingleOrDefaultAsync(session => session.Id == sessionId, cancellationToken)
+        return await db.Sessions.AsNoTracking().SingleOrDefaultAsync(
+                session => session.Id == sessionId
+                    && db.Projects.Any(p => p.Id == session.ProjectId && p.DeletedAt == null && p.DisabledAt == null),
+                cancellationToken)
             ?? throw ApiErrors.NotFound.ToException();
     }
 

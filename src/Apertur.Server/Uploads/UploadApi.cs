@@ -67,9 +67,8 @@ internal static class UploadApi
     /// <summary>The bytes of an image, for whoever may see it.</summary>
     public static async Task<IResult> Download(string id, Caller caller, AperturDb db, BlobStore blobs, CancellationToken cancellationToken)
     {
-        var uploadId = Ids.Parse(id);
-        var upload = await caller.See(db.Uploads.AsNoTracking()).SingleOrDefaultAsync(u => u.Id == uploadId, cancellationToken);
-        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, blobs);
+        var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
+        return new ImageBytes(upload, blobs);
     }
 
     /// <summary>The bytes of an image, for whoever holds a link that <see cref="DownloadLinks"/> signed.</summary>
@@ -79,7 +78,8 @@ internal static class UploadApi
         var uploadId = Ids.Parse(id);
         if (!links.Allows(uploadId, request.Query["expires"], request.Query["signature"]))
             return ApiErrors.NotFound;
-        var upload = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(u => u.Id == uploadId, cancellationToken);
+        var upload = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(
+            u => u.Id == uploadId && db.Projects.Any(p => p.Id == u.ProjectId && p.DeletedAt == null && p.DisabledAt == null), cancellationToken);
         return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, blobs);
     }
 

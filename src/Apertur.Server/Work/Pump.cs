@@ -46,6 +46,13 @@ internal sealed partial class Pump(Claims claims, DeliveryRun run, Signal signal
         return taken.Count;
     }
 
+    /// <summary>Breaks off what runs here and matches. The attempts do not count.</summary>
+    public void End(Func<DeliveryRow, bool> which)
+    {
+        foreach (var running in _running.Values.Where(running => which(running.Row)))
+            running.End();
+    }
+
     /// <summary>Waits until nothing that was started is still running.</summary>
     public Task DrainAsync() => Task.WhenAll(_running.Values.Select(running => running.Task));
 
@@ -113,13 +120,13 @@ internal sealed partial class Pump(Claims claims, DeliveryRun run, Signal signal
 
     private void Start(DeliveryRow row)
     {
-        var running = new Running(row);
+        var running = new Running(row, _outOfPatience.Token);
         _running[row.Id] = running;
         running.Task = Task.Run(async () =>
         {
             try
             {
-                await run.RunAsync(row, _outOfPatience.Token);
+                await run.RunAsync(row, running.Ended);
             }
             catch (Exception exception)
             {
@@ -129,14 +136,36 @@ internal sealed partial class Pump(Claims claims, DeliveryRun run, Signal signal
             finally
             {
                 _running.TryRemove(row.Id, out _);
+                running.Dispose();
                 signal.Give();
             }
         });
     }
 
-    private sealed record Running(DeliveryRow Row)
+    private sealed class Running(DeliveryRow row, CancellationToken stopping) : IDisposable
     {
+        private readonly CancellationTokenSource _end = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+
+        public DeliveryRow Row => row;
+
         public Task Task { get; set; } = Task.CompletedTask;
+
+        public CancellationToken Ended => _end.Token;
+
+        public void End()
+        {
+            try
+            {
+                // Not on this thread: what is broken off goes on to write its outcome.
+                _ = _end.CancelAsync();
+            }
+            catch (ObjectDisposedException)
+            {
+                // It has ended by itself.
+            }
+        }
+
+        public void Dispose() => _end.Dispose();
     }
 
     [LoggerMessage(EventName = "pump.failed", Level = LogLevel.Error, Message = "The pump could not reach the database; it goes on")]

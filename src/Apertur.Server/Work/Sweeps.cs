@@ -1,9 +1,10 @@
+using Apertur.Server.Accounts;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Work;
 
-/// <summary>Tidies up in the background: files of uploads that were interrupted and so have no row.</summary>
+/// <summary>Tidies up in the background: files of uploads that were interrupted and so have no row, and sign-ins, links and guesses that are over.</summary>
 internal sealed partial class Sweeps(Database database, BlobStore blobs, TimeProvider clock, ILogger<Sweeps> log) : BackgroundService
 {
     // Longer than any upload may take, so that no file of one in progress is taken for a leftover.
@@ -14,6 +15,7 @@ internal sealed partial class Sweeps(Database database, BlobStore blobs, TimePro
     /// <returns>How many leftover files were removed.</returns>
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
+        await SignIns.RemoveExpiredAsync(database, clock.GetUtcNow(), cancellationToken);
         var before = clock.GetUtcNow() - _safeAge;
         var removed = 0;
         foreach (var batch in blobs.Enumerate().Where(blob => blob.WrittenAt < before).Chunk(BatchSize))

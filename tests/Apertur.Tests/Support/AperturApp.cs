@@ -49,6 +49,10 @@ internal sealed class AperturApp : IAsyncDisposable
     /// <summary>Calls this server as the owner's live key.</summary>
     public AperturClient Client => ClientOf(LiveKey);
 
+    /// <summary>This server's settings as the environment of another process on the same data.</summary>
+    public IReadOnlyDictionary<string, string?> Environment =>
+        _settings.ToDictionary(setting => "APERTUR__" + setting.Key.Replace(":", "__", StringComparison.Ordinal), setting => setting.Value);
+
     public IServiceProvider Services => Running.Services;
 
     private WebApplication Running => _server ?? throw new InvalidOperationException("The server is stopped.");
@@ -99,7 +103,7 @@ internal sealed class AperturApp : IAsyncDisposable
     public async Task PassAsync(TimeSpan time)
     {
         await Eventually.Arrives(Services.GetRequiredService<Pump>().DrainAsync());
-        Clock.Advance(time);
+        Clock.Jump(time);
         Services.GetRequiredService<Signal>().Give();
     }
 
