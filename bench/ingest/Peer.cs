@@ -5,11 +5,21 @@ using System.Text;
 namespace Apertur.Bench.Ingest;
 
 /// <summary>A server under measurement: its processes, and how an image is put into one request.</summary>
-internal abstract class Peer(string name, int port, Process process) : IDisposable
+internal abstract class Peer : IDisposable
 {
-    public string Name => name;
+    private readonly Process _process;
+    private bool _stopped;
 
-    public int Port => port;
+    protected Peer(string name, int port, Process process)
+    {
+        (Name, Port, _process) = (name, port, process);
+        // An interrupted measurement must not leave servers behind.
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Dispose();
+    }
+
+    public string Name { get; }
+
+    public int Port { get; }
 
     /// <summary>The request for one image, in pieces that share the image's bytes.</summary>
     public abstract IList<ArraySegment<byte>> Request(int client, byte[] image);
@@ -45,9 +55,12 @@ internal abstract class Peer(string name, int port, Process process) : IDisposab
 
     public void Dispose()
     {
-        process.Kill(entireProcessTree: true);
-        process.WaitForExit();
-        process.Dispose();
+        if (_stopped)
+            return;
+        _stopped = true;
+        _process.Kill(entireProcessTree: true);
+        _process.WaitForExit();
+        _process.Dispose();
     }
 
     protected static Process Start(string file, IReadOnlyDictionary<string, string>? environment, params string[] arguments)
@@ -66,7 +79,7 @@ internal abstract class Peer(string name, int port, Process process) : IDisposab
     private List<int> Processes()
     {
         // The program may be started by a shell: all its descendants count.
-        var found = new List<int> { process.Id };
+        var found = new List<int> { _process.Id };
         for (var i = 0; i < found.Count; i++)
             foreach (var task in Directory.EnumerateDirectories($"/proc/{found[i]}/task"))
                 found.AddRange(File.ReadAllText($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)

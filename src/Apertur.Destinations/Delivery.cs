@@ -42,4 +42,18 @@ public sealed record Delivery
 
     /// <summary>Makes a signed address that gives the bytes to anyone for 24 hours.</summary>
     public required Func<Uri> DownloadUrl { get; init; }
+
+    /// <summary>What <see cref="SaveResume"/> kept in an earlier attempt of this delivery; null when there is nothing.</summary>
+    public string? Resume { get; init; }
+
+    /// <summary>
+    /// Keeps a string of at most 4,096 characters for later attempts of this delivery: an upload session to go on with, an id
+    /// to use again. It is durable when the task is done, so it may be saved before the act that it makes repeatable. The
+    /// caller encrypts it (a session's address is a capability), forgets it when the delivery has ended, and throws when the
+    /// delivery has meanwhile gone to another worker.
+    /// </summary>
+    public Func<string, CancellationToken, Task> SaveResume { get; init; } = static (_, _) => Task.CompletedTask;
+
+    /// <summary>The id alone: everything else here may be private.</summary>
+    public override string ToString() => $"delivery {Id}";
 }

@@ -22,6 +22,9 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
     /// <summary>The secret before that, while it still counts; null when there is none.</summary>
     public string? PreviousProjectSecret { get; init; }
 
+    /// <summary>A valid access token for an <see cref="IOAuthDestination"/>; null while nobody has connected it.</summary>
+    public string? AccessToken { get; init; }
+
     /// <summary>The value of a text, address, choice or document field; its default, or null, when absent.</summary>
     public string? Text(string name) => Value(name) switch
     {

@@ -17,10 +17,15 @@ public sealed class DestinationTypes
     /// <summary>THE LIST: a new type is its own file and one line here.</summary>
     /// <param name="http">The guarded way out.</param>
     /// <param name="clock">Timestamps of signatures, time limits and <c>Retry-After</c> dates; the system's when null.</param>
-    public static IReadOnlyList<IDestinationType> BuiltIn(OutboundHttp http, TimeProvider? clock = null) =>
+    /// <param name="settings">What the operator decided; the services' own addresses and no OAuth clients when null.</param>
+    public static IReadOnlyList<IDestinationType> BuiltIn(
+        OutboundHttp http, TimeProvider? clock = null, DestinationSettings? settings = null) =>
     [
         new WebhookDestination(http, clock ?? TimeProvider.System),
         new S3Destination(http, clock ?? TimeProvider.System),
+        new GcsDestination(http, settings ?? new(), clock ?? TimeProvider.System),
+        new GoogleDriveDestination(http, settings ?? new(), clock ?? TimeProvider.System),
+        new DropboxDestination(http, settings ?? new(), clock ?? TimeProvider.System),
     ];
 
     public IReadOnlyList<IDestinationType> All { get; }

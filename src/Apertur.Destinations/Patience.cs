@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Apertur.Destinations;
 
 /// <summary>
-/// The time a destination gets: so long without progress, and for the whole one second more for every
+/// The time a destination gets: so long without progress, and for the whole twice that and one second for every
 /// <see cref="SlowestBytesPerSecond"/>. A fixed total would refuse large images to slow places; no total at all would let one
 /// that takes a byte now and then hold its lane for ever.
 /// </summary>
@@ -27,7 +27,8 @@ internal sealed class Patience : IDisposable
         _caller = caller;
         Clock = clock;
         _stalled = new CancellationTokenSource(wait, clock);
-        _tooSlow = new CancellationTokenSource(wait + TimeSpan.FromSeconds(bytes / SlowestBytesPerSecond), clock);
+        // One wait for the connection and one for the answer, beside what the bytes take.
+        _tooSlow = new CancellationTokenSource((2 * wait) + TimeSpan.FromSeconds(bytes / SlowestBytesPerSecond), clock);
         _any = CancellationTokenSource.CreateLinkedTokenSource(caller, _stalled.Token, _tooSlow.Token);
     }
 

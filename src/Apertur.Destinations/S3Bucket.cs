@@ -20,6 +20,19 @@ internal enum S3Object
     Unknown,
 }
 
+/// <summary>What a write does about an object of its name.</summary>
+internal enum S3Write
+{
+    /// <summary>Replaces it.</summary>
+    Replacing,
+
+    /// <summary>Has looked before, and large images look again before they appear.</summary>
+    Looking,
+
+    /// <summary>As <see cref="Looking"/>, and asks the service to refuse (412, 409).</summary>
+    IfAbsent,
+}
+
 /// <summary>
 /// One bucket for the time of one attempt: the few calls a delivery needs, with settings that every S3-compatible service
 /// takes.
@@ -95,15 +108,18 @@ internal sealed class S3Bucket : IDisposable
     /// <summary>Writes the object, in parts when it is large; parts of a failed attempt are removed.</summary>
     /// <param name="key">Its name.</param>
     /// <param name="delivery">Its bytes, type and identity.</param>
-    /// <param name="onlyIfAbsent">Asks the service to refuse (412, 409) when there is an object of that name.</param>
-    public async Task WriteAsync(string key, Delivery delivery, bool onlyIfAbsent)
+    /// <param name="mode">What to do about an object of that name.</param>
+    /// <returns>False when another image turned out to have that name.</returns>
+    public async Task<bool> WriteAsync(string key, Delivery delivery, S3Write mode)
     {
         using var image = delivery.OpenRead();
+        var written = true;
         if (delivery.SizeBytes > PartBytes)
-            await WritePartsAsync(key, delivery, image, onlyIfAbsent).ConfigureAwait(false);
+            written = await WritePartsAsync(key, delivery, image, mode).ConfigureAwait(false);
         else
-            await WriteWholeAsync(key, delivery, image, onlyIfAbsent).ConfigureAwait(false);
+            await WriteWholeAsync(key, delivery, image, mode).ConfigureAwait(false);
         _patience.Progress();
+        return written;
     }
 
     public Task DeleteAsync(string key, CancellationToken cancellationToken) =>
@@ -111,7 +127,7 @@ internal sealed class S3Bucket : IDisposable
 
     public void Dispose() => _client.Dispose();
 
-    private async Task WriteWholeAsync(string key, Delivery delivery, Stream image, bool onlyIfAbsent)
+    private async Task WriteWholeAsync(string key, Delivery delivery, Stream image, S3Write mode)
     {
         var put = new PutObjectRequest
         {
@@ -121,7 +137,7 @@ internal sealed class S3Bucket : IDisposable
             AutoCloseStream = false,
             ContentType = delivery.MimeType,
             UseChunkEncoding = false,
-            IfNoneMatch = onlyIfAbsent ? "*" : null,
+            IfNoneMatch = mode == S3Write.IfAbsent ? "*" : null,
             StorageClass = StorageClass,
             ServerSideEncryptionMethod = Encryption,
             StreamTransferProgress = (_, _) => _patience.Progress(),
@@ -130,7 +146,7 @@ internal sealed class S3Bucket : IDisposable
         await _client.PutObjectAsync(put, _patience.Token).ConfigureAwait(false);
     }
 
-    private async Task WritePartsAsync(string key, Delivery delivery, Stream image, bool onlyIfAbsent)
+    private async Task<bool> WritePartsAsync(string key, Delivery delivery, Stream image, S3Write mode)
     {
         var start = new InitiateMultipartUploadRequest
         {
@@ -142,6 +158,7 @@ internal sealed class S3Bucket : IDisposable
         };
         Describe(start.Metadata, delivery);
         var upload = await _client.InitiateMultipartUploadAsync(start, _patience.Token).ConfigureAwait(false);
+        var completed = false;
         try
         {
             var complete = new CompleteMultipartUploadRequest
@@ -149,7 +166,7 @@ internal sealed class S3Bucket : IDisposable
                 BucketName = Name,
                 Key = key,
                 UploadId = upload.UploadId,
-                IfNoneMatch = onlyIfAbsent ? "*" : null,
+                IfNoneMatch = mode == S3Write.IfAbsent ? "*" : null,
                 PartETags = [],
             };
             var left = delivery.SizeBytes;
@@ -175,12 +192,17 @@ internal sealed class S3Bucket : IDisposable
                 _patience.Progress();
             }
 
+            // Swift and Ceph ignore the condition when parts become an object, and sending the parts took its time.
+            if (mode != S3Write.Replacing && await LookAsync(key, delivery).ConfigureAwait(false) == S3Object.OtherImage)
+                return false;
+
             await CompleteAsync(complete).ConfigureAwait(false);
+            return completed = true;
         }
-        catch
+        finally
         {
-            await AbortAsync(key, upload.UploadId).ConfigureAwait(false);
-            throw;
+            if (!completed)
+                await AbortAsync(key, upload.UploadId).ConfigureAwait(false);
         }
     }
 

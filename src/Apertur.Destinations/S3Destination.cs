@@ -14,8 +14,8 @@ namespace Apertur.Destinations;
 /// one that is there already is told apart from another image of the same name, which is never overwritten
 /// (<see cref="KeyTemplate.Alternative"/>). Amazon decides by <c>If-None-Match: *</c> alone. Elsewhere the header may be
 /// refused (501) or ignored, so every delivery looks first, one at a time for each name. What remains open: two servers, a
-/// service without conditional writes, and a template that gives two images one name in the same instant; <c>{id}</c> or
-/// <c>{session}</c> with <c>{index}</c> in the template rules it out.
+/// service without conditional writes (for large images, Ceph too), and a template that gives two images one name in the same
+/// instant; <c>{id}</c>, or <c>{session}</c> with <c>{index}</c>, in the template rules it out.
 /// </remarks>
 /// <param name="http">The guarded way out.</param>
 /// <param name="clock">Time limits.</param>
@@ -25,6 +25,9 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
     internal static readonly TimeSpan CleanUpTime = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan _wait = TimeSpan.FromSeconds(60);
+
+    // The limit of DeliveryOutcome.Accepted; a key may have as many bytes, and the bucket comes before it.
+    private const int MaxReferenceLength = 1024;
 
     // More endpoints than a server serves; a limit because endpoints are users' input.
     private const int MaxRemembered = 1000;
@@ -76,12 +79,12 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
         {
             var key = KeyTemplate.Render(delivery.Config.Required("keyTemplate"), delivery);
             if (await IsStoredAsync(bucket, key, delivery, cancellationToken).ConfigureAwait(false))
-                return new DeliveryOutcome.Accepted($"{bucket.Name}/{key}");
+                return Accepted(bucket, key);
 
             // The name holds the image's id: what is there already can only be an earlier attempt's, and the same bytes.
             var alternative = KeyTemplate.Alternative(key, delivery);
-            await bucket.WriteAsync(alternative, delivery, onlyIfAbsent: false).ConfigureAwait(false);
-            return new DeliveryOutcome.Accepted($"{bucket.Name}/{alternative}");
+            await bucket.WriteAsync(alternative, delivery, S3Write.Replacing).ConfigureAwait(false);
+            return Accepted(bucket, alternative);
         }, cancellationToken);
 
     /// <summary>Writes, looks at and deletes one small object beside the place where images would go.</summary>
@@ -95,7 +98,7 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
         {
             try
             {
-                await bucket.WriteAsync(key, test, onlyIfAbsent: false).ConfigureAwait(false);
+                await bucket.WriteAsync(key, test, S3Write.Replacing).ConfigureAwait(false);
                 var found = await bucket.LookAsync(key, test).ConfigureAwait(false);
                 return found is S3Object.SameImage or S3Object.Unknown
                     ? new DeliveryOutcome.Accepted(bucket.Name)
@@ -106,6 +109,12 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
                 await CleanUpAsync(bucket, key).ConfigureAwait(false);
             }
         }, cancellationToken);
+    }
+
+    private static DeliveryOutcome.Accepted Accepted(S3Bucket bucket, string key)
+    {
+        var reference = $"{bucket.Name}/{key}";
+        return new DeliveryOutcome.Accepted(reference.Length > MaxReferenceLength ? reference[..MaxReferenceLength] : reference);
     }
 
     /// <summary>Whether the image is under this key now; false when another image is, or may be.</summary>
@@ -136,10 +145,7 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
                 }
             }
 
-            if (found == S3Object.Unknown)
-                return false;
-            await bucket.WriteAsync(key, delivery, onlyIfAbsent: false).ConfigureAwait(false);
-            return true;
+            return found == S3Object.Absent && await bucket.WriteAsync(key, delivery, S3Write.Looking).ConfigureAwait(false);
         }
         finally
         {
@@ -151,8 +157,7 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
     {
         try
         {
-            await bucket.WriteAsync(key, delivery, onlyIfAbsent: true).ConfigureAwait(false);
-            return true;
+            return await bucket.WriteAsync(key, delivery, S3Write.IfAbsent).ConfigureAwait(false);
         }
         catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.PreconditionFailed)
         {

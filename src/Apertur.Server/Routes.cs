@@ -4,6 +4,7 @@ using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Pages;
+using Apertur.Server.Polling;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
@@ -27,6 +28,7 @@ internal static class Routes
         anybody.MapGet("/api/v1/downloads/{id}", UploadApi.SignedDownload);
         anybody.MapPost("/api/v1/auth/login", AuthApi.Login);
         anybody.MapPost("/api/v1/auth/refresh", AuthApi.Refresh);
+        anybody.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
 
         var once = Group(app, "/link/{secret}", Access.Link);
         once.MapGet("", LinkPageApi.Open);
@@ -37,7 +39,10 @@ internal static class Routes
         page.MapPost("", UploadPageApi.Send);
 
         var link = Group(app, "/api/v1/upload/{id}", Access.Session);
-        link.MapGet("/session", SessionsApi.Info);
+        link.MapGet("/session", SessionLinkApi.Info);
+        link.MapPost("/verify-password", SessionLinkApi.VerifyPassword);
+        link.MapPost("/complete", SessionLinkApi.Complete);
+        link.MapGet("/events", SessionStream.Open);
         link.MapPost("/images", UploadApi.Create);
 
         var lists = Group(app, "/api/v1", Access.Caller, Role.Viewer).WithMetadata(new ChoosesEnv());
@@ -48,19 +53,28 @@ internal static class Routes
         lists.MapGet("/stats", ProjectDataApi.Stats);
 
         var see = Group(app, "/api/v1", Access.Caller, Role.Viewer);
+        see.MapGet("/upload-sessions/{id}/delivery-status", DeliveryStatusApi.Get);
+        see.MapGet("/upload-sessions/{id}/poll", PollApi.List);
+        see.MapGet("/upload-sessions/{id}/images/{imageId}", PollApi.Image);
         see.MapGet("/uploads/{id}/download", UploadApi.Download);
         see.MapGet("/projects", ProjectsApi.List);
         see.MapGet("/projects/{projectId}", ProjectsApi.Get);
         see.MapGet("/projects/{projectId}/destinations", DestinationsApi.List);
         see.MapGet("/projects/{projectId}/destinations/{id}", DestinationsApi.Get);
+        see.MapGet("/destination-types", DestinationTypesApi.List);
 
         var work = Group(app, "/api/v1", Access.Caller, Role.Developer);
         work.MapPost("/upload-sessions", SessionsApi.Create).WithMetadata(new Unaudited());
+        work.MapPatch("/upload-sessions/{id}", SessionsApi.Update);
+        work.MapPost("/upload-sessions/{id}/complete", SessionsApi.Complete);
+        work.MapPost("/upload-sessions/{id}/images/{imageId}/ack", PollApi.Acknowledge).WithMetadata(new Unaudited());
+        work.MapDelete("/uploads/{id}", UploadApi.Delete);
         work.MapPost("/uploads/{id}/retry", DeliveriesApi.Retry);
         work.MapPost("/projects/{projectId}/destinations", DestinationsApi.Create);
         work.MapPatch("/projects/{projectId}/destinations/{id}", DestinationsApi.Update);
         work.MapDelete("/projects/{projectId}/destinations/{id}", DestinationsApi.Delete);
         work.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
+        work.MapPost("/projects/{projectId}/destinations/{id}/authorize", OAuthApi.Authorize);
 
         var me = Group(app, "/api/v1", Access.Person);
         me.MapPost("/auth/logout", AuthApi.Logout);

@@ -54,6 +54,14 @@ internal sealed class Caller
         return role;
     }
 
+    /// <summary>For an act that takes more than its route says.</summary>
+    /// <exception cref="ApiErrorException">404 when the project is not the caller's, 403 when the role there is too low.</exception>
+    public void Require(Guid projectId, Role least)
+    {
+        if (RoleIn(projectId) < least)
+            throw ApiErrors.RoleTooLow(least).ToException();
+    }
+
     public IQueryable<UploadSession> See(IQueryable<UploadSession> sessions) =>
         sessions.Where(session => Projects.Keys.Contains(session.ProjectId) && (Env == null || session.Env == Env));
 

@@ -22,9 +22,18 @@ internal sealed class Body<T>(T value) : IEndpointParameterMetadataProvider
         var bytes = await ReadAsync(context);
         if (IsNothing(bytes))
             return new(new T());
+        // PostgreSQL stores no such character, and nobody means it.
+        if (bytes.AsSpan().IndexOf("\\u0000"u8) >= 0)
+            throw ApiErrors.BadRequest("The body of this request holds a NUL character (\\u0000), which no text may have.").ToException();
+
         try
         {
             return new((T?)JsonSerializer.Deserialize(bytes, typeof(T), WireJson.Wire) ?? new T());
+        }
+        catch (ArgumentException)
+        {
+            // How a JsonObject says it.
+            throw ApiErrors.BadRequest("The body of this request has two values for one name.").ToException();
         }
         catch (JsonException exception)
         {

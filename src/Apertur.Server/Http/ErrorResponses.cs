@@ -7,7 +7,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Http;
 
 /// <summary>The one place where exceptions, and refusals of the framework, become answers in the shape of the wire.</summary>
-internal sealed partial class ErrorResponses(RequestDelegate next, ILogger<ErrorResponses> log)
+internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider clock, ILogger<ErrorResponses> log)
 {
     public async Task InvokeAsync(HttpContext context)
     {
@@ -29,6 +29,7 @@ internal sealed partial class ErrorResponses(RequestDelegate next, ILogger<Error
                 throw;
 
             context.Response.Clear();
+            await BodyDrain.RunAsync(context, clock);
             await error.ExecuteAsync(context);
             return;
         }
@@ -44,6 +45,8 @@ internal sealed partial class ErrorResponses(RequestDelegate next, ILogger<Error
         BadHttpRequestException { StatusCode: 400 } bad => ApiErrors.BadRequest(bad.Message),
         BadHttpRequestException bad => OfStatus(bad.StatusCode),
         DiskFullException => ApiErrors.DiskFull,
+        // The client is still there (see above), so it was a time limit of ours.
+        OperationCanceledException => ApiErrors.RequestTimeout,
         DbException or DbUpdateException { InnerException: DbException } => OfDatabase(exception as DbException ?? (DbException)exception.InnerException!),
         InvalidOperationException { InnerException: DbException { IsTransient: true } } => ApiErrors.Unavailable,
         _ => ApiErrors.Crashed,

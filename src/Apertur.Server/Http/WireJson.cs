@@ -12,11 +12,23 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(CreateSessionRequest))]
 [JsonSerializable(typeof(CreateSessionResponse))]
 [JsonSerializable(typeof(SessionInfo))]
+[JsonSerializable(typeof(UpdateSessionRequest))]
+[JsonSerializable(typeof(VerifyPasswordRequest))]
+[JsonSerializable(typeof(VerifyPasswordResponse))]
+[JsonSerializable(typeof(DeliveryStatusResponse))]
+[JsonSerializable(typeof(PollResponse))]
+[JsonSerializable(typeof(AckResponse))]
+[JsonSerializable(typeof(SessionEventData))]
+[JsonSerializable(typeof(ImageReadyData))]
+[JsonSerializable(typeof(ImageDeliveryData))]
+[JsonSerializable(typeof(ImageFailedData))]
 [JsonSerializable(typeof(UploadResponse))]
 [JsonSerializable(typeof(DestinationRequest))]
 [JsonSerializable(typeof(DestinationResponse))]
 [JsonSerializable(typeof(List<DestinationResponse>))]
 [JsonSerializable(typeof(DestinationTestResponse))]
+[JsonSerializable(typeof(List<DestinationTypeResponse>))]
+[JsonSerializable(typeof(AuthorizeResponse))]
 [JsonSerializable(typeof(List<SessionRow>))]
 [JsonSerializable(typeof(Page<SessionRow>))]
 [JsonSerializable(typeof(List<UploadRow>))]
@@ -45,7 +57,12 @@ internal sealed partial class WireJson : JsonSerializerContext
 {
     /// <summary>The instance everything uses. Text stays readable: answers are JSON with nosniff, never part of a page.</summary>
     public static WireJson Wire => field ??=
-        new(new JsonSerializerOptions(Default.GeneratedSerializerOptions!) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        new(new JsonSerializerOptions(Default.GeneratedSerializerOptions!)
+        {
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+            // Which of two values is meant is anybody's guess. Checking also reads objects whole, so that bad text shows here and not later.
+            AllowDuplicateProperties = false,
+        });
 }
 
 /// <summary>Instants as ISO 8601 in UTC with milliseconds and <c>Z</c>: <c>2026-06-12T09:44:41.919Z</c>.</summary>

@@ -7,8 +7,7 @@ namespace Apertur.Server.Sessions;
 /// <summary>A text, usually a session's link, as a QR code (ISO/IEC 18004).</summary>
 internal static class QrCode
 {
-    // What the standard demands around a code.
-    private const int QuietZone = 4;
+    private const int QuietZone = QrLayout.QuietZone;
 
     /// <summary>The picture as an answer to a request.</summary>
     public static IResult Draw(string content, QrStyle style) => new Picture(Render(content, style), ContentType(style.Format));
@@ -28,7 +27,8 @@ internal static class QrCode
     /// <summary>The code in block characters, two modules in one, with its quiet zone. Lines end with a line feed.</summary>
     /// <param name="content">The text.</param>
     /// <param name="ansi">
-    /// Whether to set black on white by escape sequences, so that the terminal's own colours do not matter. Without, as for a file, light
+    /// Whether to set black on white by escape sequences, so that the terminal's own colours do not matter. Without, as for a
+    /// file, light
     /// modules are the blocks, which is right wherever text is light on dark.
     /// </param>
     public static string ForTerminal(string content, bool ansi = false)

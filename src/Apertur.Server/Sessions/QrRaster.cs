@@ -3,7 +3,8 @@ using Apertur.Server.Sessions.Imaging;
 namespace Apertur.Server.Sessions;
 
 /// <summary>
-/// Draws a code in pixels. Modules seldom are a whole number of pixels wide, so each pixel is looked at in 4 × 4 places and gets the
+/// Draws a code in pixels. Modules seldom are a whole number of pixels wide, so each pixel is looked at in 4 × 4 places and
+/// gets the
 /// mixture of what is seen there: edges are smooth, and no module is wider than its neighbour.
 /// </summary>
 internal sealed class QrRaster
@@ -14,34 +15,36 @@ internal sealed class QrRaster
     private const byte Frame = 1;
     private const byte Ink = 2;
 
+    private const int FrameLine = 0;
+    private const int GroundLine = 1;
+    private const int FirstModuleLine = 2;
+
     // Upper left, upper right, lower left, lower right.
-    private static readonly byte[] RoundCorners = [4, 8, 16, 32];
+    private static readonly byte[] _roundCorners = [4, 8, 16, 32];
 
-    private readonly int side;
+    private readonly int _side;
 
-    // What each module of the whole picture is, row by row: ground, frame, or ink with those of its corners that are round.
-    private readonly byte[] modules;
-    private readonly int modulesSide;
+    // What can be at the crossing of a row and a column: frame, ground, or ink with those of its corners that are round.
+    private readonly byte[,] _looks;
 
-    // For every place along one side of the picture: the module it is in (from the picture's edge), and where in it (-0.5 to 0.5).
-    private readonly int[] module;
-    private readonly float[] offset;
+    // For every place along one side of the picture: the row or column of looks it is in, and where in that module (-0.5 to 0.5).
+    private readonly int[] _line;
+    private readonly float[] _offset;
 
     private QrRaster(QrLayout layout, QrStyle style)
     {
-        side = style.Size;
-        modulesSide = layout.Side;
-        modules = new byte[modulesSide * modulesSide];
-        for (var i = 0; i < modules.Length; i++)
-            modules[i] = Look(layout, i % modulesSide, i / modulesSide, style.Rounded);
-
-        module = new int[side * Samples];
-        offset = new float[side * Samples];
-        for (var i = 0; i < module.Length; i++)
+        _side = style.Size;
+        _looks = Looks(layout.Modules, style.Rounded);
+        _line = new int[_side * Samples];
+        _offset = new float[_side * Samples];
+        for (var i = 0; i < _line.Length; i++)
         {
-            var position = (i + 0.5) / module.Length * modulesSide;
-            module[i] = (int)position;
-            offset[i] = (float)(position - module[i] - 0.5);
+            var fromEdge = (i + 0.5) / _line.Length * layout.Side;
+            var module = Math.Floor(fromEdge - layout.Margin);
+            _offset[i] = (float)(fromEdge - layout.Margin - module - 0.5);
+            _line[i] = fromEdge < layout.Border || fromEdge > layout.Side - layout.Border ? FrameLine
+                : module < 0 || module >= layout.Modules.Side ? GroundLine
+                : FirstModuleLine + (int)module;
         }
     }
 
@@ -66,38 +69,41 @@ internal sealed class QrRaster
 
     private static byte IndexOf(int ink, int frame) => (byte)((frame * (SamplesPerPixel + 1)) - (frame * (frame - 1) / 2) + ink);
 
-    private static byte Look(QrLayout layout, int x, int y, bool rounded)
+    private static byte[,] Looks(QrModules modules, bool rounded)
     {
-        if (layout.IsBorder(x) || layout.IsBorder(y))
-            return Frame;
-        var (column, row) = (x - layout.Margin, y - layout.Margin);
-        if (!layout.Modules[column, row])
-            return Ground;
-        var look = Ink;
-        for (var corner = 0; rounded && corner < 4; corner++)
-        {
-            if (layout.Modules.IsFreeCorner(column, row, corner % 2 == 0 ? -1 : 1, corner < 2 ? -1 : 1))
-                look |= RoundCorners[corner];
-        }
+        var looks = new byte[FirstModuleLine + modules.Side, FirstModuleLine + modules.Side];
+        for (var i = 0; i < looks.GetLength(0); i++)
+            looks[FrameLine, i] = looks[i, FrameLine] = Frame;
+        for (var y = 0; y < modules.Side; y++)
+            for (var x = 0; x < modules.Side; x++)
+            {
+                var look = modules[x, y] ? Ink : Ground;
+                for (var corner = 0; rounded && look >= Ink && corner < 4; corner++)
+                {
+                    var (right, down) = (corner % 2 == 0 ? -1 : 1, corner < 2 ? -1 : 1);
+                    look |= modules.IsFreeCorner(x, y, right, down) ? _roundCorners[corner] : Ground;
+                }
+                looks[FirstModuleLine + y, FirstModuleLine + x] = look;
+            }
 
-        return look;
+        return looks;
     }
 
     private byte[] Pixels()
     {
-        var pixels = new byte[side * side];
-        for (var y = 0; y < side; y++)
-            for (var x = 0; x < side; x++)
-                pixels[(y * side) + x] = Pixel(x * Samples, y * Samples);
+        var pixels = new byte[_side * _side];
+        for (var y = 0; y < _side; y++)
+            for (var x = 0; x < _side; x++)
+                pixels[(y * _side) + x] = Pixel(x * Samples, y * Samples);
         return pixels;
     }
 
     private byte Pixel(int x, int y)
     {
         const int last = Samples - 1;
-        if (module[x] == module[x + last] && module[y] == module[y + last])
+        if (_line[x] == _line[x + last] && _line[y] == _line[y + last])
         {
-            var look = modules[(module[y] * modulesSide) + module[x]];
+            var look = _looks[_line[y], _line[x]];
             if (look <= Ink)
                 return IndexOf(look == Ink ? SamplesPerPixel : 0, look == Frame ? SamplesPerPixel : 0);
 
@@ -122,13 +128,13 @@ internal sealed class QrRaster
     /// <summary>What is at one place: ground, frame or ink.</summary>
     private byte See(int x, int y)
     {
-        var look = modules[(module[y] * modulesSide) + module[x]];
+        var look = _looks[_line[y], _line[x]];
         if (look <= Ink)
             return look;
 
         // A round corner is a quarter of the circle that fills the module.
-        var (right, down) = (offset[x], offset[y]);
-        var corner = RoundCorners[(right < 0 ? 0 : 1) + (down < 0 ? 0 : 2)];
+        var (right, down) = (_offset[x], _offset[y]);
+        var corner = _roundCorners[(right < 0 ? 0 : 1) + (down < 0 ? 0 : 2)];
         return (look & corner) != 0 && (right * right) + (down * down) > 0.25f ? Ground : Ink;
     }
 }

@@ -4,10 +4,10 @@ using Apertur.Server.Sessions.Imaging;
 namespace Apertur.Server.Sessions;
 
 /// <summary>How a QR code is to look. Every style that can be asked for gives a picture that scans.</summary>
-internal sealed partial record QrStyle
+internal sealed record QrStyle
 {
-    // Of luma's 255. Less leaves too little for glare, a dim screen or a bad print.
-    private const double LeastContrast = 0.4 * 255;
+    // Of 255. Less leaves too little for glare, a dim screen or a bad print.
+    private const double LeastContrast = 100;
 
     /// <summary>One of <see cref="Formats"/>.</summary>
     public string Format { get; init; } = "png";
@@ -36,11 +36,14 @@ internal sealed partial record QrStyle
         ["style"] = "Shape of the modules: square (default) or rounded.",
         ["fg"] = "Colour of the modules as 3 or 6 hex digits without # (default 000000); clearly darker than bg.",
         ["bg"] = "Colour behind the modules as 3 or 6 hex digits without # (default ffffff).",
-        ["borderColor"] = "Colour of the border as 3 or 6 hex digits without # (default: that of bg); inside a dark one, bg keeps the code clear.",
+        ["borderColor"] =
+            "Colour of the border as 3 or 6 hex digits without # (default: that of bg); inside a dark one, bg keeps the code clear.",
         ["borderSize"] = "Width of the border in modules, 0 to 16 (default 4); narrower in a picture that is too small for it.",
     };
 
-    /// <summary>Whether scanners can tell the dark colour from the light one. Not the other way round: many do not read light on dark.</summary>
+    /// <summary>
+    /// Whether scanners can tell the dark colour from the light one. Not the other way round: many do not read light on dark.
+    /// </summary>
     public static bool Contrasts(Rgb dark, Rgb light) => light.Luma - dark.Luma >= LeastContrast;
 
     /// <summary>Reads the query string of a picture's address; what is absent or empty has its default.</summary>
@@ -78,7 +81,8 @@ internal sealed partial record QrStyle
             var text = query[name].ToString();
             if (text.Length == 0)
                 return byDefault;
-            if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number < min || number > max)
+            if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+                || number < min || number > max)
                 found.Add((name, $"{name} must be a whole number from {min} to {max}."));
             return number;
         }

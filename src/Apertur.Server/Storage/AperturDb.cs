@@ -31,6 +31,8 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<Project> Projects => Set<Project>();
     public DbSet<ApiKey> ApiKeys => Set<ApiKey>();
     public DbSet<Destination> Destinations => Set<Destination>();
+    public DbSet<OAuthGrant> OAuthGrants => Set<OAuthGrant>();
+    public DbSet<OAuthRequest> OAuthRequests => Set<OAuthRequest>();
     public DbSet<UploadSession> Sessions => Set<UploadSession>();
     public DbSet<Upload> Uploads => Set<Upload>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
@@ -42,6 +44,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         configurationBuilder.Properties<DateTimeOffset>().HaveConversion<InstantConverter>();
         configurationBuilder.Properties<string[]>().HaveConversion<ListConverter<string>, ListComparer<string>>();
         configurationBuilder.Properties<Guid[]>().HaveConversion<ListConverter<Guid>, ListComparer<Guid>>();
+        configurationBuilder.Properties<long[]>().HaveConversion<ListConverter<long>, ListComparer<long>>();
         configurationBuilder.Properties<Env>().HaveConversion<WordConverter<Env>>();
         configurationBuilder.Properties<Role>().HaveConversion<WordConverter<Role>>();
         configurationBuilder.Properties<OneTimeLinkKind>().HaveConversion<WordConverter<OneTimeLinkKind>>();
@@ -55,6 +58,8 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<RefreshToken>().HasKey(token => token.Hash);
         modelBuilder.Entity<Guess>().HasKey(guess => new { guess.Subject, guess.Seconds });
         modelBuilder.Entity<DeliveryRow>().ToTable("deliveries");
+        modelBuilder.Entity<OAuthGrant>().ToTable("oauth_grants");
+        modelBuilder.Entity<OAuthRequest>().ToTable("oauth_requests");
 
         // So that what refers to a new row is inserted after it. There are no navigations: a query says what it reads.
         modelBuilder.Entity<Member>().HasOne<Project>().WithMany().HasForeignKey(member => member.ProjectId);

@@ -5,7 +5,6 @@ using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Net.Http.Headers;
 
 namespace Apertur.Server.Uploads;
 
@@ -16,7 +15,7 @@ internal static class UploadApi
     public static async Task<Created<UploadResponse>> Create(
         string id, HttpContext http, SessionGate gate, ImageIntake intake, UploadPace pace, CancellationToken cancellationToken)
     {
-        var session = await gate.OpenForUploadAsync(id, cancellationToken);
+        var session = await gate.OpenForUploadAsync(id, http.Request, cancellationToken);
         using var deadline = pace.Begin(http, session);
         using var reader = new MultipartReader(http.Request.BodyReader, http.Request.ContentType);
 
@@ -53,10 +52,6 @@ internal static class UploadApi
                 Height = upload.Height,
             });
         }
-        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-        {
-            throw ApiErrors.RequestTimeout.ToException();
-        }
         finally
         {
             if (image is not null)
@@ -83,18 +78,11 @@ internal static class UploadApi
         return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, blobs);
     }
 
-    /// <summary>Streams an image as an attachment, with ranges, under its own type and never as a page.</summary>
-    private sealed class ImageBytes(Upload upload, BlobStore blobs) : IResult
+    /// <summary>Withdraws an image: it disappears from lists and counts, and is delivered no further.</summary>
+    public static async Task<Results<NoContent, ApiError>> Delete(
+        string id, Caller caller, AperturDb db, Withdrawal withdrawal, CancellationToken cancellationToken)
     {
-        public Task ExecuteAsync(HttpContext httpContext)
-        {
-            httpContext.Response.Headers.XContentTypeOptions = "nosniff";
-            httpContext.Response.Headers.CacheControl = "private, no-store";
-            httpContext.Response.Headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
-            return TypedResults.Stream(
-                    blobs.OpenRead(upload.Id), upload.MimeType, upload.Filename, upload.CreatedAt,
-                    new EntityTagHeaderValue($"\"{upload.Sha256}\""), enableRangeProcessing: true)
-                .ExecuteAsync(httpContext);
-        }
+        var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
+        return await withdrawal.RunAsync(upload, cancellationToken) ? TypedResults.NoContent() : ApiErrors.NotFound;
     }
 }

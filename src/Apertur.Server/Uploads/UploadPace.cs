@@ -19,10 +19,10 @@ internal sealed class UploadPace(Settings settings, TimeProvider clock)
     public CancellationTokenSource Begin(HttpContext http, UploadSession session, int images = 1)
     {
         var most = (session.MaxImageSizeMb * 1024L * 1024 * images) + FormBytes;
+        http.Features.Get<IHttpMaxRequestBodySizeFeature>()!.MaxRequestBodySize = most + BodyDrain.MaxBytes;
         if (http.Request.ContentLength > most)
             throw ApiErrors.ImageTooLarge(session.MaxImageSizeMb).ToException();
 
-        http.Features.Get<IHttpMaxRequestBodySizeFeature>()!.MaxRequestBodySize = most;
         if (http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
             rate.MinDataRate = new MinDataRate(settings.Limits.MinUploadBytesPerSecond, _grace);
 

@@ -46,9 +46,8 @@ internal sealed partial class TenantWorld
 
     public static async Task<TenantWorld> CreateAsync(AperturApp app)
     {
-        var expired = await app.Client.CreateSessionAsync(new JsonObject { ["label"] = Mark });
-        var past = app.Clock.GetUtcNow();
-        await app.ExpireAsync(db => db.Sessions, s => s.SetProperty(x => x.ExpiresAt, past));
+        var expired = await app.Client.CreateSessionAsync(new JsonObject { ["expires_in_hours"] = 1, ["label"] = Mark });
+        await app.PassAsync(TimeSpan.FromHours(2));
         var destination = (await app.Client.PostAsync($"projects/{app.ProjectId}/destinations", new JsonObject
         {
             ["type"] = "webhook",
@@ -111,6 +110,7 @@ internal sealed partial class TenantWorld
         world.Things["keys/{id}"] = revokedKey.Id.ToString();
         world.Things["members/{userId}"] = member.Id.ToString();
         world.Things["invitations/{id}"] = invited["id"]!.GetValue<string>();
+        world.Things["callback/{provider}"] = "dropbox";
         world.Things["link/{secret}"] = invited["url"]!.GetValue<string>().Split('/')[^1];
         return world;
     }

@@ -18,10 +18,7 @@ public sealed class InboxTests : IAsyncLifetime
 
     private readonly string _folder = Directory.CreateTempSubdirectory("apertur-inbox-").FullName;
     private readonly OutboundHttp _outbound = new(allowPrivateNetworks: true);
-    private readonly HttpClient _http;
     private WebApplication _inbox = null!;
-
-    public InboxTests() => _http = _outbound.CreateClient();
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -30,7 +27,6 @@ public sealed class InboxTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         await _inbox.DisposeAsync();
-        _http.Dispose();
         _outbound.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
@@ -45,8 +41,8 @@ public sealed class InboxTests : IAsyncLifetime
         await _inbox.DisposeAsync();
         await StartAsync();
 
-        Assert.Equal(photo, await _http.GetByteArrayAsync($"{_inbox.Urls.First()}/photos/{id}", Cancel));
-        var page = await _http.GetStringAsync(_inbox.Urls.First(), Cancel);
+        Assert.Equal(photo, await PhotoAsync(id));
+        var page = await PageAsync();
         Assert.Contains("&lt;b&gt;roof&lt;/b&gt;.jpg", page, StringComparison.Ordinal);
         Assert.Contains(Convert.ToHexStringLower(SHA256.HashData(photo)), page, StringComparison.Ordinal);
         Assert.Contains("100 kB", page, StringComparison.Ordinal);
@@ -61,8 +57,7 @@ public sealed class InboxTests : IAsyncLifetime
 
         Assert.IsType<DeliveryOutcome.Accepted>(await webhook.DeliverAsync(delivery, Cancel));
 
-        Assert.Equal(Sample.Bytes(delivery), await _http.GetByteArrayAsync(
-            $"{_inbox.Urls.First()}/photos/{delivery.ImageId}", Cancel));
+        Assert.Equal(Sample.Bytes(delivery), await PhotoAsync(delivery.ImageId));
         Assert.IsType<DeliveryOutcome.Accepted>(await webhook.TestAsync(config, Cancel));
         Assert.Single(Directory.GetFiles(_folder, "*.json"));
     }
@@ -93,7 +88,7 @@ public sealed class InboxTests : IAsyncLifetime
         var body = Body(Guid.NewGuid(), [1, 2, 3], sha256: Convert.ToHexStringLower(SHA256.HashData("other"u8)));
 
         Assert.Equal(HttpStatusCode.BadRequest, await SendAsync(body));
-        Assert.Contains("Nothing has arrived yet", await _http.GetStringAsync(_inbox.Urls.First(), Cancel), StringComparison.Ordinal);
+        Assert.Contains("Nothing has arrived yet", await PageAsync(), StringComparison.Ordinal);
         Assert.Empty(Directory.GetFiles(_folder, "*.json"));
     }
 
@@ -119,13 +114,14 @@ public sealed class InboxTests : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.OK, await SendAsync(Encoding.UTF8.GetBytes(body)));
 
-        Assert.Equal(photo, await _http.GetByteArrayAsync($"{_inbox.Urls.First()}/photos/{id}", Cancel));
+        Assert.Equal(photo, await PhotoAsync(id));
     }
 
     [Fact]
     public async Task The_page_is_told_when_a_photo_arrives()
     {
-        using var stream = new StreamReader(await _http.GetStreamAsync($"{_inbox.Urls.First()}/events", Cancel));
+        using var events = await GetAsync("/events");
+        using var stream = new StreamReader(await events.Content.ReadAsStreamAsync(Cancel));
         Assert.Equal("event: changed", await stream.ReadLineAsync(Cancel));
         await stream.ReadLineAsync(Cancel);
         await stream.ReadLineAsync(Cancel);
@@ -141,12 +137,30 @@ public sealed class InboxTests : IAsyncLifetime
         using var request = new HttpRequestMessage(HttpMethod.Get, _inbox.Urls.First());
         request.Headers.Host = "rebound.example";
 
-        using var response = await _http.SendAsync(request, Cancel);
+        using var response = await _outbound.SendAsync(request, Cancel);
 
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
     }
 
     private async Task StartAsync() => _inbox = await Inbox.StartAsync(_folder, 0, _secret, NullLogger.Instance, Cancel);
+
+    private async Task<HttpResponseMessage> GetAsync(string address)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, _inbox.Urls.First() + address);
+        return await _outbound.SendAsync(request, Cancel);
+    }
+
+    private async Task<byte[]> PhotoAsync(Guid id)
+    {
+        using var response = await GetAsync($"/photos/{id}");
+        return await response.Content.ReadAsByteArrayAsync(Cancel);
+    }
+
+    private async Task<string> PageAsync()
+    {
+        using var response = await GetAsync("/");
+        return await response.Content.ReadAsStringAsync(Cancel);
+    }
 
     private async Task<HttpStatusCode> SendAsync(byte[] body, string? signature = null)
     {
@@ -156,7 +170,7 @@ public sealed class InboxTests : IAsyncLifetime
             Content = new ByteArrayContent(body),
         };
         request.Headers.TryAddWithoutValidation("X-Apertur-Signature", signature);
-        using var response = await _http.SendAsync(request, Cancel);
+        using var response = await _outbound.SendAsync(request, Cancel);
         return response.StatusCode;
     }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Tests.Support;
@@ -103,16 +102,9 @@ public sealed class OperatorCommandTests
         return JsonNode.Parse(output)!;
     }
 
-    private static async Task<(int Code, string Output, string Error)> RunAsync(AperturApp app, string[] arguments)
+    private static Task<(int Code, string Output, string Errors)> RunAsync(AperturApp app, string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in (string[])[Path.Combine(AppContext.BaseDirectory, "apertur.dll"), .. arguments, "--data", app.DataFolder])
-            start.ArgumentList.Add(argument);
-        foreach (var (name, value) in app.Environment)
-            start.Environment[name] = value;
-        using var process = Process.Start(start)!;
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        return (process.ExitCode, await output, await error);
+        app.WriteSettings();
+        return AperturProcess.RunAsync([.. arguments, "--data", app.DataFolder]);
     }
 }

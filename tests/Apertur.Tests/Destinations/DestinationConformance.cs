@@ -41,8 +41,8 @@ public abstract class DestinationConformance : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Type = Create(Http);
         await StartAsync();
+        Type = Create(Http);
     }
 
     public async ValueTask DisposeAsync()
@@ -94,7 +94,7 @@ public abstract class DestinationConformance : IAsyncLifetime
     {
         foreach (var (what, refuse, expected) in Refusals())
         {
-            var config = Sample.Config(Type, refuse());
+            var config = Config(refuse());
             var outcome = await Type.DeliverAsync(Sample.Delivery(config), Cancellation);
             Assert.True(expected == outcome.GetType(), $"{what}: {outcome}");
             Assert.All(Secrets, secret => Assert.DoesNotContain(secret, outcome.ToString(), StringComparison.Ordinal));
@@ -110,7 +110,7 @@ public abstract class DestinationConformance : IAsyncLifetime
     public async Task Cancellation_is_thrown_on_and_leaves_no_half_object()
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        var config = Sample.Config(Type, Hang(out var underWay));
+        var config = Config(Hang(out var underWay));
         var delivering = Type.DeliverAsync(Sample.Delivery(config, 9_000_000), stop.Token);
         await underWay.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
         await stop.CancelAsync();
@@ -156,7 +156,10 @@ public abstract class DestinationConformance : IAsyncLifetime
     /// <summary>That the name is one segment below where the configuration says, where names are places.</summary>
     private protected virtual void AssertInsidePrefix(string name, Delivery delivery) => Assert.NotEmpty(name);
 
-    private protected DestinationConfig Config() => Sample.Config(Type, Values());
+    private protected DestinationConfig Config() => Config(Values());
+
+    /// <summary>Validated values as the server hands them to the type, with what it adds itself.</summary>
+    private protected virtual DestinationConfig Config(JsonObject values) => Sample.Config(Type, values);
 
     private protected static Type Outcome<T>() where T : DeliveryOutcome => typeof(T);
 }

@@ -57,18 +57,24 @@ internal sealed class Relay : IAsyncDisposable
         return come.Task;
     }
 
-    /// <summary>The first request of that kind is carried out, but its sender never learns of it.</summary>
+    /// <summary>The first request of that kind is carried out with success, but its sender never learns of it.</summary>
     public void LoseReply(Func<HttpRequest, bool> which)
     {
         var lost = 0;
-        _receiver.Otherwise = async context =>
-        {
-            await PassAsync(context, answer: !which(context.Request) || Interlocked.Exchange(ref lost, 1) == 1);
-        };
+        _receiver.Otherwise = context => PassAsync(
+            context, loses: status => status < 300 && which(context.Request) && Interlocked.Exchange(ref lost, 1) == 0);
     }
 
+    /// <summary>Before each request of that kind is passed on, <paramref name="meanwhile"/> happens behind it.</summary>
+    public void Before(Func<HttpRequest, bool> which, Func<Task> meanwhile) => _receiver.Otherwise = async context =>
+    {
+        if (which(context.Request))
+            await meanwhile();
+        await PassAsync(context);
+    };
+
     /// <summary>The first conditional write is answered so, after <paramref name="meanwhile"/> has happened behind it.</summary>
-    public void RefuseCondition(int status, Func<Task> meanwhile)
+    public void RefuseCondition(int status, string code, Func<Task> meanwhile)
     {
         var refused = 0;
         _receiver.Otherwise = async context =>
@@ -82,7 +88,7 @@ internal sealed class Relay : IAsyncDisposable
             await context.Request.Body.CopyToAsync(Stream.Null);
             await meanwhile();
             context.Response.StatusCode = status;
-            await context.Response.WriteAsync("<Error><Code>PreconditionFailed</Code></Error>");
+            await context.Response.WriteAsync($"<Error><Code>{code}</Code></Error>");
         };
     }
 
@@ -102,9 +108,9 @@ internal sealed class Relay : IAsyncDisposable
         _http.Dispose();
     }
 
-    private Task PassAsync(HttpContext context) => PassAsync(context, answer: true);
+    private Task PassAsync(HttpContext context) => PassAsync(context, loses: _ => false);
 
-    private async Task PassAsync(HttpContext context, bool answer)
+    private async Task PassAsync(HttpContext context, Func<int, bool> loses)
     {
         var incoming = context.Request;
         _seen.Enqueue(incoming.Method + (incoming.Headers.ContainsKey("If-None-Match") ? " if-none-match" : ""));
@@ -119,7 +125,7 @@ internal sealed class Relay : IAsyncDisposable
         }
 
         using var response = await _client.SendAsync(request, context.RequestAborted);
-        if (!answer)
+        if (loses((int)response.StatusCode))
         {
             context.Abort();
             return;

@@ -57,9 +57,7 @@ public sealed class S3DestinationTests : IAsyncLifetime
     [InlineData(9_000_000, "POST")]
     public async Task A_lost_reply_leaves_one_object(int length, string lost)
     {
-        // The conditional put is refused by the server: the one after it writes.
-        _relay.LoseReply(request => request.Method == lost && !request.Query.ContainsKey("uploads")
-            && (lost != "PUT" || request.Headers.IfNoneMatch.Count == 0));
+        _relay.LoseReply(request => request.Method == lost && !request.Query.ContainsKey("uploads"));
         var delivery = Sample.Delivery(RelayedConfig(), length);
         Assert.IsType<DeliveryOutcome.TryAgain>(await _s3.DeliverAsync(delivery, Cancellation));
         Assert.Single(await _bucket.KeysAsync());
@@ -71,16 +69,19 @@ public sealed class S3DestinationTests : IAsyncLifetime
     [Fact]
     public async Task A_service_without_conditional_writes_is_asked_for_one_once()
     {
+        var asked = 0;
+        _relay.RefuseCondition(501, "NotImplemented", () => Task.FromResult(asked++));
         await _s3.DeliverAsync(Sample.Delivery(RelayedConfig()), Cancellation);
-        Assert.Equal(["HEAD", "PUT if-none-match", "PUT"], _relay.Seen);
         await _s3.DeliverAsync(Sample.Delivery(RelayedConfig()), Cancellation);
-        Assert.Equal(["HEAD", "PUT if-none-match", "PUT", "HEAD", "PUT"], _relay.Seen);
+        Assert.Equal(1, asked);
+        Assert.Equal(["HEAD", "PUT", "HEAD", "PUT"], _relay.Seen);
+        Assert.Equal(2, (await _bucket.KeysAsync()).Count);
     }
 
     [Fact]
     public async Task A_stranger_who_takes_the_name_meanwhile_keeps_it()
     {
-        _relay.RefuseCondition(412, () => _bucket.WriteAsync("photos/IMG_0001.jpg", "a stranger's"));
+        _relay.RefuseCondition(412, "PreconditionFailed", () => _bucket.WriteAsync("photos/IMG_0001.jpg", "a stranger's"));
         var delivery = Sample.Delivery(RelayedConfig("photos/{filename}"));
         var outcome = await _s3.DeliverAsync(delivery, Cancellation);
 
@@ -92,13 +93,27 @@ public sealed class S3DestinationTests : IAsyncLifetime
         Assert.Equal(2, (await _bucket.KeysAsync()).Count);
     }
 
+    [Fact]
+    public async Task A_stranger_who_takes_the_name_while_parts_are_sent_keeps_it()
+    {
+        _relay.Before(
+            request => request.Query["partNumber"] == "1", () => _bucket.WriteAsync("photos/IMG_0001.jpg", "a stranger's"));
+        var delivery = Sample.Delivery(RelayedConfig("photos/{filename}"), 9_000_000);
+        Assert.IsType<DeliveryOutcome.Accepted>(await _s3.DeliverAsync(delivery, Cancellation));
+
+        Assert.Equal("a stranger's"u8.ToArray(), (await _bucket.ReadAsync("photos/IMG_0001.jpg")).Bytes);
+        var (bytes, _, _) = await _bucket.ReadAsync($"photos/IMG_0001-{delivery.ImageId}.jpg");
+        Assert.True(Sample.Bytes(delivery).AsSpan().SequenceEqual(bytes));
+        Assert.Empty(await _bucket.UnfinishedUploadsAsync());
+    }
+
     [Theory]
-    [InlineData(412)]
-    [InlineData(409)]
-    public async Task The_same_image_written_meanwhile_is_taken_as_delivered(int status)
+    [InlineData(412, "PreconditionFailed")]
+    [InlineData(409, "ConditionalRequestConflict")]
+    public async Task The_same_image_written_meanwhile_is_taken_as_delivered(int status, string code)
     {
         var delivery = Sample.Delivery(Config());
-        _relay.RefuseCondition(status, () => _s3.DeliverAsync(delivery, Cancellation));
+        _relay.RefuseCondition(status, code, () => _s3.DeliverAsync(delivery, Cancellation));
         // As from another server, which knows nothing of the first one's turn.
         using var http = new OutboundHttp(allowPrivateNetworks: true);
         var outcome = await new S3Destination(http, TimeProvider.System).DeliverAsync(
@@ -110,7 +125,7 @@ public sealed class S3DestinationTests : IAsyncLifetime
     [Fact]
     public async Task A_write_in_progress_elsewhere_is_tried_again()
     {
-        _relay.RefuseCondition(409, () => Task.CompletedTask);
+        _relay.RefuseCondition(409, "ConditionalRequestConflict", () => Task.CompletedTask);
         var outcome = await _s3.DeliverAsync(Sample.Delivery(RelayedConfig()), Cancellation);
         Assert.Equal(409, Assert.IsType<DeliveryOutcome.TryAgain>(outcome).Status);
     }

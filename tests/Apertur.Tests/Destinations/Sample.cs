@@ -9,11 +9,11 @@ internal static class Sample
 {
     public static readonly string Secret = string.Concat(Enumerable.Repeat("0123456789abcdef", 4));
 
-    public static DestinationConfig Config(IDestinationType type, JsonObject values)
+    public static DestinationConfig Config(IDestinationType type, JsonObject values, string? accessToken = null)
     {
         var (kept, errors) = DestinationConfig.Validate(type.Fields, values);
         Assert.Empty(errors);
-        return new DestinationConfig(type.Fields, kept) { ProjectSecret = Secret };
+        return new DestinationConfig(type.Fields, kept) { ProjectSecret = Secret, AccessToken = accessToken };
     }
 
     /// <summary>A delivery of <paramref name="length"/> random bytes that begin like a JPEG.</summary>

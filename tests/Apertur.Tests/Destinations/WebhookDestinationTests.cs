@@ -245,17 +245,17 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
     {
         _receiver.Handles(async context =>
         {
-            // Two seconds in all, a tenth of a second at most without a read.
+            // Three seconds in all, a tenth of a second at most without a read.
             var buffer = new byte[1024 * 1024];
             using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
             for (var reads = 0; await context.Request.Body.ReadAsync(buffer, context.RequestAborted) > 0; reads++)
             {
-                if (reads < 20)
+                if (reads < 30)
                     await pace.WaitForNextTickAsync(context.RequestAborted);
             }
         });
-        var config = Config("binary", new JsonObject { ["timeoutSeconds"] = 1 });
-        var outcome = await _webhook.DeliverAsync(Sample.Delivery(config, length: 30_000_000), Cancellation);
+        var config = Config("binary", new JsonObject { ["timeoutSeconds"] = 2 });
+        var outcome = await _webhook.DeliverAsync(Sample.Delivery(config, length: 50_000_000), Cancellation);
         Assert.IsType<DeliveryOutcome.Accepted>(outcome);
     }
 

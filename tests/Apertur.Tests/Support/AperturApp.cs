@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server;
 using Apertur.Server.Commands;
@@ -49,10 +50,6 @@ internal sealed class AperturApp : IAsyncDisposable
     /// <summary>Calls this server as the owner's live key.</summary>
     public AperturClient Client => ClientOf(LiveKey);
 
-    /// <summary>This server's settings as the environment of another process on the same data.</summary>
-    public IReadOnlyDictionary<string, string?> Environment =>
-        _settings.ToDictionary(setting => "APERTUR__" + setting.Key.Replace(":", "__", StringComparison.Ordinal), setting => setting.Value);
-
     public IServiceProvider Services => Running.Services;
 
     private WebApplication Running => _server ?? throw new InvalidOperationException("The server is stopped.");
@@ -89,6 +86,17 @@ internal sealed class AperturApp : IAsyncDisposable
 
     /// <summary>Calls this server with that key, or with none.</summary>
     public AperturClient ClientOf(string? key) => new(_http, Url, ProjectId, key);
+
+    /// <summary>Tells programs that run on the same data folder which database it is.</summary>
+    public void WriteSettings()
+    {
+        var settings = Services.GetRequiredService<Settings>().Database;
+        var json = new JsonObject
+        {
+            ["Database"] = new JsonObject { ["Provider"] = settings.Provider.ToString(), ["ConnectionString"] = settings.ConnectionString },
+        };
+        File.WriteAllText(Path.Combine(DataFolder, "apertur.json"), json.ToJsonString());
+    }
 
     /// <summary>Stops as on SIGTERM, and starts again on the same data.</summary>
     public async Task RestartAsync()

@@ -75,10 +75,5 @@ internal static class People
             },
             Cancellation);
 
-    /// <summary>Does by one statement what days would: the clock's timers would fire for every second of them.</summary>
-    public static Task ExpireAsync<T>(
-        this AperturApp app, Func<AperturDb, IQueryable<T>> rows, Action<Microsoft.EntityFrameworkCore.Query.UpdateSettersBuilder<T>> setters) =>
-        app.Services.GetRequiredService<Database>().WriteAsync(db => rows(db).ExecuteUpdateAsync(setters, Cancellation), Cancellation);
-
     private static readonly Lazy<string> _hash = new(() => Passwords.Hash(OwnerPassword));
 }

@@ -2,7 +2,9 @@ using System.Runtime.Intrinsics;
 
 namespace Apertur.Server.Sessions.Imaging;
 
-/// <summary>Writes baseline JPEG (ITU-T T.81) in a JFIF wrapper, without subsampling; a picture of greys alone has one component.</summary>
+/// <summary>
+/// Writes baseline JPEG (ITU-T T.81) in a JFIF wrapper, without subsampling; a picture of greys alone has one component.
+/// </summary>
 internal static class Jpeg
 {
     // Edges need high frequencies as much as low ones, so all are kept alike. At 8 the mean error is about 2 of 255, and a file
@@ -12,7 +14,8 @@ internal static class Jpeg
     private static ReadOnlySpan<byte> ZigZag =>
     [
         0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
-        35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+        35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30,
+        37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
     ];
 
     public static byte[] Encode(IndexedPicture picture)
@@ -141,10 +144,13 @@ internal static class Jpeg
         file.Write(content);
     }
 
-    /// <summary>The 8-point cosine transform as a matrix C: each element alone over a vector, and the columns of C as vectors.</summary>
+    /// <summary>
+    /// The 8-point cosine transform as a matrix C: each element alone over a vector, and the columns of C as vectors.
+    /// </summary>
     private static class Cosines
     {
-        public static readonly Vector256<float>[] Rows = [.. Enumerable.Range(0, 64).Select(i => Vector256.Create(At(i / 8, i % 8)))];
+        public static readonly Vector256<float>[] Rows =
+            [.. Enumerable.Range(0, 64).Select(i => Vector256.Create(At(i / 8, i % 8)))];
 
         public static readonly Vector256<float>[] Columns =
             [.. Enumerable.Range(0, 8).Select(k => Vector256.Create([.. Enumerable.Range(0, 8).Select(v => At(v, k))]))];

@@ -2,11 +2,13 @@ using System.Numerics;
 
 namespace Apertur.Server.Sessions.Imaging;
 
-/// <summary>The entropy-coded part of a JPEG file: bits from the highest down, a zero byte after each 0xFF (ITU-T T.81, F.1.2.3).</summary>
+/// <summary>
+/// The entropy-coded part of a JPEG file: bits from the highest down, a zero byte after each 0xFF (ITU-T T.81, F.1.2.3).
+/// </summary>
 internal sealed class JpegBits(MemoryStream file)
 {
-    private ulong pending;
-    private int count;
+    private ulong _pending;
+    private int _count;
 
     /// <summary>Writes a run of zeros with the value that ends it.</summary>
     public void Write(JpegHuffman huffman, int zeros, int value)
@@ -24,10 +26,10 @@ internal sealed class JpegBits(MemoryStream file)
 
     private void Write(int bits, int length)
     {
-        pending = (pending << length) | (uint)bits;
-        for (count += length; count >= 8; count -= 8)
+        _pending = (_pending << length) | (uint)bits;
+        for (_count += length; _count >= 8; _count -= 8)
         {
-            var next = (byte)(pending >> (count - 8));
+            var next = (byte)(_pending >> (_count - 8));
             file.WriteByte(next);
             if (next == 0xff)
                 file.WriteByte(0);

@@ -10,7 +10,7 @@ internal static class Png
     private const byte ColourTypePalette = 3;
     private const byte FilterUp = 2;
 
-    private static readonly uint[] CrcOfByte = [.. Enumerable.Range(0, 256).Select(CrcOf)];
+    private static readonly uint[] _crcOfByte = [.. Enumerable.Range(0, 256).Select(CrcOf)];
 
     public static byte[] Encode(IndexedPicture picture)
     {
@@ -73,7 +73,7 @@ internal static class Png
     private static uint Crc(uint crc, ReadOnlySpan<byte> bytes)
     {
         foreach (var value in bytes)
-            crc = CrcOfByte[(byte)(crc ^ value)] ^ (crc >> 8);
+            crc = _crcOfByte[(byte)(crc ^ value)] ^ (crc >> 8);
         return crc;
     }
 

@@ -9,7 +9,9 @@ internal readonly record struct Rgb(byte R, byte G, byte B)
 
     public static Rgb White { get; } = new(255, 255, 255);
 
-    /// <summary>How light it is to a camera, 0 to 255: the luma of JPEG (ITU-R BT.601), which is also what scanners look at.</summary>
+    /// <summary>
+    /// How light it is to a camera, 0 to 255: the luma of JPEG (ITU-R BT.601), which is also what scanners look at.
+    /// </summary>
     public double Luma => (0.299 * R) + (0.587 * G) + (0.114 * B);
 
     public bool IsGrey => R == G && G == B;
@@ -20,7 +22,8 @@ internal readonly record struct Rgb(byte R, byte G, byte B)
     public static bool TryParse(string text, out Rgb colour)
     {
         var full = text.Length == 3 ? $"{text[0]}{text[0]}{text[1]}{text[1]}{text[2]}{text[2]}" : text;
-        var valid = uint.TryParse(full, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) && full.Length == 6;
+        var valid =
+            uint.TryParse(full, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) && full.Length == 6;
         colour = new Rgb((byte)(value >> 16), (byte)(value >> 8), (byte)value);
         return valid;
     }

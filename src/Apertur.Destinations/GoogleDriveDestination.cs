@@ -1,0 +1,182 @@
+using System.Globalization;
+using System.Net;
+using System.Text.Json.Nodes;
+
+namespace Apertur.Destinations;
+
+/// <summary>
+/// A folder in Google Drive. Drive makes a new file for every upload, whatever its name, so a repeat is recognised by the
+/// file's id, which is asked for beforehand and kept with the delivery, and, where that was lost, by a property that holds the
+/// delivery's id.
+/// </summary>
+public sealed class GoogleDriveDestination : IOAuthDestination
+{
+    // The tree that other types get from KeyTemplate.Default, with its first folder given by the field "folder".
+    private const string DefaultFolder = "Apertur";
+    private const string DefaultTemplate = "{date}/{session}/{index}-{filename}";
+
+    private const string DeliveryProperty = "aperturDelivery";
+    private const string FileFields = "id,size,sha256Checksum,trashed";
+
+    private readonly Uri _root;
+    private readonly JsonApi _api;
+    private readonly GoogleUpload _upload;
+    private readonly GoogleDriveFolders _folders;
+
+    public GoogleDriveDestination(OutboundHttp http, DestinationSettings settings, TimeProvider clock)
+    {
+        _root = settings.DriveApi;
+        _api = new JsonApi(http, clock);
+        _upload = new GoogleUpload(_api);
+        _folders = new GoogleDriveFolders(_api, _root);
+        // Google gives a refresh token only for offline access, and again only when consent is asked for again.
+        var offline = new Dictionary<string, string> { ["access_type"] = "offline", ["prompt"] = "consent" };
+        OAuth = settings.GoogleDrive.IsConfigured ? new OAuthFlow(http, settings.GoogleDrive, offline, clock) : null;
+    }
+
+    public string Type => "google_drive";
+
+    public string Label => "Google Drive";
+
+    public OAuthFlow? OAuth { get; }
+
+    public IReadOnlyList<ConfigField> Fields { get; } =
+    [
+        new("folderId", "Folder id") { Help = "The last part of the folder's address. Counts before the path." },
+        new("folder", "Folder")
+        {
+            Default = DefaultFolder,
+            Check = FolderPath.Problem,
+            Help = "A path such as Photos/Site A. Missing folders are made.",
+        },
+        new("nameTemplate", "File name") { Default = DefaultTemplate, Check = KeyTemplate.Problem },
+    ];
+
+    public async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
+        ((IOAuthDestination)this).Unconnected(delivery.Config)
+        ?? await _api.AttemptAsync(
+            delivery.SizeBytes, patience => DeliverAsync(delivery, delivery.Config.AccessToken!, patience), cancellationToken);
+
+    /// <summary>Opens an upload session in the folder, or in the nearest one that exists, and gives it up.</summary>
+    public async Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
+        ((IOAuthDestination)this).Unconnected(config) ?? await _api.AttemptAsync(0, async patience =>
+        {
+            var (parent, refused) = await _folders.NearestAsync(Place(config, []), config.AccessToken!, patience);
+            if (parent is null)
+                return Refusal(refused!);
+
+            var resource = new JsonObject { ["name"] = "apertur-test", ["parents"] = new JsonArray(parent) };
+            var answer = await _upload.TryOutAsync(UploadAddress, config.AccessToken!, resource, patience);
+            return answer.IsSuccess ? answer.Means(new DeliveryOutcome.Accepted()) : Refusal(answer);
+        }, cancellationToken);
+
+    private async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, string token, Patience patience)
+    {
+        var id = UploadResume.Of(delivery)?.Name;
+        if (id is null)
+        {
+            var search = GoogleDriveFolders.SearchAddress(
+                _root,
+                $"appProperties has {{ key='{DeliveryProperty}' and value='{delivery.Id}' }} and trashed = false",
+                FileFields);
+            var found = await GetAsync(search, token, patience);
+            if (!found.IsSuccess)
+                return Refusal(found);
+            if (GoogleDriveFolders.First(found) is { } file && IsSame(file, delivery))
+                return found.Means(new DeliveryOutcome.Accepted((string?)file["id"]));
+
+            var generated = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, patience);
+            if (!generated.IsSuccess)
+                return Refusal(generated);
+            id = (string?)generated.Json?["ids"]?[0] ?? throw new InvalidOperationException("Google Drive generated no file id.");
+            await new UploadResume(id, null).SaveAsync(delivery, patience.Token);
+        }
+
+        var path = KeyTemplate.Render(delivery.Config.Required("nameTemplate"), delivery).Split('/');
+        var place = Place(delivery.Config, path[..^1]);
+        var (parent, refused) = await _folders.MakeAsync(place, token, patience);
+        if (parent is null)
+            return Refusal(refused!);
+
+        var resource = new JsonObject
+        {
+            ["id"] = id,
+            ["name"] = path[^1],
+            ["mimeType"] = delivery.MimeType,
+            ["parents"] = new JsonArray(parent),
+            ["appProperties"] = new JsonObject
+            {
+                [DeliveryProperty] = delivery.Id.ToString(),
+                ["aperturImage"] = delivery.ImageId.ToString(),
+            },
+        };
+        var answer = await _upload.SendAsync(UploadAddress, token, resource, id, delivery, patience);
+        // The id is taken: an earlier attempt came through, and its answer was lost.
+        if (answer.Status == HttpStatusCode.Conflict)
+            answer = await GetAsync(FileAddress(id, "&fields=" + FileFields), token, patience);
+        if (answer.Status == HttpStatusCode.NotFound && place.Path.Count > 0)
+        {
+            _folders.Forget(place, token);
+            return answer.Means(new DeliveryOutcome.TryAgain("The folder was there and is gone. It will be looked up again."));
+        }
+
+        if (!answer.IsSuccess)
+            return Refusal(answer);
+
+        var sent = answer.Json as JsonObject;
+        if (sent is not null && IsSame(sent, delivery) && !IsTrashed(sent))
+            return answer.Means(new DeliveryOutcome.Accepted(id));
+
+        // A folder in the trash still takes files, which then lie in the trash as well.
+        _folders.Forget(place, token);
+        return await WithdrawAsync(id, delivery, token, patience);
+    }
+
+    /// <summary>
+    /// Takes away a file of ours that holds other bytes than were sent, or lies in the trash; the next attempt makes another.
+    /// </summary>
+    private async Task<DeliveryOutcome> WithdrawAsync(string id, Delivery delivery, string token, Patience patience)
+    {
+        using var request = JsonApi.Request(HttpMethod.Delete, FileAddress(id, ""), token);
+        var answer = await _api.SendAsync(request, patience);
+        var generated = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, patience);
+        if ((string?)generated.Json?["ids"]?[0] is { } next)
+            await new UploadResume(next, null).SaveAsync(delivery, patience.Token);
+        return answer.Means(new DeliveryOutcome.TryAgain("The file did not arrive as it was sent, or came into the trash."));
+    }
+
+    private static DrivePlace Place(DestinationConfig config, string[] below) => config.Text("folderId") is { } folderId
+        ? new DrivePlace(folderId, below)
+        : new DrivePlace("root", [.. FolderPath.Names(config.Required("folder")), .. below]);
+
+    private async Task<ApiAnswer> GetAsync(Uri address, string token, Patience patience)
+    {
+        using var request = JsonApi.Request(HttpMethod.Get, address, token);
+        return await _api.SendAsync(request, patience);
+    }
+
+    private static bool IsSame(JsonObject file, Delivery delivery) =>
+        (string?)file["sha256Checksum"] is { } sha256
+            ? string.Equals(sha256, delivery.Sha256, StringComparison.OrdinalIgnoreCase)
+            : (string?)file["size"] == delivery.SizeBytes.ToString(CultureInfo.InvariantCulture);
+
+    private static bool IsTrashed(JsonObject file) =>
+        file["trashed"] is JsonValue value && value.TryGetValue<bool>(out var isTrashed) && isTrashed;
+
+    private static DeliveryOutcome Refusal(ApiAnswer answer) =>
+        GoogleRefusal.Common(answer) ?? (answer.Status, GoogleRefusal.Reason(answer)) switch
+        {
+            (HttpStatusCode.Forbidden, "storageQuotaExceeded" or "teamDriveFileLimitExceeded") => answer.Means(
+                new DeliveryOutcome.Broken("The Google Drive is full. Make room there, then test the destination.")),
+            (HttpStatusCode.Forbidden, _) => answer.Means(new DeliveryOutcome.Broken(
+                "The connected Google account may not write to the folder.")),
+            (HttpStatusCode.NotFound, _) => answer.Means(new DeliveryOutcome.Broken(
+                "The folder does not exist, or this server was not given access to it. Choose another folder.")),
+            _ => answer.Outcome,
+        };
+
+    private Uri UploadAddress => new(_root, $"upload/drive/v3/files?supportsAllDrives=true&fields={FileFields}");
+
+    private Uri FileAddress(string id, string query) =>
+        new(_root, $"drive/v3/files/{Uri.EscapeDataString(id)}?supportsAllDrives=true{query}");
+}

@@ -1,0 +1,19 @@
+using System.Text.Json;
+
+namespace Apertur.Destinations;
+
+/// <summary>What an interrupted upload leaves in <see cref="Delivery.Resume"/> for the next attempt.</summary>
+/// <param name="Name">The key, path or file id that the upload was for.</param>
+/// <param name="Session">The service's upload session, a capability; null when none was opened.</param>
+internal sealed record UploadResume(string Name, string? Session)
+{
+    /// <summary>What an earlier attempt kept, or null.</summary>
+    public static UploadResume? Of(Delivery delivery) =>
+        delivery.Resume is null ? null : JsonSerializer.Deserialize<UploadResume>(delivery.Resume);
+
+    public Task SaveAsync(Delivery delivery, CancellationToken cancellationToken) =>
+        delivery.SaveResume(JsonSerializer.Serialize(this), cancellationToken);
+
+    /// <summary>Without the session.</summary>
+    public override string ToString() => Name;
+}

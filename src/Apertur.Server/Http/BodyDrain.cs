@@ -1,0 +1,42 @@
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Apertur.Server.Http;
+
+/// <summary>
+/// Lets a client finish sending before it is refused. A client that is still writing when the connection closes never reads the answer: people
+/// would see a network error, and their phone would try again, instead of being told that the photo is too large.
+/// </summary>
+internal static class BodyDrain
+{
+    /// <summary>More than this is not read for the sake of an answer.</summary>
+    public const long MaxBytes = 64 * 1024 * 1024;
+
+    private static readonly TimeSpan _maxTime = TimeSpan.FromSeconds(10);
+
+    /// <summary>Reads and forgets what is left of the body, within bounds. Whatever goes wrong, the answer is worth a try.</summary>
+    public static async Task RunAsync(HttpContext context, TimeProvider clock)
+    {
+        var request = context.Request;
+        // HTTP/2 has an answer for this of its own, and a client that asked first has sent nothing yet.
+        if (!HttpProtocol.IsHttp11(request.Protocol) || request.Headers.Expect.Count > 0
+            || context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false })
+            return;
+
+        using var time = new CancellationTokenSource(_maxTime, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(time.Token, context.RequestAborted);
+        try
+        {
+            for (long read = 0; read < MaxBytes;)
+            {
+                var result = await request.BodyReader.ReadAsync(either.Token);
+                read += result.Buffer.Length;
+                request.BodyReader.AdvanceTo(result.Buffer.End);
+                if (result.IsCompleted)
+                    return;
+            }
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or IOException or InvalidOperationException)
+        {
+        }
+    }
+}

@@ -1,0 +1,131 @@
+using System.Collections.Specialized;
+using System.Web;
+using Apertur.Destinations;
+using Apertur.Tests.Support.Fakes;
+
+namespace Apertur.Tests.Destinations;
+
+public sealed class OAuthFlowTests : IAsyncLifetime
+{
+    private static readonly Uri _callback = new("https://photos.example/oauth/callback/google_drive");
+
+    private readonly OutboundHttp _http = new(allowPrivateNetworks: true);
+    private FakeGoogle _google = null!;
+    private FakeDropbox _dropbox = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _google = await FakeGoogle.StartAsync();
+        _dropbox = await FakeDropbox.StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _google.DisposeAsync();
+        await _dropbox.DisposeAsync();
+        _http.Dispose();
+    }
+
+    [Theory]
+    [InlineData("google_drive")]
+    [InlineData("dropbox")]
+    public async Task A_person_connects_and_the_connection_renews_itself(string type)
+    {
+        var flow = Flow(type);
+        var verifier = OAuthFlow.NewVerifier();
+        var back = await AgreeAsync(flow.AuthorizeAddress(_callback, "state with & in it", verifier));
+        Assert.Equal("state with & in it", back["state"]);
+
+        var answer = await flow.ExchangeAsync(back["code"]!, _callback, verifier, Cancellation);
+        var granted = Assert.IsType<OAuthAnswer.Granted>(answer);
+        Assert.Equal(TimeSpan.FromHours(1), granted.ExpiresIn);
+        Assert.NotNull(granted.RefreshToken);
+        Assert.DoesNotContain("planted", granted.ToString(), StringComparison.Ordinal);
+
+        var refreshed = Assert.IsType<OAuthAnswer.Granted>(await flow.RefreshAsync(granted.RefreshToken, Cancellation));
+        Assert.NotEqual(granted.AccessToken, refreshed.AccessToken);
+        Assert.Null(refreshed.RefreshToken);
+    }
+
+    [Fact]
+    public void The_verifier_stays_here()
+    {
+        var verifier = OAuthFlow.NewVerifier();
+        Assert.Matches("^[A-Za-z0-9_-]{43}$", verifier);
+        Assert.NotEqual(verifier, OAuthFlow.NewVerifier());
+        var address = Flow("google_drive").AuthorizeAddress(_callback, "s", verifier).AbsoluteUri;
+        Assert.DoesNotContain(verifier, address, StringComparison.Ordinal);
+        Assert.DoesNotContain(FakeOAuth.ClientSecret, address, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Another_verifier_does_not_redeem_the_code()
+    {
+        var flow = Flow("dropbox");
+        var back = await AgreeAsync(flow.AuthorizeAddress(_callback, "s", OAuthFlow.NewVerifier()));
+        var answer = await flow.ExchangeAsync(back["code"]!, _callback, OAuthFlow.NewVerifier(), Cancellation);
+        Assert.IsType<OAuthAnswer.Revoked>(answer);
+    }
+
+    [Fact]
+    public async Task A_code_works_once()
+    {
+        var flow = Flow("google_drive");
+        var verifier = OAuthFlow.NewVerifier();
+        var back = await AgreeAsync(flow.AuthorizeAddress(_callback, "s", verifier));
+        Assert.IsType<OAuthAnswer.Granted>(await flow.ExchangeAsync(back["code"]!, _callback, verifier, Cancellation));
+        Assert.IsType<OAuthAnswer.Revoked>(await flow.ExchangeAsync(back["code"]!, _callback, verifier, Cancellation));
+    }
+
+    [Theory]
+    [InlineData("google_drive")]
+    [InlineData("dropbox")]
+    public async Task A_withdrawn_connection_is_told_from_a_passing_fault(string type)
+    {
+        FakeCloud service = type == "dropbox" ? _dropbox : _google;
+        var oauth = type == "dropbox" ? _dropbox.OAuth : _google.OAuth;
+        var refreshToken = oauth.IssueRefreshToken();
+        var flow = Flow(type);
+
+        service.Refuse("token", 503, retryAfterSeconds: 3);
+        var later = Assert.IsType<OAuthAnswer.TryAgain>(await flow.RefreshAsync(refreshToken, Cancellation));
+        Assert.Equal(TimeSpan.FromSeconds(3), later.After);
+        service.LoseAnswer("token");
+        Assert.IsType<OAuthAnswer.TryAgain>(await flow.RefreshAsync(refreshToken, Cancellation));
+
+        oauth.Expire();
+        Assert.IsType<OAuthAnswer.Granted>(await flow.RefreshAsync(refreshToken, Cancellation));
+        oauth.Revoke();
+        var revoked = Assert.IsType<OAuthAnswer.Revoked>(await flow.RefreshAsync(refreshToken, Cancellation));
+        Assert.DoesNotContain("planted", revoked.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_wrong_client_is_the_operators_matter_and_no_withdrawal()
+    {
+        var client = GoogleDriveDestinationTests.Client(
+            new DestinationSettings().GoogleDrive, _google.Root, "o/oauth2/v2/auth", "token");
+        var settings = new DestinationSettings { GoogleDrive = client with { ClientSecret = "planted-wrong" } };
+        var flow = new GoogleDriveDestination(_http, settings, TimeProvider.System).OAuth!;
+        var answer = await flow.RefreshAsync(_google.OAuth.IssueRefreshToken(), Cancellation);
+        Assert.IsType<OAuthAnswer.Misconfigured>(answer);
+        Assert.DoesNotContain("planted", answer.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("planted", settings.ToString(), StringComparison.Ordinal);
+    }
+
+    private OAuthFlow Flow(string type) => type == "dropbox"
+        ? DropboxDestinationTests.Dropbox(_http, _dropbox).OAuth!
+        : GoogleDriveDestinationTests.Drive(_http, _google).OAuth!;
+
+    /// <summary>Goes where a person's browser would, and returns what comes back to the callback.</summary>
+    private async Task<NameValueCollection> AgreeAsync(Uri address)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
+        using var response = await _http.SendAsync(request, Cancellation);
+        Assert.Equal(302, (int)response.StatusCode);
+        Assert.StartsWith(_callback.AbsoluteUri + "?", response.Headers.Location!.AbsoluteUri, StringComparison.Ordinal);
+        return HttpUtility.ParseQueryString(response.Headers.Location.Query);
+    }
+}

@@ -1,0 +1,234 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Apertur.Tests.Destinations;
+using Apertur.Tests.Support;
+
+namespace Apertur.Tests.Scenarios;
+
+/// <summary>From the phone to the destinations: what arrives, what is tried again, what the rows say.</summary>
+public sealed class DeliveryTests
+{
+    [Theory, AllDatabases]
+    public async Task Photo_reaches_webhook_and_bucket_with_the_same_bytes(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var bucket = await Bucket.MakeAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var s3 = await app.Client.CreateDestinationAsync("s3", bucket.Config());
+        var session = await app.Client.CreateSessionAsync(webhook, s3);
+
+        foreach (var (photo, name) in new[] { (Photos.Jpeg(9_000_000, seed: 7), "large.jpg"), (Photos.Heic(), "IMG_0001.HEIC") })
+        {
+            var upload = await app.Client.UploadAsync(session, photo, name);
+
+            var sha256 = Convert.ToHexStringLower(SHA256.HashData(photo));
+            Assert.Equal(sha256, (string)upload["sha256"]!);
+            var body = JsonNode.Parse((await receiver.NextAsync(TestContext.Current.CancellationToken)).Body)!;
+            Assert.Equal(sha256, Convert.ToHexStringLower(SHA256.HashData(Convert.FromBase64String((string)body["data"]!))));
+            var row = await app.Client.UploadBecomesAsync((string)upload["id"]!, "delivered");
+            Assert.Equal(2, (int)row["destinationsTotal"]!);
+            Assert.Equal(2, (int)row["destinationsDelivered"]!);
+            Assert.Equal(0, (int)row["destinationsFailed"]!);
+            Assert.Equal("""[{"type":"s3","count":1},{"type":"webhook","count":1}]""", row["destinationsBreakdown"]!.ToJsonString());
+            var key = (await bucket.KeysAsync()).Single(key => key.EndsWith(name, StringComparison.Ordinal));
+            Assert.Equal(sha256, Convert.ToHexStringLower(SHA256.HashData((await bucket.ReadAsync(key)).Bytes)));
+        }
+    }
+
+    [Theory, AllDatabases]
+    public async Task Receiver_that_is_down_twice_gets_a_third_attempt(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(503, 503);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var upload = await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Jpeg());
+
+        for (var attempt = 1; attempt <= 3; attempt++)
+        {
+            await receiver.NextAsync(TestContext.Current.CancellationToken);
+            await app.PassAsync(TimeSpan.FromMinutes(1));
+        }
+
+        await app.Client.UploadBecomesAsync((string)upload["id"]!, "delivered");
+        Assert.Equal(3, (await app.DeliveriesAsync((string)upload["id"]!)).Single().Attempts);
+        Assert.Single(receiver.Requests.Select(request => request["X-APTR-Delivery-ID"]).Distinct());
+    }
+
+    [Theory, AllDatabases]
+    public async Task One_good_and_one_final_refusal_make_an_upload_partial(DatabaseKind database)
+    {
+        await using var good = await Receiver.StartAsync();
+        await using var gone = await Receiver.StartAsync();
+        gone.Answers(410);
+        await using var app = await AperturApp.StartAsync(database);
+        var first = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = good.Url });
+        var second = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = gone.Url });
+        var upload = await app.Client.UploadAsync(await app.Client.CreateSessionAsync(first, second), Photos.Png());
+
+        var row = await app.Client.UploadBecomesAsync((string)upload["id"]!, "partial");
+
+        Assert.Equal(1, (int)row["destinationsDelivered"]!);
+        Assert.Equal(1, (int)row["destinationsFailed"]!);
+        var session = (await app.Client.GetAsync("sessions/recent")).Json[0]!;
+        Assert.Equal(1, (int)session["imagesDelivered"]!);
+        Assert.Equal(1, (int)session["imagesFailed"]!);
+        Assert.Equal(50, (int)(await app.Client.GetAsync("stats")).Json["deliverySuccessRate"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Delivery_that_failed_for_good_can_be_tried_again_by_hand(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(410);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["destination_ids"] = new JsonArray(webhook), ["max_images"] = 1 });
+        var id = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await app.Client.UploadBecomesAsync(id, "failed");
+        Assert.Equal("failed", (string)(await app.Client.GetAsync("sessions/recent")).Json[0]!["status"]!);
+
+        (await app.Client.PostAsync($"uploads/{id}/retry")).Expect(HttpStatusCode.OK);
+
+        await app.Client.UploadBecomesAsync(id, "delivered");
+        var row = (await app.Client.GetAsync("sessions/recent")).Json[0]!;
+        Assert.Equal("completed", (string)row["status"]!);
+        Assert.Equal(0, (int)row["imagesFailed"]!);
+        Assert.Equal(100, (int)(await app.Client.GetAsync("stats")).Json["deliverySuccessRate"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Retry_after_is_waited_for(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.AnswersWith(context =>
+        {
+            context.Response.StatusCode = 429;
+            context.Response.Headers.RetryAfter = "120";
+        });
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await receiver.NextAsync(TestContext.Current.CancellationToken);
+
+        await app.PassAsync(TimeSpan.FromSeconds(119));
+        Assert.Equal(app.Clock.GetUtcNow().AddSeconds(1), (await app.DeliveriesAsync(id)).Single().DueAt, TimeSpan.FromMilliseconds(1));
+        await app.PassAsync(TimeSpan.FromSeconds(2));
+
+        await app.Client.UploadBecomesAsync(id, "delivered");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Schedule_that_is_used_up_ends_in_failure_with_the_last_reason(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(500, 500, 500);
+        await using var app = await AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Delivery:RetrySeconds"] = "1,1" });
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+
+        for (var attempt = 1; attempt <= 3; attempt++)
+        {
+            await receiver.NextAsync(TestContext.Current.CancellationToken);
+            await app.PassAsync(TimeSpan.FromSeconds(5));
+        }
+
+        await app.Client.UploadBecomesAsync(id, "failed");
+        var delivery = (await app.DeliveriesAsync(id)).Single();
+        Assert.Equal(3, delivery.Attempts);
+        Assert.Contains("500", delivery.LastError, StringComparison.Ordinal);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Switched_off_destination_keeps_its_deliveries_until_it_is_switched_on(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(503);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(webhook);
+        var id = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await receiver.NextAsync(TestContext.Current.CancellationToken);
+        var path = $"projects/{app.ProjectId}/destinations/{webhook}";
+
+        await app.Client.SendAsync(HttpMethod.Patch, path, new JsonObject { ["isActive"] = false });
+        await app.PassAsync(TimeSpan.FromHours(1));
+        var later = await app.Client.UploadAsync(session, Photos.Png());
+        Assert.Equal(0, (int)later["destinations"]!);
+        Assert.Equal("pending", (string)(await app.Client.UploadRowAsync(id))["status"]!);
+        Assert.Single(receiver.Requests);
+
+        await app.Client.SendAsync(HttpMethod.Patch, path, new JsonObject { ["isActive"] = true });
+        await app.Client.UploadBecomesAsync(id, "delivered");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Deleted_destination_ends_its_waiting_deliveries_with_a_reason(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(503);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await receiver.NextAsync(TestContext.Current.CancellationToken);
+        await app.PassAsync(TimeSpan.Zero);
+
+        var deleted = await app.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}/destinations/{webhook}");
+
+        Assert.Equal(HttpStatusCode.NoContent, deleted.Status);
+        Assert.Empty(deleted.Bytes);
+        await app.Client.UploadBecomesAsync(id, "failed");
+        Assert.Contains("deleted", (await app.DeliveriesAsync(id)).Single().LastError, StringComparison.Ordinal);
+        Assert.Empty((await app.Client.GetAsync($"projects/{app.ProjectId}/destinations")).Json.AsArray());
+    }
+
+    [Theory, AllDatabases]
+    public async Task Stopping_server_gives_an_unfinished_attempt_back_uncounted(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Hangs();
+        await using var app = await AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Delivery:StopSeconds"] = "0" });
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await receiver.NextAsync(TestContext.Current.CancellationToken);
+
+        await app.RestartAsync();
+
+        await app.Client.UploadBecomesAsync(id, "delivered");
+        Assert.Equal(1, (await app.DeliveriesAsync(id)).Single().Attempts);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Destination_that_is_down_is_left_alone_and_then_probed_by_one(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Otherwise = context =>
+        {
+            context.Response.StatusCode = 500;
+            return Task.CompletedTask;
+        };
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(webhook);
+        for (var image = 0; image < 12; image++)
+            await app.Client.UploadAsync(session, Photos.Png());
+        var destination = await Eventually.Becomes(() => app.DestinationAsync(webhook), row => row.OpenUntil is not null, "the breaker opens");
+
+        // Everything is due, nothing is tried.
+        await app.PassAsync(TimeSpan.FromSeconds(10));
+        var attempts = await app.AttemptsAsync();
+        await app.PassAsync(TimeSpan.FromSeconds(1));
+        Assert.Equal(attempts, await app.AttemptsAsync());
+
+        receiver.Otherwise = null;
+        for (var round = 0; round < 20 && (await app.DestinationAsync(webhook)).LaneLimit is not null; round++)
+            await app.PassAsync(TimeSpan.FromMinutes(1));
+
+        Assert.NotNull(destination.LaneLimit);
+        await Eventually.Becomes(
+            () => app.Client.GetAsync("uploads?pageSize=100"),
+            answer => answer.Json["data"]!.AsArray().All(row => (string)row!["status"]! == "delivered"), "all are delivered");
+    }
+}

@@ -1,0 +1,137 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Apertur.Tests.Support;
+
+namespace Apertur.Tests.Scenarios;
+
+/// <summary>The lists and sums of project data, field by field, and that they add up.</summary>
+public sealed class ProjectDataTests
+{
+    // Name and JSON kind of every field, as documented; a question mark allows null.
+    private static readonly string[] _sessionRow =
+    [
+        "id string", "createdAt string", "expiresAt string", "status string", "projectId string", "projectName string", "imagesCount integer",
+        "imagesDelivered integer", "imagesFailed integer", "destinationsCount integer", "tags array?", "longPollingEnabled boolean",
+        "env string", "label string?",
+    ];
+
+    private static readonly string[] _uploadRow =
+    [
+        "id string", "filename string", "sizeBytes integer", "mimeType string", "source string", "isEncrypted boolean", "createdAt string",
+        "sessionId string", "projectId string", "projectName string", "destinationsTotal integer", "destinationsDelivered integer",
+        "destinationsFailed integer", "destinationsBreakdown array", "status string", "env string",
+    ];
+
+    private static readonly string[] _stats =
+    [
+        "sessionsThisMonth integer", "sessionsTotal integer", "imagesUploaded integer", "imagesDelivered integer",
+        "deliverySuccessRate integer", "totalProjects integer", "activeKeys integer", "topProjects array",
+    ];
+
+    [Theory, AllDatabases]
+    public async Task Every_row_has_every_field_with_its_type(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(
+            new JsonObject { ["destination_ids"] = new JsonArray(webhook), ["tags"] = new JsonArray("claim:17"), ["label"] = "Car" });
+        await app.Client.CreateSessionAsync();
+        var id = (string)(await app.Client.UploadAsync(session, Photos.Png(), source: "gallery"))["id"]!;
+        await app.Client.UploadBecomesAsync(id, "delivered");
+
+        foreach (var row in (await app.Client.GetAsync("sessions/recent?limit=10")).Json.AsArray())
+            ExpectFields(row!, _sessionRow);
+        foreach (var row in (await app.Client.GetAsync("uploads/recent?limit=10")).Json.AsArray())
+            ExpectFields(row!, _uploadRow);
+        ExpectFields((await app.Client.GetAsync("stats")).Json, _stats);
+        foreach (var (path, fields) in new[] { ("sessions", _sessionRow), ("uploads", _uploadRow) })
+        {
+            var page = (await app.Client.GetAsync($"{path}?page=1&pageSize=20")).Json;
+            ExpectFields(page, ["data array", "total integer", "page integer", "pageSize integer", "totalPages integer"]);
+            Assert.All(page["data"]!.AsArray(), row => ExpectFields(row!, fields));
+        }
+
+        Assert.Equal("gallery", (string)(await app.Client.UploadRowAsync(id))["source"]!);
+        Assert.Equal("""[{"type":"webhook","count":1}]""", (await app.Client.UploadRowAsync(id))["destinationsBreakdown"]!.ToJsonString());
+    }
+
+    [Theory, AllDatabases]
+    public async Task Pages_over_many_days_hold_every_row_once_and_newest_first(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var made = new List<string>();
+        for (var number = 0; number < 23; number++)
+        {
+            made.Insert(0, await app.Client.CreateSessionAsync());
+            app.Clock.Jump(TimeSpan.FromHours(7));
+        }
+
+        var listed = new List<string>();
+        for (var page = 1; page <= 8; page++)
+        {
+            var answer = (await app.Client.GetAsync($"sessions?page={page}&pageSize=3")).Json;
+            Assert.Equal(23, (int)answer["total"]!);
+            Assert.Equal(8, (int)answer["totalPages"]!);
+            listed.AddRange(answer["data"]!.AsArray().Select(row => (string)row!["id"]!));
+        }
+
+        Assert.Equal(made, listed);
+        Assert.Empty((await app.Client.GetAsync("sessions?page=9&pageSize=3")).Json["data"]!.AsArray());
+        Assert.Empty((await app.Client.GetAsync("sessions?page=2000000000&pageSize=100")).Json["data"]!.AsArray());
+        Assert.Equal(made.Take(10), (await app.Client.GetAsync("sessions/recent")).Json.AsArray().Select(row => (string)row!["id"]!));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Month_of_the_statistics_is_the_calendar_month_in_utc(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        await app.Client.CreateSessionAsync();
+        var now = app.Clock.GetUtcNow();
+        app.Clock.Jump(new DateTimeOffset(now.Year, now.Month, 1, 0, 0, 0, TimeSpan.Zero).AddMonths(1) - now);
+
+        await app.Client.CreateSessionAsync();
+
+        var stats = (await app.Client.GetAsync("stats")).Json;
+        Assert.Equal(1, (int)stats["sessionsThisMonth"]!);
+        Assert.Equal(2, (int)stats["sessionsTotal"]!);
+        Assert.Equal(1, (int)stats["topProjects"]![0]!["sessions"]!);
+        Assert.Equal(100, (int)stats["deliverySuccessRate"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Test_and_live_keys_see_their_own_environment_only(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var live = await app.Client.CreateSessionAsync();
+        var test = await app.ClientOf(app.TestKey).CreateSessionAsync();
+        var upload = (string)(await app.Client.UploadAsync(test, Photos.Png()))["id"]!;
+
+        Assert.Equal(live, (string)(await app.Client.GetAsync("sessions")).Json["data"]!.AsArray().Single()!["id"]!);
+        Assert.Equal(test, (string)(await app.ClientOf(app.TestKey).GetAsync("sessions")).Json["data"]!.AsArray().Single()!["id"]!);
+        Assert.Equal(0, (int)(await app.Client.GetAsync("stats")).Json["imagesUploaded"]!);
+        Assert.Equal(1, (int)(await app.ClientOf(app.TestKey).GetAsync("stats")).Json["imagesUploaded"]!);
+        (await app.Client.GetAsync($"uploads/{upload}/download")).Expect(HttpStatusCode.NotFound);
+        (await app.ClientOf(app.TestKey).GetAsync($"uploads/{upload}/download")).Expect(HttpStatusCode.OK);
+    }
+
+    private static void ExpectFields(JsonNode row, string[] fields)
+    {
+        var found = row.AsObject().Select(field => $"{field.Key} {KindOf(field.Value)}").ToList();
+        Assert.Equal(fields.Length, found.Count);
+        Assert.All(fields, field => Assert.True(
+            found.Contains(field.TrimEnd('?')) || (field.EndsWith('?') && found.Contains(field.Split(' ')[0] + " null")),
+            $"Expected {field} in {row.ToJsonString()}"));
+    }
+
+    private static string KindOf(JsonNode? value) => value?.GetValueKind() switch
+    {
+        null => "null",
+        JsonValueKind.String => "string",
+        JsonValueKind.Number => value.ToJsonString().All(char.IsAsciiDigit) ? "integer" : "fraction",
+        JsonValueKind.True or JsonValueKind.False => "boolean",
+        JsonValueKind.Array => "array",
+        _ => "object",
+    };
+}
