@@ -70,6 +70,14 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
 
         var notForKeys = route.Rule!.Access == Access.Person ? HttpStatusCode.Forbidden : HttpStatusCode.NotFound;
         await AskAsStrangerAsync(world, route, "another project's key", world.App.ClientOf(world.OtherKey), notForKeys);
+        if (TenantWorld.KindsIn(route.Pattern).Count > 1)
+        {
+            var path = world.FillThroughOthers(route.Pattern);
+            var stranger = await world.App.TokenAsync(world.People["non-member"]);
+            Refused("non-member, through their own", route, await AskAsync(stranger.Client, route, path), HttpStatusCode.NotFound);
+            Refused("another project's key, through its own", route, await AskAsync(world.App.ClientOf(world.OtherKey), route, path), notForKeys);
+        }
+
         if (TenantWorld.KindsIn(route.Pattern).Any(kind => TenantWorld.LiveThings.Contains(kind.Split('/')[0])))
             await AskAsStrangerAsync(world, route, "test key on live data", world.App.ClientOf(world.App.TestKey), notForKeys);
         else if (TenantWorld.KindsIn(route.Pattern).Count == 0 && !route.Changes)
@@ -172,7 +180,7 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
     private async Task<Answer> AskAsync(AperturClient client, Route route, string path)
     {
         _calls++;
-        return await client.SendAsync(new HttpMethod(route.Method), path, route.Changes ? new object() : null);
+        return await client.SendAsync(new HttpMethod(route.Method), path, route.Changes ? new { role = "viewer" } : null);
     }
 
     private static void Refused(string who, Route route, Answer answer, HttpStatusCode status)

@@ -28,6 +28,9 @@ internal sealed partial class TenantWorld
     /// <summary>By the segment before the id and the id's name: one of project A's things.</summary>
     public Dictionary<string, string> Things { get; } = [];
 
+    /// <summary>The same kinds, as the stranger has them in project B.</summary>
+    public Dictionary<string, string> OtherThings { get; } = [];
+
     /// <summary>The kinds of things that belong to an environment; A's are live.</summary>
     public static IReadOnlyCollection<string> LiveThings { get; } = ["uploads", "upload-sessions", "images"];
 
@@ -74,7 +77,7 @@ internal sealed partial class TenantWorld
         {
             OtherProject = other.Id,
             OtherKey = otherText,
-            OtherSession = await app.ClientOf(otherText).CreateSessionAsync(),
+            OtherSession = await app.ClientOf(otherText).CreateSessionAsync(new JsonObject { ["long_polling"] = true }),
             ExpiredSession = expired,
         };
         world.People["viewer"] = await app.AddPersonAsync("viewer@example.com", app.ProjectId, Role.Viewer);
@@ -110,6 +113,8 @@ internal sealed partial class TenantWorld
         world.Things["keys/{id}"] = revokedKey.Id.ToString();
         world.Things["members/{userId}"] = member.Id.ToString();
         world.Things["invitations/{id}"] = invited["id"]!.GetValue<string>();
+        world.OtherThings["projects/{projectId}"] = other.Id.ToString();
+        world.OtherThings["upload-sessions/{id}"] = world.OtherSession;
         world.Things["callback/{provider}"] = "dropbox";
         world.Things["link/{secret}"] = invited["url"]!.GetValue<string>().Split('/')[^1];
         return world;
@@ -127,6 +132,19 @@ internal sealed partial class TenantWorld
             var kind = hole.Value;
             Assert.True(Things.ContainsKey(kind), $"{pattern}: TenantWorld.Things must say what '{kind}' is filled with");
             return $"{kind[..kind.IndexOf('{', StringComparison.Ordinal)]}{(--left == 0 && last is not null ? last : Things[kind])}";
+        });
+    }
+
+    /// <summary>A path about one of project A's things, by way of the stranger's own project or session.</summary>
+    public string FillThroughOthers(string pattern)
+    {
+        var left = KindsIn(pattern).Count;
+        return Hole().Replace(pattern, hole =>
+        {
+            Assert.True(
+                left == 1 || OtherThings.ContainsKey(hole.Value), $"{pattern}: TenantWorld.OtherThings must say what '{hole.Value}' is filled with");
+            var things = --left == 0 ? Things : OtherThings;
+            return $"{hole.Value[..hole.Value.IndexOf('{', StringComparison.Ordinal)]}{things[hole.Value]}";
         });
     }
 
