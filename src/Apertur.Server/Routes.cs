@@ -3,6 +3,7 @@ using Apertur.Server.Audit;
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.Pages;
 using Apertur.Server.Polling;
 using Apertur.Server.ProjectData;
@@ -61,6 +62,9 @@ internal static class Routes
         see.MapGet("/projects/{projectId}", ProjectsApi.Get);
         see.MapGet("/projects/{projectId}/destinations", DestinationsApi.List);
         see.MapGet("/projects/{projectId}/destinations/{id}", DestinationsApi.Get);
+        see.MapGet("/projects/{projectId}/webhooks", EventWebhooksApi.List);
+        see.MapGet("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Get);
+        see.MapGet("/projects/{projectId}/webhooks/{id}/deliveries", EventDeliveriesApi.List);
         see.MapGet("/destination-types", DestinationTypesApi.List);
 
         var work = Group(app, "/api/v1", Access.Caller, Role.Developer);
@@ -75,6 +79,11 @@ internal static class Routes
         work.MapDelete("/projects/{projectId}/destinations/{id}", DestinationsApi.Delete);
         work.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
         work.MapPost("/projects/{projectId}/destinations/{id}/authorize", OAuthApi.Authorize);
+        work.MapPost("/projects/{projectId}/webhooks", EventWebhooksApi.Create);
+        work.MapPatch("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Update);
+        work.MapDelete("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Delete);
+        work.MapPost("/projects/{projectId}/webhooks/{id}/test", EventDeliveriesApi.Test);
+        work.MapPost("/projects/{projectId}/webhooks/{id}/deliveries/{deliveryId}/retry", EventDeliveriesApi.Retry);
 
         var me = Group(app, "/api/v1", Access.Person);
         me.MapPost("/auth/logout", AuthApi.Logout);

@@ -16,7 +16,8 @@ internal sealed class Authentication(RequestDelegate next, Tokens tokens, TimePr
     // Enough for people to see which keys are in use, without a write on every call.
     private static readonly TimeSpan _lastUsedPrecision = TimeSpan.FromMinutes(1);
 
-    public async Task InvokeAsync(HttpContext context, AperturDb db, AuditLog audit)
+    // Opens the database for itself and closes it again: a request that is held for minutes must not keep what only this needs.
+    public async Task InvokeAsync(HttpContext context, Database database, AuditLog audit)
     {
         if (context.GetEndpoint() is RouteEndpoint endpoint)
         {
@@ -24,7 +25,7 @@ internal sealed class Authentication(RequestDelegate next, Tokens tokens, TimePr
                 ?? throw new InvalidOperationException($"{endpoint.DisplayName} has no access rule.");
             if (rule.Access is Access.Caller or Access.Person)
             {
-                var caller = await FindAsync(context, rule, endpoint, db);
+                var caller = await FindAsync(context, rule, endpoint, database);
                 if (context.GetRouteValue("projectId") is string project)
                     caller.RoleIn(Ids.Parse(project));
                 context.Features.Set(caller);
@@ -35,17 +36,18 @@ internal sealed class Authentication(RequestDelegate next, Tokens tokens, TimePr
         await next(context);
     }
 
-    private Task<Caller> FindAsync(HttpContext context, AccessRule rule, RouteEndpoint endpoint, AperturDb db)
+    private async Task<Caller> FindAsync(HttpContext context, AccessRule rule, RouteEndpoint endpoint, Database database)
     {
         const string Scheme = "Bearer ";
         var header = context.Request.Headers.Authorization.ToString();
         if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
             throw ApiErrors.Unauthenticated("Send an API key or a token as 'Authorization: Bearer …'.").ToException();
 
+        await using var db = database.Open();
         var credential = header[Scheme.Length..].Trim();
         if (!credential.StartsWith(ApiKey.Mark, StringComparison.Ordinal))
-            return FindPersonAsync(context, credential, rule, endpoint, db);
-        return FindKeyAsync(context, credential, rule, db);
+            return await FindPersonAsync(context, credential, rule, endpoint, db);
+        return await FindKeyAsync(context, credential, rule, db);
     }
 
     private async Task<Caller> FindKeyAsync(HttpContext context, string credential, AccessRule rule, AperturDb db)

@@ -17,11 +17,12 @@ internal static class DeliveriesApi
     /// was used up, this one is the last unless it is asked for again.
     /// </summary>
     public static async Task<Ok<MessageResponse>> Retry(
-        string id, Caller caller, AperturDb db, Database database, Signal deliver, TimeProvider clock, CancellationToken cancellationToken)
+        string id, Caller caller, AperturDb db, Database database, Signal deliver, SessionChanges changes, TimeProvider clock, CancellationToken cancellationToken)
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
         var again = await database.WriteAsync(write => RetryAsync(write, database, upload, clock, cancellationToken), cancellationToken);
         deliver.Give();
+        changes.Tell([upload.SessionId], deliveriesDue: true);
         return TypedResults.Ok(new MessageResponse(again == 0
             ? "No delivery of this upload has failed."
             : $"{again} failed {(again == 1 ? "delivery is" : "deliveries are")} being tried again."));
@@ -47,6 +48,7 @@ internal static class DeliveriesApi
         {
             delivery.State = DeliveryState.Retrying;
             delivery.DueAt = now;
+            delivery.EndedAt = null;
             delivery.UpdatedAt = now;
         }
 

@@ -19,6 +19,9 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
     /// <summary>Everything that hangs on a project, what refers to others first. A test holds this against the schema.</summary>
     private static readonly (string Table, string Rows)[] _tables =
     [
+        ("event_deliveries", "event_id IN (SELECT id FROM event_log WHERE project_id = {0})"),
+        ("event_log", "project_id = {0}"),
+        ("event_webhooks", "project_id = {0}"),
         ("deliveries", "session_id IN (SELECT id FROM sessions WHERE project_id = {0})"),
         ("uploads", "project_id = {0}"),
         ("sessions", "project_id = {0}"),
@@ -42,17 +45,21 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
     public async Task BeginAsync(Guid projectId, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        var destinations = await database.WriteAsync(
+        var endpoints = await database.WriteAsync(
             async db =>
             {
                 await db.Destinations.Where(d => d.ProjectId == projectId && d.DeletedAt == null)
                     .ExecuteUpdateAsync(d => d.SetProperty(x => x.DeletedAt, now), cancellationToken);
                 await db.ApiKeys.Where(k => k.ProjectId == projectId).ExecuteUpdateAsync(k => k.SetProperty(x => x.IsActive, false), cancellationToken);
                 await db.Projects.Where(p => p.Id == projectId).ExecuteUpdateAsync(p => p.SetProperty(x => x.DeletedAt, now), cancellationToken);
-                return await db.Destinations.Where(d => d.ProjectId == projectId).Select(d => d.Id).ToHashSetAsync(cancellationToken);
+                await db.EventWebhooks.Where(w => w.ProjectId == projectId)
+                    .ExecuteUpdateAsync(w => w.SetProperty(x => x.IsActive, false), cancellationToken);
+                return await db.Destinations.Where(d => d.ProjectId == projectId).Select(d => d.Id)
+                    .Concat(db.EventWebhooks.Where(w => w.ProjectId == projectId).Select(w => w.Id))
+                    .ToHashSetAsync(cancellationToken);
             },
             cancellationToken);
-        pump.End(row => destinations.Contains(row.DestinationId));
+        pump.End(endpoints);
         _begun.Give();
     }
 

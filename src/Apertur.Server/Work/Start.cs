@@ -1,17 +1,16 @@
-using Apertur.Server.Deliveries;
 using Apertur.Server.Storage;
 
 namespace Apertur.Server.Work;
 
 /// <summary>What happens before the first request: the schema is brought up to date, and work that a crash left behind is taken up.</summary>
-internal sealed class Start(Database database, Claims claims) : IHostedService
+internal sealed class Start(Database database, IEnumerable<IQueue> queues) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await Migrator.RunAsync(database, cancellationToken);
         // SQLite belongs to one server (see DataLock): whatever is marked as sending was sent by a process that is gone.
-        if (database.IsSqlite)
-            await claims.ReleaseAbandonedAsync(all: true, cancellationToken);
+        foreach (var queue in database.IsSqlite ? queues : [])
+            await queue.ReleaseAbandonedAsync(all: true, cancellationToken);
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;

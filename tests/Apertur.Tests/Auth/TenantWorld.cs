@@ -3,6 +3,8 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Apertur.Server;
 using Apertur.Server.Accounts;
+using Apertur.Server.Deliveries;
+using Apertur.Server.Events;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
@@ -94,6 +96,40 @@ internal sealed partial class TenantWorld
             db.Members.Remove(db.Members.Single(m => m.UserId == world.People["deleted member"].Id));
         });
 
+        // Switched off, so that nothing of it changes by itself.
+        var webhook = Guid.Parse((await app.Client.PostAsync($"projects/{app.ProjectId}/webhooks", new
+        {
+            url = $"http://127.0.0.1:9/{Mark}",
+            topics = new[] { "*" },
+            isActive = false,
+        })).Expect(HttpStatusCode.Created).Json["id"]!.GetValue<string>());
+        var told = new LoggedEvent
+        {
+            Id = Guid.CreateVersion7(now),
+            ProjectId = app.ProjectId,
+            Topic = Mark,
+            Body = "{}",
+            CreatedAt = now,
+        };
+        var telling = new EventDelivery
+        {
+            Id = Guid.CreateVersion7(now),
+            EventId = told.Id,
+            WebhookId = webhook,
+            Topic = Mark,
+            State = DeliveryState.Failed,
+            DueAt = now,
+            CreatedAt = now,
+            UpdatedAt = now,
+        };
+        await app.ChangeAsync(db => db.AddRange(told, telling));
+        var otherWebhook = (await app.ClientOf(otherText).PostAsync($"projects/{other.Id}/webhooks", new
+        {
+            url = "http://127.0.0.1:9/",
+            topics = new[] { "*" },
+            isActive = false,
+        })).Expect(HttpStatusCode.Created).Json["id"]!.GetValue<string>();
+
         var invited = (await (await app.TokenAsync(world.People["owner"])).Client
             .PostAsync($"projects/{app.ProjectId}/members", new { email = $"{Mark}2@example.com", role = "viewer" })).Expect(HttpStatusCode.Created).Json;
         world.Nobodies["nobody"] = null;
@@ -110,10 +146,13 @@ internal sealed partial class TenantWorld
         world.Things["uploads/{id}"] = upload;
         world.Things["downloads/{id}"] = upload;
         world.Things["images/{imageId}"] = upload;
+        world.Things["webhooks/{id}"] = webhook.ToString();
+        world.Things["deliveries/{deliveryId}"] = telling.Id.ToString();
         world.Things["keys/{id}"] = revokedKey.Id.ToString();
         world.Things["members/{userId}"] = member.Id.ToString();
         world.Things["invitations/{id}"] = invited["id"]!.GetValue<string>();
         world.OtherThings["projects/{projectId}"] = other.Id.ToString();
+        world.OtherThings["webhooks/{id}"] = otherWebhook;
         world.OtherThings["upload-sessions/{id}"] = world.OtherSession;
         world.Things["callback/{provider}"] = "dropbox";
         world.Things["link/{secret}"] = invited["url"]!.GetValue<string>().Split('/')[^1];
