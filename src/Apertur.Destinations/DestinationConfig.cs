@@ -19,6 +19,9 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
     /// <summary>The project's webhook secret, for types that sign what they send.</summary>
     public string ProjectSecret { get; init; } = "";
 
+    /// <summary>The secret before that, while it still counts; null when there is none.</summary>
+    public string? PreviousProjectSecret { get; init; }
+
     /// <summary>A valid access token for an <see cref="IOAuthDestination"/>; null while nobody has connected it.</summary>
     public string? AccessToken { get; init; }
 

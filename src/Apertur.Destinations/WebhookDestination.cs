@@ -75,12 +75,14 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
     private async Task<DeliveryOutcome> SendAsync(
         Delivery delivery, string format, bool isTest, CancellationToken cancellationToken)
     {
-        var secret = delivery.Config.Text("secret") ?? delivery.Config.ProjectSecret;
+        var own = delivery.Config.Text("secret");
+        var secret = own ?? delivery.Config.ProjectSecret;
+        var previous = own is null ? delivery.Config.PreviousProjectSecret : null;
         if (secret.Length == 0)
             return new DeliveryOutcome.Broken("There is no secret to sign with. Set one in the destination's configuration.");
 
         var body = WebhookBody.Of(format, delivery);
-        var signatures = await SignAsync(body, secret, delivery.Id.ToString(), cancellationToken).ConfigureAwait(false);
+        var signatures = await SignAsync(body, secret, previous, delivery.Id.ToString(), cancellationToken).ConfigureAwait(false);
         var ask = body.Length > AskFirstBytes;
         var outcome = await TryAsync(ask).ConfigureAwait(false);
         // A receiver may refuse to be asked; then it is not asked (RFC 9110, 10.1.1).
@@ -103,15 +105,17 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
     }
 
     private async Task<List<KeyValuePair<string, string>>> SignAsync(
-        WebhookBody body, string secret, string id, CancellationToken cancellationToken)
+        WebhookBody body, string secret, string? previous, string id, CancellationToken cancellationToken)
     {
         var timestamp = clock.GetUtcNow().ToUnixTimeSeconds();
         using var plain = Signature.OfBody(secret);
         using var standard = Signature.StandardWebhooks(secret, id, timestamp);
+        using var before = previous is null ? null : Signature.StandardWebhooks(previous, id, timestamp);
         await foreach (var piece in body.ReadAsync(cancellationToken).ConfigureAwait(false))
         {
             plain.Append(piece.Span);
             standard.Append(piece.Span);
+            before?.Append(piece.Span);
         }
 
         var signature = plain.Finish();
@@ -121,7 +125,9 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
             new("X-Aptr-Signature", signature),
             new("webhook-id", id),
             new("webhook-timestamp", timestamp.ToString(CultureInfo.InvariantCulture)),
-            new("webhook-signature", standard.Finish()),
+            // Several signatures stand side by side there, for secrets that are being replaced (Standard Webhooks 1.0). The headers above
+            // have room for one.
+            new("webhook-signature", before is null ? standard.Finish() : $"{standard.Finish()} {before.Finish()}"),
         ];
     }
 

@@ -1,9 +1,12 @@
 using Apertur.Destinations;
+using Apertur.Server.Accounts;
+using Apertur.Server.Audit;
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Events;
 using Apertur.Server.Http;
+using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -80,6 +83,10 @@ internal static class AperturServer
 
         services.AddSingleton<RateCounts>();
         services.AddSingleton<RateLimits>();
+        services.AddSingleton<Tokens>();
+        services.AddSingleton<SignIns>();
+        services.AddSingleton<Guesses>();
+        services.AddSingleton<AuditLog>();
 
         services.AddSingleton<SessionChanges>();
         services.AddSingleton<LongPoll>();
@@ -113,9 +120,11 @@ internal static class AperturServer
         services.AddSingleton<EventRun>();
         services.AddSingleton<IQueue, EventQueue>();
         services.AddSingleton<Pump>();
+        services.AddSingleton<ProjectRemoval>();
         services.AddHostedService<Start>();
         services.AddHostedService(provider => provider.GetRequiredService<Pump>());
         services.AddHostedService<Sweeps>();
+        services.AddHostedService(provider => provider.GetRequiredService<ProjectRemoval>());
         services.AddHostedService<EventSweep>();
         services.AddSingleton<SessionSweep>();
         services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());

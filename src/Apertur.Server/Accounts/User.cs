@@ -1,13 +1,48 @@
+using System.Net.Mail;
+
 namespace Apertur.Server.Accounts;
 
 /// <summary>A person who signs in.</summary>
 internal sealed class User
 {
+    /// <summary>The place that <see cref="TotpSecret"/> is bound to when encrypted.</summary>
+    public const string TotpSecretColumn = "users.totp_secret";
+
+    private const int MaxEmailLength = 254;
+
     public required Guid Id { get; init; }
 
-    /// <summary>Lower case; unique.</summary>
+    /// <summary>As <see cref="CleanEmail"/> gives it; unique.</summary>
     public required string Email { get; set; }
 
     public required string PasswordHash { get; set; }
+
+    /// <summary>Since when the person may not come in; null when they may.</summary>
+    public DateTimeOffset? DisabledAt { get; set; }
+
+    /// <summary>Encrypted. Asked for only when <see cref="TotpOn"/>.</summary>
+    public string? TotpSecret { get; set; }
+
+    public bool TotpOn { get; set; }
+
+    /// <summary>The time step of the last code that was accepted: none is accepted twice.</summary>
+    public long TotpLastStep { get; set; }
+
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>A person with a password; the caller has checked both.</summary>
+    public static User Create(string email, string password, DateTimeOffset now) => new()
+    {
+        Id = Guid.CreateVersion7(now),
+        Email = email,
+        PasswordHash = Passwords.Hash(password),
+        CreatedAt = now,
+    };
+
+    /// <summary>The address in the one form that it is kept and compared in; null when it is none.</summary>
+    public static string? CleanEmail(string? text)
+    {
+        var email = (text ?? "").Trim().ToLowerInvariant();
+        return email.Length <= MaxEmailLength && MailAddress.TryCreate(email, out var address) && address.Address == email ? email : null;
+    }
 }

@@ -1,3 +1,4 @@
+using Apertur.Server.Audit;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
@@ -7,46 +8,109 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Auth;
 
 /// <summary>
-/// Finds out who calls, for routes that ask for it, before anything of the request is read. A route without an <see cref="Access"/> rule is
-/// refused.
+/// Finds out who calls, for routes that ask for it, before anything of the request is read, and holds the route's rule against it. A route
+/// without an <see cref="AccessRule"/> is refused.
 /// </summary>
-internal sealed class Authentication(RequestDelegate next)
+internal sealed class Authentication(RequestDelegate next, Tokens tokens, TimeProvider clock)
 {
     // Enough for people to see which keys are in use, without a write on every call.
     private static readonly TimeSpan _lastUsedPrecision = TimeSpan.FromMinutes(1);
 
     // Opens the database for itself and closes it again: a request that is held for minutes must not keep what only this needs.
-    public async Task InvokeAsync(HttpContext context, Database database, TimeProvider clock)
+    public async Task InvokeAsync(HttpContext context, Database database, AuditLog audit)
     {
         if (context.GetEndpoint() is RouteEndpoint endpoint)
         {
-            var access = endpoint.Metadata.GetMetadata<AccessRule>()
+            var rule = endpoint.Metadata.GetMetadata<AccessRule>()
                 ?? throw new InvalidOperationException($"{endpoint.DisplayName} has no access rule.");
-            if (access.Access == Access.Caller)
-                context.Features.Set(await FindAsync(context, database, clock));
+            if (rule.Access is Access.Caller or Access.Person)
+            {
+                var caller = await FindAsync(context, rule, endpoint, database);
+                if (context.GetRouteValue("projectId") is string project)
+                    caller.RoleIn(Ids.Parse(project));
+                context.Features.Set(caller);
+                audit.Watch(context, endpoint, caller);
+            }
         }
 
         await next(context);
     }
 
-    private static async Task<Caller> FindAsync(HttpContext context, Database database, TimeProvider clock)
+    private async Task<Caller> FindAsync(HttpContext context, AccessRule rule, RouteEndpoint endpoint, Database database)
     {
+        const string Scheme = "Bearer ";
         var header = context.Request.Headers.Authorization.ToString();
-        if (!header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
-            throw ApiErrors.Unauthenticated("Send an API key as 'Authorization: Bearer aptr_…'.").ToException();
+        if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+            throw ApiErrors.Unauthenticated("Send an API key or a token as 'Authorization: Bearer …'.").ToException();
 
         await using var db = database.Open();
-        var hash = ApiKey.HashOf(header["Bearer ".Length..].Trim());
-        var key = await db.ApiKeys.AsNoTracking().SingleOrDefaultAsync(k => k.Hash == hash && k.IsActive, context.RequestAborted)
-            ?? throw ApiErrors.Unauthenticated("This API key is unknown or has been revoked.").ToException();
+        var credential = header[Scheme.Length..].Trim();
+        if (!credential.StartsWith(ApiKey.Mark, StringComparison.Ordinal))
+            return await FindPersonAsync(context, credential, rule, endpoint, db);
+        return await FindKeyAsync(context, credential, rule, db);
+    }
 
+    private async Task<Caller> FindKeyAsync(HttpContext context, string credential, AccessRule rule, AperturDb db)
+    {
+        var hash = ApiKey.HashOf(credential);
+        var found = await (
+            from k in db.ApiKeys
+            join project in db.Projects on k.ProjectId equals project.Id
+            where k.Hash == hash && k.IsActive && project.DeletedAt == null
+            select new { Key = k, project.DisabledAt }).AsNoTracking().SingleOrDefaultAsync(context.RequestAborted)
+            ?? throw ApiErrors.Unauthenticated("This API key is unknown or has been revoked.").ToException();
+        if (found.DisabledAt is not null)
+            throw ApiErrors.Forbidden("This project has been disabled.").ToException();
+
+        if (rule.Access == Access.Person)
+            throw ApiErrors.Forbidden("This is for signed-in people, not for API keys.").ToException();
+
+        var key = found.Key;
         await KeyRestrictions.CheckAsync(context, key);
         var now = clock.GetUtcNow();
         if (key.LastUsedAt is null || key.LastUsedAt < now - _lastUsedPrecision)
             await db.ApiKeys.Where(k => k.Id == key.Id).ExecuteUpdateAsync(k => k.SetProperty(x => x.LastUsedAt, now), context.RequestAborted);
-        return new Caller { Key = key, Env = key.Env, Projects = new Dictionary<Guid, Role> { [key.ProjectId] = Role.Developer } };
+        return new Caller(new Dictionary<Guid, Role> { [key.ProjectId] = ApiKey.Role }, rule.Needed ?? Role.Viewer)
+        {
+            Key = key,
+            Env = key.Env,
+            Project = key.ProjectId,
+        };
     }
-}
 
-/// <summary>The metadata that holds a route's <see cref="Auth.Access"/>.</summary>
-internal sealed record AccessRule(Access Access);
+    private async Task<Caller> FindPersonAsync(HttpContext context, string credential, AccessRule rule, RouteEndpoint endpoint, AperturDb db)
+    {
+        var cancellationToken = context.RequestAborted;
+        var (userId, signInId) = await tokens.ReadAsync(credential) ?? throw NotSignedIn();
+        var found = await db.Users.AsNoTracking().Where(u => u.Id == userId)
+            .Select(u => new { User = u, SignedIn = db.SignIns.Any(s => s.Id == signInId && s.UserId == u.Id) })
+            .SingleOrDefaultAsync(cancellationToken) ?? throw NotSignedIn();
+        if (found.User.DisabledAt is not null)
+            throw ApiErrors.AccountDisabled.ToException();
+        if (!found.SignedIn)
+            throw NotSignedIn();
+
+        var roles = await (
+            from member in db.Members
+            join project in db.Projects on member.ProjectId equals project.Id
+            where member.UserId == userId && project.DeletedAt == null && project.DisabledAt == null
+            select new { project.Id, member.Role }).ToDictionaryAsync(m => m.Id, m => m.Role, cancellationToken);
+        return new Caller(roles, rule.Needed ?? Role.Viewer)
+        {
+            Person = found.User,
+            SignInId = signInId,
+            Env = endpoint.Metadata.GetMetadata<ChoosesEnv>() is null ? null : Chosen(context.Request),
+        };
+    }
+
+    private static Env? Chosen(HttpRequest request) => request.Query["env"].ToString() switch
+    {
+        "" or "live" => Env.Live,
+        "test" => Env.Test,
+        "all" => null,
+        _ => throw ApiErrors.Validation("env", "env must be live, test or all.").ToException(),
+    };
+
+    private static ApiErrorException NotSignedIn() =>
+        ApiErrors.Unauthenticated("This is neither an API key nor a token that counts now. Sign in again.").ToException();
+}

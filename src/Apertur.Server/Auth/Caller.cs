@@ -1,36 +1,68 @@
+using Apertur.Server.Accounts;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Uploads;
+using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Auth;
 
-/// <summary>Who is asking and what is theirs. Every query on tenants' data starts here.</summary>
+/// <summary>
+/// Who is asking, and what is theirs. Every query on tenants' data starts here: it shows only projects in which the caller has the role
+/// that the route asks for, so a handler that forgets to ask shows too little, never too much.
+/// </summary>
 internal sealed class Caller
 {
+    private readonly IReadOnlyDictionary<Guid, Role> _roles;
+    private readonly Role _needed;
+
+    /// <param name="roles">The caller's projects, and as what.</param>
+    /// <param name="needed">The least role the route asks for.</param>
+    public Caller(IReadOnlyDictionary<Guid, Role> roles, Role needed)
+    {
+        (_roles, _needed) = (roles, needed);
+        Projects = roles.Where(project => project.Value >= needed).ToDictionary();
+    }
+
     /// <summary>The key that was shown; null for a person.</summary>
     public ApiKey? Key { get; init; }
 
     /// <summary>The key's id, or the person's.</summary>
-    public Guid Id => Key!.Id;
+    public Guid Id => Key?.Id ?? Person!.Id;
 
-    /// <summary>The projects the caller has access to, and as what.</summary>
-    public required IReadOnlyDictionary<Guid, Role> Projects { get; init; }
+    /// <summary>The person who signed in; null for a key.</summary>
+    public User? Person { get; init; }
+
+    /// <summary>The person's sign-in; null for a key.</summary>
+    public Guid? SignInId { get; init; }
+
+    /// <summary>The projects in which the caller may do what the route does, and the role there.</summary>
+    public IReadOnlyDictionary<Guid, Role> Projects { get; }
 
     /// <summary>The only environment the caller sees; null for both.</summary>
     public required Env? Env { get; init; }
 
-    /// <exception cref="ApiErrorException">404 when the project is not the caller's.</exception>
-    public Role RoleIn(Guid projectId) =>
-        Projects.TryGetValue(projectId, out var role) ? role : throw ApiErrors.NotFound.ToException();
+    /// <summary>The project that the call turned out to be about; null until something was looked up in one.</summary>
+    public Guid? Project { get; set; }
 
-    /// <exception cref="ApiErrorException">404 when the project is not the caller's, 403 when the caller may not do such things
-    /// in it.</exception>
+    /// <exception cref="ApiErrorException">404 when the project is not the caller's, 403 when the role there is too low.</exception>
+    public Role RoleIn(Guid projectId)
+    {
+        if (!_roles.TryGetValue(projectId, out var role))
+            throw ApiErrors.NotFound.ToException();
+        if (role < _needed)
+            throw ApiErrors.RoleTooLow(_needed).ToException();
+        Project = projectId;
+        return role;
+    }
+
+    /// <summary>For an act that takes more than its route says.</summary>
+    /// <exception cref="ApiErrorException">404 when the project is not the caller's, 403 when the role there is too low.</exception>
     public void Require(Guid projectId, Role least)
     {
         if (RoleIn(projectId) < least)
-            throw ApiErrors.Forbidden($"This needs the role {least.ToString().ToLowerInvariant()} in the project.").ToException();
+            throw ApiErrors.RoleTooLow(least).ToException();
     }
 
     public IQueryable<UploadSession> See(IQueryable<UploadSession> sessions) =>
@@ -39,19 +71,29 @@ internal sealed class Caller
     public IQueryable<Upload> See(IQueryable<Upload> uploads) =>
         uploads.Where(upload => Projects.Keys.Contains(upload.ProjectId) && (Env == null || upload.Env == Env));
 
+    /// <summary>The one thing that an id in a path names.</summary>
+    /// <exception cref="ApiErrorException">404 when there is none or it is not the caller's, 403 when the role in its project is too low.</exception>
+    public async Task<T> FindAsync<T>(IQueryable<T> things, string id, CancellationToken cancellationToken)
+        where T : class, ITenantData
+    {
+        var thingId = Ids.Parse(id);
+        var found = await things
+            .Where(thing => thing.Id == thingId && _roles.Keys.Contains(thing.ProjectId) && (Env == null || thing.Env == Env))
+            .SingleOrDefaultAsync(cancellationToken) ?? throw ApiErrors.NotFound.ToException();
+        RoleIn(found.ProjectId);
+        return found;
+    }
+
     /// <summary>The caller that <see cref="Authentication"/> found; routes without one have no such parameter.</summary>
     public static ValueTask<Caller?> BindAsync(HttpContext context) => ValueTask.FromResult(context.Features.Get<Caller>());
 }
 
-/// <summary>Who may call a route. Every route carries one.</summary>
-internal enum Access
+/// <summary>What belongs to one environment of one project, and is reached by its own id.</summary>
+internal interface ITenantData
 {
-    /// <summary>Anybody.</summary>
-    Public,
+    Guid Id { get; }
 
-    /// <summary>Whoever holds the link of the session in the path.</summary>
-    Session,
+    Guid ProjectId { get; }
 
-    /// <summary>An API key, or a signed-in person.</summary>
-    Caller,
+    Env Env { get; }
 }

@@ -11,6 +11,9 @@ internal static class CommandLine
         DemoCommand.Create(),
         ServeCommand.Create(),
         InitCommand.Create(),
+        UserCommand.Create(),
+        ProjectCommand.Create(),
+        KeyCommand.Create(),
         KeysCommand.Create(),
     };
 
@@ -21,6 +24,9 @@ internal static class CommandLine
         DefaultValueFactory = _ => "data",
         Recursive = true,
     };
+
+    /// <summary>For programs that read what a command prints.</summary>
+    public static Option<bool> Json { get; } = new("--json") { Description = "Print JSON and nothing else." };
 
     /// <summary>Runs a command's work, and turns what goes wrong for a known reason into one line and exit code 1.</summary>
     public static async Task<int> RunAsync(Func<Task> work)

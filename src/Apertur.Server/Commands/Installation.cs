@@ -1,9 +1,7 @@
-using System.Net.Mail;
 using Apertur.Server.Accounts;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
-using Microsoft.AspNetCore.Identity;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Commands;
@@ -13,52 +11,66 @@ namespace Apertur.Server.Commands;
 /// <param name="TestKey">Shown now and never again.</param>
 internal sealed record Installation(User Owner, Project Project, string LiveKey, string TestKey)
 {
-    private const int MinPasswordLength = 8;
-
     /// <exception cref="CommandException">There is an owner already, or a value cannot be used.</exception>
     public static async Task<Installation> CreateAsync(
         IServiceProvider services, string email, string password, string projectName, CancellationToken cancellationToken)
     {
-        email = email.Trim().ToLowerInvariant();
-        if (!MailAddress.TryCreate(email, out _))
-            throw new CommandException($"'{email}' is not an e-mail address.");
-        if (password.Length < MinPasswordLength)
-            throw new CommandException($"The password must have at least {MinPasswordLength} characters.");
+        var address = User.CleanEmail(email) ?? throw new CommandException($"'{email}' is not an e-mail address.");
+        if (Passwords.Problem(password) is { } problem)
+            throw new CommandException(problem);
         if (string.IsNullOrWhiteSpace(projectName))
             throw new CommandException("The project needs a name.");
 
         var database = services.GetRequiredService<Database>();
         await Migrator.RunAsync(database, cancellationToken);
         var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
-        var owner = new User
-        {
-            Id = Guid.CreateVersion7(now),
-            Email = email,
-            PasswordHash = new PasswordHasher<object>().HashPassword(email, password),
-            CreatedAt = now,
-        };
-        var projectId = Guid.CreateVersion7(now);
-        var project = new Project
-        {
-            Id = projectId,
-            Name = projectName.Trim(),
-            WebhookSecret = services.GetRequiredService<Secrets>().Protect(Project.WebhookSecretColumn, projectId, Secrets.Generate()),
-            CreatedAt = now,
-            UpdatedAt = now,
-        };
-        var (live, liveText) = ApiKey.Create(projectId, Env.Live, "Live", now);
-        var (test, testText) = ApiKey.Create(projectId, Env.Test, "Test", now);
+        var owner = User.Create(address, password, now);
+        var (project, live, test) = NewProject(projectName, services.GetRequiredService<Secrets>(), now);
         await database.WriteAsync(
             async db =>
             {
                 if (await db.Users.AnyAsync(cancellationToken))
                     throw new CommandException("This data folder has an owner already.");
                 db.Users.Add(owner);
-                db.Projects.Add(project);
-                db.Members.Add(new Member { ProjectId = projectId, UserId = owner.Id, Role = Role.Owner, CreatedAt = now });
-                db.ApiKeys.AddRange(live, test);
+                Add(db, project, live.Row, test.Row, owner, now);
             },
             cancellationToken);
-        return new Installation(owner, project, liveText, testText);
+        return new Installation(owner, project, live.PlainText, test.PlainText);
+    }
+
+    /// <summary>Another project for somebody who is known, with its keys.</summary>
+    /// <exception cref="CommandException">The owner is unknown, or the name cannot be used.</exception>
+    public static async Task<Installation> AddProjectAsync(
+        IServiceProvider services, string name, string ownerEmail, CancellationToken cancellationToken)
+    {
+        if (string.IsNullOrWhiteSpace(name))
+            throw new CommandException("The project needs a name.");
+        var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
+        var (project, live, test) = NewProject(name, services.GetRequiredService<Secrets>(), now);
+        var owner = await services.GetRequiredService<Database>().WriteAsync(
+            async db =>
+            {
+                var email = User.CleanEmail(ownerEmail);
+                var person = await db.Users.SingleOrDefaultAsync(u => u.Email == email, cancellationToken)
+                    ?? throw new CommandException($"There is no user '{ownerEmail}'. Make one with 'user create'.");
+                Add(db, project, live.Row, test.Row, person, now);
+                return person;
+            },
+            cancellationToken);
+        return new Installation(owner, project, live.PlainText, test.PlainText);
+    }
+
+    private static (Project Project, (ApiKey Row, string PlainText) Live, (ApiKey Row, string PlainText) Test) NewProject(
+        string name, Secrets secrets, DateTimeOffset now)
+    {
+        var project = Project.Create(name.Trim(), secrets, now);
+        return (project, ApiKey.Create(project.Id, Env.Live, "Live", now), ApiKey.Create(project.Id, Env.Test, "Test", now));
+    }
+
+    private static void Add(AperturDb db, Project project, ApiKey live, ApiKey test, User owner, DateTimeOffset now)
+    {
+        db.Projects.Add(project);
+        db.Members.Add(new Member { ProjectId = project.Id, UserId = owner.Id, Role = Role.Owner, CreatedAt = now });
+        db.ApiKeys.AddRange(live, test);
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Apertur.Server.Accounts;
 using Apertur.Server.Storage;
 
 namespace Apertur.Server.Commands;
@@ -30,6 +31,14 @@ internal static class ServeCommand
         await using var app = AperturServer.Build(settings, addresses);
         await app.StartAsync(cancellationToken);
         Console.WriteLine($"Apertur is listening on {string.Join(" and ", app.Urls)}, data in {settings.DataFolder}. Ctrl+C stops it.");
+        if (await OneTimeLink.ForFirstOwnerAsync(
+                app.Services.GetRequiredService<Database>(), app.Services.GetRequiredService<TimeProvider>().GetUtcNow(), cancellationToken)
+            is { } secret)
+        {
+            Console.WriteLine($"Nobody has an account yet. Set up the first owner here: "
+                + OneTimeLink.Address(app.Services.GetRequiredService<PublicAddress>().Base, secret));
+        }
+
         await app.WaitForShutdownAsync(cancellationToken);
     }
 

@@ -40,6 +40,13 @@ internal sealed record CreateSessionRequest : SessionWishes
     public int? ExpiresInHours { get; init; }
 
     public string? Password { get; init; }
+
+    /// <summary>Needed from people; a key has its project.</summary>
+    [JsonPropertyName("project_id")]
+    public string? ProjectId { get; init; }
+
+    /// <summary><c>live</c> or <c>test</c>, for people; a key has its environment.</summary>
+    public string? Env { get; init; }
 }
 
 /// <summary>What to change of a session. What is absent stays.</summary>

@@ -1,6 +1,5 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
-using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -20,9 +19,7 @@ internal static class DeliveriesApi
     public static async Task<Ok<MessageResponse>> Retry(
         string id, Caller caller, AperturDb db, Database database, Signal deliver, SessionChanges changes, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var uploadId = Ids.Parse(id);
-        var upload = await caller.See(db.Uploads.AsNoTracking()).SingleOrDefaultAsync(u => u.Id == uploadId, cancellationToken)
-            ?? throw ApiErrors.NotFound.ToException();
+        var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
         var again = await database.WriteAsync(write => RetryAsync(write, database, upload, clock, cancellationToken), cancellationToken);
         deliver.Give();
         changes.Tell([upload.SessionId], deliveriesDue: true);

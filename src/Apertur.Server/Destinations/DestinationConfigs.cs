@@ -6,7 +6,7 @@ using Apertur.Server.Storage;
 namespace Apertur.Server.Destinations;
 
 /// <summary>Turns what is stored of a destination's configuration into what its type reads, and back.</summary>
-internal sealed class DestinationConfigs(DestinationTypes types, Secrets secrets)
+internal sealed class DestinationConfigs(DestinationTypes types, Secrets secrets, TimeProvider clock)
 {
     /// <summary>The place that a configuration is bound to when encrypted.</summary>
     public const string Column = "destinations.config";
@@ -24,6 +24,10 @@ internal sealed class DestinationConfigs(DestinationTypes types, Secrets secrets
         new(types.Find(destination.Type)!.Fields, Values(destination))
         {
             ProjectSecret = secrets.Unprotect(Project.WebhookSecretColumn, project.Id, project.WebhookSecret),
+            PreviousProjectSecret = project is { PreviousWebhookSecret: { } previous, PreviousWebhookSecretUntil: { } until }
+                && until > clock.GetUtcNow()
+                    ? secrets.Unprotect(Project.WebhookSecretColumn, project.Id, previous)
+                    : null,
             AccessToken = accessToken,
         };
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Apertur.Server.Projects;
 
 namespace Apertur.Server.Http;
 
@@ -13,6 +14,16 @@ internal static class ApiErrors
     public static ApiError BadRequest(string message) => new(400, "Bad Request", "VALIDATION_ERROR", message);
 
     public static ApiError Unauthenticated(string message) => new(401, "Unauthorized", "AUTHENTICATION_FAILED", message);
+
+    public static ApiError TotpRequired { get; } = new(401, "Unauthorized", "TOTP_REQUIRED",
+        "This account asks for a code from an authenticator app. Send it as 'totp'.");
+
+    public static ApiError AccountDisabled { get; } = Forbidden("This account has been disabled.");
+
+    public static ApiError RoleTooLow(Role needed) => Forbidden($"Your role in this project does not allow this. It takes at least: {needed.Word()}.");
+
+    public static ApiError LastOwner { get; } =
+        new(409, "Conflict", "LAST_OWNER", "A project needs an owner. Make another member an owner first.");
 
     public static ApiError Forbidden(string message) => new(403, "Forbidden", "FORBIDDEN", message);
 
@@ -61,7 +72,13 @@ internal static class ApiErrors
     public static ApiError SessionFull(int maxImages) => new(422, "Unprocessable Entity", "SESSION_FULL",
         string.Create(CultureInfo.InvariantCulture, $"This upload session already has all of its {maxImages} photos."));
 
-    public static ApiError TooManyGuesses(TimeSpan wait) => new(429, "Too Many Requests", "RATE_LIMIT",
+    public static ApiError TooManyGuesses(int seconds) => new(429, "Too Many Requests", "RATE_LIMIT",
+        string.Create(CultureInfo.InvariantCulture, $"Too many attempts. Try again in {seconds} seconds."))
+    {
+        RetryAfter = seconds,
+    };
+
+    public static ApiError TooManyPasswords(TimeSpan wait) => new(429, "Too Many Requests", "RATE_LIMIT",
         "Too many wrong passwords were tried for this upload session. Please wait a little and try again.")
     {
         RetryAfter = Math.Max(1, (int)Math.Ceiling(wait.TotalSeconds)),

@@ -1,11 +1,18 @@
 using System.Security.Cryptography;
 using System.Text;
+using Apertur.Server.Projects;
 
 namespace Apertur.Server.Keys;
 
 /// <summary>A program's way in: one project, one environment. Only its hash is kept.</summary>
 internal sealed class ApiKey
 {
+    /// <summary>What every key begins with, and no token does.</summary>
+    public const string Mark = "aptr_";
+
+    /// <summary>What every key may do in its project; <c>docs/roles.md</c> says why.</summary>
+    public const Role Role = Projects.Role.Developer;
+
     /// <summary>The places that <see cref="SigningSecret"/> and <see cref="TotpSecret"/> are bound to when encrypted.</summary>
     public const string SigningSecretColumn = "api_keys.signing_secret";
     public const string TotpSecretColumn = "api_keys.totp_secret";
@@ -62,7 +69,7 @@ internal sealed class ApiKey
     /// <summary>Makes a key and its row. The key itself is returned once and kept nowhere.</summary>
     public static (ApiKey Row, string PlainText) Create(Guid projectId, Env env, string label, DateTimeOffset now)
     {
-        var plainText = $"aptr_{(env == Env.Live ? "live" : "test")}_{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24))}";
+        var plainText = $"{Mark}{(env == Env.Live ? "live" : "test")}_{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24))}";
         var row = new ApiKey
         {
             Id = Guid.CreateVersion7(now),

@@ -1,3 +1,5 @@
+using Apertur.Server.Storage;
+
 namespace Apertur.Server.Projects;
 
 /// <summary>What everything else belongs to.</summary>
@@ -6,30 +8,52 @@ internal sealed class Project
     /// <summary>The place that <see cref="WebhookSecret"/> is bound to when encrypted.</summary>
     public const string WebhookSecretColumn = "projects.webhook_secret";
 
+    /// <summary>How long the secret before the present one goes on signing, where the signature has room for two.</summary>
+    public static readonly TimeSpan SecretOverlap = TimeSpan.FromHours(24);
+
     public required Guid Id { get; init; }
     public required string Name { get; set; }
 
     /// <summary>Encrypted; signs what webhook destinations without a secret of their own receive.</summary>
     public required string WebhookSecret { get; set; }
 
+    /// <summary>Encrypted, in the place of <see cref="WebhookSecret"/>; counts until <see cref="PreviousWebhookSecretUntil"/>.</summary>
+    public string? PreviousWebhookSecret { get; set; }
+
+    public DateTimeOffset? PreviousWebhookSecretUntil { get; set; }
+
+    /// <summary>The customer's RSA key, PEM: what pages encrypt to so that this server cannot read it.</summary>
+    public string? E2ePublicKey { get; set; }
+
+    /// <summary>Days that images are kept; null for ever.</summary>
+    public int? RetentionDays { get; set; }
+
+    /// <summary>At most, for every new session; null for the server's limit.</summary>
+    public int? MaxImagesPerSession { get; set; }
+
+    /// <summary>At most, for every new session; null for the server's limit.</summary>
+    public int? MaxImageSizeMb { get; set; }
+
+    /// <summary>Since when an operator keeps everybody out; null when it is open.</summary>
+    public DateTimeOffset? DisabledAt { get; set; }
+
+    /// <summary>Since when it is gone for everybody; its rows follow, see <see cref="ProjectRemoval"/>.</summary>
+    public DateTimeOffset? DeletedAt { get; set; }
+
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
-}
 
-/// <summary>A person's place in a project.</summary>
-internal sealed class Member
-{
-    public required Guid ProjectId { get; init; }
-    public required Guid UserId { get; init; }
-    public required Role Role { get; set; }
-    public required DateTimeOffset CreatedAt { get; init; }
-}
-
-/// <summary>What a member may do, weakest first.</summary>
-internal enum Role
-{
-    Viewer,
-    Developer,
-    Admin,
-    Owner,
+    /// <summary>A project with a webhook secret, and nothing else yet.</summary>
+    public static Project Create(string name, Secrets secrets, DateTimeOffset now)
+    {
+        var id = Guid.CreateVersion7(now);
+        return new Project
+        {
+            Id = id,
+            Name = name,
+            WebhookSecret = secrets.Protect(WebhookSecretColumn, id, Secrets.Generate()),
+            CreatedAt = now,
+            UpdatedAt = now,
+        };
+    }
 }

@@ -13,12 +13,15 @@ namespace Apertur.Server.Sessions;
 internal sealed class SessionGate(Database database, SessionPasswords passwords, SessionChanges changes, TimeProvider clock)
 {
     /// <summary>The session, whatever its status. Of a protected one nothing may be told yet.</summary>
-    /// <exception cref="ApiErrorException">404: no such session.</exception>
+    /// <exception cref="ApiErrorException">404: no such session, or its project is disabled or gone.</exception>
     public async Task<UploadSession> FindAsync(string id, CancellationToken cancellationToken)
     {
         var sessionId = Ids.Parse(id);
         await using var db = database.Open();
-        return await db.Sessions.AsNoTracking().SingleOrDefaultAsync(session => session.Id == sessionId, cancellationToken)
+        return await db.Sessions.AsNoTracking().SingleOrDefaultAsync(
+                session => session.Id == sessionId
+                    && db.Projects.Any(p => p.Id == session.ProjectId && p.DeletedAt == null && p.DisabledAt == null),
+                cancellationToken)
             ?? throw ApiErrors.NotFound.ToException();
     }
 
@@ -26,10 +29,8 @@ internal sealed class SessionGate(Database database, SessionPasswords passwords,
     /// <exception cref="ApiErrorException">404, 403.</exception>
     public async Task<UploadSession> FindAsync(string id, Caller caller, Role least, CancellationToken cancellationToken)
     {
-        var sessionId = Ids.Parse(id);
         await using var db = database.Open();
-        var session = await caller.See(db.Sessions.AsNoTracking()).SingleOrDefaultAsync(s => s.Id == sessionId, cancellationToken)
-            ?? throw ApiErrors.NotFound.ToException();
+        var session = await caller.FindAsync(db.Sessions.AsNoTracking(), id, cancellationToken);
         caller.Require(session.ProjectId, least);
         return session;
     }

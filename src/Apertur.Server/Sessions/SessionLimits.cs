@@ -1,6 +1,7 @@
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
+using Apertur.Server.Projects;
 using Apertur.Server.Uploads;
 
 namespace Apertur.Server.Sessions;
@@ -27,6 +28,13 @@ internal sealed record SessionLimits(int MaxImages, string[] AllowedMimeTypes, i
         Types(request.AllowedMimeTypes, key, errors),
         Smaller(InRange("max_image_dimension", request.MaxImageDimension, 1, MaxDimension, errors), key?.MaxImageDimension),
         InRange("max_image_size_mb", request.MaxImageSizeMb, 1, server.MaxImageSizeMb, errors) ?? server.DefaultImageSizeMb);
+
+    /// <summary>As tight as the project's settings ask.</summary>
+    public SessionLimits Within(Project project) => this with
+    {
+        MaxImages = Math.Min(MaxImages, project.MaxImagesPerSession ?? int.MaxValue),
+        MaxImageSizeMb = Math.Min(MaxImageSizeMb, project.MaxImageSizeMb ?? int.MaxValue),
+    };
 
     public static int? InRange(string field, int? value, int min, int max, List<FieldError> errors)
     {

@@ -105,7 +105,7 @@ internal sealed class SessionPasswords(Database database, TimeProvider clock)
             .Where(bound => guesses.Length >= bound.Guesses)
             .Max(bound => (long?)(guesses[^bound.Guesses] + (long)bound.Within.TotalMilliseconds - now));
         if (wait > 0)
-            throw ApiErrors.TooManyGuesses(TimeSpan.FromMilliseconds(wait.Value)).ToException();
+            throw ApiErrors.TooManyPasswords(TimeSpan.FromMilliseconds(wait.Value)).ToException();
     }
 
     // The stored hash is part of it, so that a new password forgets whoever knew the old one.

@@ -5,6 +5,7 @@ using Apertur.Server.Contract;
 using Apertur.Server.Destinations;
 using Apertur.Server.Events;
 using Apertur.Server.Http;
+using Apertur.Server.Keys;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
@@ -28,33 +29,36 @@ internal static class SessionsApi
     {
         var request = body.Value;
         var now = clock.GetUtcNow();
-        var key = caller.Key!;
+        var key = caller.Key;
         var idempotency = Idempotency.Of(http, $"session {caller.Id}");
         var fingerprint = idempotency is null ? "" : Idempotency.FingerprintOf(request, WireJson.Wire.CreateSessionRequest, secret);
         if (idempotency is not null && await idempotency.FindAsync(read, now, cancellationToken) is { } before)
             return Created(before.Repeat(fingerprint, WireJson.Wire.CreateSessionResponse));
 
         var errors = new List<FieldError>();
-        var limits = SessionLimits.Of(request, key, settings.Limits, errors);
+        var project = await ProjectOfAsync(request, caller, database, cancellationToken);
+        var env = EnvOf(request, key, errors);
+        var limits = SessionLimits.Of(request, key, settings.Limits, errors).Within(project);
         var expiresAt = Expiry(request, settings.Limits, now, errors);
         CheckTexts(request, errors);
         SessionPasswords.CheckLength(request.Password, errors);
-        var destinations = await ChooseDestinationsAsync(database, request.DestinationIds, key.ProjectId, key.DefaultDestinations, errors, cancellationToken);
+        var destinations = await ChooseDestinationsAsync(
+            database, request.DestinationIds, project.Id, key?.DefaultDestinations ?? [], errors, cancellationToken);
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
 
         var session = new UploadSession
         {
             Id = Guid.NewGuid(),
-            ProjectId = key.ProjectId,
-            KeyId = key.Id,
-            Env = key.Env,
+            ProjectId = project.Id,
+            KeyId = key?.Id,
+            Env = env,
             Label = request.Label,
             Tags = request.Tags is null ? null : [.. request.Tags],
             Metadata = request.Metadata?.ToJsonString(),
             DestinationIds = [.. destinations.Select(destination => destination.Id)],
             DestinationsCount = destinations.Count,
-            LongPolling = request.LongPolling ?? key.LongPollingEnabled,
+            LongPolling = request.LongPolling ?? key?.LongPollingEnabled ?? false,
             MaxImages = limits.MaxImages,
             AllowedMimeTypes = limits.AllowedMimeTypes,
             MaxImageDimension = limits.MaxImageDimension,
@@ -174,6 +178,26 @@ internal static class SessionsApi
             return ApiErrors.Validation([.. problems.Select(problem => new FieldError(problem.Field, problem.Message))]);
         var session = await gate.FindAsync(id, cancellationToken);
         return QrCode.Draw(UploadUrl(address.BaseOf(request), session.Id), style);
+    }
+
+    /// <summary>The project a new session belongs to: a key's own, or the one that a person names.</summary>
+    private static async Task<Project> ProjectOfAsync(
+        CreateSessionRequest request, Caller caller, Database database, CancellationToken cancellationToken)
+    {
+        if (caller.Key is null && request.ProjectId is null)
+            throw ApiErrors.Validation("project_id", "project_id is needed: you may belong to several projects.").ToException();
+        var id = request.ProjectId is { } named ? Ids.Parse(named) : caller.Key!.ProjectId;
+        caller.RoleIn(id);
+        await using var db = database.Open();
+        return await db.Projects.AsNoTracking().SingleAsync(p => p.Id == id, cancellationToken);
+    }
+
+    private static Env EnvOf(CreateSessionRequest request, ApiKey? key, List<FieldError> errors)
+    {
+        Env? named = request.Env switch { "live" => Env.Live, "test" => Env.Test, _ => null };
+        if (request.Env is not null && (named is null || (key is not null && key.Env != named)))
+            errors.Add(new FieldError("env", key is null ? "env must be live or test." : "A key makes sessions of its own environment only."));
+        return key?.Env ?? named ?? Env.Live;
     }
 
     private static CreateSessionResponse Describe(UploadSession session, IReadOnlyList<Destination> destinations, string baseUrl)

@@ -1,7 +1,9 @@
+using Apertur.Server.Auth;
+
 namespace Apertur.Server.Sessions;
 
 /// <summary>A link that lets somebody send photos, and what it has received. Its id is the capability, so it is random.</summary>
-internal sealed class UploadSession
+internal sealed class UploadSession : ITenantData
 {
     public required Guid Id { get; init; }
     public required Guid ProjectId { get; init; }

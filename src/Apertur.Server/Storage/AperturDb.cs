@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Apertur.Server.Accounts;
+using Apertur.Server.Audit;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Events;
@@ -23,6 +24,11 @@ namespace Apertur.Server.Storage;
 internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext(options)
 {
     public DbSet<User> Users => Set<User>();
+    public DbSet<SignIn> SignIns => Set<SignIn>();
+    public DbSet<RefreshToken> RefreshTokens => Set<RefreshToken>();
+    public DbSet<OneTimeLink> OneTimeLinks => Set<OneTimeLink>();
+    public DbSet<Guess> Guesses => Set<Guess>();
+    public DbSet<AuditEntry> AuditLog => Set<AuditEntry>();
     public DbSet<Member> Members => Set<Member>();
     public DbSet<Project> Projects => Set<Project>();
     public DbSet<ApiKey> ApiKeys => Set<ApiKey>();
@@ -48,6 +54,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         configurationBuilder.Properties<long[]>().HaveConversion<ListConverter<long>, ListComparer<long>>();
         configurationBuilder.Properties<Env>().HaveConversion<WordConverter<Env>>();
         configurationBuilder.Properties<Role>().HaveConversion<WordConverter<Role>>();
+        configurationBuilder.Properties<OneTimeLinkKind>().HaveConversion<WordConverter<OneTimeLinkKind>>();
         configurationBuilder.Properties<DeliveryState>().HaveConversion<WordConverter<DeliveryState>>();
     }
 
@@ -56,6 +63,8 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<Member>().HasKey(member => new { member.ProjectId, member.UserId });
         modelBuilder.Entity<DailyCount>().HasKey(count => new { count.ProjectId, count.Env, count.Day });
         modelBuilder.Entity<IdempotentAnswer>().HasKey(answer => new { answer.Scope, answer.Key });
+        modelBuilder.Entity<RefreshToken>().HasKey(token => token.Hash);
+        modelBuilder.Entity<Guess>().HasKey(guess => new { guess.Subject, guess.Seconds });
         modelBuilder.Entity<DeliveryRow>().ToTable("deliveries");
         modelBuilder.Entity<OAuthGrant>().ToTable("oauth_grants");
         modelBuilder.Entity<OAuthRequest>().ToTable("oauth_requests");
@@ -63,6 +72,8 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         // So that what refers to a new row is inserted after it. There are no navigations: a query says what it reads.
         modelBuilder.Entity<Member>().HasOne<Project>().WithMany().HasForeignKey(member => member.ProjectId);
         modelBuilder.Entity<Member>().HasOne<User>().WithMany().HasForeignKey(member => member.UserId);
+        modelBuilder.Entity<RefreshToken>().HasOne<SignIn>().WithMany().HasForeignKey(token => token.SignInId);
+        modelBuilder.Entity<AuditEntry>().HasOne<Project>().WithMany().HasForeignKey(entry => entry.ProjectId);
         modelBuilder.Entity<ApiKey>().HasOne<Project>().WithMany().HasForeignKey(key => key.ProjectId);
         modelBuilder.Entity<EventDelivery>().HasOne<LoggedEvent>().WithMany().HasForeignKey(delivery => delivery.EventId);
         modelBuilder.Entity<DeliveryRow>().HasOne<Upload>().WithMany().HasForeignKey(delivery => delivery.UploadId);

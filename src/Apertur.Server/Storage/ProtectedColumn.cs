@@ -1,3 +1,4 @@
+using Apertur.Server.Accounts;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Keys;
@@ -15,6 +16,8 @@ internal sealed record ProtectedColumn(string Table, string Column, string Purpo
     public static IReadOnlyList<ProtectedColumn> All { get; } =
     [
         Of(Project.WebhookSecretColumn),
+        new("projects", "previous_webhook_secret", Project.WebhookSecretColumn),
+        Of(User.TotpSecretColumn),
         Of(DestinationConfigs.Column),
         Of(DeliveryRow.ResumeColumn),
         Of(OAuthGrant.RefreshTokenColumn),

@@ -1,7 +1,9 @@
+using Apertur.Server.Auth;
+
 namespace Apertur.Server.Uploads;
 
 /// <summary>One image that was received. Its bytes stand in the blob store under the same id.</summary>
-internal sealed class Upload
+internal sealed class Upload : ITenantData
 {
     public required Guid Id { get; init; }
     public required Guid SessionId { get; init; }

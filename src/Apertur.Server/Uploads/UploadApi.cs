@@ -1,7 +1,6 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
-using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -56,9 +55,8 @@ internal static class UploadApi
     /// <summary>The bytes of an image, for whoever may see it.</summary>
     public static async Task<IResult> Download(string id, Caller caller, AperturDb db, BlobStore blobs, CancellationToken cancellationToken)
     {
-        var uploadId = Ids.Parse(id);
-        var upload = await caller.See(db.Uploads.AsNoTracking()).SingleOrDefaultAsync(u => u.Id == uploadId, cancellationToken);
-        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, blobs);
+        var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
+        return new ImageBytes(upload, blobs);
     }
 
     /// <summary>The bytes of an image, for whoever holds a link that <see cref="DownloadLinks"/> signed.</summary>
@@ -68,7 +66,8 @@ internal static class UploadApi
         var uploadId = Ids.Parse(id);
         if (!links.Allows(uploadId, request.Query["expires"], request.Query["signature"]))
             return ApiErrors.NotFound;
-        var upload = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(u => u.Id == uploadId, cancellationToken);
+        var upload = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(
+            u => u.Id == uploadId && db.Projects.Any(p => p.Id == u.ProjectId && p.DeletedAt == null && p.DisabledAt == null), cancellationToken);
         return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, blobs);
     }
 
@@ -76,11 +75,7 @@ internal static class UploadApi
     public static async Task<Results<NoContent, ApiError>> Delete(
         string id, Caller caller, AperturDb db, Withdrawal withdrawal, CancellationToken cancellationToken)
     {
-        var uploadId = Ids.Parse(id);
-        var upload = await caller.See(db.Uploads.AsNoTracking()).SingleOrDefaultAsync(u => u.Id == uploadId, cancellationToken);
-        if (upload is null)
-            return ApiErrors.NotFound;
-        caller.Require(upload.ProjectId, Role.Developer);
+        var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
         return await withdrawal.RunAsync(upload, cancellationToken) ? TypedResults.NoContent() : ApiErrors.NotFound;
     }
 }

@@ -29,6 +29,13 @@ internal sealed partial class Pump(
         return started;
     }
 
+    /// <summary>Breaks off what runs here for these endpoints. The attempts do not count.</summary>
+    public void End(IReadOnlySet<Guid> endpoints)
+    {
+        foreach (var running in _running.Values.Where(running => endpoints.Contains(running.Row.Endpoint)))
+            running.End();
+    }
+
     /// <summary>Waits until nothing that was started is still running.</summary>
     public Task DrainAsync() => Task.WhenAll(_running.Values.Select(running => running.Task));
 
@@ -142,13 +149,13 @@ internal sealed partial class Pump(
 
     private void Start(IQueue queue, Claimed row)
     {
-        var running = new Running(queue, row);
+        var running = new Running(queue, row, _outOfPatience.Token);
         _running[row.Id] = running;
         running.Task = Task.Run(async () =>
         {
             try
             {
-                await row.RunAsync(_outOfPatience.Token);
+                await row.RunAsync(running.Ended);
             }
             catch (Exception exception)
             {
@@ -158,14 +165,38 @@ internal sealed partial class Pump(
             finally
             {
                 _running.TryRemove(row.Id, out _);
+                running.Dispose();
                 signal.Give();
             }
         });
     }
 
-    private sealed record Running(IQueue Queue, Claimed Row)
+    private sealed class Running(IQueue queue, Claimed row, CancellationToken stopping) : IDisposable
     {
+        private readonly CancellationTokenSource _end = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+
+        public IQueue Queue => queue;
+
+        public Claimed Row => row;
+
         public Task Task { get; set; } = Task.CompletedTask;
+
+        public CancellationToken Ended => _end.Token;
+
+        public void End()
+        {
+            try
+            {
+                // Not on this thread: what is broken off goes on to write its outcome.
+                _ = _end.CancelAsync();
+            }
+            catch (ObjectDisposedException)
+            {
+                // It has ended by itself.
+            }
+        }
+
+        public void Dispose() => _end.Dispose();
     }
 
     [LoggerMessage(EventName = "pump.failed", Level = LogLevel.Error, Message = "The pump could not reach the database; it goes on")]

@@ -19,7 +19,7 @@ public sealed class KeyRotationTests
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(database, clouds.Settings);
         var webhook = await FillAsync(app, clouds, receiver);
-        WriteSettings(app);
+        app.WriteSettings();
 
         var (exitCode, output, errors) = await AperturProcess.RunAsync("keys", "rotate", "--data", app.DataFolder, "--json");
 
@@ -92,6 +92,9 @@ public sealed class KeyRotationTests
         var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(drive), Photos.Jpeg()))["id"]!;
         await Eventually.Becomes(
             () => app.DeliveriesAsync(upload), rows => rows.Single() is { LastError: not null, Resume: not null }, "a delivery has to go on later");
+        var owner = await app.SignInAsync();
+        (await owner.Client.PostAsync("me/totp")).Expect(HttpStatusCode.OK);
+        (await owner.Client.PostAsync($"projects/{app.ProjectId}/webhook-secret/rotate")).Expect(HttpStatusCode.OK);
         return webhook;
     }
 

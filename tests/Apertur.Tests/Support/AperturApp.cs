@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server;
 using Apertur.Server.Commands;
@@ -91,6 +92,17 @@ internal sealed class AperturApp : IAsyncDisposable
 
     /// <summary>Calls this server with that key, or with none.</summary>
     public AperturClient ClientOf(string? key) => new(_http, Url, ProjectId, key);
+
+    /// <summary>Tells programs that run on the same data folder which database it is.</summary>
+    public void WriteSettings()
+    {
+        var settings = Services.GetRequiredService<Settings>().Database;
+        var json = new JsonObject
+        {
+            ["Database"] = new JsonObject { ["Provider"] = settings.Provider.ToString(), ["ConnectionString"] = settings.ConnectionString },
+        };
+        File.WriteAllText(Path.Combine(DataFolder, "apertur.json"), json.ToJsonString());
+    }
 
     /// <summary>Stops as on SIGTERM, and starts again on the same data.</summary>
     public async Task RestartAsync()

@@ -1,0 +1,59 @@
+using Apertur.Server.Auth;
+using Apertur.Server.Contract;
+using Apertur.Server.Http;
+using Apertur.Server.Storage;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Accounts;
+
+/// <summary>Signing in and out.</summary>
+internal static class AuthApi
+{
+    public static async Task<Ok<LoginResponse>> Login(
+        Body<LoginRequest> body, HttpContext http, AperturDb db, Database database, SignIns signIns, Guesses guesses, Secrets secrets,
+        TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var email = User.CleanEmail(body.Value.Email) ?? "";
+        await guesses.CountSignInAsync(email, http.Connection.RemoteIpAddress?.ToString(), cancellationToken);
+        var person = await db.Users.AsNoTracking().SingleOrDefaultAsync(u => u.Email == email, cancellationToken);
+        if (!Passwords.Verify(person?.PasswordHash, body.Value.Password))
+            throw ApiErrors.Unauthenticated("The e-mail address or the password is wrong.").ToException();
+        if (person!.DisabledAt is not null)
+            throw ApiErrors.AccountDisabled.ToException();
+        if (person.TotpOn)
+            await CheckCodeAsync(person, body.Value.Totp, database, secrets, clock, cancellationToken);
+
+        await guesses.ForgetSignInAsync(email, cancellationToken);
+        return TypedResults.Ok(Describe(await signIns.BeginAsync(person, cancellationToken)));
+    }
+
+    public static async Task<Ok<LoginResponse>> Refresh(Body<RefreshRequest> body, SignIns signIns, CancellationToken cancellationToken) =>
+        TypedResults.Ok(Describe(await signIns.RenewAsync(body.Value.RefreshToken ?? "", cancellationToken)));
+
+    public static async Task<NoContent> Logout(Caller caller, SignIns signIns, CancellationToken cancellationToken)
+    {
+        await signIns.EndAsync(caller.SignInId!.Value, cancellationToken);
+        return TypedResults.NoContent();
+    }
+
+    private static async Task CheckCodeAsync(
+        User person, string? code, Database database, Secrets secrets, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        if (string.IsNullOrWhiteSpace(code))
+            throw ApiErrors.TotpRequired.ToException();
+        var secret = Convert.FromHexString(secrets.Unprotect(User.TotpSecretColumn, person.Id, person.TotpSecret!));
+        // The step is taken by one conditional update: of two calls with the same code one wins.
+        var taken = Totp.Verify(secret, code, person.TotpLastStep, clock.GetUtcNow()) is { } step
+            && await database.WriteAsync(
+                db => db.Users.Where(u => u.Id == person.Id && u.TotpLastStep < step)
+                    .ExecuteUpdateAsync(u => u.SetProperty(x => x.TotpLastStep, step), cancellationToken),
+                cancellationToken) == 1;
+        if (!taken)
+            throw ApiErrors.Unauthenticated("This code is wrong or has been used. Wait for the next one.").ToException();
+    }
+
+    private static LoginResponse Describe(TokenPair pair) =>
+        new(pair.Token, pair.ExpiresAt, pair.RefreshToken,
+            new UserResponse(pair.Person.Id, pair.Person.Email, pair.Person.TotpOn, pair.Person.CreatedAt));
+}

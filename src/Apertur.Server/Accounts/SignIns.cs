@@ -1,0 +1,106 @@
+using Apertur.Server.Auth;
+using Apertur.Server.Http;
+using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Accounts;
+
+/// <summary>What a person gets who signs in, or renews a sign-in.</summary>
+/// <param name="Person">Who it is.</param>
+/// <param name="Token">For the next 15 minutes of calls.</param>
+/// <param name="ExpiresAt">When <paramref name="Token"/> ends.</param>
+/// <param name="RefreshToken">For the next pair, once.</param>
+internal sealed record TokenPair(User Person, string Token, DateTimeOffset ExpiresAt, string RefreshToken);
+
+/// <summary>Begins, renews and ends sign-ins.</summary>
+internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clock)
+{
+    /// <summary>How long a sign-in lives without being renewed.</summary>
+    public static readonly TimeSpan IdleTime = TimeSpan.FromDays(30);
+
+    public Task<TokenPair> BeginAsync(User person, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var signIn = new SignIn { Id = Guid.CreateVersion7(now), UserId = person.Id, CreatedAt = now };
+        return database.WriteAsync(
+            db =>
+            {
+                db.SignIns.Add(signIn);
+                return Task.FromResult(Pair(db, person, signIn.Id, now));
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Takes a refresh token for a new pair. One that was used before is in two hands: the whole sign-in ends.</summary>
+    /// <exception cref="ApiErrorException">401: unknown, expired or used; 403: the person is disabled.</exception>
+    public async Task<TokenPair> RenewAsync(string refreshToken, CancellationToken cancellationToken)
+    {
+        var hash = OneTimeSecret.HashOf(refreshToken);
+        var now = clock.GetUtcNow();
+        var pair = await database.WriteAsync(
+            async db =>
+            {
+                var token = await db.RefreshTokens.AsNoTracking().SingleOrDefaultAsync(t => t.Hash == hash, cancellationToken);
+                if (token is null || token.ExpiresAt <= now)
+                    return null;
+
+                var first = await db.RefreshTokens.Where(t => t.Hash == hash && t.UsedAt == null)
+                    .ExecuteUpdateAsync(t => t.SetProperty(x => x.UsedAt, now), cancellationToken) == 1;
+                if (!first)
+                {
+                    await EndAsync(db, db.SignIns.Where(s => s.Id == token.SignInId), cancellationToken);
+                    return null;
+                }
+
+                var person = await (
+                    from signIn in db.SignIns
+                    join user in db.Users on signIn.UserId equals user.Id
+                    where signIn.Id == token.SignInId
+                    select user).AsNoTracking().SingleAsync(cancellationToken);
+                return person.DisabledAt is null
+                    ? Pair(db, person, token.SignInId, now)
+                    : throw ApiErrors.AccountDisabled.ToException();
+            },
+            cancellationToken);
+        return pair ?? throw ApiErrors.Unauthenticated("This refresh token is unknown, expired or used. Sign in again.").ToException();
+    }
+
+    /// <summary>Ends one sign-in: its tokens count no more from the next call on.</summary>
+    public Task EndAsync(Guid signInId, CancellationToken cancellationToken) =>
+        database.WriteAsync(db => EndAsync(db, db.SignIns.Where(s => s.Id == signInId), cancellationToken), cancellationToken);
+
+    /// <summary>Ends every sign-in of a person but one.</summary>
+    public static Task EndAllAsync(AperturDb db, Guid userId, Guid? except, CancellationToken cancellationToken) =>
+        EndAsync(db, db.SignIns.Where(s => s.UserId == userId && s.Id != except), cancellationToken);
+
+    /// <summary>Removes sign-ins that nobody can renew any more, and one-time links and guesses that are over.</summary>
+    public static Task RemoveExpiredAsync(Database database, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var anHourAgo = now.AddHours(-1);
+        return database.WriteAsync(
+            async db =>
+            {
+                var over = db.SignIns.Where(s => !db.RefreshTokens.Any(t => t.SignInId == s.Id && t.ExpiresAt > now));
+                await EndAsync(db, over, cancellationToken);
+                await db.RefreshTokens.Where(t => t.ExpiresAt <= now).ExecuteDeleteAsync(cancellationToken);
+                await db.OneTimeLinks.Where(l => l.ExpiresAt <= now).ExecuteDeleteAsync(cancellationToken);
+                await db.Guesses.Where(g => g.Started < anHourAgo).ExecuteDeleteAsync(cancellationToken);
+            },
+            cancellationToken);
+    }
+
+    private static async Task EndAsync(AperturDb db, IQueryable<SignIn> signIns, CancellationToken cancellationToken)
+    {
+        var ids = await signIns.Select(s => s.Id).ToListAsync(cancellationToken);
+        await db.RefreshTokens.Where(t => ids.Contains(t.SignInId)).ExecuteDeleteAsync(cancellationToken);
+        await db.SignIns.Where(s => ids.Contains(s.Id)).ExecuteDeleteAsync(cancellationToken);
+    }
+
+    private TokenPair Pair(AperturDb db, User person, Guid signInId, DateTimeOffset now)
+    {
+        var refresh = OneTimeSecret.Generate();
+        db.RefreshTokens.Add(new RefreshToken { Hash = OneTimeSecret.HashOf(refresh), SignInId = signInId, ExpiresAt = now + IdleTime });
+        var (token, expiresAt) = tokens.Create(person.Id, signInId);
+        return new TokenPair(person, token, expiresAt, refresh);
+    }
+}

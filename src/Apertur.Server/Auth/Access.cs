@@ -1,0 +1,33 @@
+using Apertur.Server.Projects;
+
+namespace Apertur.Server.Auth;
+
+/// <summary>Who may call a route. Every route carries one.</summary>
+internal enum Access
+{
+    /// <summary>Anybody.</summary>
+    Public,
+
+    /// <summary>Whoever holds the link of the session in the path.</summary>
+    Session,
+
+    /// <summary>Whoever holds a link that works once.</summary>
+    Link,
+
+    /// <summary>An API key, or a signed-in person.</summary>
+    Caller,
+
+    /// <summary>A signed-in person.</summary>
+    Person,
+}
+
+/// <summary>The metadata that says who may call a route.</summary>
+/// <param name="Access">Which credential is asked for.</param>
+/// <param name="Needed">The least role in the project concerned; null when no project is.</param>
+internal sealed record AccessRule(Access Access, Role? Needed = null);
+
+/// <summary>Marks lists and sums: people see the live environment there unless <c>?env=test</c> or <c>?env=all</c> asks for more.</summary>
+internal sealed record ChoosesEnv;
+
+/// <summary>Marks what happens too often, or is too plain from the data itself, to stand in the audit log.</summary>
+internal sealed record Unaudited;

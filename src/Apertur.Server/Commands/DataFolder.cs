@@ -1,0 +1,54 @@
+using System.Text.Json;
+using Apertur.Server.Storage;
+
+namespace Apertur.Server.Commands;
+
+/// <summary>A data folder as commands use it: beside a server that may be running on it.</summary>
+internal sealed class DataFolder : IAsyncDisposable
+{
+    private static readonly JsonSerializerOptions _json = new(JsonSerializerDefaults.Web) { Converters = { new Http.InstantJson() } };
+
+    private readonly ServiceProvider _services;
+
+    private DataFolder(ServiceProvider services) => _services = services;
+
+    public IServiceProvider Services => _services;
+
+    public Database Database => _services.GetRequiredService<Database>();
+
+    public DateTimeOffset Now => _services.GetRequiredService<TimeProvider>().GetUtcNow();
+
+    /// <summary>Where people reach the server, as far as the settings say.</summary>
+    public string BaseUrl => _services.GetRequiredService<Settings>().Server.PublicUrl is { Length: > 0 } url
+        ? url.TrimEnd('/')
+        : "http://127.0.0.1:5080";
+
+    public static async Task<DataFolder> OpenAsync(string path, CancellationToken cancellationToken)
+    {
+        var services = new ServiceCollection().AddLogging();
+        AperturServer.AddStorage(services, Settings.Load(path));
+        var folder = new DataFolder(services.BuildServiceProvider());
+        await Migrator.RunAsync(folder.Database, cancellationToken);
+        return folder;
+    }
+
+    /// <summary>Prints rows: as a JSON array, or as lines of columns.</summary>
+    public static void Print<T>(bool json, IReadOnlyList<T> rows, Func<T, string[]> columns)
+    {
+        if (json)
+        {
+            Console.WriteLine(JsonSerializer.Serialize(rows, _json));
+            return;
+        }
+
+        var lines = rows.Select(columns).ToList();
+        var widths = lines.Count == 0 ? [] : Enumerable.Range(0, lines[0].Length).Select(i => lines.Max(line => line[i].Length)).ToArray();
+        foreach (var line in lines)
+            Console.WriteLine(string.Join("  ", line.Select((text, i) => text.PadRight(widths[i]))).TrimEnd());
+    }
+
+    /// <summary>Prints one thing: as a JSON object, or in words.</summary>
+    public static void Print<T>(bool json, T thing, string text) => Console.WriteLine(json ? JsonSerializer.Serialize(thing, _json) : text);
+
+    public ValueTask DisposeAsync() => _services.DisposeAsync();
+}

@@ -1,0 +1,95 @@
+using System.Text.Json.Serialization;
+
+namespace Apertur.Server.Contract;
+
+/// <summary>A new project, or what to change of one: fields that are absent stay as they are, null takes a setting away.</summary>
+internal sealed record ProjectRequest
+{
+    public string? Name { get; init; }
+
+    public string? E2ePublicKey
+    {
+        get;
+        set => (field, HasE2ePublicKey) = (value, true);
+    }
+
+    public int? RetentionDays
+    {
+        get;
+        set => (field, HasRetentionDays) = (value, true);
+    }
+
+    public int? MaxImagesPerSession
+    {
+        get;
+        set => (field, HasMaxImagesPerSession) = (value, true);
+    }
+
+    public int? MaxImageSizeMb
+    {
+        get;
+        set => (field, HasMaxImageSizeMb) = (value, true);
+    }
+
+    [JsonIgnore]
+    public bool HasE2ePublicKey { get; private set; }
+
+    [JsonIgnore]
+    public bool HasRetentionDays { get; private set; }
+
+    [JsonIgnore]
+    public bool HasMaxImagesPerSession { get; private set; }
+
+    [JsonIgnore]
+    public bool HasMaxImageSizeMb { get; private set; }
+}
+
+/// <summary>A project, as the caller's role in it may see it.</summary>
+internal sealed record ProjectResponse
+{
+    public required Guid Id { get; init; }
+    public required string Name { get; init; }
+
+    /// <summary>The caller's.</summary>
+    public required string Role { get; init; }
+
+    /// <summary>For owners and admins only.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? WebhookSecret { get; init; }
+
+    /// <summary>Until when the secret before this one signs too; absent when there is none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? PreviousWebhookSecretUntil { get; init; }
+
+    public required string? E2ePublicKey { get; init; }
+    public required int? RetentionDays { get; init; }
+    public required int? MaxImagesPerSession { get; init; }
+    public required int? MaxImageSizeMb { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public required DateTimeOffset UpdatedAt { get; init; }
+}
+
+/// <summary>Whom to invite, or what a member's role becomes.</summary>
+internal sealed record MemberRequest
+{
+    public string? Email { get; init; }
+    public string? Role { get; init; }
+}
+
+internal sealed record MemberResponse(Guid UserId, string Email, string Role, DateTimeOffset CreatedAt);
+
+/// <summary>An invitation that nobody has followed yet.</summary>
+/// <param name="Url">The link to pass on: shown once, works once. Null when the invitation is only listed.</param>
+internal sealed record InvitationResponse(
+    Guid Id, string Email, string Role, DateTimeOffset CreatedAt, DateTimeOffset ExpiresAt,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Url);
+
+/// <summary>A stretch of the audit log, newest first.</summary>
+/// <param name="Next">The cursor of the stretch before; null at the end.</param>
+internal sealed record AuditPage(IReadOnlyList<AuditRow> Entries, string? Next);
+
+internal sealed record AuditRow(string Id, AuditActor Actor, string Action, string? ThingId, string? Address, DateTimeOffset CreatedAt);
+
+/// <param name="Type"><c>person</c>, <c>key</c> or <c>operator</c>.</param>
+/// <param name="Name">E-mail address or key prefix, as it was then.</param>
+internal sealed record AuditActor(string Type, Guid? Id, string Name);

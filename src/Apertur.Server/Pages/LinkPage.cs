@@ -1,0 +1,61 @@
+using Apertur.Server.Accounts;
+using Apertur.Server.Projects;
+
+namespace Apertur.Server.Pages;
+
+/// <summary>The pages behind one-time links: plain forms that need no script. They speak English, as all that operators and developers read.</summary>
+internal static class LinkPage
+{
+    private const string Entry = "src/account/page.ts";
+
+    private static readonly PageLook _look = new("en");
+
+    /// <summary>The form that a link leads to.</summary>
+    /// <param name="link">What it does.</param>
+    /// <param name="projectName">Where an invitation leads.</param>
+    /// <param name="known">Whether the invited person has an account already.</param>
+    /// <param name="typed">What was typed before and refused; passwords are not shown again.</param>
+    /// <param name="problem">Why it was refused; null at first.</param>
+    public static IResult Form(OneTimeLink link, string? projectName, bool known, TypedForm typed, string? problem) =>
+        link.Kind switch
+        {
+            OneTimeLinkKind.Owner => Page("Set up Apertur", problem, 200, $"""
+                <p>You will own this server's first project.</p>
+                {Field("E-mail address", "email", "email", "username", typed.Email)}
+                {Field("New password, at least 8 characters", "password", "password", "new-password")}
+                {Field("Name of the first project", "project", "text", "off", typed.Project)}
+                """, "Set up"),
+            OneTimeLinkKind.Password => Page("Set a new password", problem, 200, $"""
+                <p>For {link.Email}. You will be signed out everywhere.</p>
+                {Field("New password, at least 8 characters", "password", "password", "new-password")}
+                """, "Set password"),
+            _ => Page("Invitation", problem, 200, $"""
+                <p>{link.Email} is invited to the project <strong>{projectName}</strong> as {link.Role!.Value.Word()}.</p>
+                {(known
+                    ? Field("Your password", "password", "password", "current-password")
+                    : Field("New password, at least 8 characters", "password", "password", "new-password"))}
+                """, "Accept"),
+        };
+
+    public static IResult Done(string title, Html body) => Page(title, null, 200, body, null);
+
+    /// <summary>One text for links that are used, expired, taken back or made up.</summary>
+    public static IResult Gone() => Page("This link does not work", null, 404,
+        $"<p>It was used already, has expired, or was taken back. Ask for a new one.</p>", null);
+
+    private static Html Field(string label, string name, string type, string autocomplete, string? value = null) => $"""
+        <p class="field"><label for="{name}">{label}</label>
+        <input id="{name}" name="{name}" type="{type}" autocomplete="{autocomplete}" value="{value}" required></p>
+        """;
+
+    private static IResult Page(string title, string? problem, int status, Html body, string? button)
+    {
+        var said = Html.If(problem is not null, $"<p class=\"bad\" role=\"alert\">{problem}</p>");
+        var content = button is null ? body : $"<form method=\"post\">{body}<button class=\"primary\">{button}</button></form>";
+        return PageShell.Result(
+            PageShell.Document(_look, title, Entry, $"<main><h1>{title}</h1>{said}{content}</main>"), problem is null ? status : 400);
+    }
+}
+
+/// <summary>What somebody typed into a form of a one-time link.</summary>
+internal sealed record TypedForm(string? Email = null, string? Password = null, string? Project = null);

@@ -1,0 +1,160 @@
+using Apertur.Server.Accounts;
+using Apertur.Server.Audit;
+using Apertur.Server.Commands;
+using Apertur.Server.Http;
+using Apertur.Server.Projects;
+using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Pages;
+
+/// <summary>Following a one-time link: looking at what it does, and doing it. Looking does not use it up, because mail programs look.</summary>
+internal static class LinkPageApi
+{
+    public static async Task<IResult> Open(string secret, HttpContext http, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        Harden(http);
+        return await FindAsync(db, secret, clock.GetUtcNow(), cancellationToken) is { } link
+            ? await FormAsync(db, link, new TypedForm(), null, cancellationToken)
+            : LinkPage.Gone();
+    }
+
+    public static async Task<IResult> Follow(
+        string secret, HttpContext http, AperturDb db, Database database, Guesses guesses, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        Harden(http);
+        if (await FindAsync(db, secret, clock.GetUtcNow(), cancellationToken) is not { } link)
+            return LinkPage.Gone();
+
+        var form = http.Request.HasFormContentType ? await http.Request.ReadFormAsync(cancellationToken) : FormCollection.Empty;
+        var typed = new TypedForm(form["email"], form["password"], form["project"]);
+        try
+        {
+            return link.Kind switch
+            {
+                OneTimeLinkKind.Owner => await SetUpAsync(http, link, typed, database, cancellationToken),
+                OneTimeLinkKind.Password => await SetPasswordAsync(link, typed, database, cancellationToken),
+                _ => await JoinAsync(http, link, typed, db, database, guesses, clock, cancellationToken),
+            };
+        }
+        catch (CommandException exception)
+        {
+            return await FormAsync(db, link, typed, exception.Message, cancellationToken);
+        }
+        catch (ApiErrorException exception)
+        {
+            return await FormAsync(db, link, typed, exception.Error.Message, cancellationToken);
+        }
+    }
+
+    /// <summary>The link, while it counts: an invitation only as long as whoever sent it could send it again.</summary>
+    private static async Task<OneTimeLink?> FindAsync(AperturDb db, string secret, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var link = await OneTimeLink.FindAsync(db, secret, now, cancellationToken);
+        if (link?.Kind != OneTimeLinkKind.Invitation)
+            return link;
+
+        var least = link.Role > Role.Admin ? link.Role.Value : Role.Admin;
+        var open = await db.Projects.AnyAsync(p => p.Id == link.ProjectId && p.DeletedAt == null && p.DisabledAt == null, cancellationToken);
+        var sender = await (
+            from member in db.Members
+            join user in db.Users on member.UserId equals user.Id
+            where member.ProjectId == link.ProjectId && user.Id == link.CreatedBy && user.DisabledAt == null
+            select (Role?)member.Role).SingleOrDefaultAsync(cancellationToken);
+        return open && sender >= least ? link : null;
+    }
+
+    private static async Task<IResult> SetUpAsync(
+        HttpContext http, OneTimeLink link, TypedForm typed, Database database, CancellationToken cancellationToken)
+    {
+        var made = await Installation.CreateAsync(
+            http.RequestServices, typed.Email ?? "", typed.Password ?? "", typed.Project ?? "", cancellationToken);
+        await database.WriteAsync(db => link.TakeAsync(db, cancellationToken), cancellationToken);
+        return LinkPage.Done("Apertur is set up", $"""
+            <p>You can sign in as {made.Owner.Email}. The keys of {made.Project.Name} are shown this once:</p>
+            <dl><dt>Project</dt><dd><code>{made.Project.Id.ToString()}</code></dd>
+            <dt>Live key</dt><dd><code>{made.LiveKey}</code></dd><dt>Test key</dt><dd><code>{made.TestKey}</code></dd></dl>
+            """);
+    }
+
+    private static async Task<IResult> SetPasswordAsync(OneTimeLink link, TypedForm typed, Database database, CancellationToken cancellationToken)
+    {
+        Check(typed.Password);
+        var hash = Passwords.Hash(typed.Password!);
+        var done = await database.WriteAsync(
+            async db =>
+            {
+                if (!await link.TakeAsync(db, cancellationToken))
+                    return false;
+                await db.Users.Where(u => u.Id == link.UserId).ExecuteUpdateAsync(u => u.SetProperty(x => x.PasswordHash, hash), cancellationToken);
+                await SignIns.EndAllAsync(db, link.UserId!.Value, except: null, cancellationToken);
+                return true;
+            },
+            cancellationToken);
+        return done ? LinkPage.Done("Your password is set", $"<p>You can sign in as {link.Email} now.</p>") : LinkPage.Gone();
+    }
+
+    private static async Task<IResult> JoinAsync(
+        HttpContext http, OneTimeLink link, TypedForm typed, AperturDb db, Database database, Guesses guesses, TimeProvider clock,
+        CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var address = http.Connection.RemoteIpAddress?.ToString();
+        var email = link.Email!;
+        var known = await db.Users.AsNoTracking().SingleOrDefaultAsync(u => u.Email == email, cancellationToken);
+        if (known is null)
+        {
+            Check(typed.Password);
+        }
+        else
+        {
+            // Whoever sent the invitation has seen the link too: only the password tells that the person follows it.
+            await guesses.CountSignInAsync(email, address, cancellationToken);
+            if (!Passwords.Verify(known.PasswordHash, typed.Password))
+                throw ApiErrors.Unauthenticated("The password is wrong.").ToException();
+            await guesses.ForgetSignInAsync(email, cancellationToken);
+        }
+
+        var person = known ?? User.Create(email, typed.Password!, now);
+        var done = await database.WriteAsync(
+            async write =>
+            {
+                if (!await link.TakeAsync(write, cancellationToken))
+                    return false;
+                if (known is null)
+                    write.Users.Add(person);
+                if (!await write.Members.AnyAsync(m => m.ProjectId == link.ProjectId && m.UserId == person.Id, cancellationToken))
+                {
+                    write.Members.Add(new Member
+                    {
+                        ProjectId = link.ProjectId!.Value,
+                        UserId = person.Id,
+                        Role = link.Role!.Value,
+                        CreatedAt = now,
+                    });
+                    AuditLog.Add(write, link.ProjectId.Value, person, "members.join", person.Id, address, now);
+                }
+
+                return true;
+            },
+            cancellationToken);
+        return done ? LinkPage.Done("Welcome", $"<p>You can sign in as {email} now.</p>") : LinkPage.Gone();
+    }
+
+    private static void Check(string? password)
+    {
+        if (Passwords.Problem(password) is { } problem)
+            throw ApiErrors.Validation("password", problem).ToException();
+    }
+
+    private static async Task<IResult> FormAsync(
+        AperturDb db, OneTimeLink link, TypedForm typed, string? problem, CancellationToken cancellationToken)
+    {
+        var project = await db.Projects.Where(p => p.Id == link.ProjectId).Select(p => p.Name).SingleOrDefaultAsync(cancellationToken);
+        var known = await db.Users.AnyAsync(u => u.Email == link.Email, cancellationToken);
+        return LinkPage.Form(link, project, known, typed, problem);
+    }
+
+    // Unlike the upload page these may not be framed: nobody is to be tricked into pressing a button.
+    private static void Harden(HttpContext http) => http.Response.Headers.XFrameOptions = "DENY";
+}

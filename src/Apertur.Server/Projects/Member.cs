@@ -1,0 +1,40 @@
+namespace Apertur.Server.Projects;
+
+/// <summary>A person's place in a project.</summary>
+internal sealed class Member
+{
+    public required Guid ProjectId { get; init; }
+    public required Guid UserId { get; init; }
+    public required Role Role { get; set; }
+    public required DateTimeOffset CreatedAt { get; init; }
+}
+
+/// <summary>What a member may do, weakest first: <c>docs/roles.md</c>.</summary>
+internal enum Role
+{
+    Viewer,
+    Developer,
+    Admin,
+    Owner,
+}
+
+internal static class Roles
+{
+    /// <summary>The word of the wire.</summary>
+    public static string Word(this Role role) => role switch
+    {
+        Role.Viewer => "viewer",
+        Role.Developer => "developer",
+        Role.Admin => "admin",
+        _ => "owner",
+    };
+
+    public static Role? Parse(string? word) => word switch
+    {
+        "viewer" => Role.Viewer,
+        "developer" => Role.Developer,
+        "admin" => Role.Admin,
+        "owner" => Role.Owner,
+        _ => null,
+    };
+}

@@ -1,0 +1,159 @@
+using System.Security.Cryptography;
+using Apertur.Server.Auth;
+using Apertur.Server.Contract;
+using Apertur.Server.Http;
+using Apertur.Server.Storage;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Projects;
+
+/// <summary>Projects, as their members see and change them.</summary>
+internal static class ProjectsApi
+{
+    private const int MaxNameLength = 200;
+    private const int MaxRetentionDays = 3650;
+    private const int MinKeyBits = 2048;
+    private const int MaxKeyLength = 4096;
+
+    public static async Task<Ok<List<ProjectResponse>>> List(
+        Caller caller, AperturDb db, Secrets secrets, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var projects = await db.Projects.AsNoTracking().Where(p => caller.Projects.Keys.Contains(p.Id))
+            .OrderByDescending(p => p.CreatedAt).ThenByDescending(p => p.Id).ToListAsync(cancellationToken);
+        return TypedResults.Ok(projects.ConvertAll(p => Describe(p, caller.Projects[p.Id], secrets, clock.GetUtcNow())));
+    }
+
+    /// <summary>Makes a project whose owner is the caller.</summary>
+    public static async Task<Created<ProjectResponse>> Create(
+        Body<ProjectRequest> body, Caller caller, Database database, Secrets secrets, Settings settings, TimeProvider clock,
+        CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        if (string.IsNullOrWhiteSpace(body.Value.Name))
+            throw ApiErrors.Validation("name", "The project needs a name.").ToException();
+        var project = Project.Create("", secrets, now);
+        Apply(body.Value, project, settings.Limits);
+        await database.WriteAsync(
+            db =>
+            {
+                db.Projects.Add(project);
+                db.Members.Add(new Member { ProjectId = project.Id, UserId = caller.Person!.Id, Role = Role.Owner, CreatedAt = now });
+                return Task.CompletedTask;
+            },
+            cancellationToken);
+        caller.Project = project.Id;
+        return TypedResults.Created($"/api/v1/projects/{project.Id}", Describe(project, Role.Owner, secrets, now));
+    }
+
+    public static async Task<Ok<ProjectResponse>> Get(
+        string projectId, Caller caller, AperturDb db, Secrets secrets, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var id = Ids.Parse(projectId);
+        var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == id, cancellationToken);
+        return TypedResults.Ok(Describe(project, caller.RoleIn(id), secrets, clock.GetUtcNow()));
+    }
+
+    public static Task<Ok<ProjectResponse>> Update(
+        string projectId, Body<ProjectRequest> body, Caller caller, AperturDb db, Secrets secrets, Settings settings, TimeProvider clock,
+        CancellationToken cancellationToken) =>
+        ChangeAsync(projectId, caller, db, secrets, clock, (project, _) => Apply(body.Value, project, settings.Limits), cancellationToken);
+
+    /// <summary>Makes another webhook secret. The one before goes on signing beside it for <see cref="Project.SecretOverlap"/>.</summary>
+    public static Task<Ok<ProjectResponse>> RotateWebhookSecret(
+        string projectId, Caller caller, AperturDb db, Secrets secrets, TimeProvider clock, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            projectId, caller, db, secrets, clock,
+            (project, now) =>
+            {
+                project.PreviousWebhookSecret = project.WebhookSecret;
+                project.PreviousWebhookSecretUntil = now + Project.SecretOverlap;
+                project.WebhookSecret = secrets.Protect(Project.WebhookSecretColumn, project.Id, Secrets.Generate());
+            },
+            cancellationToken);
+
+    /// <summary>Removes a project: out of everybody's reach with the answer, its rows and images soon after.</summary>
+    public static async Task<NoContent> Delete(string projectId, ProjectRemoval removal, CancellationToken cancellationToken)
+    {
+        await removal.BeginAsync(Ids.Parse(projectId), cancellationToken);
+        return TypedResults.NoContent();
+    }
+
+    private static async Task<Ok<ProjectResponse>> ChangeAsync(
+        string projectId, Caller caller, AperturDb db, Secrets secrets, TimeProvider clock, Action<Project, DateTimeOffset> change,
+        CancellationToken cancellationToken)
+    {
+        var id = Ids.Parse(projectId);
+        var now = clock.GetUtcNow();
+        var project = await db.Projects.SingleAsync(p => p.Id == id, cancellationToken);
+        change(project, now);
+        project.UpdatedAt = now;
+        await db.SaveChangesAsync(cancellationToken);
+        return TypedResults.Ok(Describe(project, caller.RoleIn(id), secrets, now));
+    }
+
+    private static void Apply(ProjectRequest request, Project project, LimitSettings limits)
+    {
+        var errors = new List<FieldError>();
+        if (request.Name?.Trim() is { } name)
+        {
+            project.Name = name;
+            if (name.Length is 0 or > MaxNameLength)
+                errors.Add(new FieldError("name", $"The project's name must have 1 to {MaxNameLength} characters."));
+        }
+
+        if (request.HasE2ePublicKey)
+            project.E2ePublicKey = CheckKey(request.E2ePublicKey, errors);
+        if (request.HasRetentionDays)
+            project.RetentionDays = CheckRange("retentionDays", request.RetentionDays, MaxRetentionDays, errors);
+        if (request.HasMaxImagesPerSession)
+            project.MaxImagesPerSession = CheckRange("maxImagesPerSession", request.MaxImagesPerSession, limits.MaxImagesPerSession, errors);
+        if (request.HasMaxImageSizeMb)
+            project.MaxImageSizeMb = CheckRange("maxImageSizeMb", request.MaxImageSizeMb, limits.MaxImageSizeMb, errors);
+        if (errors.Count > 0)
+            throw ApiErrors.Validation(errors).ToException();
+    }
+
+    private static int? CheckRange(string field, int? value, int max, List<FieldError> errors)
+    {
+        if (value < 1 || value > max)
+            errors.Add(new FieldError(field, $"{field} must be from 1 to {max}, or null."));
+        return value;
+    }
+
+    /// <summary>Kept in the one form that browsers import: SubjectPublicKeyInfo.</summary>
+    private static string? CheckKey(string? pem, List<FieldError> errors)
+    {
+        if (pem is null)
+            return null;
+        try
+        {
+            using var key = RSA.Create();
+            key.ImportFromPem(pem.Length <= MaxKeyLength ? pem : "");
+            if (key.KeySize >= MinKeyBits && !pem.Contains("PRIVATE KEY", StringComparison.Ordinal))
+                return key.ExportSubjectPublicKeyInfoPem();
+        }
+        catch (Exception exception) when (exception is ArgumentException or CryptographicException)
+        {
+            // Said below.
+        }
+
+        errors.Add(new FieldError("e2ePublicKey", $"e2ePublicKey must be an RSA public key of at least {MinKeyBits} bits, as PEM."));
+        return null;
+    }
+
+    private static ProjectResponse Describe(Project project, Role role, Secrets secrets, DateTimeOffset now) => new()
+    {
+        Id = project.Id,
+        Name = project.Name,
+        Role = role.Word(),
+        WebhookSecret = role >= Role.Admin ? secrets.Unprotect(Project.WebhookSecretColumn, project.Id, project.WebhookSecret) : null,
+        PreviousWebhookSecretUntil = role >= Role.Admin && project.PreviousWebhookSecretUntil > now ? project.PreviousWebhookSecretUntil : null,
+        E2ePublicKey = project.E2ePublicKey,
+        RetentionDays = project.RetentionDays,
+        MaxImagesPerSession = project.MaxImagesPerSession,
+        MaxImageSizeMb = project.MaxImageSizeMb,
+        CreatedAt = project.CreatedAt,
+        UpdatedAt = project.UpdatedAt,
+    };
+}

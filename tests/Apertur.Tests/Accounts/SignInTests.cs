@@ -1,0 +1,224 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Server.Auth;
+using Apertur.Server.Projects;
+using Apertur.Server.Storage;
+using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Apertur.Tests.Accounts;
+
+public sealed class SignInTests
+{
+    [Theory, AllDatabases]
+    public async Task Signed_in_person_sees_who_they_are_for_fifteen_minutes(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var answer = (await app.ClientOf(null).PostAsync("auth/login", new { email = " Owner@Example.com ", password = People.OwnerPassword }))
+            .Expect(HttpStatusCode.OK).Json;
+        var owner = app.Read(answer);
+
+        var me = (await owner.Client.GetAsync("me")).Expect(HttpStatusCode.OK).Json;
+
+        Assert.Equal(People.OwnerEmail, me["email"]!.GetValue<string>());
+        Assert.Equal("owner", me["projects"]![0]!["role"]!.GetValue<string>());
+        Assert.Equal("2026-06-12T09:59:41.000Z", answer["expiresAt"]!.GetValue<string>());
+        app.Clock.Jump(TimeSpan.FromMinutes(14));
+        (await owner.Client.GetAsync("me")).Expect(HttpStatusCode.OK);
+        app.Clock.Jump(TimeSpan.FromMinutes(1));
+        (await owner.Client.GetAsync("me")).Expect(HttpStatusCode.Unauthorized);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Wrong_password_and_unknown_person_get_the_same_answer(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+
+        var wrong = await app.ClientOf(null).PostAsync("auth/login", new { email = People.OwnerEmail, password = "wrong horse" });
+        var unknown = await app.ClientOf(null).PostAsync("auth/login", new { email = "nobody@example.com", password = "wrong horse" });
+        var empty = await app.ClientOf(null).PostAsync("auth/login");
+
+        Assert.Equal(wrong.Expect(HttpStatusCode.Unauthorized).Text, unknown.Expect(HttpStatusCode.Unauthorized).Text);
+        Assert.Equal(wrong.Text, empty.Expect(HttpStatusCode.Unauthorized).Text);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Refresh_token_works_once_and_its_second_use_ends_the_whole_sign_in(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var first = await app.SignInAsync();
+        var elsewhere = await app.SignInAsync();
+
+        var second = app.Read((await Refresh(app, first.RefreshToken)).Expect(HttpStatusCode.OK).Json);
+        var third = app.Read((await Refresh(app, second.RefreshToken)).Expect(HttpStatusCode.OK).Json);
+        (await third.Client.GetAsync("me")).Expect(HttpStatusCode.OK);
+
+        (await Refresh(app, first.RefreshToken)).Expect(HttpStatusCode.Unauthorized);
+
+        (await third.Client.GetAsync("me")).Expect(HttpStatusCode.Unauthorized);
+        (await Refresh(app, third.RefreshToken)).Expect(HttpStatusCode.Unauthorized);
+        (await elsewhere.Client.GetAsync("me")).Expect(HttpStatusCode.OK);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Of_many_renewals_at_once_at_most_one_works(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var owner = await app.SignInAsync();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Refresh(app, owner.RefreshToken)));
+
+        Assert.True(answers.Count(answer => answer.Status == HttpStatusCode.OK) <= 1);
+        Assert.All(answers, answer => Assert.True(answer.Status is HttpStatusCode.OK or HttpStatusCode.Unauthorized, answer.Text));
+        (await owner.Client.GetAsync("me")).Expect(HttpStatusCode.Unauthorized);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Refresh_token_ends_after_thirty_idle_days_and_is_stored_as_a_hash(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var owner = await app.SignInAsync();
+        await using (var db = app.Services.GetRequiredService<Database>().Open())
+        {
+            var stored = await db.RefreshTokens.Select(t => t.Hash).SingleAsync(TestContext.Current.CancellationToken);
+            Assert.DoesNotContain(owner.RefreshToken, stored, StringComparison.Ordinal);
+            Assert.Equal(64, stored.Length);
+        }
+
+        app.Clock.Jump(TimeSpan.FromDays(29));
+        owner = app.Read((await Refresh(app, owner.RefreshToken)).Expect(HttpStatusCode.OK).Json);
+        app.Clock.Jump(TimeSpan.FromDays(30));
+
+        (await Refresh(app, owner.RefreshToken)).Expect(HttpStatusCode.Unauthorized);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Logout_ends_the_sign_in_with_the_next_call(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var owner = await app.SignInAsync();
+        var elsewhere = await app.SignInAsync();
+
+        (await owner.Client.PostAsync("auth/logout")).Expect(HttpStatusCode.NoContent);
+
+        (await owner.Client.GetAsync("me")).Expect(HttpStatusCode.Unauthorized);
+        (await Refresh(app, owner.RefreshToken)).Expect(HttpStatusCode.Unauthorized);
+        (await elsewhere.Client.GetAsync("me")).Expect(HttpStatusCode.OK);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Suspended_person_revoked_key_and_removed_member_are_refused_on_the_next_call(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var owner = await app.SignInAsync();
+        var suspended = await app.AddPersonAsync("suspended@example.com", app.ProjectId, Role.Developer);
+        var removed = await app.AddPersonAsync("removed@example.com", app.ProjectId, Role.Developer);
+        var (suspendedIn, removedIn) = (await app.TokenAsync(suspended), await app.TokenAsync(removed));
+        var destinations = $"projects/{app.ProjectId}/destinations";
+        foreach (var client in new[] { suspendedIn.Client, removedIn.Client, app.Client })
+            (await client.GetAsync(destinations)).Expect(HttpStatusCode.OK);
+
+        await app.ChangeAsync(db => db.Users.Single(u => u.Id == suspended.Id).DisabledAt = app.Clock.GetUtcNow());
+        await app.ChangeAsync(db => db.ApiKeys.Single(k => k.Env == Server.Env.Live).IsActive = false);
+        (await owner.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}/members/{removed.Id}")).Expect(HttpStatusCode.NoContent);
+
+        (await suspendedIn.Client.GetAsync(destinations)).Expect(HttpStatusCode.Forbidden);
+        (await Refresh(app, suspendedIn.RefreshToken)).Expect(HttpStatusCode.Forbidden);
+        (await app.ClientOf(null).PostAsync("auth/login", new { email = suspended.Email, password = People.OwnerPassword }))
+            .Expect(HttpStatusCode.Forbidden);
+        (await removedIn.Client.GetAsync(destinations)).Expect(HttpStatusCode.NotFound);
+        (await app.Client.GetAsync(destinations)).Expect(HttpStatusCode.Unauthorized);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Another_password_ends_every_other_sign_in(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var here = await app.SignInAsync();
+        var elsewhere = await app.SignInAsync();
+
+        (await here.Client.PostAsync("me/password", new { currentPassword = "wrong", newPassword = "battery staple" }))
+            .Expect(HttpStatusCode.BadRequest);
+        (await here.Client.PostAsync("me/password", new { currentPassword = People.OwnerPassword, newPassword = "short" }))
+            .Expect(HttpStatusCode.BadRequest);
+        (await here.Client.PostAsync("me/password", new { currentPassword = People.OwnerPassword, newPassword = "battery staple" }))
+            .Expect(HttpStatusCode.NoContent);
+
+        (await here.Client.GetAsync("me")).Expect(HttpStatusCode.OK);
+        (await elsewhere.Client.GetAsync("me")).Expect(HttpStatusCode.Unauthorized);
+        (await app.ClientOf(null).PostAsync("auth/login", new { email = People.OwnerEmail, password = People.OwnerPassword }))
+            .Expect(HttpStatusCode.Unauthorized);
+        await app.SignInAsync(password: "battery staple");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Guesses_are_counted_over_a_restart_and_even_the_right_one_has_to_wait(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        for (var i = 0; i < 5; i++)
+        {
+            (await app.ClientOf(null).PostAsync("auth/login", new { email = People.OwnerEmail, password = $"guess {i}" }))
+                .Expect(HttpStatusCode.Unauthorized);
+        }
+
+        await app.RestartAsync();
+        var right = await app.ClientOf(null).PostAsync("auth/login", new { email = People.OwnerEmail, password = People.OwnerPassword });
+
+        Assert.Equal("RATE_LIMIT", right.Expect(HttpStatusCode.TooManyRequests).Json["code"]!.GetValue<string>());
+        Assert.Equal(right.Headers.RetryAfter!.Delta!.Value.TotalSeconds, right.Json["retryAfter"]!.GetValue<int>());
+        app.Clock.Jump(right.Headers.RetryAfter.Delta.Value);
+        await app.SignInAsync();
+    }
+
+    [Theory, AllDatabases]
+    public async Task Guesses_at_many_people_from_one_address_are_slowed_down_too(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var refused = 0;
+        for (var i = 0; i < 32; i++)
+        {
+            var answer = await app.ClientOf(null).PostAsync("auth/login", new { email = $"person{i}@example.com", password = new string('x', 300) });
+            refused += answer.Status == HttpStatusCode.TooManyRequests ? 1 : 0;
+        }
+
+        Assert.Equal(2, refused);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Codes_of_an_app_are_asked_for_once_they_are_on(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var owner = await app.SignInAsync();
+        var made = (await owner.Client.PostAsync("me/totp")).Expect(HttpStatusCode.OK).Json;
+        var secret = Base32(made["secret"]!.GetValue<string>());
+        string Code() => Totp.CodeOf(secret, app.Clock.GetUtcNow().ToUnixTimeSeconds() / 30);
+        Task<Answer> Login(string? totp) =>
+            app.ClientOf(null).PostAsync("auth/login", new { email = People.OwnerEmail, password = People.OwnerPassword, totp });
+
+        await app.SignInAsync();
+        (await owner.Client.PostAsync("me/totp/confirm", new { code = "000000" })).Expect(HttpStatusCode.BadRequest);
+        (await owner.Client.PostAsync("me/totp/confirm", new { code = Code() })).Expect(HttpStatusCode.NoContent);
+
+        Assert.Equal("TOTP_REQUIRED", (await Login(null)).Expect(HttpStatusCode.Unauthorized).Json["code"]!.GetValue<string>());
+        (await Login(Code())).Expect(HttpStatusCode.Unauthorized);
+        app.Clock.Jump(TimeSpan.FromMinutes(1));
+        var code = Code();
+        var twice = await Task.WhenAll(Login(code), Login(code));
+        Assert.Equal([HttpStatusCode.OK, HttpStatusCode.Unauthorized], twice.Select(answer => answer.Status).Order());
+
+        owner = app.Read(twice.Single(answer => answer.Status == HttpStatusCode.OK).Json);
+        (await owner.Client.SendAsync(HttpMethod.Delete, "me/totp", new { password = "wrong" })).Expect(HttpStatusCode.BadRequest);
+        (await owner.Client.SendAsync(HttpMethod.Delete, "me/totp", new { password = People.OwnerPassword })).Expect(HttpStatusCode.NoContent);
+        await app.SignInAsync();
+    }
+
+    private static Task<Answer> Refresh(AperturApp app, string refreshToken) =>
+        app.ClientOf(null).PostAsync("auth/refresh", new JsonObject { ["refreshToken"] = refreshToken });
+
+    private static byte[] Base32(string text)
+    {
+        var bits = string.Concat(text.Select(c => Convert.ToString("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".IndexOf(c), 2).PadLeft(5, '0')));
+        return [.. Enumerable.Range(0, bits.Length / 8).Select(i => Convert.ToByte(bits.Substring(i * 8, 8), 2))];
+    }
+}

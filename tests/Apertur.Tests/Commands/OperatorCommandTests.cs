@@ -1,0 +1,110 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Tests.Support;
+
+namespace Apertur.Tests.Commands;
+
+/// <summary>The commands as an operator runs them: another process, beside the running server, on the same data.</summary>
+public sealed class OperatorCommandTests
+{
+    [Theory, AllDatabases]
+    public async Task Users_projects_and_keys_are_managed_while_the_server_runs(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+
+        var user = await JsonAsync(app, "user", "create", "--email", "Second@Example.com", "--password", "battery staple");
+        var second = await app.SignInAsync("second@example.com", "battery staple");
+        Assert.Equal(second.UserId, user["user"]!["id"]!.GetValue<Guid>());
+
+        var made = await JsonAsync(app, "project", "create", "--name", "Made outside", "--owner", "second@example.com");
+        var project = made["project"]!["id"]!.GetValue<string>();
+        Assert.Equal("owner", (await second.Client.GetAsync($"projects/{project}")).Expect(HttpStatusCode.OK).Json["role"]!.GetValue<string>());
+        (await app.ClientOf(made["keys"]!["live"]!.GetValue<string>()).GetAsync("stats")).Expect(HttpStatusCode.OK);
+        Assert.StartsWith("aptr_test_", made["keys"]!["test"]!.GetValue<string>(), StringComparison.Ordinal);
+
+        var key = await JsonAsync(app, "key", "create", "--project", project, "--label", "Robot", "--env", "test");
+        var robot = app.ClientOf(key["plainTextKey"]!.GetValue<string>());
+        (await robot.GetAsync("stats")).Expect(HttpStatusCode.OK);
+        Assert.Equal(3, (await JsonAsync(app, "key", "list", "--project", project)).AsArray().Count);
+        await JsonAsync(app, "key", "disable", "--key", key["key"]!["id"]!.GetValue<string>());
+        (await robot.GetAsync("stats")).Expect(HttpStatusCode.Unauthorized);
+
+        await JsonAsync(app, "project", "disable", "--project", project);
+        (await second.Client.GetAsync($"projects/{project}")).Expect(HttpStatusCode.NotFound);
+        (await app.ClientOf(made["keys"]!["live"]!.GetValue<string>()).GetAsync("stats")).Expect(HttpStatusCode.Forbidden);
+        await JsonAsync(app, "project", "enable", "--project", project);
+        (await second.Client.GetAsync($"projects/{project}")).Expect(HttpStatusCode.OK);
+        Assert.Equal(2, (await JsonAsync(app, "project", "list")).AsArray().Count);
+
+        var actions = (await second.Client.GetAsync($"projects/{project}/audit")).Json["entries"]!.AsArray();
+        Assert.Equal(
+            ["keys.create", "keys.disable", "projects.disable", "projects.enable"],
+            actions.Select(e => e!["action"]!.GetValue<string>()).Order());
+        Assert.All(actions, e => Assert.Equal("operator", e!["actor"]!["type"]!.GetValue<string>()));
+
+        await JsonAsync(app, "user", "disable", "--email", "second@example.com");
+        (await second.Client.GetAsync("me")).Expect(HttpStatusCode.Forbidden);
+        var users = (await JsonAsync(app, "user", "list")).AsArray();
+        Assert.Equal([false, true], users.Select(u => u!["disabled"]!.GetValue<bool>()));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Forgotten_password_is_set_by_a_link_once_and_every_sign_in_ends(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var owner = await app.SignInAsync();
+
+        var url = (await JsonAsync(app, "user", "reset", "--email", People.OwnerEmail))["passwordUrl"]!.GetValue<string>();
+        var link = new Uri(url).AbsolutePath;
+        // The command's process has the system's clock, the server the test's: a link lives a day.
+        Assert.Contains("Set a new password", (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.OK).Text, StringComparison.Ordinal);
+        (await SetAsync(app, link, "battery staple")).Expect(HttpStatusCode.OK);
+
+        (await owner.Client.GetAsync("me")).Expect(HttpStatusCode.Unauthorized);
+        (await SetAsync(app, link, "correct staple")).Expect(HttpStatusCode.NotFound);
+        await app.SignInAsync(password: "battery staple");
+    }
+
+    [Fact]
+    public async Task Mistakes_are_told_in_one_line()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+
+        foreach (var (arguments, said) in new (string[], string)[]
+        {
+            (["user", "create", "--email", "x", "--password", "battery staple"], "'x' is not an e-mail address."),
+            (["user", "create", "--email", "x@example.com", "--password", "short"], "The password must have"),
+            (["user", "create", "--email", People.OwnerEmail, "--password", "battery staple"], "There is a user"),
+            (["user", "disable", "--email", "x@example.com"], "There is no user"),
+            (["project", "create", "--name", "N", "--owner", "x@example.com"], "There is no user"),
+            (["key", "create", "--project", "x", "--label", "L"], "There is no project"),
+            (["key", "disable", "--key", "x"], "There is no key"),
+        })
+        {
+            var (code, output, error) = await RunAsync(app, arguments);
+
+            Assert.Equal((1, ""), (code, output));
+            Assert.StartsWith(said, error, StringComparison.Ordinal);
+            Assert.Single(error.Trim().Split('\n'));
+        }
+    }
+
+    private static async Task<Answer> SetAsync(AperturApp app, string link, string password)
+    {
+        using var form = new FormUrlEncodedContent([KeyValuePair.Create("password", password)]);
+        return await app.ClientOf(null).PostAsync(link, form);
+    }
+
+    private static async Task<JsonNode> JsonAsync(AperturApp app, params string[] arguments)
+    {
+        var (code, output, error) = await RunAsync(app, [.. arguments, "--json"]);
+        Assert.True(code == 0, $"{string.Join(' ', arguments)}: {error}");
+        return JsonNode.Parse(output)!;
+    }
+
+    private static Task<(int Code, string Output, string Errors)> RunAsync(AperturApp app, string[] arguments)
+    {
+        app.WriteSettings();
+        return AperturProcess.RunAsync([.. arguments, "--data", app.DataFolder]);
+    }
+}
