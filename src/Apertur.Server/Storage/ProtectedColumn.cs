@@ -1,6 +1,7 @@
 using Apertur.Server.Accounts;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
 
@@ -25,6 +26,8 @@ internal sealed record ProtectedColumn(string Table, string Column, string Purpo
         Of(OAuthRequest.VerifierColumn),
         Of(ApiKey.SigningSecretColumn),
         Of(ApiKey.TotpSecretColumn),
+        Of(EventWebhook.SecretColumn),
+        Of(EventWebhook.CustomHeadersColumn),
     ];
 
     private static ProtectedColumn Of(string place)

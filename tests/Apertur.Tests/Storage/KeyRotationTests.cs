@@ -86,6 +86,10 @@ public sealed class KeyRotationTests
         var (key, _) = await app.CreateKeyAsync(new JsonObject { ["label"] = "signs, and asks for codes" });
         foreach (var secret in new[] { "signing-secret", "totp" })
             (await app.Client.PostAsync($"projects/{app.ProjectId}/keys/{key["id"]}/{secret}")).Expect(HttpStatusCode.OK);
+        (await app.Client.PostAsync(
+            $"projects/{app.ProjectId}/webhooks",
+            new JsonObject { ["url"] = receiver.Url, ["topics"] = new JsonArray("project.session.*"), ["customHeaders"] = new JsonObject { ["X-Room"] = Sample } }))
+            .Expect(HttpStatusCode.Created);
         // A connection that nobody finishes, and a delivery that has to go on later.
         await clouds.AllowAsync(app, drive);
         clouds.Google.Refuse("POST /upload/", 503);
@@ -99,17 +103,6 @@ public sealed class KeyRotationTests
     }
 
     private const string Sample = "0123456789abcdef0123456789abcdef";
-
-    /// <summary>What the program needs to find the same database.</summary>
-    private static void WriteSettings(AperturApp app)
-    {
-        var settings = app.Services.GetRequiredService<Apertur.Server.Settings>().Database;
-        var json = new JsonObject
-        {
-            ["Database"] = new JsonObject { ["Provider"] = settings.Provider.ToString(), ["ConnectionString"] = settings.ConnectionString },
-        };
-        File.WriteAllText(Path.Combine(app.DataFolder, "apertur.json"), json.ToJsonString());
-    }
 
     private static async Task<IReadOnlyList<(string Place, string Text)>> ProtectedTextsAsync(AperturApp app) =>
         [.. (await app.TextsAsync()).Where(text => text.Text.StartsWith(Mark, StringComparison.Ordinal))];
