@@ -10,7 +10,10 @@ internal static class KeysCommand
     public static Command Create()
     {
         var json = new Option<bool>("--json") { Description = "Print JSON and nothing else." };
-        var rotate = new Command("rotate", "Make a new key and encrypt everything stored with it. Servers may go on running.") { CommandLine.Data, json };
+        var rotate = new Command("rotate", "Make a new key and encrypt everything stored with it. Servers may go on running.")
+        {
+            CommandLine.Data, json,
+        };
         rotate.SetAction((parsed, cancellationToken) => CommandLine.RunAsync(() => RotateAsync(
             parsed.GetValue(CommandLine.Data)!, parsed.GetValue(json), cancellationToken)));
         return new Command("keys", "The keys that stored secrets are encrypted with.") { rotate };

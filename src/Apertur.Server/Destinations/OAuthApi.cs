@@ -30,7 +30,7 @@ internal static partial class OAuthApi
     {
         var destination = await DestinationsApi.FindAsync(caller, projectId, id, db, cancellationToken);
         if (types.Find(destination.Type) is not IOAuthDestination type)
-            throw ApiErrors.BadRequest("Destinations of this type are not connected at a provider: their configuration is all they need.").ToException();
+            throw ApiErrors.BadRequest("Only types that are connected at a provider can be authorized; this one needs its config alone.").ToException();
         if (type.OAuth is not { } flow)
             throw ApiErrors.BadRequest(type.Missing(isConnected: false)!).ToException();
 

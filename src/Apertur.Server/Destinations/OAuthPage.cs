@@ -9,7 +9,8 @@ internal static class OAuthPage
     private const string Look = "src/upload/page.ts";
 
     public static IResult Connected(string provider, string destination) => Page(
-        "Connected", $"{provider} is connected to the destination “{destination}”. Photos that waited for it are on their way. You can close this page.",
+        "Connected",
+        $"{provider} is connected to the destination “{destination}”. Photos that waited for it are on their way. You can close this page.",
         StatusCodes.Status200OK);
 
     public static IResult Failed(string provider, string destination, string problem) => Page(

@@ -33,7 +33,8 @@ public sealed class OAuthConnectionTests : IAsyncLifetime
         Assert.Contains("Not connected to", (string)before["problem"]!, StringComparison.Ordinal);
         var early = await app.Client.SendAsync(HttpMethod.Patch, path, new JsonObject { ["isActive"] = true });
         Assert.Equal("isActive", (string)early.Expect(HttpStatusCode.BadRequest).Json["errors"]![0]!["field"]!);
-        (await app.Client.SendAsync(HttpMethod.Patch, path, new JsonObject { ["config"] = new JsonObject { ["folder"] = "Site" } })).Expect(HttpStatusCode.OK);
+        var folder = new JsonObject { ["config"] = new JsonObject { ["folder"] = "Site" } };
+        (await app.Client.SendAsync(HttpMethod.Patch, path, folder)).Expect(HttpStatusCode.OK);
         Assert.NotNull((string?)(await app.Client.GetAsync(path)).Json["problem"]);
         Assert.False((bool)(await app.Client.PostAsync(path + "/test")).Json["success"]!);
 
@@ -140,7 +141,8 @@ public sealed class OAuthConnectionTests : IAsyncLifetime
         Assert.Equal("google_drive", (string)created["type"]!);
         Assert.False((bool)created["isActive"]!);
         Assert.Contains("not configured on this server", (string)created["problem"]!, StringComparison.Ordinal);
-        Assert.Contains("not configured", (string)(await app.Client.PostAsync(path + "/authorize")).Expect(HttpStatusCode.BadRequest).Json["message"]!, StringComparison.Ordinal);
+        var authorize = (await app.Client.PostAsync(path + "/authorize")).Expect(HttpStatusCode.BadRequest).Json;
+        Assert.Contains("not configured", (string)authorize["message"]!, StringComparison.Ordinal);
         Assert.Contains("not configured", (string)(await app.Client.PostAsync(path + "/test")).Json["error"]!, StringComparison.Ordinal);
         var type = (await app.Client.GetAsync("destination-types")).Json.AsArray().Single(t => (string)t!["type"]! == "google_drive")!;
         Assert.True((bool)type["oAuth"]!);

@@ -82,6 +82,10 @@ public sealed class KeyRotationTests
     private static async Task<string> FillAsync(AperturApp app, FakeClouds clouds, Receiver receiver)
     {
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url, ["secret"] = Sample });
+        (await app.Client.PostAsync($"projects/{app.ProjectId}/webhooks", new JsonObject
+        {
+            ["url"] = receiver.Url, ["topics"] = new JsonArray("*"), ["customHeaders"] = new JsonObject { ["X-Token"] = Sample },
+        })).Expect(HttpStatusCode.Created);
         var drive = await clouds.ConnectedAsync(app, "google_drive");
         var (key, _) = await app.CreateKeyAsync(new JsonObject { ["label"] = "signs, and asks for codes" });
         foreach (var secret in new[] { "signing-secret", "totp" })
