@@ -1,7 +1,9 @@
+using System.Security.Cryptography;
 using Apertur.Destinations;
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Encryption;
 using Apertur.Server.Http;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -83,6 +85,9 @@ internal static class AperturServer
         services.AddSingleton<IMemoryPoolFactory<byte>, SocketBlocks>();
         services.AddSingleton<UploadPace>();
         services.AddSingleton<ImageIntake>();
+        services.AddSingleton<EnvelopeIntake>();
+        services.AddSingleton<ServerKey.Generator>(() => RSA.Create(ServerKey.Bits));
+        services.AddSingleton<ServerKey>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
         services.AddSingleton(provider => new DestinationTypes(

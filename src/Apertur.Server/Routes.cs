@@ -1,6 +1,7 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Encryption;
 using Apertur.Server.Pages;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
@@ -18,8 +19,11 @@ internal static class Routes
         anybody.MapGet("/readyz", HealthApi.Ready);
         anybody.MapGet("/api/v1/upload-sessions/{id}/qr", SessionsApi.Qr);
         anybody.MapGet("/api/v1/downloads/{id}", UploadApi.SignedDownload);
+        anybody.MapGet("/api/v1/encryption/server-key", EncryptionApi.Key);
 
         anybody.MapGet("/assets/{name}", WebAssets.Get);
+        anybody.MapGet("/openapi/v1.json", ReferenceApi.Document);
+        anybody.MapGet("/docs", ReferenceApi.Page);
 
         var page = Group(app, "/u/{id}", Access.Session);
         page.MapGet("", UploadPageApi.Open);

@@ -39,6 +39,7 @@ internal sealed class Settings
             "Limits:DefaultImageSizeMb must be between 1 and Limits:MaxImageSizeMb.");
         Require(Limits.DefaultSessionHours >= 1 && Limits.DefaultSessionHours <= Limits.MaxSessionHours,
             "Limits:DefaultSessionHours must be between 1 and Limits:MaxSessionHours.");
+        Require(Limits.EnvelopesAtOnce >= 1, "Limits:EnvelopesAtOnce must be at least 1.");
         Require(Delivery.Lanes >= 1 && Delivery.LanesPerDestination >= 1, "Delivery:Lanes and LanesPerDestination must be at least 1.");
         Require(Delivery.RetrySeconds.Split(',').All(text => int.TryParse(text, out var seconds) && seconds >= 0),
             "Delivery:RetrySeconds must be whole seconds, separated by commas.");
@@ -88,6 +89,7 @@ internal sealed class LimitSettings
     public required int MaxSessionHours { get; init; }
     public required int MinUploadBytesPerSecond { get; init; }
     public required int MaxUploadMinutes { get; init; }
+    public required int EnvelopesAtOnce { get; init; }
 }
 
 internal sealed class DeliverySettings

@@ -22,6 +22,7 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(List<UploadRow>))]
 [JsonSerializable(typeof(Page<UploadRow>))]
 [JsonSerializable(typeof(StatsResponse))]
+[JsonSerializable(typeof(ServerKeyResponse))]
 [JsonSerializable(typeof(HealthResponse))]
 [JsonSerializable(typeof(MessageResponse))]
 internal sealed partial class WireJson : JsonSerializerContext

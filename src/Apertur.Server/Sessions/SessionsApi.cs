@@ -2,6 +2,7 @@ using System.Text;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Destinations;
+using Apertur.Server.Encryption;
 using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Storage;
@@ -18,6 +19,7 @@ internal static class SessionsApi
     private const int MaxLabelLength = 200;
     private const int MaxMetadataBytes = 8 * 1024;
 
+    /// <summary>Makes an upload session, and gives the link and QR code to hand out.</summary>
     public static async Task<Created<CreateSessionResponse>> Create(
         Body<CreateSessionRequest> body, Caller caller, Database database, Settings settings, PublicAddress address, TimeProvider clock,
         HttpRequest http, CancellationToken cancellationToken)
@@ -69,10 +71,11 @@ internal static class SessionsApi
 
     /// <summary>What the holder of the link may know of the session.</summary>
     public static async Task<Ok<SessionInfo>> Info(
-        string id, SessionGate gate, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
+        string id, SessionGate gate, AperturDb db, ServerKey key, TimeProvider clock, CancellationToken cancellationToken)
     {
         var session = await gate.FindAsync(id, cancellationToken);
-        var projectName = await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => p.Name).SingleAsync(cancellationToken);
+        var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == session.ProjectId, cancellationToken);
+        var encryption = SessionEncryption.Of(session, project.E2ePublicKey);
         return TypedResults.Ok(new SessionInfo
         {
             Id = session.Id,
@@ -85,8 +88,12 @@ internal static class SessionsApi
             EffectiveMaxImageDimension = session.MaxImageDimension,
             EffectiveMaxImageSizeMb = session.MaxImageSizeMb,
             PasswordProtected = session.PasswordHash is not null,
+            ServerPublicKey = key.PublicKey,
+            E2eEnabled = encryption.Enabled,
+            E2ePublicKey = encryption.PublicKey,
+            E2eDowngraded = encryption.Downgraded,
             ImagesCount = session.ImagesCount,
-            ProjectName = projectName,
+            ProjectName = project.Name,
             Label = session.Label,
         });
     }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Apertur.Server.Accounts;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Encryption;
 using Apertur.Server.Keys;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
@@ -29,6 +30,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<Upload> Uploads => Set<Upload>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
+    public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
 
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
     {

@@ -1,6 +1,8 @@
+using System.Security.Cryptography;
 using Apertur.Destinations;
 using Apertur.Server;
 using Apertur.Server.Commands;
+using Apertur.Server.Encryption;
 using Apertur.Server.Work;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -19,6 +21,12 @@ namespace Apertur.Tests.Support;
 /// </code></example>
 internal sealed class AperturApp : IAsyncDisposable
 {
+    private static readonly Lazy<RSAParameters> _keyPair = new(() =>
+    {
+        using var rsa = RSA.Create(ServerKey.Bits);
+        return rsa.ExportParameters(includePrivateParameters: true);
+    });
+
     private readonly TempFolder _data = new();
     private readonly OutboundHttp _http = new(allowPrivateNetworks: true);
     private readonly Dictionary<string, string?> _settings = new() { ["Outbound:AllowPrivateNetworks"] = "true" };
@@ -117,6 +125,8 @@ internal sealed class AperturApp : IAsyncDisposable
         _server = AperturServer.Build(Settings.Load(_data.Path, _settings), ["http://127.0.0.1:0"], services =>
         {
             services.AddSingleton<TimeProvider>(Clock);
+            // Making one takes half a second; hundreds of tests need none of their own.
+            services.AddSingleton<ServerKey.Generator>(() => RSA.Create(_keyPair.Value));
             services.AddLogging(logging => logging.ClearProviders().AddProvider(Log));
             _configure?.Invoke(services);
         });

@@ -6,6 +6,8 @@ namespace Apertur.Tests.Support;
 /// </summary>
 internal sealed class TestClock(DateTimeOffset start) : TimeProvider
 {
+    private static readonly TimeSpan _longestWalk = TimeSpan.FromMinutes(2);
+
     private readonly Lock _lock = new();
     private readonly List<Timer> _timers = [];
     private DateTimeOffset _now = start;
@@ -37,9 +39,16 @@ internal sealed class TestClock(DateTimeOffset start) : TimeProvider
 
     public override long GetTimestamp() => GetUtcNow().UtcTicks;
 
+    /// <summary>Lets up to a few minutes pass as they would; longer times <see cref="Jump"/>.</summary>
     public void Advance(TimeSpan by)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(by, TimeSpan.Zero);
+        if (by > _longestWalk)
+        {
+            Jump(by);
+            return;
+        }
+
         var until = GetUtcNow() + by;
         while (NextDue(until) is { } timer)
             timer.Fire();

@@ -1,0 +1,219 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Apertur.Tests.Encryption;
+using Apertur.Tests.Support;
+
+namespace Apertur.Tests.Contract;
+
+/// <summary>Every answer of the API, as it was accepted. A new route is one line in the scenario that fits it.</summary>
+public sealed class GoldenTests
+{
+    // What the contract lists, with the JSON kind that strict clients expect; a question mark allows null.
+    private static readonly Dictionary<string, string> _shapes = new()
+    {
+        ["session-create"] =
+            "id string, uuid string, upload_url string, qr_url string, qr_specs object, destinations array, long_polling boolean, expires_at string, "
+            + "password_protected boolean, env string, short_url string",
+        ["session-info"] =
+            "id string, status string, expiresAt string, tags array?, imagesPerSession integer, effectiveMaxImages integer, "
+            + "effectiveAllowedMimeTypes array, effectiveMaxImageDimension integer?, password_protected boolean, serverPublicKey string, "
+            + "e2eEnabled boolean, e2ePublicKey string?, e2eDowngraded boolean, imagesCount integer, effectiveMaxImageSizeMb integer, "
+            + "projectName string, label string?",
+        ["upload-create"] =
+            "id string, filename string, size_bytes integer, destinations integer, long_polling boolean, sha256 string, mime_type string, "
+            + "width integer?, height integer?",
+        ["destination-create"] = "id string, type string, name string, config object, isActive boolean, createdAt string, updatedAt string",
+        ["destination-get"] = "id string, type string, name string, config object, isActive boolean, createdAt string, updatedAt string",
+        ["destination-test"] = "success boolean",
+        ["encryption-server-key"] = "publicKey string",
+        ["sessions"] = "data array, total integer, page integer, pageSize integer, totalPages integer",
+        ["uploads"] = "data array, total integer, page integer, pageSize integer, totalPages integer",
+        ["sessions-recent"] =
+            "id string, createdAt string, expiresAt string, status string, projectId string, projectName string, imagesCount integer, "
+            + "imagesDelivered integer, imagesFailed integer, destinationsCount integer, tags array?, longPollingEnabled boolean, env string, label string?",
+        ["uploads-recent"] =
+            "id string, filename string, sizeBytes integer, mimeType string, source string, isEncrypted boolean, createdAt string, sessionId string, "
+            + "projectId string, projectName string, destinationsTotal integer, destinationsDelivered integer, destinationsFailed integer, "
+            + "destinationsBreakdown array, status string, env string",
+        ["stats"] =
+            "sessionsThisMonth integer, sessionsTotal integer, imagesUploaded integer, imagesDelivered integer, deliverySuccessRate integer, "
+            + "totalProjects integer, activeKeys integer, topProjects array",
+    };
+
+    [Theory, AllDatabases]
+    public async Task Sessions_and_uploads_answer_as_accepted(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var golden = new Golden(app);
+        golden.Name("receiver", receiver.Url);
+        var webhook = golden.Name("webhook", await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url }));
+        var phone = app.ClientOf(null);
+
+        await golden.PinAsync("session-create-plain", "POST", "upload-sessions");
+        // So that lists, newest first, have one order.
+        app.Clock.Advance(TimeSpan.FromSeconds(1));
+        var created = await golden.PinAsync("session-create", "POST", "upload-sessions", new JsonObject
+        {
+            ["destination_ids"] = new JsonArray(webhook),
+            ["tags"] = new JsonArray("claim:17", "roof"),
+            ["label"] = "Roof",
+            ["metadata"] = new JsonObject { ["a"] = 1 },
+            ["expires_in_hours"] = 2,
+        });
+        var session = golden.Name("session", (string)created.Json["id"]!);
+        await golden.PinAsync("session-qr", "GET", $"upload-sessions/{session}/qr", client: phone);
+        await golden.PinAsync("session-info", "GET", $"upload/{session}/session", client: phone);
+        var uploaded = await app.Client.PostImageAsync(session, Photos.Jpeg(), "Küche.jpg", "gallery");
+        golden.Pin("upload-create", "POST", $"upload/{session}/images", uploaded);
+        var upload = golden.Name("upload", (string)uploaded.Json["id"]!);
+        await app.Client.UploadBecomesAsync(upload, "delivered");
+        await golden.PinAsync("upload-download", "GET", $"uploads/{upload}/download");
+        await golden.PinAsync("upload-retry", "POST", $"uploads/{upload}/retry");
+        await golden.PinAsync("sessions-recent", "GET", "sessions/recent");
+        await golden.PinAsync("sessions", "GET", "sessions");
+        await golden.PinAsync("uploads-recent", "GET", "uploads/recent");
+        await golden.PinAsync("uploads", "GET", "uploads");
+        await golden.PinAsync("stats", "GET", "stats");
+        await golden.PinAsync("encryption-server-key", "GET", "encryption/server-key", client: phone);
+        await golden.PinAsync("health-alive", "GET", "/healthz", client: phone);
+        await golden.PinAsync("health-ready", "GET", "/readyz", client: phone);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Encrypted_uploads_answer_as_accepted(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var golden = new Golden(app);
+        using var owner = RSA.Create(2048);
+        var pem = golden.Name("owner's key", owner.ExportSubjectPublicKeyInfoPem());
+        golden.Name("owner's key", pem.Replace("\n", "\\n", StringComparison.Ordinal));
+        await EndToEndTests.SetKeyAsync(app, pem);
+        var session = golden.Name("session", await app.Client.CreateSessionAsync());
+        var images = $"upload/{session}/images";
+
+        golden.Pin("upload-create-encrypted", "POST", images,
+            await app.PostJsonAsync(session, Sealed.Here(await app.ServerKeyAsync(), Photos.Png()).ToJsonString()));
+        app.Clock.Advance(TimeSpan.FromSeconds(1));
+        golden.Pin("upload-create-e2e", "POST", images,
+            await app.PostFormAsync(session, Sealed.Here(pem, Photos.Png()).Bytes(), "a.png.enc", "e2e"));
+        golden.Pin("error-envelope", "POST", images, await app.PostJsonAsync(session, "{}"));
+        await golden.PinAsync("session-info-e2e", "GET", $"upload/{session}/session");
+        await golden.PinAsync("uploads-recent-e2e", "GET", "uploads/recent?limit=1");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Destinations_answer_as_accepted(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(200, 500);
+        await using var app = await AperturApp.StartAsync(database);
+        var golden = new Golden(app);
+        golden.Name("receiver", receiver.Url);
+        var path = $"projects/{app.ProjectId}/destinations";
+
+        await golden.PinAsync("destinations-empty", "GET", path);
+        var created = await golden.PinAsync("destination-create", "POST", path, new JsonObject
+        {
+            ["type"] = "webhook",
+            ["name"] = "My Backend",
+            ["config"] = new JsonObject { ["url"] = receiver.Url, ["headers"] = new JsonObject { ["X-Token"] = "t" }, ["secret"] = "0123456789abcdef" },
+        });
+        var id = golden.Name("destination", (string)created.Json["id"]!);
+        await golden.PinAsync("destination-get", "GET", $"{path}/{id}");
+        await golden.PinAsync("destinations", "GET", path);
+        await golden.PinAsync("destination-update", "PATCH", $"{path}/{id}", new JsonObject { ["isActive"] = false });
+        await golden.PinAsync("destination-test", "POST", $"{path}/{id}/test");
+        await golden.PinAsync("destination-test-fails", "POST", $"{path}/{id}/test");
+        await golden.PinAsync("destination-delete", "DELETE", $"{path}/{id}");
+        await golden.PinAsync("error-destination-config", "POST", path, new JsonObject { ["type"] = "s3", ["config"] = new JsonObject() });
+        await golden.PinAsync("error-destination-type", "POST", path, new JsonObject { ["type"] = "pigeon" });
+    }
+
+    [Theory, AllDatabases]
+    public async Task Refusals_answer_as_accepted(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var golden = new Golden(app);
+        var one = golden.Name("session", await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 1, ["max_image_size_mb"] = 1 }));
+        var images = $"upload/{one}/images";
+
+        await golden.PinAsync("error-no-key", "GET", "stats", client: app.ClientOf(null));
+        await golden.PinAsync("error-unknown-key", "GET", "stats", client: app.ClientOf("aptr_live_" + new string('0', 48)));
+        await golden.PinAsync("error-no-route", "GET", "nothing-here");
+        await golden.PinAsync("error-method", "PUT", "stats");
+        await golden.PinAsync("error-not-found", "GET", $"uploads/{Guid.Empty}/download");
+        await golden.PinAsync("error-page", "GET", "sessions?page=0");
+        await golden.PinAsync("error-fields", "POST", "upload-sessions", new JsonObject { ["max_images"] = 0, ["expires_in_hours"] = 1000 });
+        await golden.PinAsync("error-field-kind", "POST", "upload-sessions", new JsonObject { ["tags"] = "no list" });
+        await golden.PinAsync("error-json", "POST", "upload-sessions", new StringContent("{", null, "application/json"));
+        await golden.PinAsync("error-destination-id", "POST", "upload-sessions", new JsonObject { ["destination_ids"] = new JsonArray("x") });
+        golden.Pin("error-type", "POST", images, await app.Client.PostImageAsync(one, "no photo"u8.ToArray()));
+        golden.Pin("error-damaged", "POST", images, await app.Client.PostImageAsync(one, Photos.Jpeg()[..40]));
+        golden.Pin("error-too-large", "POST", images, await app.Client.PostImageAsync(one, Photos.Jpeg(1_100_000, seed: 1)));
+        golden.Pin("error-source", "POST", images, await app.Client.PostImageAsync(one, Photos.Jpeg(), source: "moon"));
+        await app.Client.UploadAsync(one, Photos.Png());
+        golden.Pin("error-full", "POST", images, await app.Client.PostImageAsync(one, Photos.Png()));
+        var old = await app.Client.CreateSessionAsync(new JsonObject { ["expires_in_hours"] = 1 });
+        app.Clock.Jump(TimeSpan.FromHours(2));
+        golden.Pin("error-expired", "POST", images, await app.Client.PostImageAsync(old, Photos.Png()));
+    }
+
+    [Fact]
+    public void Every_route_has_an_accepted_answer()
+    {
+        var pinned = Golden.All.Where(golden => (int)golden.Content["status"]! < 300).Select(golden => (string)golden.Content["request"]!).ToHashSet();
+
+        var missing = OpenApiDocument.Routes().Select(route => $"{OpenApiDocument.MethodOf(route)} {OpenApiDocument.PathOf(route)}")
+            .Where(route => !pinned.Contains(route) && !_withoutScenario.ContainsKey(route));
+
+        Assert.Empty(missing);
+    }
+
+    /// <summary>Routes whose answers no scenario can pin, and why.</summary>
+    private static readonly Dictionary<string, string> _withoutScenario = new()
+    {
+        ["GET /api/v1/downloads/{id}"] = "the bytes of a photo, as uploads/{id}/download, by a link that only payloads hold",
+    };
+
+    [Fact]
+    public void Numbers_are_integers_in_every_answer()
+    {
+        Assert.All(Golden.All.SelectMany(golden => Numbers(golden.Content)), number => Assert.Matches("^(0|-?[1-9][0-9]*)$", number));
+    }
+
+    [Fact]
+    public void Strict_clients_find_every_field_of_the_contract_with_its_kind()
+    {
+        var answers = Golden.All.ToDictionary(golden => golden.Name, golden => golden.Content["body"]);
+        foreach (var (name, shape) in _shapes)
+        {
+            var rows = answers[name] as JsonArray ?? [answers[name]!.DeepClone()];
+            Assert.NotEmpty(rows);
+            foreach (var field in shape.Split(", ").Select(field => field.Split(' ')))
+                Assert.All(rows, row => ExpectField(name, row!.AsObject(), field[0], field[1]));
+        }
+    }
+
+    private static void ExpectField(string answer, JsonObject row, string field, string kind)
+    {
+        Assert.True(row.TryGetPropertyValue(field, out var value), $"{answer} has no {field}");
+        var found = value?.GetValueKind() switch
+        {
+            null => "null",
+            JsonValueKind.True or JsonValueKind.False => "boolean",
+            JsonValueKind.Number => "integer",
+            var other => other.ToString()!.ToLowerInvariant(),
+        };
+        Assert.True(found == kind.TrimEnd('?') || (found == "null" && kind.EndsWith('?')), $"{answer}: {field} is {found}, not {kind}");
+    }
+
+    private static IEnumerable<string> Numbers(JsonNode? node) => node switch
+    {
+        JsonObject members => members.SelectMany(member => Numbers(member.Value)),
+        JsonArray items => items.SelectMany(Numbers),
+        JsonValue value when value.GetValueKind() == JsonValueKind.Number => [value.ToJsonString()],
+        _ => [],
+    };
+}
