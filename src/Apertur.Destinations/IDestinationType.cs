@@ -9,6 +9,9 @@ namespace Apertur.Destinations;
 /// <para><b>Repeats.</b> <see cref="DeliverAsync"/> is called again with the same <see cref="Delivery.Id"/> after a crash, a lost
 /// reply or a lost lease, possibly while the first call still runs elsewhere. It must lead to the same single object under
 /// the same name wherever the service makes that possible.</para>
+/// <para><b>Going on.</b> What one attempt leaves for the next, an upload session or an id that was asked for, goes through
+/// <see cref="Delivery.SaveResume"/>, before the act that it makes repeatable. It may be lost, as after a restored backup: then
+/// a repeat costs more, and still leads to one object.</para>
 /// <para><b>Exceptions.</b> Anything thrown is treated as <see cref="DeliveryOutcome.TryAgain"/>, except an
 /// <see cref="OperationCanceledException"/> for the given token, which means "the server stops": the attempt is not counted.
 /// Do not catch it.</para>

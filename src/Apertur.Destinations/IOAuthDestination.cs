@@ -15,13 +15,17 @@ public interface IOAuthDestination : IDestinationType
     /// <summary>How to connect; null when the operator has not registered this server at the provider.</summary>
     OAuthFlow? OAuth { get; }
 
-    /// <summary>Why nothing can be sent before anything was asked of the provider; null when there is a token to try.</summary>
-    internal DeliveryOutcome? Unconnected(DestinationConfig config) => this switch
+    /// <summary>What is missing before anything can be sent, and who can help; null when nothing is.</summary>
+    /// <param name="isConnected">Whether a person has connected the destination.</param>
+    string? Missing(bool isConnected) => this switch
     {
-        { OAuth: null } => new DeliveryOutcome.Broken(
-            $"{Label} is not configured on this server: its operator has to register it there and set the client id and secret."),
-        _ when config.AccessToken is null => new DeliveryOutcome.Broken(
-            $"Not connected to {Label} yet: connect the destination first."),
+        { OAuth: null } =>
+            $"{Label} is not configured on this server: its operator has to register it there and set the client id and secret.",
+        _ when !isConnected => $"Not connected to {Label} yet: connect the destination first.",
         _ => null,
     };
+
+    /// <summary>Why nothing can be sent before anything was asked of the provider; null when there is a token to try.</summary>
+    internal DeliveryOutcome? Unconnected(DestinationConfig config) =>
+        Missing(config.AccessToken is not null) is { } missing ? new DeliveryOutcome.Broken(missing) : null;
 }

@@ -10,7 +10,6 @@ using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Apertur.Server.Work;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.DataProtection;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server;
@@ -36,8 +35,6 @@ internal static class AperturServer
         });
         builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Apertur", LogLevel.Information);
-        // A data folder on one machine protects its own keys; see docs/operations.md.
-        builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 
         AddServices(builder.Services, settings);
         configure?.Invoke(builder.Services);
@@ -62,10 +59,9 @@ internal static class AperturServer
         services.AddPooledDbContextFactory<AperturDb>(options => Database.Configure(settings, options));
         services.AddScoped(provider => provider.GetRequiredService<IDbContextFactory<AperturDb>>().CreateDbContext());
         services.AddSingleton<Database>();
-        services.AddSingleton<Secrets>();
+        services.AddSingleton(_ => new Secrets(keys));
         services.AddSingleton(_ => new ServerSecret(keys));
         services.AddSingleton(_ => new BlobStore(Path.Combine(settings.DataFolder, "images")));
-        services.AddDataProtection().SetApplicationName("apertur").PersistKeysToFileSystem(new DirectoryInfo(keys));
     }
 
     private static void AddServices(IServiceCollection services, Settings settings)
@@ -81,18 +77,29 @@ internal static class AperturServer
         services.AddSingleton<PublicAddress>();
         services.AddSingleton<DownloadLinks>();
 
-        services.AddScoped<SessionGate>();
+        services.AddSingleton<SessionChanges>();
+        services.AddSingleton<LongPoll>();
+        services.AddSingleton<SessionPasswords>();
+        services.AddSingleton<SessionGate>();
+        services.AddSingleton<SessionStream>();
         services.AddSingleton<IMemoryPoolFactory<byte>, SocketBlocks>();
         services.AddSingleton<UploadPace>();
         services.AddSingleton<ImageIntake>();
         services.AddSingleton<EnvelopeIntake>();
         services.AddSingleton<ServerKey.Generator>(() => RSA.Create(ServerKey.Bits));
         services.AddSingleton<ServerKey>();
+        services.AddSingleton<Withdrawal>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
         services.AddSingleton(provider => new DestinationTypes(
-            [.. DestinationTypes.BuiltIn(provider.GetRequiredService<OutboundHttp>(), provider.GetRequiredService<TimeProvider>()), .. provider.GetServices<IDestinationType>()]));
+        [
+            .. DestinationTypes.BuiltIn(
+                provider.GetRequiredService<OutboundHttp>(), provider.GetRequiredService<TimeProvider>(), settings.ForDestinations()),
+            .. provider.GetServices<IDestinationType>(),
+        ]));
         services.AddSingleton<DestinationConfigs>();
+        services.AddSingleton<OAuthTokens>();
+        services.AddSingleton<ResumeNotes>();
 
         services.AddSingleton<Signal>();
         services.AddSingleton<Claims>();
@@ -102,6 +109,10 @@ internal static class AperturServer
         services.AddHostedService<Start>();
         services.AddHostedService(provider => provider.GetRequiredService<Pump>());
         services.AddHostedService<Sweeps>();
+        services.AddSingleton<SessionSweep>();
+        services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());
+        if (settings.Database.Provider == DatabaseProvider.PostgreSql)
+            services.AddHostedService<NodeNotices>();
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(settings.Delivery.StopSeconds + 20));
     }
 

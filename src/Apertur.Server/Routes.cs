@@ -3,6 +3,7 @@ using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
 using Apertur.Server.Pages;
+using Apertur.Server.Polling;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
 using Apertur.Server.Uploads;
@@ -24,17 +25,27 @@ internal static class Routes
         anybody.MapGet("/assets/{name}", WebAssets.Get);
         anybody.MapGet("/openapi/v1.json", ReferenceApi.Document);
         anybody.MapGet("/docs", ReferenceApi.Page);
+        anybody.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
 
         var page = Group(app, "/u/{id}", Access.Session);
         page.MapGet("", UploadPageApi.Open);
         page.MapPost("", UploadPageApi.Send);
 
         var link = Group(app, "/api/v1/upload/{id}", Access.Session);
-        link.MapGet("/session", SessionsApi.Info);
+        link.MapGet("/session", SessionLinkApi.Info);
+        link.MapPost("/verify-password", SessionLinkApi.VerifyPassword);
+        link.MapPost("/complete", SessionLinkApi.Complete);
+        link.MapGet("/events", SessionStream.Open);
         link.MapPost("/images", UploadApi.Create);
 
         var api = Group(app, "/api/v1", Access.Caller);
         api.MapPost("/upload-sessions", SessionsApi.Create);
+        api.MapPatch("/upload-sessions/{id}", SessionsApi.Update);
+        api.MapPost("/upload-sessions/{id}/complete", SessionsApi.Complete);
+        api.MapGet("/upload-sessions/{id}/delivery-status", DeliveryStatusApi.Get);
+        api.MapGet("/upload-sessions/{id}/poll", PollApi.List);
+        api.MapGet("/upload-sessions/{id}/images/{imageId}", PollApi.Image);
+        api.MapPost("/upload-sessions/{id}/images/{imageId}/ack", PollApi.Acknowledge);
 
         api.MapGet("/sessions", ProjectDataApi.Sessions);
         api.MapGet("/sessions/recent", ProjectDataApi.RecentSessions);
@@ -43,6 +54,7 @@ internal static class Routes
         api.MapGet("/stats", ProjectDataApi.Stats);
 
         api.MapGet("/uploads/{id}/download", UploadApi.Download);
+        api.MapDelete("/uploads/{id}", UploadApi.Delete);
         api.MapPost("/uploads/{id}/retry", DeliveriesApi.Retry);
 
         api.MapGet("/projects/{projectId}/destinations", DestinationsApi.List);
@@ -51,6 +63,8 @@ internal static class Routes
         api.MapPatch("/projects/{projectId}/destinations/{id}", DestinationsApi.Update);
         api.MapDelete("/projects/{projectId}/destinations/{id}", DestinationsApi.Delete);
         api.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
+        api.MapPost("/projects/{projectId}/destinations/{id}/authorize", OAuthApi.Authorize);
+        api.MapGet("/destination-types", DestinationTypesApi.List);
     }
 
     private static RouteGroupBuilder Group(WebApplication app, string prefix, Access access)

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Apertur.Destinations;
 
 namespace Apertur.Server;
 
@@ -8,6 +9,7 @@ internal sealed class Settings
     public required ServerSettings Server { get; init; }
     public required DatabaseSettings Database { get; init; }
     public required OutboundSettings Outbound { get; init; }
+    public required OAuthSettings OAuth { get; init; }
     public required LimitSettings Limits { get; init; }
     public required DeliverySettings Delivery { get; init; }
 
@@ -31,6 +33,20 @@ internal sealed class Settings
         return settings;
     }
 
+    /// <summary>What of this the destination types need to know.</summary>
+    public DestinationSettings ForDestinations() => new()
+    {
+        GcsApi = Root(Outbound.CloudStorageUrl),
+        DriveApi = Root(OAuth.GoogleDrive.ApiUrl),
+        DropboxApi = Root(OAuth.Dropbox.ApiUrl),
+        DropboxContent = Root(OAuth.Dropbox.ContentUrl),
+        GoogleDrive = OAuth.GoogleDrive.Client,
+        Dropbox = OAuth.Dropbox.Client,
+    };
+
+    // Paths are put below it, which takes a slash at its end.
+    private static Uri Root(string url) => new(url.TrimEnd('/') + "/");
+
     private void Check()
     {
         Require(Limits.DefaultImagesPerSession >= 1 && Limits.DefaultImagesPerSession <= Limits.MaxImagesPerSession,
@@ -45,7 +61,13 @@ internal sealed class Settings
             "Delivery:RetrySeconds must be whole seconds, separated by commas.");
         Require(Database.Provider is not DatabaseProvider.PostgreSql || Database.ConnectionString.Length > 0,
             "Database:ConnectionString is needed for PostgreSql.");
-        Require(Server.PublicUrl.Length == 0 || (Uri.TryCreate(Server.PublicUrl, UriKind.Absolute, out var url) && url.Scheme.StartsWith("http")),
+        foreach (var (name, text) in OAuth.Addresses.Append(("Outbound:CloudStorageUrl", Outbound.CloudStorageUrl)))
+        {
+            Require(Uri.TryCreate(text, UriKind.Absolute, out var address) && address is { Scheme: "http" or "https", UserInfo: "" },
+                $"{name} must be an absolute http or https address.");
+        }
+
+        Require(Server.PublicUrl.Length == 0 || (Uri.TryCreate(Server.PublicUrl, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"),
             "Server:PublicUrl must be an absolute http or https address.");
     }
 
@@ -77,6 +99,46 @@ internal sealed class DatabaseSettings
 internal sealed class OutboundSettings
 {
     public required bool AllowPrivateNetworks { get; init; }
+    public required string CloudStorageUrl { get; init; }
+}
+
+internal sealed class OAuthSettings
+{
+    public required OAuthProviderSettings GoogleDrive { get; init; }
+    public required DropboxSettings Dropbox { get; init; }
+
+    /// <summary>Every address here with the name of its setting.</summary>
+    public IEnumerable<(string Name, string Url)> Addresses =>
+    [
+        ("OAuth:GoogleDrive:AuthorizeUrl", GoogleDrive.AuthorizeUrl), ("OAuth:GoogleDrive:TokenUrl", GoogleDrive.TokenUrl),
+        ("OAuth:GoogleDrive:ApiUrl", GoogleDrive.ApiUrl), ("OAuth:Dropbox:AuthorizeUrl", Dropbox.AuthorizeUrl),
+        ("OAuth:Dropbox:TokenUrl", Dropbox.TokenUrl), ("OAuth:Dropbox:ApiUrl", Dropbox.ApiUrl),
+        ("OAuth:Dropbox:ContentUrl", Dropbox.ContentUrl),
+    ];
+}
+
+internal class OAuthProviderSettings
+{
+    public required string ClientId { get; init; }
+    public required string ClientSecret { get; init; }
+    public required string Scope { get; init; }
+    public required string AuthorizeUrl { get; init; }
+    public required string TokenUrl { get; init; }
+    public required string ApiUrl { get; init; }
+
+    public OAuthClient Client => new()
+    {
+        ClientId = ClientId,
+        ClientSecret = ClientSecret,
+        Scope = Scope,
+        AuthorizeEndpoint = new Uri(AuthorizeUrl),
+        TokenEndpoint = new Uri(TokenUrl),
+    };
+}
+
+internal sealed class DropboxSettings : OAuthProviderSettings
+{
+    public required string ContentUrl { get; init; }
 }
 
 internal sealed class LimitSettings

@@ -22,6 +22,14 @@ internal sealed class Caller
     public Role RoleIn(Guid projectId) =>
         Projects.TryGetValue(projectId, out var role) ? role : throw ApiErrors.NotFound.ToException();
 
+    /// <exception cref="ApiErrorException">404 when the project is not the caller's, 403 when the caller may not do such things
+    /// in it.</exception>
+    public void Require(Guid projectId, Role least)
+    {
+        if (RoleIn(projectId) < least)
+            throw ApiErrors.Forbidden($"This needs the role {least.ToString().ToLowerInvariant()} in the project.").ToException();
+    }
+
     public IQueryable<UploadSession> See(IQueryable<UploadSession> sessions) =>
         sessions.Where(session => Projects.Keys.Contains(session.ProjectId) && (Env == null || session.Env == Env));
 

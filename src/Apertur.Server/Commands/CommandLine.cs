@@ -5,12 +5,12 @@ namespace Apertur.Server.Commands;
 /// <summary>What this program can be told to do.</summary>
 internal static class CommandLine
 {
-    /// <summary>Every command. Without one, the demo runs.</summary>
-    public static RootCommand Create() => new("Apertur collects photos from phones and delivers them. Without a command it runs the demo.")
+    public static RootCommand Create() => new("Apertur collects photos from phones and delivers them.")
     {
         DemoCommand.Create(),
         ServeCommand.Create(),
         InitCommand.Create(),
+        KeysCommand.Create(),
     };
 
     /// <summary>The option that every command has.</summary>

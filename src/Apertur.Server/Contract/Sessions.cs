@@ -1,24 +1,12 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Apertur.Server.Http;
 
 namespace Apertur.Server.Contract;
 
-/// <summary>What a new upload session should be like. Everything is optional.</summary>
-internal sealed record CreateSessionRequest
+/// <summary>What the creator of a session may say at first and change later. Everything is optional.</summary>
+internal abstract record SessionWishes
 {
-    [JsonPropertyName("destination_ids")]
-    public IReadOnlyList<string>? DestinationIds { get; init; }
-
-    [JsonPropertyName("long_polling")]
-    public bool? LongPolling { get; init; }
-
-    public IReadOnlyList<string>? Tags { get; init; }
-    public string? Label { get; init; }
-    public JsonObject? Metadata { get; init; }
-
-    [JsonPropertyName("expires_in_hours")]
-    public int? ExpiresInHours { get; init; }
-
     [JsonPropertyName("expires_at")]
     public DateTimeOffset? ExpiresAt { get; init; }
 
@@ -33,9 +21,42 @@ internal sealed record CreateSessionRequest
 
     [JsonPropertyName("max_image_size_mb")]
     public int? MaxImageSizeMb { get; init; }
+}
+
+/// <summary>What a new upload session should be like.</summary>
+internal sealed record CreateSessionRequest : SessionWishes
+{
+    [JsonPropertyName("destination_ids")]
+    public IReadOnlyList<string>? DestinationIds { get; init; }
+
+    [JsonPropertyName("long_polling")]
+    public bool? LongPolling { get; init; }
+
+    public IReadOnlyList<string>? Tags { get; init; }
+    public string? Label { get; init; }
+    public JsonObject? Metadata { get; init; }
+
+    [JsonPropertyName("expires_in_hours")]
+    public int? ExpiresInHours { get; init; }
 
     public string? Password { get; init; }
 }
+
+/// <summary>What to change of a session. What is absent stays.</summary>
+internal sealed record UpdateSessionRequest : SessionWishes
+{
+    /// <summary>Null removes it.</summary>
+    public Optional<string> Password { get; init; }
+}
+
+/// <summary>A guess at a session's password.</summary>
+internal sealed record VerifyPasswordRequest
+{
+    public string? Password { get; init; }
+}
+
+/// <summary>Whether the guess was right.</summary>
+internal sealed record VerifyPasswordResponse(bool Valid);
 
 /// <summary>A session as its creator first sees it, with everything needed to show it to somebody.</summary>
 internal sealed record CreateSessionResponse
@@ -75,7 +96,9 @@ internal sealed record QrSpecs(string Endpoint, IReadOnlyList<string> Formats, I
 /// <summary>A destination as a session names it.</summary>
 internal sealed record SessionDestination(Guid Id, string Type, string Name);
 
-/// <summary>A session as the upload page, or whoever holds the link, sees it.</summary>
+/// <summary>
+/// A session as the upload page, or whoever holds the link, sees it. Values withheld before the password are empty, zero or null.
+/// </summary>
 internal sealed record SessionInfo
 {
     public required Guid Id { get; init; }

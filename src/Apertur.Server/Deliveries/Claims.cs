@@ -1,4 +1,5 @@
 using Apertur.Server.Storage;
+using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;
@@ -7,7 +8,7 @@ namespace Apertur.Server.Deliveries;
 /// Takes deliveries from the queue, which is the table itself. Destinations first, rows second: a destination with fifty thousand due rows
 /// costs and gets no more than one with three.
 /// </summary>
-internal sealed class Claims(Database database, TimeProvider clock)
+internal sealed class Claims(Database database, SessionChanges changes, TimeProvider clock)
 {
     /// <summary>How long a claim holds without a heartbeat. Another node takes over after that.</summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
@@ -40,17 +41,23 @@ internal sealed class Claims(Database database, TimeProvider clock)
     }
 
     /// <summary>Claims up to the given number of due deliveries for each destination, oldest first, and counts the attempt.</summary>
-    public Task<List<DeliveryRow>> TakeAsync(IReadOnlyList<(Guid DestinationId, int Most)> wanted, CancellationToken cancellationToken) =>
-        database.WriteAsync(
+    public async Task<List<DeliveryRow>> TakeAsync(
+        IReadOnlyList<(Guid DestinationId, int Most)> wanted, CancellationToken cancellationToken)
+    {
+        var taken = await database.WriteAsync(
             async db =>
             {
-                var taken = new List<DeliveryRow>();
+                var rows = new List<DeliveryRow>();
                 foreach (var (destinationId, most) in wanted)
-                    taken.AddRange(await TakeAsync(db, destinationId, most, cancellationToken));
-                await TouchSessionsAsync(db, taken, cancellationToken);
-                return taken;
+                    rows.AddRange(await TakeAsync(db, destinationId, most, cancellationToken));
+                await TouchSessionsAsync(db, rows.Select(row => row.SessionId), cancellationToken);
+                await StampStartsAsync(db, rows, cancellationToken);
+                return rows;
             },
             cancellationToken);
+        changes.Tell([.. taken.Select(row => row.SessionId).Distinct()]);
+        return taken;
+    }
 
     /// <summary>Keeps claims alive. A claim that is not among the answers has been lost to somebody else.</summary>
     public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken)
@@ -69,14 +76,20 @@ internal sealed class Claims(Database database, TimeProvider clock)
     /// </summary>
     /// <param name="all">Also claims whose lease still runs; right only when no other process uses the database.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken)
+    public async Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         var expired = all ? DateTimeOffset.MaxValue.AddYears(-1000) : now;
-        return database.WriteAsync(
-            db => db.Deliveries
-                .Where(row => row.State == DeliveryState.Sending && row.LeaseUntil < expired)
-                .ExecuteUpdateAsync(
+        var released = await database.WriteAsync(
+            async db =>
+            {
+                var abandoned = db.Deliveries.Where(row => row.State == DeliveryState.Sending && row.LeaseUntil < expired);
+                var sessions = await abandoned.Select(row => row.SessionId).Distinct().ToListAsync(cancellationToken);
+                if (sessions.Count == 0)
+                    return (Count: 0, Sessions: sessions);
+
+                await TouchSessionsAsync(db, sessions, cancellationToken);
+                var count = await abandoned.Where(row => sessions.Contains(row.SessionId)).ExecuteUpdateAsync(
                     row => row
                         .SetProperty(r => r.State, DeliveryState.Retrying)
                         .SetProperty(r => r.LeaseToken, (Guid?)null)
@@ -84,8 +97,12 @@ internal sealed class Claims(Database database, TimeProvider clock)
                         .SetProperty(r => r.LastError, "The server stopped during the attempt.")
                         .SetProperty(r => r.DueAt, now)
                         .SetProperty(r => r.UpdatedAt, now),
-                    cancellationToken),
+                    cancellationToken);
+                return (Count: count, Sessions: sessions);
+            },
             cancellationToken);
+        changes.Tell(released.Sessions);
+        return released.Count;
     }
 
     private async Task<List<DeliveryRow>> TakeAsync(AperturDb db, Guid destinationId, int most, CancellationToken cancellationToken)
@@ -111,11 +128,26 @@ internal sealed class Claims(Database database, TimeProvider clock)
         return [.. taken.OrderBy(row => row.DueAt).ThenBy(row => row.Id)];
     }
 
-    private async Task TouchSessionsAsync(AperturDb db, List<DeliveryRow> taken, CancellationToken cancellationToken)
+    private async Task TouchSessionsAsync(AperturDb db, IEnumerable<Guid> sessionIds, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        foreach (var session in await database.Locked(db.Sessions, taken.Select(row => row.SessionId)).ToListAsync(cancellationToken))
+        foreach (var session in await database.Locked(db.Sessions, sessionIds).ToListAsync(cancellationToken))
             session.Touch(now);
+        await db.SaveChangesAsync(cancellationToken);
+    }
+
+    /// <summary>Marks first attempts for the event stream, all in one statement whatever the number of sessions.</summary>
+    private static async Task StampStartsAsync(AperturDb db, List<DeliveryRow> taken, CancellationToken cancellationToken)
+    {
+        var first = taken.Where(row => row.StartedAt is null).Select(row => row.Id).ToList();
+        if (first.Count > 0)
+        {
+            await db.Deliveries.Where(row => first.Contains(row.Id)).ExecuteUpdateAsync(
+                row => row.SetProperty(
+                    r => r.StartedAt,
+                    r => db.Sessions.Where(session => session.Id == r.SessionId).Select(session => session.LastChanged).Single()),
+                cancellationToken);
+        }
     }
 
     private sealed record DueDestination(string Id, int? Free);

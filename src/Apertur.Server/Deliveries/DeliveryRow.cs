@@ -3,6 +3,9 @@ namespace Apertur.Server.Deliveries;
 /// <summary>One image on its way to one destination: the queue entry and its whole state. See <c>docs/delivery-states.md</c>.</summary>
 internal sealed class DeliveryRow
 {
+    /// <summary>The place that <see cref="Resume"/> is bound to when encrypted.</summary>
+    public const string ResumeColumn = "deliveries.resume";
+
     public required Guid Id { get; init; }
     public required Guid UploadId { get; init; }
     public required Guid SessionId { get; init; }
@@ -25,6 +28,15 @@ internal sealed class DeliveryRow
 
     /// <summary>Where the destination keeps the image.</summary>
     public string? Reference { get; set; }
+
+    /// <summary>Place of the first attempt among the changes of its session; null before.</summary>
+    public DateTimeOffset? StartedAt { get; set; }
+
+    /// <summary>Place of the end, sent or failed, among the changes of its session; null before.</summary>
+    public DateTimeOffset? EndedAt { get; set; }
+
+    /// <summary>What the destination wants to know again in the next attempt, encrypted; gone with the end of the delivery.</summary>
+    public string? Resume { get; set; }
 
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }

@@ -14,6 +14,8 @@ internal sealed partial class DeliveryRun(
     Database database,
     DestinationTypes types,
     DestinationConfigs configs,
+    OAuthTokens tokens,
+    ResumeNotes notes,
     BlobStore blobs,
     DownloadLinks links,
     Outcomes outcomes,
@@ -41,13 +43,17 @@ internal sealed partial class DeliveryRun(
         try
         {
             await using var db = database.Open();
-            var (upload, session, project, destination) = await GatherAsync(db, row, either.Token);
+            if (await GatherAsync(db, row, either.Token) is not var (upload, session, project, destination))
+                return new DeliveryOutcome.GiveUp("The image was withdrawn.");
             if (destination.DeletedAt is not null)
                 return new DeliveryOutcome.GiveUp("The destination was deleted.");
             if (types.Find(destination.Type) is not { } type)
                 return new DeliveryOutcome.Broken($"This server has no destination type '{destination.Type}'.");
 
-            return await type.DeliverAsync(Describe(row, upload, session, project, destination), either.Token);
+            return await tokens.UseAsync(
+                type, destination.Id,
+                token => type.DeliverAsync(Describe(row, upload, session, project, configs.Read(destination, project, token)), either.Token),
+                either.Token);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
@@ -69,7 +75,7 @@ internal sealed partial class DeliveryRun(
         }
     }
 
-    private static async Task<(Upload Upload, UploadSession Session, Project Project, Destination Destination)> GatherAsync(
+    private static async Task<(Upload Upload, UploadSession Session, Project Project, Destination Destination)?> GatherAsync(
         AperturDb db, DeliveryRow row, CancellationToken cancellationToken)
     {
         var found = await (
@@ -78,11 +84,11 @@ internal sealed partial class DeliveryRun(
             join project in db.Projects on upload.ProjectId equals project.Id
             join destination in db.Destinations on row.DestinationId equals destination.Id
             where upload.Id == row.UploadId
-            select new { upload, session, project, destination }).AsNoTracking().SingleAsync(cancellationToken);
-        return (found.upload, found.session, found.project, found.destination);
+            select new { upload, session, project, destination }).AsNoTracking().SingleOrDefaultAsync(cancellationToken);
+        return found is null ? null : (found.upload, found.session, found.project, found.destination);
     }
 
-    private Delivery Describe(DeliveryRow row, Upload upload, UploadSession session, Project project, Destination destination) => new()
+    private Delivery Describe(DeliveryRow row, Upload upload, UploadSession session, Project project, DestinationConfig config) => new()
     {
         Id = row.Id,
         ProjectName = project.Name,
@@ -96,9 +102,11 @@ internal sealed partial class DeliveryRun(
         ReceivedAt = upload.CreatedAt,
         Tags = session.Tags ?? [],
         Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),
-        Config = configs.Read(destination, project),
+        Config = config,
         OpenRead = () => blobs.OpenRead(upload.Id),
         DownloadUrl = () => links.Create(upload.Id),
+        Resume = notes.Read(row),
+        SaveResume = (text, cancellationToken) => notes.SaveAsync(row, text, cancellationToken),
     };
 
     [LoggerMessage(EventName = "delivery.attempted", Level = LogLevel.Information,

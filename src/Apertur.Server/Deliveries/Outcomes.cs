@@ -25,20 +25,28 @@ internal sealed class Outcomes
     private readonly Database _database;
     private readonly RetrySchedule _schedule;
     private readonly int _lanes;
+    private readonly SessionChanges _changes;
     private readonly TimeProvider _clock;
     private readonly GroupCommit<Attempt, DeliveryState?> _commit;
 
-    public Outcomes(Database database, Settings settings, TimeProvider clock)
+    public Outcomes(Database database, Settings settings, SessionChanges changes, TimeProvider clock)
     {
         _database = database;
         _schedule = new RetrySchedule(settings.Delivery.RetrySeconds);
         _lanes = settings.Delivery.LanesPerDestination;
+        _changes = changes;
         _clock = clock;
         _commit = new GroupCommit<Attempt, DeliveryState?>(database, WriteAsync);
     }
 
     /// <summary>Writes one outcome and gives the state the delivery has now; null when its claim was lost.</summary>
-    public Task<DeliveryState?> WriteAsync(Attempt attempt) => _commit.AddAsync(attempt);
+    public async Task<DeliveryState?> WriteAsync(Attempt attempt)
+    {
+        var state = await _commit.AddAsync(attempt);
+        if (state is not null)
+            _changes.Tell([attempt.Row.SessionId]);
+        return state;
+    }
 
     private async Task<IReadOnlyList<DeliveryState?>> WriteAsync(
         AperturDb db, IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
@@ -60,7 +68,7 @@ internal sealed class Outcomes
                 continue;
             }
 
-            Apply(attempt.Result, row, destinations[row.DestinationId]);
+            Apply(attempt, row, destinations[row.DestinationId]);
             Count(row, uploads[row.UploadId], sessions[row.SessionId], counts);
             states.Add(row.State);
         }
@@ -70,8 +78,9 @@ internal sealed class Outcomes
     }
 
     /// <summary>The state machine: from <c>sending</c> to what follows.</summary>
-    private void Apply(DeliveryOutcome? result, DeliveryRow row, Destination destination)
+    private void Apply(Attempt attempt, DeliveryRow row, Destination destination)
     {
+        var result = attempt.Result;
         var now = _clock.GetUtcNow();
         row.LeaseToken = null;
         row.LeaseUntil = null;
@@ -99,7 +108,8 @@ internal sealed class Outcomes
                 row.State = DeliveryState.Retrying;
                 row.Attempts--;
                 row.DueAt = now;
-                destination.ParkedReason ??= Shorten(broken.Reason);
+                // The row as it was claimed tells when.
+                Parking.Park(destination, Shorten(broken.Reason)!, attempt.Row.UpdatedAt);
                 break;
 
             case null:
@@ -108,6 +118,8 @@ internal sealed class Outcomes
                 break;
         }
 
+        if (row.State is DeliveryState.Sent or DeliveryState.Failed)
+            row.Resume = null;
         if (result is DeliveryOutcome.Accepted or DeliveryOutcome.TryAgain or DeliveryOutcome.GiveUp)
             Breaker.Count(destination, result is not DeliveryOutcome.TryAgain, _lanes, now);
     }
@@ -115,6 +127,7 @@ internal sealed class Outcomes
     private void Count(DeliveryRow row, Upload upload, UploadSession session, DailyCountChanges counts)
     {
         session.Touch(_clock.GetUtcNow());
+        row.EndedAt = row.State is DeliveryState.Sent or DeliveryState.Failed ? session.LastChanged : null;
         if (row.State == DeliveryState.Sent)
         {
             counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Sent++;

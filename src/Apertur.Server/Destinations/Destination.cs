@@ -19,6 +19,9 @@ internal sealed class Destination
     /// <summary>Why it cannot be used until its owner acts; null when it can.</summary>
     public string? ParkedReason { get; set; }
 
+    /// <summary>When its owner last did something about it; see <see cref="Parking"/>.</summary>
+    public DateTimeOffset ResumedAt { get; set; } = DateTimeOffset.UnixEpoch;
+
     /// <summary>Deliveries at once while recovering; null when healthy. See <see cref="Work.Breaker"/>.</summary>
     public int? LaneLimit { get; set; }
 

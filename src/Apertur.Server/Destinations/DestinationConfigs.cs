@@ -8,7 +8,8 @@ namespace Apertur.Server.Destinations;
 /// <summary>Turns what is stored of a destination's configuration into what its type reads, and back.</summary>
 internal sealed class DestinationConfigs(DestinationTypes types, Secrets secrets)
 {
-    private const string Column = "destinations.config";
+    /// <summary>The place that a configuration is bound to when encrypted.</summary>
+    public const string Column = "destinations.config";
 
     public JsonObject Values(Destination destination) =>
         JsonNode.Parse(secrets.Unprotect(Column, destination.Id, destination.Config))!.AsObject();
@@ -16,9 +17,13 @@ internal sealed class DestinationConfigs(DestinationTypes types, Secrets secrets
     public string Protect(Guid destinationId, JsonObject values) => secrets.Protect(Column, destinationId, values.ToJsonString());
 
     /// <summary>The configuration for one attempt.</summary>
-    public DestinationConfig Read(Destination destination, Project project) =>
+    /// <param name="destination">The destination.</param>
+    /// <param name="project">Its project.</param>
+    /// <param name="accessToken">From <see cref="OAuthTokens"/>, for types that have one.</param>
+    public DestinationConfig Read(Destination destination, Project project, string? accessToken = null) =>
         new(types.Find(destination.Type)!.Fields, Values(destination))
         {
             ProjectSecret = secrets.Unprotect(Project.WebhookSecretColumn, project.Id, project.WebhookSecret),
+            AccessToken = accessToken,
         };
 }

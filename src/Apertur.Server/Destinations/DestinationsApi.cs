@@ -54,6 +54,7 @@ internal static class DestinationsApi
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
 
+        var missing = (type as IOAuthDestination)?.Missing(isConnected: false);
         var destination = new Destination
         {
             Id = id,
@@ -61,7 +62,8 @@ internal static class DestinationsApi
             Type = type.Type,
             Name = name,
             Config = configs.Protect(id, values),
-            IsActive = request.IsActive ?? request.IsActiveTwin ?? true,
+            IsActive = missing is null && (request.IsActive ?? request.IsActiveTwin ?? true),
+            ParkedReason = missing,
             CreatedAt = now,
             UpdatedAt = now,
         };
@@ -70,7 +72,10 @@ internal static class DestinationsApi
         return TypedResults.Created($"/api/v1/projects/{project}/destinations/{id}", Describe(destination, types, configs));
     }
 
-    /// <summary>Changes what is given. Saving a configuration also ends any parking: waiting deliveries go on at once.</summary>
+    /// <summary>
+    /// Changes what is given. Saving a configuration also ends any parking, unless the destination is not connected: waiting deliveries go on
+    /// at once.
+    /// </summary>
     public static async Task<Ok<DestinationResponse>> Update(
         string projectId, string id, Body<DestinationRequest> body, Caller caller, AperturDb db, DestinationTypes types,
         DestinationConfigs configs, Signal deliver, TimeProvider clock, CancellationToken cancellationToken)
@@ -94,10 +99,15 @@ internal static class DestinationsApi
             destination.Config = configs.Protect(destination.Id, CheckConfig(type, sent, stored, errors));
         }
 
+        var missing = types.Find(destination.Type) is IOAuthDestination oauth
+            ? oauth.Missing(await db.OAuthGrants.AnyAsync(grant => grant.Id == destination.Id, cancellationToken))
+            : null;
+        if (missing is not null && (request.IsActive ?? request.IsActiveTwin) == true)
+            errors.Add(new FieldError("isActive", missing));
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
-        if (request.Config is not null || destination.IsActive)
-            Unpark(destination, clock.GetUtcNow());
+        if (missing is null && (request.Config is not null || destination.IsActive))
+            Parking.Resume(destination, clock.GetUtcNow());
         destination.UpdatedAt = clock.GetUtcNow();
         await db.SaveChangesAsync(cancellationToken);
         deliver.Give();
@@ -116,6 +126,7 @@ internal static class DestinationsApi
             {
                 await write.Destinations.Where(d => d.Id == destination.Id)
                     .ExecuteUpdateAsync(d => d.SetProperty(x => x.DeletedAt, now), cancellationToken);
+                await write.OAuthGrants.Where(grant => grant.Id == destination.Id).ExecuteDeleteAsync(cancellationToken);
                 // The pump ends them one by one, on the path of every other outcome; being due is all they need.
                 await write.Deliveries
                     .Where(d => d.DestinationId == destination.Id
@@ -129,16 +140,16 @@ internal static class DestinationsApi
 
     /// <summary>Tries the destination out. A success ends any parking.</summary>
     public static async Task<Ok<DestinationTestResponse>> Test(
-        string projectId, string id, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs, Signal deliver,
-        TimeProvider clock, CancellationToken cancellationToken)
+        string projectId, string id, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs, OAuthTokens tokens,
+        Signal deliver, TimeProvider clock, CancellationToken cancellationToken)
     {
         var destination = await FindAsync(caller, projectId, id, db, cancellationToken);
         var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == destination.ProjectId, cancellationToken);
-        var outcome = await TryAsync(destination, types, () => configs.Read(destination, project), clock, cancellationToken);
+        var outcome = await TryAsync(destination, types, tokens, token => configs.Read(destination, project, token), clock, cancellationToken);
         if (outcome is not DeliveryOutcome.Accepted)
             return TypedResults.Ok(new DestinationTestResponse { Success = false, Status = outcome.Status, Error = outcome.ReasonText });
 
-        Unpark(destination, clock.GetUtcNow());
+        Parking.Resume(destination, clock.GetUtcNow());
         await db.SaveChangesAsync(cancellationToken);
         deliver.Give();
         return TypedResults.Ok(new DestinationTestResponse
@@ -150,7 +161,8 @@ internal static class DestinationsApi
     }
 
     private static async Task<DeliveryOutcome> TryAsync(
-        Destination destination, DestinationTypes types, Func<DestinationConfig> config, TimeProvider clock, CancellationToken cancellationToken)
+        Destination destination, DestinationTypes types, OAuthTokens tokens, Func<string?, DestinationConfig> config, TimeProvider clock,
+        CancellationToken cancellationToken)
     {
         if (types.Find(destination.Type) is not { } type)
             return new DeliveryOutcome.Broken($"This server has no destination type '{destination.Type}'.");
@@ -159,18 +171,12 @@ internal static class DestinationsApi
         using var either = CancellationTokenSource.CreateLinkedTokenSource(time.Token, cancellationToken);
         try
         {
-            return await type.TestAsync(config(), either.Token);
+            return await tokens.UseAsync(type, destination.Id, token => type.TestAsync(config(token), either.Token), either.Token);
         }
         catch (OperationCanceledException) when (time.IsCancellationRequested)
         {
             return new DeliveryOutcome.TryAgain($"The destination did not answer within {_testTime.TotalSeconds:F0} seconds.");
         }
-    }
-
-    private static void Unpark(Destination destination, DateTimeOffset now)
-    {
-        destination.ParkedReason = null;
-        Breaker.Reset(destination, now);
     }
 
     private static IQueryable<Destination> Mine(Caller caller, string projectId, AperturDb db)
@@ -180,7 +186,9 @@ internal static class DestinationsApi
         return db.Destinations.Where(d => d.ProjectId == project && d.DeletedAt == null);
     }
 
-    private static async Task<Destination> FindAsync(
+    /// <summary>A destination of the caller's, tracked.</summary>
+    /// <exception cref="ApiErrorException">404.</exception>
+    public static async Task<Destination> FindAsync(
         Caller caller, string projectId, string id, AperturDb db, CancellationToken cancellationToken)
     {
         var destinationId = Ids.Parse(id);
@@ -212,6 +220,6 @@ internal static class DestinationsApi
         IsActive = destination.IsActive,
         CreatedAt = destination.CreatedAt,
         UpdatedAt = destination.UpdatedAt,
-        Problem = destination.ParkedReason,
+        Problem = types.Find(destination.Type) is IOAuthDestination { OAuth: null } oauth ? oauth.Missing(false) : destination.ParkedReason,
     };
 }

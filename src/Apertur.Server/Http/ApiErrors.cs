@@ -30,6 +30,9 @@ internal static class ApiErrors
     public static ApiError SessionCompleted { get; } =
         new(409, "Conflict", "SESSION_COMPLETED", "This upload session has been closed. It takes no more photos.");
 
+    public static ApiError AlreadyAcknowledged { get; } =
+        new(409, "Conflict", "ALREADY_ACKNOWLEDGED", "This image has been acknowledged already.");
+
     public static ApiError SessionExpired(DateTimeOffset expiresAt) => new(410, "Gone", "SESSION_EXPIRED",
         "This upload session expired at " + expiresAt.UtcDateTime.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture)
         + ". Please ask for a new link.");
@@ -61,6 +64,18 @@ internal static class ApiErrors
 
     public static ApiError SessionFull(int maxImages) => new(422, "Unprocessable Entity", "SESSION_FULL",
         string.Create(CultureInfo.InvariantCulture, $"This upload session already has all of its {maxImages} photos."));
+
+    public static ApiError TooManyGuesses(TimeSpan wait) => new(429, "Too Many Requests", "RATE_LIMIT",
+        "Too many wrong passwords were tried for this upload session. Please wait a little and try again.")
+    {
+        RetryAfter = Math.Max(1, (int)Math.Ceiling(wait.TotalSeconds)),
+    };
+
+    public static ApiError TooManyStreams(int most) => new(429, "Too Many Requests", "RATE_LIMIT",
+        string.Create(CultureInfo.InvariantCulture, $"This upload session already has {most} event streams open."))
+    {
+        RetryAfter = 30,
+    };
 
     public static ApiError Crashed { get; } = new(500, "Internal Server Error", "INTERNAL_ERROR",
         "Something went wrong on our side. Please try again.");

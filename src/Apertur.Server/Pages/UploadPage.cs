@@ -22,6 +22,7 @@ internal static class UploadPage
     {
         { Status: UploadPageStatus.NotFound } => StatusCodes.Status404NotFound,
         { Status: UploadPageStatus.Expired } => StatusCodes.Status410Gone,
+        { PasswordThrottled: true } => StatusCodes.Status429TooManyRequests,
         { PasswordWrong: true } => StatusCodes.Status401Unauthorized,
         { Results.Count: > 0 } when model.Results.All(result => result.Code is not null) =>
             StatusCodes.Status422UnprocessableEntity,
@@ -85,7 +86,6 @@ internal static class UploadPage
             <section id="thanks" hidden>
             <h1 id="thanks-title" tabindex="-1">{texts["thanks"]}</h1>
             <p id="thanks-text"></p>
-            <button id="more" type="button">{texts["addMore"]}</button>
             </section>
             <script id="page-data" type="application/json">{Data(model, known, texts)}</script>
             """;
@@ -96,7 +96,7 @@ internal static class UploadPage
         // HEIF is HEIC to people, and some browsers know these files by their ending only.
         var types = model.PasswordNeeded ? UploadPageModel.AllTypes : model.AcceptedTypes;
         var accept = string.Join(',', types.Contains("image/heic") ? [.. types, "image/heif", ".heic", ".heif"] : types);
-        var error = model.PasswordWrong ? texts["passwordWrong"] : "";
+        var error = model.PasswordThrottled ? texts["passwordTooMany"] : model.PasswordWrong ? texts["passwordWrong"] : "";
         var password = !model.PasswordNeeded ? Html.Empty : (Html)$"""
             <div id="protected" class="field">
             <label for="password">{texts["password"]}</label>

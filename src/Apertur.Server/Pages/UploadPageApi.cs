@@ -23,32 +23,54 @@ internal static class UploadPageApi
 
     /// <summary>Takes every photo of the form; one that is refused does not keep the others out.</summary>
     public static async Task<IResult> Send(
-        string id, HttpContext http, SessionGate gate, ImageIntake intake, UploadPace pace, AperturDb db, CancellationToken cancellationToken)
+        string id, HttpContext http, SessionGate gate, SessionPasswords passwords, ImageIntake intake, UploadPace pace,
+        AperturDb db, CancellationToken cancellationToken)
     {
         var look = PageLook.Of(http.Request);
         if (await FindAsync(id, gate, cancellationToken) is not { } session)
             return UploadPage.Result(new UploadPageModel { Status = UploadPageStatus.NotFound, Look = look });
 
         var results = new List<UploadPageResult>();
+        bool wrong = false, throttled = false;
         if (gate.Refusal(session) is null && await SealingKeyAsync(session, db, cancellationToken) is null)
         {
             using var deadline = pace.Begin(http, session, Math.Min(MultipartReader.MaxParts, session.MaxImages - session.ImagesCount));
-            await ReceiveAllAsync(http.Request, session, intake, results, deadline.Token);
+            try
+            {
+                wrong = !await ReceiveAllAsync(http.Request, session, passwords, intake, results, deadline.Token);
+            }
+            catch (ApiErrorException exception) when (exception.Error.StatusCode == StatusCodes.Status429TooManyRequests)
+            {
+                throttled = true;
+            }
+
             session = await gate.FindAsync(id, cancellationToken);
         }
 
-        return UploadPage.Result(await DescribeAsync(session, gate, db, look, results, cancellationToken));
+        var model = await DescribeAsync(session, gate, db, look, results, cancellationToken);
+        return UploadPage.Result(model with { PasswordWrong = wrong, PasswordThrottled = throttled });
     }
 
-    private static async Task ReceiveAllAsync(
-        HttpRequest request, UploadSession session, ImageIntake intake, List<UploadPageResult> results, CancellationToken cancellationToken)
+    /// <returns>False when the password, which stands before the photos, is wrong or missing: nothing was taken then.</returns>
+    private static async Task<bool> ReceiveAllAsync(
+        HttpRequest request, UploadSession session, SessionPasswords passwords, ImageIntake intake,
+        List<UploadPageResult> results, CancellationToken cancellationToken)
     {
+        var verified = session.PasswordHash is null;
         using var reader = new MultipartReader(request.BodyReader, request.ContentType);
         while (await reader.NextAsync(cancellationToken) is { } part)
         {
+            if (part.Name == "password" && !verified)
+            {
+                var given = await reader.ReadTextAsync(cancellationToken);
+                verified = await passwords.IsRightAsync(session, given, cancellationToken);
+            }
+
             // A form that was sent without choosing a photo has an empty part without a name.
             if (part.Name != "file" || string.IsNullOrEmpty(part.Filename))
                 continue;
+            if (!verified)
+                return false;
 
             try
             {
@@ -61,6 +83,8 @@ internal static class UploadPageApi
                 results.Add(new UploadPageResult(part.Filename, exception.Error.Code, exception.Error.Message));
             }
         }
+
+        return verified;
     }
 
     private static async Task<UploadSession?> FindAsync(string id, SessionGate gate, CancellationToken cancellationToken)

@@ -50,6 +50,9 @@ internal sealed record UploadPageModel
     /// <summary>The form was sent without script and its password was missing or wrong.</summary>
     public bool PasswordWrong { get; init; }
 
+    /// <summary>The form was sent without script, and too many wrong passwords before it.</summary>
+    public bool PasswordThrottled { get; init; }
+
     /// <summary>What became of each file of a form that was sent without script.</summary>
     public IReadOnlyList<UploadPageResult> Results { get; init; } = [];
 }

@@ -1,26 +1,69 @@
+using Apertur.Server.Auth;
 using Apertur.Server.Http;
+using Apertur.Server.Projects;
 using Apertur.Server.Storage;
+using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Sessions;
 
-/// <summary>The way in for whoever holds a session's link.</summary>
-internal sealed class SessionGate(AperturDb db, TimeProvider clock)
+/// <summary>
+/// The way in to a session: for whoever holds its link and, where it has one, its password; and for callers of its project.
+/// </summary>
+internal sealed class SessionGate(Database database, SessionPasswords passwords, SessionChanges changes, TimeProvider clock)
 {
-    /// <summary>The session, whatever its status.</summary>
+    /// <summary>The session, whatever its status. Of a protected one nothing may be told yet.</summary>
     /// <exception cref="ApiErrorException">404: no such session.</exception>
     public async Task<UploadSession> FindAsync(string id, CancellationToken cancellationToken)
     {
         var sessionId = Ids.Parse(id);
+        await using var db = database.Open();
         return await db.Sessions.AsNoTracking().SingleOrDefaultAsync(session => session.Id == sessionId, cancellationToken)
             ?? throw ApiErrors.NotFound.ToException();
     }
 
-    /// <summary>The session, when it takes another photo now.</summary>
-    /// <exception cref="ApiErrorException">404, 409 closed, 410 expired, 422 full.</exception>
-    public async Task<UploadSession> OpenForUploadAsync(string id, CancellationToken cancellationToken)
+    /// <summary>The session, for a caller who may see it and has at least that role in its project.</summary>
+    /// <exception cref="ApiErrorException">404, 403.</exception>
+    public async Task<UploadSession> FindAsync(string id, Caller caller, Role least, CancellationToken cancellationToken)
+    {
+        var sessionId = Ids.Parse(id);
+        await using var db = database.Open();
+        var session = await caller.See(db.Sessions.AsNoTracking()).SingleOrDefaultAsync(s => s.Id == sessionId, cancellationToken)
+            ?? throw ApiErrors.NotFound.ToException();
+        caller.Require(session.ProjectId, least);
+        return session;
+    }
+
+    /// <summary>The session, for a request that carries its password where it has one.</summary>
+    /// <exception cref="ApiErrorException">404, 401 wrong or missing password, 429 too many guesses.</exception>
+    public async Task<UploadSession> EnterAsync(string id, HttpRequest request, CancellationToken cancellationToken)
     {
         var session = await FindAsync(id, cancellationToken);
+        return await IsVerifiedAsync(session, request, cancellationToken)
+            ? session
+            : throw ApiErrors.Unauthenticated($"This upload session has a password: send it as {SessionPasswords.Header}.")
+                .ToException();
+    }
+
+    /// <summary>Whether the request carries what the session asks for; false when it carries no password at all.</summary>
+    /// <exception cref="ApiErrorException">401 wrong password, 429 too many guesses.</exception>
+    public async Task<bool> IsVerifiedAsync(UploadSession session, HttpRequest request, CancellationToken cancellationToken)
+    {
+        if (session.PasswordHash is null)
+            return true;
+        var given = request.Headers[SessionPasswords.Header].ToString();
+        if (given.Length == 0)
+            return false;
+        return await passwords.IsRightAsync(session, given, cancellationToken)
+            ? true
+            : throw ApiErrors.Unauthenticated("This is not the password of this upload session.").ToException();
+    }
+
+    /// <summary>The session, when it takes another photo now.</summary>
+    /// <exception cref="ApiErrorException">As <see cref="EnterAsync"/>; 409 closed, 410 expired, 422 full.</exception>
+    public async Task<UploadSession> OpenForUploadAsync(string id, HttpRequest request, CancellationToken cancellationToken)
+    {
+        var session = await EnterAsync(id, request, cancellationToken);
         return Refusal(session) is { } refusal ? throw refusal.ToException() : session;
     }
 
@@ -36,9 +79,17 @@ internal sealed class SessionGate(AperturDb db, TimeProvider clock)
     {
         if (session.OpenedAt is not null || Refusal(session) is not null)
             return;
-        var now = clock.GetUtcNow();
-        await db.Sessions.Where(s => s.Id == session.Id && s.OpenedAt == null).ExecuteUpdateAsync(
-            s => s.SetProperty(x => x.OpenedAt, now).SetProperty(x => x.LastChanged, x => x.LastChanged > now ? x.LastChanged : now),
+        await database.WriteAsync(
+            async db =>
+            {
+                var now = clock.GetUtcNow();
+                var row = await database.Locked(db.Sessions, [session.Id]).SingleAsync(cancellationToken);
+                if (row.OpenedAt is not null)
+                    return;
+                row.OpenedAt = now;
+                row.Touch(now);
+            },
             cancellationToken);
+        changes.Tell([session.Id]);
     }
 }

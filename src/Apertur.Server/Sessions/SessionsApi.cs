@@ -5,7 +5,9 @@ using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
 using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
+using Apertur.Server.Projects;
 using Apertur.Server.Storage;
+using Apertur.Server.Work;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -31,6 +33,7 @@ internal static class SessionsApi
         var limits = SessionLimits.Of(request, key, settings.Limits, errors);
         var expiresAt = Expiry(request, settings.Limits, now, errors);
         CheckTexts(request, errors);
+        SessionPasswords.CheckLength(request.Password, errors);
         var destinations = await ChooseDestinationsAsync(database, request.DestinationIds, key.ProjectId, key.DefaultDestinations, errors, cancellationToken);
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
@@ -51,6 +54,7 @@ internal static class SessionsApi
             AllowedMimeTypes = limits.AllowedMimeTypes,
             MaxImageDimension = limits.MaxImageDimension,
             MaxImageSizeMb = limits.MaxImageSizeMb,
+            PasswordHash = request.Password is null ? null : SessionPasswords.Hash(request.Password),
             CreatedAt = now,
             ExpiresAt = expiresAt,
             LastChanged = now,
@@ -69,33 +73,75 @@ internal static class SessionsApi
             $"/api/v1/upload/{session.Id}/session", Describe(session, destinations, address.BaseOf(http)));
     }
 
-    /// <summary>What the holder of the link may know of the session.</summary>
-    public static async Task<Ok<SessionInfo>> Info(
-        string id, SessionGate gate, AperturDb db, ServerKey key, TimeProvider clock, CancellationToken cancellationToken)
+    /// <summary>
+    /// Changes limits, expiry and password. Like at creation, the tightest of request, key and server is what holds.
+    /// </summary>
+    public static async Task<Ok<SessionInfo>> Update(
+        string id, Body<UpdateSessionRequest> body, Caller caller, SessionGate gate, Database database, Settings settings,
+        SessionChanges changes, ServerKey serverKey, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var session = await gate.FindAsync(id, cancellationToken);
-        var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == session.ProjectId, cancellationToken);
-        var encryption = SessionEncryption.Of(session, project.E2ePublicKey);
-        return TypedResults.Ok(new SessionInfo
-        {
-            Id = session.Id,
-            Status = session.Status(clock.GetUtcNow()),
-            ExpiresAt = session.ExpiresAt,
-            Tags = session.Tags,
-            ImagesPerSession = session.MaxImages,
-            EffectiveMaxImages = session.MaxImages,
-            EffectiveAllowedMimeTypes = SessionLimits.AllowedTypes(session),
-            EffectiveMaxImageDimension = session.MaxImageDimension,
-            EffectiveMaxImageSizeMb = session.MaxImageSizeMb,
-            PasswordProtected = session.PasswordHash is not null,
-            ServerPublicKey = key.PublicKey,
-            E2eEnabled = encryption.Enabled,
-            E2ePublicKey = encryption.PublicKey,
-            E2eDowngraded = encryption.Downgraded,
-            ImagesCount = session.ImagesCount,
-            ProjectName = project.Name,
-            Label = session.Label,
-        });
+        var request = body.Value;
+        var seen = await gate.FindAsync(id, caller, Role.Developer, cancellationToken);
+        await using var db = database.Open();
+        var key = await db.ApiKeys.AsNoTracking().SingleOrDefaultAsync(k => k.Id == seen.KeyId, cancellationToken);
+        var errors = new List<FieldError>();
+        var limits = SessionLimits.Of(request, key, settings.Limits, errors);
+        if (request.ExpiresAt is { } expiresAt)
+            CheckExpiry(expiresAt, settings.Limits, clock.GetUtcNow(), errors);
+        SessionPasswords.CheckLength(request.Password.Value, errors);
+        if (errors.Count > 0)
+            throw ApiErrors.Validation(errors).ToException();
+
+        var passwordHash = request.Password.Value is { } password ? SessionPasswords.Hash(password) : null;
+        var updated = await database.WriteAsync(
+            async write =>
+            {
+                var now = clock.GetUtcNow();
+                var session = await database.Locked(write.Sessions, [seen.Id]).SingleAsync(cancellationToken);
+                session.ExpiresAt = request.ExpiresAt ?? session.ExpiresAt;
+                session.MaxImages = request.MaxImages is null ? session.MaxImages : limits.MaxImages;
+                session.AllowedMimeTypes = request.AllowedMimeTypes is null ? session.AllowedMimeTypes : limits.AllowedMimeTypes;
+                session.MaxImageDimension = request.MaxImageDimension is null
+                    ? session.MaxImageDimension : limits.MaxImageDimension;
+                session.MaxImageSizeMb = request.MaxImageSizeMb is null ? session.MaxImageSizeMb : limits.MaxImageSizeMb;
+                if (request.Password.IsPresent)
+                    (session.PasswordHash, session.PasswordGuesses) = (passwordHash, []);
+                session.Touch(now);
+                SessionEnd.Note(session, now);
+                return session;
+            },
+            cancellationToken);
+        changes.Tell([updated.Id]);
+        return TypedResults.Ok(await SessionLinkApi.DescribeAsync(updated, verified: true, database, serverKey, clock, cancellationToken));
+    }
+
+    /// <summary>Closes the session: it takes no more photos. One that is over already stays as it is.</summary>
+    public static async Task<Ok<SessionInfo>> Complete(
+        string id, Caller caller, SessionGate gate, Database database, SessionChanges changes, ServerKey serverKey, TimeProvider clock,
+        CancellationToken cancellationToken)
+    {
+        var session = await gate.FindAsync(id, caller, Role.Developer, cancellationToken);
+        session = await CompleteAsync(session.Id, database, changes, clock, cancellationToken);
+        return TypedResults.Ok(await SessionLinkApi.DescribeAsync(session, verified: true, database, serverKey, clock, cancellationToken));
+    }
+
+    /// <inheritdoc cref="Complete"/>
+    public static async Task<UploadSession> CompleteAsync(
+        Guid id, Database database, SessionChanges changes, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var session = await database.WriteAsync(
+            async db =>
+            {
+                var now = clock.GetUtcNow();
+                var row = await database.Locked(db.Sessions, [id]).SingleAsync(cancellationToken);
+                if (row.Status(now) is "pending" or "active")
+                    row.CompletedAt = now;
+                SessionEnd.Note(row, now);
+                return row;
+            },
+            cancellationToken);
+        changes.Tell([id]);
+        return session;
     }
 
     /// <summary>The link as a QR code.</summary>
@@ -139,9 +185,14 @@ internal static class SessionsApi
         if (request.ExpiresAt is not { } expiresAt)
             return now.AddHours(Math.Clamp(hours ?? limits.DefaultSessionHours, 1, limits.MaxSessionHours));
 
+        CheckExpiry(expiresAt, limits, now, errors);
+        return expiresAt;
+    }
+
+    private static void CheckExpiry(DateTimeOffset expiresAt, LimitSettings limits, DateTimeOffset now, List<FieldError> errors)
+    {
         if (expiresAt <= now || expiresAt > now.AddHours(limits.MaxSessionHours))
             errors.Add(new FieldError("expires_at", $"expires_at must be in the future, at most {limits.MaxSessionHours} hours from now."));
-        return expiresAt;
     }
 
     private static void CheckTexts(CreateSessionRequest request, List<FieldError> errors)

@@ -26,6 +26,12 @@ internal sealed class UploadSession
 
     public required int MaxImageSizeMb { get; set; }
     public string? PasswordHash { get; set; }
+
+    /// <summary>
+    /// When passwords were guessed wrong lately, or are being checked now; unix milliseconds. See <see cref="SessionPasswords"/>.
+    /// </summary>
+    public long[] PasswordGuesses { get; set; } = [];
+
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset ExpiresAt { get; set; }
 
@@ -34,6 +40,9 @@ internal sealed class UploadSession
 
     /// <summary>When a person closed it; null for sessions that are open, full or merely expired.</summary>
     public DateTimeOffset? CompletedAt { get; set; }
+
+    /// <summary>When it was seen to be over, see <see cref="SessionEnd"/>; null while it is open.</summary>
+    public DateTimeOffset? OverAt { get; set; }
 
     /// <summary>Moves with every change of the session, its files and their deliveries; never goes back.</summary>
     public required DateTimeOffset LastChanged { get; set; }

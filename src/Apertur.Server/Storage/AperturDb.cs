@@ -26,6 +26,8 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<Project> Projects => Set<Project>();
     public DbSet<ApiKey> ApiKeys => Set<ApiKey>();
     public DbSet<Destination> Destinations => Set<Destination>();
+    public DbSet<OAuthGrant> OAuthGrants => Set<OAuthGrant>();
+    public DbSet<OAuthRequest> OAuthRequests => Set<OAuthRequest>();
     public DbSet<UploadSession> Sessions => Set<UploadSession>();
     public DbSet<Upload> Uploads => Set<Upload>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
@@ -38,6 +40,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         configurationBuilder.Properties<DateTimeOffset>().HaveConversion<InstantConverter>();
         configurationBuilder.Properties<string[]>().HaveConversion<ListConverter<string>, ListComparer<string>>();
         configurationBuilder.Properties<Guid[]>().HaveConversion<ListConverter<Guid>, ListComparer<Guid>>();
+        configurationBuilder.Properties<long[]>().HaveConversion<ListConverter<long>, ListComparer<long>>();
         configurationBuilder.Properties<Env>().HaveConversion<WordConverter<Env>>();
         configurationBuilder.Properties<Role>().HaveConversion<WordConverter<Role>>();
         configurationBuilder.Properties<DeliveryState>().HaveConversion<WordConverter<DeliveryState>>();
@@ -48,6 +51,8 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<Member>().HasKey(member => new { member.ProjectId, member.UserId });
         modelBuilder.Entity<DailyCount>().HasKey(count => new { count.ProjectId, count.Env, count.Day });
         modelBuilder.Entity<DeliveryRow>().ToTable("deliveries");
+        modelBuilder.Entity<OAuthGrant>().ToTable("oauth_grants");
+        modelBuilder.Entity<OAuthRequest>().ToTable("oauth_requests");
 
         // So that what refers to a new row is inserted after it. There are no navigations: a query says what it reads.
         modelBuilder.Entity<Member>().HasOne<Project>().WithMany().HasForeignKey(member => member.ProjectId);

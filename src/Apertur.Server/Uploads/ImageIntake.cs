@@ -22,14 +22,16 @@ internal sealed class ImageIntake
     private readonly Database _database;
     private readonly BlobStore _blobs;
     private readonly Signal _deliver;
+    private readonly SessionChanges _changes;
     private readonly TimeProvider _clock;
     private readonly GroupCommit<Upload, ApiError?> _commit;
 
-    public ImageIntake(Database database, BlobStore blobs, Signal deliver, TimeProvider clock)
+    public ImageIntake(Database database, BlobStore blobs, Signal deliver, SessionChanges changes, TimeProvider clock)
     {
         _database = database;
         _blobs = blobs;
         _deliver = deliver;
+        _changes = changes;
         _clock = clock;
         _commit = new GroupCommit<Upload, ApiError?>(database, CommitAsync);
     }
@@ -107,6 +109,7 @@ internal sealed class ImageIntake
         }
 
         _deliver.Give();
+        _changes.Tell([session.Id], deliveriesDue: upload.DestinationsTotal > 0);
         return upload;
     }
 
@@ -170,6 +173,8 @@ internal sealed class ImageIntake
         session.ImagesDispatched += destinations.Count > 0 ? 1 : 0;
         session.DeliveriesOpen += destinations.Count;
         session.Touch(upload.CreatedAt);
+        upload.ReadyAt = session.LastChanged;
+        SessionEnd.Note(session, upload.CreatedAt);
     }
 
     private static string? SniffType(ReadOnlySequence<byte> first)

@@ -30,6 +30,12 @@ internal sealed class Upload
     public int DestinationsDelivered { get; set; }
     public int DestinationsFailed { get; set; }
     public DateTimeOffset? AcknowledgedAt { get; set; }
+
+    /// <summary>
+    /// Its place among the changes of its session: <see cref="Sessions.UploadSession.LastChanged"/> when it was received.
+    /// </summary>
+    public DateTimeOffset ReadyAt { get; set; }
+
     public required DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>What became of it, over all destinations.</summary>

@@ -2,11 +2,11 @@ using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Encryption;
 using Apertur.Server.Http;
+using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Net.Http.Headers;
 
 namespace Apertur.Server.Uploads;
 
@@ -21,7 +21,7 @@ internal static class UploadApi
         string id, HttpContext http, SessionGate gate, ImageIntake intake, EnvelopeIntake envelopes, UploadPace pace,
         CancellationToken cancellationToken)
     {
-        var session = await gate.OpenForUploadAsync(id, cancellationToken);
+        var session = await gate.OpenForUploadAsync(id, http.Request, cancellationToken);
         var mode = EncryptionModes.Of(http.Request);
         using var deadline = pace.Begin(http, session, encrypted: mode != EncryptionMode.None);
         using var body = new BodyBytes(http.Request.BodyReader);
@@ -91,18 +91,15 @@ internal static class UploadApi
         return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, blobs);
     }
 
-    /// <summary>Streams an image as an attachment, with ranges, under its own type and never as a page.</summary>
-    private sealed class ImageBytes(Upload upload, BlobStore blobs) : IResult
+    /// <summary>Withdraws an image: it disappears from lists and counts, and is delivered no further.</summary>
+    public static async Task<Results<NoContent, ApiError>> Delete(
+        string id, Caller caller, AperturDb db, Withdrawal withdrawal, CancellationToken cancellationToken)
     {
-        public Task ExecuteAsync(HttpContext httpContext)
-        {
-            httpContext.Response.Headers.XContentTypeOptions = "nosniff";
-            httpContext.Response.Headers.CacheControl = "private, no-store";
-            httpContext.Response.Headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
-            return TypedResults.Stream(
-                    blobs.OpenRead(upload.Id), upload.MimeType, upload.Filename, upload.CreatedAt,
-                    new EntityTagHeaderValue($"\"{upload.Sha256}\""), enableRangeProcessing: true)
-                .ExecuteAsync(httpContext);
-        }
+        var uploadId = Ids.Parse(id);
+        var upload = await caller.See(db.Uploads.AsNoTracking()).SingleOrDefaultAsync(u => u.Id == uploadId, cancellationToken);
+        if (upload is null)
+            return ApiErrors.NotFound;
+        caller.Require(upload.ProjectId, Role.Developer);
+        return await withdrawal.RunAsync(upload, cancellationToken) ? TypedResults.NoContent() : ApiErrors.NotFound;
     }
 }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Apertur.Tests.Encryption;
 using Apertur.Tests.Support;
+using Apertur.Tests.Support.Fakes;
 
 namespace Apertur.Tests.Contract;
 
@@ -27,6 +28,15 @@ public sealed class GoldenTests
         ["destination-get"] = "id string, type string, name string, config object, isActive boolean, createdAt string, updatedAt string",
         ["destination-test"] = "success boolean",
         ["encryption-server-key"] = "publicKey string",
+        ["session-info-protected"] = "id string, status string, expiresAt string, password_protected boolean, serverPublicKey string, "
+            + "effectiveAllowedMimeTypes array, imagesPerSession integer, effectiveMaxImages integer, imagesCount integer, e2eEnabled boolean",
+        ["session-update"] = "id string, status string, expiresAt string, password_protected boolean, effectiveMaxImages integer",
+        ["password-right"] = "valid boolean",
+        ["poll"] = "images array",
+        ["poll-empty"] = "images array",
+        ["poll-ack"] = "status string",
+        ["delivery-status"] = "status string, lastChanged string, files array",
+        ["destination-authorize"] = "url string",
         ["sessions"] = "data array, total integer, page integer, pageSize integer, totalPages integer",
         ["uploads"] = "data array, total integer, page integer, pageSize integer, totalPages integer",
         ["sessions-recent"] =
@@ -71,14 +81,69 @@ public sealed class GoldenTests
         await app.Client.UploadBecomesAsync(upload, "delivered");
         await golden.PinAsync("upload-download", "GET", $"uploads/{upload}/download");
         await golden.PinAsync("upload-retry", "POST", $"uploads/{upload}/retry");
+        await golden.PinAsync("delivery-status", "GET", $"upload-sessions/{session}/delivery-status");
+        await golden.PinAsync("session-update", "PATCH", $"upload-sessions/{session}", new JsonObject { ["max_images"] = 30 });
         await golden.PinAsync("sessions-recent", "GET", "sessions/recent");
         await golden.PinAsync("sessions", "GET", "sessions");
         await golden.PinAsync("uploads-recent", "GET", "uploads/recent");
         await golden.PinAsync("uploads", "GET", "uploads");
         await golden.PinAsync("stats", "GET", "stats");
+        await golden.PinAsync("session-complete", "POST", $"upload-sessions/{session}/complete");
+        await golden.PinAsync("upload-delete", "DELETE", $"uploads/{upload}");
         await golden.PinAsync("encryption-server-key", "GET", "encryption/server-key", client: phone);
         await golden.PinAsync("health-alive", "GET", "/healthz", client: phone);
         await golden.PinAsync("health-ready", "GET", "/readyz", client: phone);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Pull_delivery_answers_as_accepted(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var golden = new Golden(app);
+        var session = golden.Name("session", await app.Client.CreateSessionAsync(new JsonObject { ["long_polling"] = true }));
+        var plain = await app.Client.CreateSessionAsync();
+
+        await golden.PinAsync("poll-empty", "GET", $"upload-sessions/{session}/poll");
+        var image = golden.Name("image", (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!);
+        await golden.PinAsync("poll", "GET", $"upload-sessions/{session}/poll");
+        await golden.PinAsync("poll-image", "GET", $"upload-sessions/{session}/images/{image}");
+        await golden.PinAsync("poll-ack", "POST", $"upload-sessions/{session}/images/{image}/ack");
+        await golden.PinAsync("error-acknowledged", "POST", $"upload-sessions/{session}/images/{image}/ack");
+        await golden.PinAsync("error-no-polling", "GET", $"upload-sessions/{plain}/poll");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Protected_sessions_answer_as_accepted(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var golden = new Golden(app);
+        var phone = app.ClientOf(null);
+        var session = golden.Name("session", await app.Client.CreateSessionAsync(new JsonObject { ["password"] = "open sesame", ["label"] = "Roof" }));
+
+        await golden.PinAsync("session-info-protected", "GET", $"upload/{session}/session", client: phone);
+        await golden.PinAsync("error-password-missing", "POST", $"upload/{session}/complete", client: phone);
+        await golden.PinAsync("password-wrong", "POST", $"upload/{session}/verify-password", new JsonObject { ["password"] = "wrong" }, phone);
+        await golden.PinAsync("password-right", "POST", $"upload/{session}/verify-password", new JsonObject { ["password"] = "open sesame" }, phone);
+        await golden.PinAsync("link-complete", "POST", $"upload/{session}/complete", null, phone, ("x-session-password", "open sesame"));
+        golden.Pin("error-closed", "POST", $"upload/{session}/images", await phone.PostImageAsync(session, Photos.Png()));
+        for (var guess = 0; guess < 5; guess++)
+            await phone.PostAsync($"upload/{session}/verify-password", new JsonObject { ["password"] = "wrong" });
+        await golden.PinAsync("error-guesses", "POST", $"upload/{session}/verify-password", new JsonObject { ["password"] = "wrong" }, phone);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Connections_answer_as_accepted(DatabaseKind database)
+    {
+        await using var clouds = await FakeClouds.StartAsync();
+        await using var app = await AperturApp.StartAsync(database, clouds.Settings);
+        var golden = new Golden(app);
+        golden.Name("server, escaped", Uri.EscapeDataString(app.Url));
+        golden.Name("provider", clouds.Dropbox.Root.AbsoluteUri);
+        var id = golden.Name("destination", await app.Client.CreateDestinationAsync("dropbox", []));
+
+        await golden.PinAsync("destination-authorize", "POST", $"projects/{app.ProjectId}/destinations/{id}/authorize");
+        await golden.PinAsync("destination-not-connected", "GET", $"projects/{app.ProjectId}/destinations/{id}");
+        await golden.PinAsync("destination-types", "GET", "destination-types");
     }
 
     [Theory, AllDatabases]
@@ -175,6 +240,7 @@ public sealed class GoldenTests
     private static readonly Dictionary<string, string> _withoutScenario = new()
     {
         ["GET /api/v1/downloads/{id}"] = "the bytes of a photo, as uploads/{id}/download, by a link that only payloads hold",
+        ["GET /api/v1/upload/{id}/events"] = "a stream that does not end; the tests of SessionStream read it frame by frame",
     };
 
     [Fact]

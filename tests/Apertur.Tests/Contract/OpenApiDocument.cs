@@ -99,7 +99,7 @@ internal sealed partial class OpenApiDocument
         var operation = new JsonObject
         {
             ["tags"] = new JsonArray(tag),
-            ["operationId"] = char.ToLowerInvariant(handler.DeclaringType!.Name[0]) + handler.DeclaringType.Name[1..^"Api".Length] + handler.Name,
+            ["operationId"] = char.ToLowerInvariant(handler.DeclaringType!.Name[0]) + WithoutApi(handler.DeclaringType)[1..] + handler.Name,
             ["summary"] = summary,
         };
         if (description.Length > 0)
@@ -171,9 +171,11 @@ internal sealed partial class OpenApiDocument
 
     private static string Verb(RouteEndpoint route) => MethodOf(route).ToLowerInvariant();
 
+    private static string WithoutApi(Type type) => type.Name.EndsWith("Api", StringComparison.Ordinal) ? type.Name[..^"Api".Length] : type.Name;
+
     private static string TagOf(Type type)
     {
-        var words = Capital().Replace(type.Name[..^"Api".Length], " $1").Trim().ToLowerInvariant();
+        var words = Capital().Replace(WithoutApi(type), " $1").Trim().ToLowerInvariant();
         return char.ToUpperInvariant(words[0]) + words[1..];
     }
 
@@ -183,6 +185,6 @@ internal sealed partial class OpenApiDocument
         return end < 0 ? (text.TrimEnd('.'), "") : (text[..end], text[(end + 2)..]);
     }
 
-    [GeneratedRegex("([A-Z])")]
+    [GeneratedRegex("(?<=[a-z])([A-Z])")]
     private static partial Regex Capital();
 }

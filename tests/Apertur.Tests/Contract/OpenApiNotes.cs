@@ -25,6 +25,8 @@ internal sealed record OpenApiNotes
         Answer = Bytes("The photo, or the envelope it came in.", "image/jpeg", "image/png", "image/webp", "image/heic", "application/json"),
     };
 
+    private static readonly JsonObject _password = Header("x-session-password", "The session's password, when it has one.");
+
     private static readonly JsonObject _source = OneOf(
         "camera", "gallery", "url", "google_drive", "google_photos", "dropbox", "onedrive", "box", "instagram");
 
@@ -48,7 +50,7 @@ internal sealed record OpenApiNotes
         {
             Parameters =
             [
-                Header("x-session-password", "The session's password, when it has one."),
+                _password.DeepClone(),
                 Header("X-Aptr-Encrypted",
                     "`default`: the photo is in an envelope that the server opens. `e2e`: in one that only the project's owner can open; "
                     + "it is stored and delivered as it comes.", OneOf("default", "e2e")),
@@ -90,6 +92,30 @@ internal sealed record OpenApiNotes
                 Query("signature", Text(), "What makes the link valid."),
             ],
         },
+        ["SessionLinkApi.Info"] = new() { Parameters = [_password.DeepClone()], Errors = [401] },
+        ["SessionLinkApi.Complete"] = new() { Parameters = [_password.DeepClone()], Errors = [401] },
+        ["SessionStream.Open"] = new()
+        {
+            Parameters =
+            [
+                _password.DeepClone(),
+                Header("Last-Event-ID", "The id of the last event seen: what came since then, within 5 minutes, is sent again."),
+            ],
+            Answer = Bytes(
+                "Server-sent events: `connected`, `image:ready`, `image:delivering`, `image:delivered`, `image:failed`, `session:completed`, "
+                + "each with JSON as its data; a comment every 15 seconds.", "text/event-stream"),
+            Errors = [401],
+        },
+        ["DeliveryStatusApi.Get"] = new()
+        {
+            Parameters = [Query("pollFrom", Instant(), "Holds the answer until `lastChanged` is later than this, at most 5 minutes.")],
+        },
+        ["PollApi.List"] = new()
+        {
+            Parameters = [Query("timeout", Number(1, 30), "Seconds to hold the answer until there is a photo; without it the answer comes at once.")],
+        },
+        ["PollApi.Image"] = _photo,
+        ["PollApi.Acknowledge"] = new() { Errors = [409] },
         ["ProjectDataApi.Sessions"] = _page,
         ["ProjectDataApi.Uploads"] = _page,
         ["ProjectDataApi.RecentSessions"] = _recent,

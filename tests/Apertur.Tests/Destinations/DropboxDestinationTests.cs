@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
+using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
 using static Apertur.Tests.Destinations.Cloud;
 
@@ -226,6 +227,17 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_service_that_never_answers_is_given_up_after_a_minute()
+    {
+        var clock = new TestClock();
+        var arrived = _service.Hang(Upload);
+        var delivering = Dropbox(_http, _service, clock).DeliverAsync(Sample.Delivery(Config()), Cancellation);
+        await arrived.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        clock.Advance(TimeSpan.FromSeconds(61));
+        Assert.Contains("within 60 s", Is<DeliveryOutcome.TryAgain>(await delivering).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_expired_token_says_so_by_its_status()
     {
         _service.OAuth.Expire();
@@ -278,11 +290,11 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
         Assert.Equal("folder", Assert.Single(errors).Field);
     }
 
-    internal static DropboxDestination Dropbox(OutboundHttp http, FakeDropbox service)
+    internal static DropboxDestination Dropbox(OutboundHttp http, FakeDropbox service, TimeProvider? clock = null)
     {
         var settings = new DestinationSettings { DropboxApi = service.Root, DropboxContent = service.Root };
         var client = GoogleDriveDestinationTests.Client(settings.Dropbox, service.Root, "oauth2/authorize", "oauth2/token");
-        return new(http, settings with { Dropbox = client }, TimeProvider.System);
+        return new(http, settings with { Dropbox = client }, clock ?? TimeProvider.System);
     }
 
     private Task<DeliveryOutcome> DeliverAsync(Delivery delivery) => _dropbox.DeliverAsync(delivery, Cancellation);

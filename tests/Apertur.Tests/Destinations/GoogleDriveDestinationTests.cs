@@ -174,11 +174,11 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     public async Task A_folder_that_two_servers_make_at_once_is_one_in_the_end()
     {
         var other = Drive(_http, _google);
-        // Both look before either has made it.
+        // Both have looked before either has made it.
         using var both = new Barrier(2);
         for (var i = 0; i < 2; i++)
         {
-            _google.On(FolderSearch, async (_, next) =>
+            _google.On(MakeFolder, async (_, next) =>
             {
                 await Task.Run(() => both.SignalAndWait(TimeSpan.FromSeconds(20)));
                 await next();

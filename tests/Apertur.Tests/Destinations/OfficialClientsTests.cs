@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
+using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
 
 namespace Apertur.Tests.Destinations;
@@ -92,7 +93,7 @@ public sealed class OfficialClientsTests
 
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(TimeSpan.FromMinutes(2));
-        using var node = Process.Start(new ProcessStartInfo("node", script)
+        using var node = Process.Start(new ProcessStartInfo(Components.Program("node"), script)
         {
             WorkingDirectory = clients,
             RedirectStandardInput = true,

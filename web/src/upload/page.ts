@@ -4,6 +4,7 @@ import { byId } from './dom';
 import { tellParent } from './frame';
 import { limitsLine, refusalBeforeSending, type Limits } from './limits';
 import { limitsBehind, verify } from './password';
+import { complete } from './complete';
 import { UploadQueue, type Photo } from './queue';
 import { Row } from './row';
 import { canSeal, sealTo } from './seal';
@@ -219,20 +220,27 @@ function start(data: PageData): void {
     event.returnValue = true;
   });
 
-  done.addEventListener('click', () => {
+  async function finish(): Promise<void> {
+    done.disabled = true;
+    const outcome = await complete(api, queue.password);
+    done.disabled = false;
+    if (outcome === 'failed') {
+      summary.textContent = texts.doneFailed;
+      return;
+    }
+    if (outcome === 'passwordNeeded') {
+      askPassword(texts.passwordWrong);
+      return;
+    }
     const sent = queue.count('sent');
     byId('thanks-text').textContent = fill(plural(texts.thanksOne, texts.thanksOther, sent), { n: sent });
     document.documentElement.classList.add('finished');
     thanks.hidden = false;
-    byId('more').hidden = form.hidden || limits === null || queue.taken >= limits.left;
     byId('thanks-title').focus();
     tellComplete();
-  });
-  byId('more').addEventListener('click', () => {
-    document.documentElement.classList.remove('finished');
-    thanks.hidden = true;
-    gallery.focus();
-  });
+  }
+
+  done.addEventListener('click', () => void finish());
 }
 
 showLocalExpiry();

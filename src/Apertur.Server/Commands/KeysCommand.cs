@@ -1,0 +1,47 @@
+using System.CommandLine;
+using System.Text.Json;
+using Apertur.Server.Storage;
+
+namespace Apertur.Server.Commands;
+
+/// <summary><c>keys rotate</c>: a new key for everything that is stored encrypted.</summary>
+internal static class KeysCommand
+{
+    public static Command Create()
+    {
+        var json = new Option<bool>("--json") { Description = "Print JSON and nothing else." };
+        var rotate = new Command("rotate", "Make a new key and encrypt everything stored with it. Servers may go on running.") { CommandLine.Data, json };
+        rotate.SetAction((parsed, cancellationToken) => CommandLine.RunAsync(() => RotateAsync(
+            parsed.GetValue(CommandLine.Data)!, parsed.GetValue(json), cancellationToken)));
+        return new Command("keys", "The keys that stored secrets are encrypted with.") { rotate };
+    }
+
+    private static async Task RotateAsync(string data, bool json, CancellationToken cancellationToken)
+    {
+        var services = new ServiceCollection().AddLogging();
+        if (!Directory.Exists(Path.Combine(data, "keys")))
+            throw new CommandException($"There is no installation in {Path.GetFullPath(data)}: it has no keys.");
+        AperturServer.AddStorage(services, Settings.Load(data));
+        await using var provider = services.BuildServiceProvider();
+        var database = provider.GetRequiredService<Database>();
+        await Migrator.RunAsync(database, cancellationToken);
+        var (key, done) = await new KeyRotation(database, provider.GetRequiredService<Secrets>()).RunAsync(cancellationToken);
+        Console.WriteLine(json ? Json(key, done) : Text(key, done));
+    }
+
+    private static string Json(Guid key, IReadOnlyList<(ProtectedColumn Column, int Texts)> done) => JsonSerializer.Serialize(
+        new
+        {
+            key,
+            columns = done.Select(entry => new { name = $"{entry.Column.Table}.{entry.Column.Column}", encrypted = entry.Texts }),
+            encrypted = done.Sum(entry => entry.Texts),
+        });
+
+    private static string Text(Guid key, IReadOnlyList<(ProtectedColumn Column, int Texts)> done) =>
+        $"""
+        New key      {key}
+        Encrypted    {done.Sum(entry => entry.Texts)} stored secrets
+
+        The old key files stay: backups made before today need them.
+        """;
+}

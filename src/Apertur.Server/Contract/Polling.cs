@@ -1,0 +1,27 @@
+using System.Text.Json.Serialization;
+
+namespace Apertur.Server.Contract;
+
+/// <summary>What waits to be fetched, oldest first.</summary>
+internal sealed record PollResponse(IReadOnlyList<PollImage> Images);
+
+/// <summary>An image that nobody has acknowledged yet.</summary>
+internal sealed record PollImage
+{
+    public required Guid Id { get; init; }
+    public required string Filename { get; init; }
+
+    [JsonPropertyName("size_bytes")]
+    public required long SizeBytes { get; init; }
+
+    [JsonPropertyName("mime_type")]
+    public required string MimeType { get; init; }
+
+    public required string Source { get; init; }
+
+    [JsonPropertyName("created_at")]
+    public required DateTimeOffset CreatedAt { get; init; }
+}
+
+/// <summary>Always <c>acknowledged</c>.</summary>
+internal sealed record AckResponse(string Status);

@@ -1,0 +1,32 @@
+using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Deliveries;
+
+/// <summary>What a destination notes down in one attempt for the next: an upload session to go on with, an id to use again.</summary>
+internal sealed class ResumeNotes(Database database, Secrets secrets)
+{
+    private const int MaxLength = 4096;
+
+    public string? Read(DeliveryRow row) =>
+        row.Resume is null ? null : secrets.Unprotect(DeliveryRow.ResumeColumn, row.Id, row.Resume);
+
+    /// <summary>On disk when the task is done.</summary>
+    /// <param name="row">The delivery as this process claimed it; it gets the note too.</param>
+    /// <param name="text">At most 4,096 characters. It is a capability, so it is encrypted.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="InvalidOperationException">The claim was lost: another worker has the delivery by now.</exception>
+    public async Task SaveAsync(DeliveryRow row, string text, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(text.Length, MaxLength);
+        var note = secrets.Protect(DeliveryRow.ResumeColumn, row.Id, text);
+        var saved = await database.WriteAsync(
+            db => db.Deliveries
+                .Where(d => d.Id == row.Id && d.State == DeliveryState.Sending && d.LeaseToken == row.LeaseToken)
+                .ExecuteUpdateAsync(d => d.SetProperty(x => x.Resume, note), cancellationToken),
+            cancellationToken);
+        if (saved == 0)
+            throw new InvalidOperationException("The claim on this delivery was lost.");
+        row.Resume = note;
+    }
+}

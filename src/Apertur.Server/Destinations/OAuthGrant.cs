@@ -1,0 +1,58 @@
+namespace Apertur.Server.Destinations;
+
+/// <summary>What a person allowed this server at an OAuth provider, for one destination.</summary>
+internal sealed class OAuthGrant
+{
+    /// <summary>The places that the tokens are bound to when encrypted.</summary>
+    public const string RefreshTokenColumn = "oauth_grants.refresh_token";
+    public const string AccessTokenColumn = "oauth_grants.access_token";
+
+    /// <summary>The destination's.</summary>
+    public required Guid Id { get; init; }
+
+    /// <summary>Encrypted.</summary>
+    public required string RefreshToken { get; set; }
+
+    /// <summary>Encrypted; null when it has to be renewed before the next use.</summary>
+    public string? AccessToken { get; set; }
+
+    /// <summary>From then on it is renewed: some time before it ends, so that a long upload still ends with it.</summary>
+    public required DateTimeOffset AccessUntil { get; set; }
+
+    /// <summary>Another with every change of a token: a verdict on an older one counts no more.</summary>
+    public required Guid Version { get; set; }
+
+    /// <summary>Names the worker that is asking the provider for a new token; null when nobody is.</summary>
+    public Guid? Refresher { get; set; }
+
+    public DateTimeOffset? RefreshUntil { get; set; }
+    public required DateTimeOffset ConnectedAt { get; set; }
+}
+
+/// <summary>A connection that somebody has begun and not finished yet.</summary>
+internal sealed class OAuthRequest
+{
+    /// <summary>The place that <see cref="Verifier"/> is bound to when encrypted.</summary>
+    public const string VerifierColumn = "oauth_requests.verifier";
+
+    public required Guid Id { get; init; }
+
+    /// <summary>SHA-256 of the state that comes back from the provider, hex.</summary>
+    public required string StateHash { get; init; }
+
+    /// <summary>SHA-256 of the cookie of the browser that began it, hex; null when an API key asked, which has no browser.</summary>
+    public string? BrowserHash { get; init; }
+
+    public required Guid DestinationId { get; init; }
+
+    /// <summary>The key that asked; null for a person.</summary>
+    public Guid? KeyId { get; init; }
+
+    /// <summary>The PKCE verifier, encrypted.</summary>
+    public required string Verifier { get; init; }
+
+    /// <summary>Where the provider sends the person back to: said again, to the letter, when the code is exchanged.</summary>
+    public required string Callback { get; init; }
+
+    public required DateTimeOffset ExpiresAt { get; init; }
+}

@@ -1,0 +1,102 @@
+using Apertur.Server.Auth;
+using Apertur.Server.Contract;
+using Apertur.Server.Http;
+using Apertur.Server.Projects;
+using Apertur.Server.Sessions;
+using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
+using Apertur.Server.Work;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Polling;
+
+/// <summary>Pull delivery: a program fetches images itself, and says of each that it has it.</summary>
+internal static class PollApi
+{
+    private const int LongestSeconds = 30;
+
+    /// <summary>Everything that is not acknowledged, oldest first; with <c>timeout</c> held until there is something.</summary>
+    public static async Task<Ok<PollResponse>> List(
+        string id, HttpRequest request, Caller caller, SessionGate gate, Database database, LongPoll poll,
+        CancellationToken cancellationToken)
+    {
+        var seconds = Paging.Number(request, "timeout", 0, 1, LongestSeconds);
+        var session = await FindAsync(id, caller, Role.Viewer, gate, cancellationToken);
+        var images = await poll.HoldAsync(
+            session.Id, TimeSpan.FromSeconds(seconds), ct => WaitingAsync(session.Id, database, ct), found => found.Count > 0,
+            cancellationToken);
+        return TypedResults.Ok(new PollResponse(images));
+    }
+
+    /// <summary>The bytes of one image, acknowledged or not.</summary>
+    public static async Task<IResult> Image(
+        string id, string imageId, Caller caller, SessionGate gate, AperturDb db, BlobStore blobs,
+        CancellationToken cancellationToken)
+    {
+        var session = await FindAsync(id, caller, Role.Viewer, gate, cancellationToken);
+        var uploadId = Ids.Parse(imageId);
+        var upload = await db.Uploads.AsNoTracking()
+            .SingleOrDefaultAsync(u => u.Id == uploadId && u.SessionId == session.Id, cancellationToken);
+        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, blobs);
+    }
+
+    /// <summary>The program has the image: it is not offered again.</summary>
+    public static async Task<Results<Ok<AckResponse>, ApiError>> Acknowledge(
+        string id, string imageId, Caller caller, SessionGate gate, Database database, SessionChanges changes, TimeProvider clock,
+        CancellationToken cancellationToken)
+    {
+        var session = await FindAsync(id, caller, Role.Developer, gate, cancellationToken);
+        var uploadId = Ids.Parse(imageId);
+        var refused = await database.WriteAsync(
+            async db =>
+            {
+                var now = clock.GetUtcNow();
+                var row = await database.Locked(db.Sessions, [session.Id]).SingleAsync(cancellationToken);
+                var upload = await database.Locked(db.Uploads, [uploadId]).SingleOrDefaultAsync(cancellationToken);
+                if (upload?.SessionId != row.Id)
+                    return ApiErrors.NotFound;
+                if (upload.AcknowledgedAt is not null)
+                    return ApiErrors.AlreadyAcknowledged;
+
+                upload.AcknowledgedAt = now;
+                row.Touch(now);
+                return null;
+            },
+            cancellationToken);
+        if (refused is not null)
+            return refused;
+
+        changes.Tell([session.Id]);
+        return TypedResults.Ok(new AckResponse("acknowledged"));
+    }
+
+    private static async Task<UploadSession> FindAsync(
+        string id, Caller caller, Role least, SessionGate gate, CancellationToken cancellationToken)
+    {
+        var session = await gate.FindAsync(id, caller, least, cancellationToken);
+        return session.LongPolling
+            ? session
+            : throw ApiErrors.BadRequest("This upload session was created without long_polling: its images cannot be fetched here.")
+                .ToException();
+    }
+
+    private static async Task<IReadOnlyList<PollImage>> WaitingAsync(
+        Guid sessionId, Database database, CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        return await db.Uploads.AsNoTracking()
+            .Where(upload => upload.SessionId == sessionId && upload.AcknowledgedAt == null)
+            .OrderBy(upload => upload.ImageIndex)
+            .Select(upload => new PollImage
+            {
+                Id = upload.Id,
+                Filename = upload.Filename,
+                SizeBytes = upload.SizeBytes,
+                MimeType = upload.MimeType,
+                Source = upload.Source,
+                CreatedAt = upload.CreatedAt,
+            })
+            .ToListAsync(cancellationToken);
+    }
+}

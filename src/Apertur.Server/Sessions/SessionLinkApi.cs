@@ -1,0 +1,74 @@
+using Apertur.Server.Contract;
+using Apertur.Server.Encryption;
+using Apertur.Server.Http;
+using Apertur.Server.Storage;
+using Apertur.Server.Work;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Sessions;
+
+/// <summary>What whoever holds a session's link may ask of it.</summary>
+internal static class SessionLinkApi
+{
+    /// <summary>What the holder of the link may know: of a protected session hardly anything before its password.</summary>
+    public static async Task<Ok<SessionInfo>> Info(
+        string id, HttpRequest request, SessionGate gate, Database database, ServerKey serverKey, TimeProvider clock,
+        CancellationToken cancellationToken)
+    {
+        var session = await gate.FindAsync(id, cancellationToken);
+        var verified = await gate.IsVerifiedAsync(session, request, cancellationToken);
+        return TypedResults.Ok(await DescribeAsync(session, verified, database, serverKey, clock, cancellationToken));
+    }
+
+    /// <summary>Tells whether a password is right, so that a page can ask again before anything is sent.</summary>
+    public static async Task<Ok<VerifyPasswordResponse>> VerifyPassword(
+        string id, Body<VerifyPasswordRequest> body, SessionGate gate, SessionPasswords passwords,
+        CancellationToken cancellationToken)
+    {
+        var session = await gate.FindAsync(id, cancellationToken);
+        var valid = await passwords.IsRightAsync(session, body.Value.Password, cancellationToken);
+        return TypedResults.Ok(new VerifyPasswordResponse(valid));
+    }
+
+    /// <summary>The sender is done: the session takes no more photos.</summary>
+    public static async Task<Ok<SessionInfo>> Complete(
+        string id, HttpRequest request, SessionGate gate, Database database, SessionChanges changes, ServerKey serverKey,
+        TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var session = await gate.EnterAsync(id, request, cancellationToken);
+        session = await SessionsApi.CompleteAsync(session.Id, database, changes, clock, cancellationToken);
+        return TypedResults.Ok(await DescribeAsync(session, verified: true, database, serverKey, clock, cancellationToken));
+    }
+
+    /// <summary>Session info. Unverified, what is withheld is there but empty: strict clients want every field.</summary>
+    public static async Task<SessionInfo> DescribeAsync(
+        UploadSession session, bool verified, Database database, ServerKey serverKey, TimeProvider clock,
+        CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        var project = await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => new { p.Name, p.E2ePublicKey })
+            .SingleAsync(cancellationToken);
+        var encryption = SessionEncryption.Of(session, verified ? project.E2ePublicKey : null);
+        return new SessionInfo
+        {
+            Id = session.Id,
+            Status = session.Status(clock.GetUtcNow()),
+            ExpiresAt = session.ExpiresAt,
+            Tags = verified ? session.Tags : null,
+            ImagesPerSession = verified ? session.MaxImages : 0,
+            EffectiveMaxImages = verified ? session.MaxImages : 0,
+            EffectiveAllowedMimeTypes = verified ? SessionLimits.AllowedTypes(session) : [],
+            EffectiveMaxImageDimension = verified ? session.MaxImageDimension : null,
+            EffectiveMaxImageSizeMb = verified ? session.MaxImageSizeMb : 0,
+            PasswordProtected = session.PasswordHash is not null,
+            ServerPublicKey = serverKey.PublicKey,
+            E2eEnabled = encryption.Enabled,
+            E2ePublicKey = encryption.PublicKey,
+            E2eDowngraded = encryption.Downgraded,
+            ImagesCount = verified ? session.ImagesCount : 0,
+            ProjectName = project.Name,
+            Label = verified ? session.Label : null,
+        };
+    }
+}

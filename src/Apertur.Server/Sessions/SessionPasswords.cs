@@ -1,0 +1,114 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+using Apertur.Server.Http;
+using Apertur.Server.Storage;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Sessions;
+
+/// <summary>
+/// The passwords of sessions: kept as PBKDF2 hashes, and guarded against guessing by an account of recent guesses in the
+/// session's row, so that restarts and further nodes give no fresh tries.
+/// </summary>
+/// <remarks>
+/// A right password does not count as a guess, and who has given it once to this node is let in from memory: every photo carries
+/// it, and neither should each cost a slow hash nor should somebody else's guessing lock its sender out. While guesses are used
+/// up, whoever is not known here yet has to wait, with a right password too: whether it is right must not be told.
+/// </remarks>
+internal sealed class SessionPasswords(Database database, TimeProvider clock)
+{
+    public const int MinLength = 4;
+    public const int MaxLength = 128;
+    public const string Header = "x-session-password";
+
+    private static readonly (int Guesses, TimeSpan Within)[] _bounds =
+        [(5, TimeSpan.FromMinutes(1)), (20, TimeSpan.FromHours(1))];
+    private static readonly TimeSpan _longest = _bounds.Max(bound => bound.Within);
+    private static readonly PasswordHasher<object> _hasher = new();
+
+    // About 2 MB when full; then it starts over, which costs each sender one slow hash.
+    private const int MostKnown = 10_000;
+
+    private readonly ConcurrentDictionary<string, Lazy<Task<bool>>> _checks = new(StringComparer.Ordinal);
+
+    public static string Hash(string password) => _hasher.HashPassword(_hasher, password);
+
+    public static void CheckLength(string? password, List<FieldError> errors)
+    {
+        if (password is { Length: < MinLength or > MaxLength })
+            errors.Add(new FieldError("password", $"password must have {MinLength} to {MaxLength} characters."));
+    }
+
+    /// <summary>Whether this is the session's password. A session without one takes any.</summary>
+    /// <exception cref="ApiErrorException">429: too many wrong guesses; this one was not looked at.</exception>
+    public async Task<bool> IsRightAsync(UploadSession session, string? password, CancellationToken cancellationToken)
+    {
+        if (session.PasswordHash is not { } hash)
+            return true;
+        if (password is not { Length: >= MinLength and <= MaxLength })
+            return false;
+
+        // Photos that arrive together share one check: in memory stands who is being checked and who was right.
+        var known = KnownAs(session.Id, hash, password);
+        var check = _checks.GetOrAdd(known, _ => new(() => CheckAsync(session, hash, password)));
+        var right = false;
+        try
+        {
+            right = await check.Value.WaitAsync(cancellationToken);
+            return right;
+        }
+        finally
+        {
+            if (!right && check.Value.IsCompleted)
+                _checks.TryRemove(new(known, check));
+            if (_checks.Count > MostKnown)
+                _checks.Clear();
+        }
+    }
+
+    private async Task<bool> CheckAsync(UploadSession session, string hash, string password)
+    {
+        // A session under attack is refused by what was read of it anyway, without a write.
+        var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        ThrowIfUsedUp(session.PasswordGuesses, now);
+        await ChangeGuessesAsync(session.Id, guesses =>
+        {
+            ThrowIfUsedUp(guesses, now);
+            return [.. guesses.Where(guess => guess > now - (long)_longest.TotalMilliseconds), now];
+        });
+
+        // A slow hash on purpose, so not on the thread that serves requests.
+        var result = await Task.Run(() => _hasher.VerifyHashedPassword(_hasher, hash, password));
+        var right = result != PasswordVerificationResult.Failed;
+        if (right)
+            await ChangeGuessesAsync(session.Id, guesses => Without(guesses, now));
+        return right;
+    }
+
+    private static long[] Without(long[] guesses, long one) =>
+        Array.IndexOf(guesses, one) is >= 0 and var i ? [.. guesses[..i], .. guesses[(i + 1)..]] : guesses;
+
+    // Counted before it is looked at: guesses that arrive together do not slip through together.
+    private Task ChangeGuessesAsync(Guid sessionId, Func<long[], long[]> change) => database.WriteAsync(
+        async db =>
+        {
+            if (await database.Locked(db.Sessions, [sessionId]).SingleOrDefaultAsync() is { } session)
+                session.PasswordGuesses = change(session.PasswordGuesses);
+        },
+        CancellationToken.None);
+
+    private static void ThrowIfUsedUp(long[] guesses, long now)
+    {
+        var wait = _bounds
+            .Where(bound => guesses.Length >= bound.Guesses)
+            .Max(bound => (long?)(guesses[^bound.Guesses] + (long)bound.Within.TotalMilliseconds - now));
+        if (wait > 0)
+            throw ApiErrors.TooManyGuesses(TimeSpan.FromMilliseconds(wait.Value)).ToException();
+    }
+
+    // The stored hash is part of it, so that a new password forgets whoever knew the old one.
+    private static string KnownAs(Guid sessionId, string hash, string password) =>
+        Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes($"{sessionId}\n{hash}\n{password}")));
+}

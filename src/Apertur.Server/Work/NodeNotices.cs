@@ -1,0 +1,144 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace Apertur.Server.Work;
+
+/// <summary>
+/// Carries hints between the nodes that share a PostgreSQL: which sessions have changed, and that there is something to deliver.
+/// NOTIFY takes a lock of the whole instance at commit, so it stays out of the transactions of uploads and is sent at most once
+/// in <see cref="Batch"/>, for everything that happened meanwhile.
+/// </summary>
+internal sealed partial class NodeNotices(
+    Database database, Settings settings, SessionChanges changes, Signal deliver, TimeProvider clock,
+    ILogger<NodeNotices> log) : BackgroundService
+{
+    public static readonly TimeSpan Batch = TimeSpan.FromMilliseconds(20);
+
+    private const string Channel = "apertur";
+
+    // PostgreSQL takes payloads below 8,000 bytes; an id has 33 with its comma.
+    private const int MaxIds = 200;
+    private const string Everybody = "*";
+    private const string DeliveriesDue = "due";
+
+    private static readonly TimeSpan _reconnect = TimeSpan.FromSeconds(1);
+
+    private readonly string _node = Guid.NewGuid().ToString("N");
+    private readonly ConcurrentDictionary<Guid, bool> _changed = [];
+    private readonly Signal _tell = new();
+    private int _deliveriesDue;
+
+    public override Task StartAsync(CancellationToken cancellationToken)
+    {
+        changes.TellOthers = Add;
+        return base.StartAsync(cancellationToken);
+    }
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(TellAsync(stoppingToken), ListenAsync(stoppingToken));
+
+    private void Add(IReadOnlyCollection<Guid> sessionIds, bool deliveriesDue)
+    {
+        foreach (var id in sessionIds)
+            _changed[id] = true;
+        if (deliveriesDue)
+            Volatile.Write(ref _deliveriesDue, 1);
+        _tell.Give();
+    }
+
+    private async Task TellAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await _tell.WaitAsync(Timeout.InfiniteTimeSpan, clock, stoppingToken);
+            await Task.Delay(Batch, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                if (Take() is { } payload)
+                {
+                    await using var db = database.Open();
+                    await db.Database.ExecuteSqlAsync($"SELECT pg_notify({Channel}, {payload})", stoppingToken);
+                }
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                // The hint is lost. Who waits elsewhere finds out when its time is up, and the other pumps within their second.
+                LogFailure(exception);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>What is to be told: node, whether deliveries are due, ids or everybody; null when there is nothing.</summary>
+    private string? Take()
+    {
+        var ids = new List<string>();
+        foreach (var id in _changed.Keys)
+        {
+            if (_changed.TryRemove(id, out _))
+                ids.Add(id.ToString("N"));
+        }
+
+        var due = Interlocked.Exchange(ref _deliveriesDue, 0) == 1;
+        if (ids.Count == 0 && !due)
+            return null;
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{_node} {(due ? DeliveriesDue : "-")} {(ids.Count > MaxIds ? Everybody : string.Join(',', ids))}");
+    }
+
+    private async Task ListenAsync(CancellationToken stoppingToken)
+    {
+        // Keepalive notices a connection that died without a word, such as behind a firewall.
+        var options = new NpgsqlConnectionStringBuilder(settings.Database.ConnectionString) { KeepAlive = 30, Pooling = false };
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await using var connection = new NpgsqlConnection(options.ConnectionString);
+                connection.Notification += (_, notice) => Hear(notice.Payload);
+                await connection.OpenAsync(stoppingToken);
+                await using (var listen = new NpgsqlCommand("LISTEN " + Channel, connection))
+                    await listen.ExecuteNonQueryAsync(stoppingToken);
+
+                // Whatever was said while nobody listened here.
+                changes.WakeAll();
+                deliver.Give();
+                while (true)
+                    await connection.WaitAsync(stoppingToken);
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogFailure(exception);
+                await Task.Delay(_reconnect, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    private void Hear(string payload)
+    {
+        // Another program may use the channel's name: what does not look like ours wakes nobody.
+        if (payload.Split(' ') is not [var node, var due, var ids] || node == _node)
+            return;
+        if (ids == Everybody)
+            changes.WakeAll();
+        else
+            changes.Wake(ids.Split(',').Select(text => Guid.TryParseExact(text, "N", out var id) ? id : Guid.Empty));
+        if (due == DeliveriesDue)
+            deliver.Give();
+    }
+
+    [LoggerMessage(EventName = "notices.failed", Level = LogLevel.Warning,
+        Message = "Hints between nodes failed; they go on without until the connection is back")]
+    private partial void LogFailure(Exception exception);
+}

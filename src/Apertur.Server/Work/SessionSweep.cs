@@ -1,0 +1,68 @@
+using Apertur.Server.Sessions;
+using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Work;
+
+/// <summary>Notices sessions whose time is up: nothing else happens to them then that would.</summary>
+internal sealed partial class SessionSweep(Database database, SessionChanges changes, TimeProvider clock,
+    ILogger<SessionSweep> log)
+    : BackgroundService
+{
+    private static readonly TimeSpan _every = TimeSpan.FromSeconds(10);
+    private const int BatchSize = 100;
+
+    /// <returns>How many sessions were found to have ended.</returns>
+    public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
+    {
+        var ended = 0;
+        while (await DueAsync(cancellationToken) is { Count: > 0 } due)
+        {
+            var noted = await database.WriteAsync(
+                async db =>
+                {
+                    var now = clock.GetUtcNow();
+                    var sessions = await database.Locked(db.Sessions, due).ToListAsync(cancellationToken);
+                    return sessions.Where(session => SessionEnd.Note(session, now)).Select(session => session.Id).ToList();
+                },
+                cancellationToken);
+            changes.Tell(noted);
+            ended += noted.Count;
+        }
+
+        return ended;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(_every, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                if (!stoppingToken.IsCancellationRequested)
+                    await RunOnceAsync(stoppingToken);
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogFailure(exception);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    private async Task<List<Guid>> DueAsync(CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        await using var db = database.Open();
+        return await db.Sessions.Where(session => session.OverAt == null && session.ExpiresAt <= now)
+            .OrderBy(session => session.ExpiresAt).Take(BatchSize).Select(session => session.Id).ToListAsync(cancellationToken);
+    }
+
+    [LoggerMessage(EventName = "sessions.sweep.failed", Level = LogLevel.Error,
+        Message = "Expired sessions could not be looked for; it is tried again")]
+    private partial void LogFailure(Exception exception);
+}

@@ -1,0 +1,134 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Apertur.Tests.Support;
+using Microsoft.Playwright;
+
+namespace Apertur.Tests.Pages;
+
+/// <summary>What a person with a phone does and sees.</summary>
+public sealed class UploadPageInBrowserTests : IAsyncLifetime
+{
+    private Browser? _browser;
+
+    private Browser Chromium => _browser!;
+
+    public async ValueTask InitializeAsync() => _browser = await Browser.StartAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_browser is not null)
+            await _browser.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Several_photos_are_picked_sent_and_delivered()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(webhook);
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{session}?lang=en", Browser.Phone);
+        Assert.Equal("active", (string)(await app.Client.GetAsync($"upload/{session}/session")).Json["status"]!);
+
+        await page.Locator("#gallery").SetInputFilesAsync(
+        (FilePayload[])[
+            new() { Name = "one.jpg", MimeType = "image/jpeg", Buffer = Photos.Jpeg(300_000, seed: 1) },
+            new() { Name = "two.heic", MimeType = "image/heic", Buffer = Photos.Heic() },
+        ]);
+
+        await Assertions.Expect(page.Locator("#photos li[data-state=sent]")).ToHaveCountAsync(2);
+        foreach (var row in (await app.Client.GetAsync("uploads/recent")).Json.AsArray())
+        {
+            Assert.Equal("gallery", (string)row!["source"]!);
+            await app.Client.UploadBecomesAsync((string)row["id"]!, "delivered");
+        }
+    }
+
+    [Fact]
+    public async Task Photo_that_is_refused_says_why_and_the_others_go_on()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_image_size_mb"] = 1 });
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{session}?lang=en", Browser.Phone);
+
+        await page.Locator("#gallery").SetInputFilesAsync(
+        (FilePayload[])[
+            new() { Name = "big.jpg", MimeType = "image/jpeg", Buffer = Photos.Jpeg(2_000_000, seed: 1) },
+            new() { Name = "notes.txt", MimeType = "text/plain", Buffer = "hello"u8.ToArray() },
+            new() { Name = "lies.jpg", MimeType = "image/jpeg", Buffer = "not a photo at all, whatever it says"u8.ToArray() },
+            new() { Name = "fine.png", MimeType = "image/png", Buffer = Photos.Png() },
+        ]);
+
+        await Assertions.Expect(page.Locator("#photos li[data-state=sent]")).ToHaveCountAsync(1);
+        await Assertions.Expect(page.Locator("#photos li[data-state=refused]")).ToHaveCountAsync(3);
+        await Assertions.Expect(page.Locator("#photos li", new() { HasText = "big.jpg" })).ToContainTextAsync("1 MB");
+        Assert.Single((await app.Client.GetAsync("uploads/recent")).Json.AsArray());
+    }
+
+    [Fact]
+    public async Task Connection_that_comes_back_finishes_the_upload_by_itself()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync();
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{session}", Browser.Phone);
+
+        await page.Context.SetOfflineAsync(true);
+        await page.Locator("#gallery").SetInputFilesAsync(new FilePayload { Name = "a.png", MimeType = "image/png", Buffer = Photos.Png() });
+        await Assertions.Expect(page.Locator("#photos li")).ToHaveCountAsync(1);
+        await page.Context.SetOfflineAsync(false);
+
+        await Assertions.Expect(page.Locator("#photos li[data-state=sent]")).ToHaveCountAsync(1, new() { Timeout = 30_000 });
+    }
+
+    [Fact]
+    public async Task Form_works_without_scripts()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync();
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{session}?lang=en", Browser.Phone, javaScript: false);
+
+        await page.Locator("#gallery").SetInputFilesAsync(
+        (FilePayload[])[
+            new() { Name = "one.jpg", MimeType = "image/jpeg", Buffer = Photos.Jpeg() },
+            new() { Name = "two.txt", MimeType = "text/plain", Buffer = "hello, hello, hello"u8.ToArray() },
+        ]);
+        await page.Locator("#send").ClickAsync();
+
+        await Assertions.Expect(page.Locator("li[data-state=sent]")).ToContainTextAsync("one.jpg");
+        await Assertions.Expect(page.Locator("li[data-state=refused]")).ToContainTextAsync("two.txt");
+        Assert.Single((await app.Client.GetAsync("uploads/recent")).Json.AsArray());
+    }
+
+    [Theory]
+    [InlineData("en", "expired")]
+    [InlineData("fr", "expiré")]
+    [InlineData("es", "caduc")]
+    public async Task Link_that_is_over_says_so_in_the_reader_s_language(string language, string words)
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync();
+        app.Clock.Jump(TimeSpan.FromDays(2));
+
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{session}?lang={language}", Browser.Phone);
+
+        await Assertions.Expect(page.Locator("main")).ToContainTextAsync(new Regex(words, RegexOptions.IgnoreCase));
+        await Assertions.Expect(page.Locator("#upload")).ToHaveCountAsync(0);
+    }
+
+    [Fact]
+    public async Task Page_fits_a_small_phone_and_asks_no_other_host()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["label"] = new string('W', 200) });
+        var page = await Chromium.OpenAsync("about:blank", Browser.Phone);
+        var hosts = new HashSet<string>();
+        page.Request += (_, request) => hosts.Add(new Uri(request.Url).Authority);
+        await page.SetViewportSizeAsync(320, 568);
+
+        await page.GotoAsync($"{app.Url}/u/{session}");
+
+        Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= window.innerWidth"));
+        hosts.Remove("");
+        Assert.Equal([new Uri(app.Url).Authority], hosts);
+    }
+}

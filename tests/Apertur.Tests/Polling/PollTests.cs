@@ -1,0 +1,131 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Tests.Support;
+
+namespace Apertur.Tests.Polling;
+
+public sealed class PollTests
+{
+    [Theory, AllDatabases]
+    public async Task Images_are_offered_oldest_first_until_they_are_acknowledged(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await LongPollingAsync(app);
+        Assert.Equal("""{"images":[]}""", (await PollAsync(app, session)).Text);
+        var first = await app.Client.UploadAsync(session, Photos.Jpeg(), "a.jpg", "gallery");
+        var second = await app.Client.UploadAsync(session, Photos.Png(), "b.png");
+
+        var images = (await PollAsync(app, session)).Json["images"]!.AsArray();
+
+        Assert.Equal([(string)first["id"]!, (string)second["id"]!], images.Select(image => (string)image!["id"]!));
+        Assert.Equal(
+            $$"""
+            {"id":"{{first["id"]}}","filename":"a.jpg","size_bytes":{{Photos.Jpeg().Length}},"mime_type":"image/jpeg","source":"gallery","created_at":"2026-06-12T09:44:41.919Z"}
+            """,
+            images[0]!.ToJsonString());
+        var bytes = (await app.Client.GetAsync($"upload-sessions/{session}/images/{first["id"]}")).Expect(HttpStatusCode.OK);
+        Assert.Equal(Photos.Jpeg(), bytes.Bytes);
+        Assert.Equal("image/jpeg", bytes.ContentHeaders.ContentType!.MediaType);
+
+        Assert.Equal("""{"status":"acknowledged"}""", (await AckAsync(app, session, first)).Expect(HttpStatusCode.OK).Text);
+        var refused = (await AckAsync(app, session, first)).Expect(HttpStatusCode.Conflict).Json;
+        Assert.Equal("ALREADY_ACKNOWLEDGED", (string)refused["code"]!);
+        Assert.Equal((string)second["id"]!, (string)(await PollAsync(app, session)).Json["images"]!.AsArray().Single()!["id"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Two_acknowledgements_at_once_are_one(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await LongPollingAsync(app);
+        var image = await app.Client.UploadAsync(session, Photos.Jpeg());
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => AckAsync(app, session, image)));
+
+        Assert.Single(answers, answer => answer.Status == HttpStatusCode.OK);
+        Assert.Equal(7, answers.Count(answer => answer.Status == HttpStatusCode.Conflict));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Acknowledgement_is_taken_in_every_shape_clients_send(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await LongPollingAsync(app);
+        var emptyJson = new ByteArrayContent([]);
+        emptyJson.Headers.ContentType = new("application/json");
+        HttpContent?[] shapes = [null, new StringContent("{}", System.Text.Encoding.UTF8, "application/json"), emptyJson,
+            new FormUrlEncodedContent([])];
+
+        foreach (var shape in shapes)
+        {
+            var image = await app.Client.UploadAsync(session, Photos.Jpeg());
+            (await app.Client.PostAsync($"upload-sessions/{session}/images/{image["id"]}/ack", shape)).Expect(HttpStatusCode.OK);
+        }
+
+        Assert.Empty((await PollAsync(app, session)).Json["images"]!.AsArray());
+    }
+
+    [Theory, AllDatabases]
+    public async Task Poll_with_a_timeout_waits_for_the_first_image(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await LongPollingAsync(app);
+        var timers = app.Clock.WaitingTimers;
+        var held = PollAsync(app, session, "?timeout=30");
+        await Eventually.True(() => app.Clock.WaitingTimers > timers);
+        Assert.False(held.IsCompleted);
+
+        var image = await app.Client.UploadAsync(session, Photos.Jpeg());
+
+        Assert.Equal((string)image["id"]!, (string)(await Eventually.Arrives(held)).Json["images"]![0]!["id"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Poll_with_a_timeout_gives_up_when_it_is_over(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await LongPollingAsync(app);
+        var timers = app.Clock.WaitingTimers;
+        var held = PollAsync(app, session, "?timeout=7");
+        await Eventually.True(() => app.Clock.WaitingTimers > timers);
+
+        app.Clock.Advance(TimeSpan.FromSeconds(7));
+
+        Assert.Equal("""{"images":[]}""", (await Eventually.Arrives(held)).Expect(HttpStatusCode.OK).Text);
+        (await PollAsync(app, session, "?timeout=31")).Expect(HttpStatusCode.BadRequest);
+        (await PollAsync(app, session, "?timeout=0")).Expect(HttpStatusCode.BadRequest);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Session_without_long_polling_says_so(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync();
+        var image = await app.Client.UploadAsync(session, Photos.Jpeg());
+
+        var answer = (await PollAsync(app, session)).Expect(HttpStatusCode.BadRequest);
+        Assert.Contains("long_polling", (string)answer.Json["message"]!, StringComparison.Ordinal);
+        (await AckAsync(app, session, image)).Expect(HttpStatusCode.BadRequest);
+        (await app.Client.GetAsync($"upload-sessions/{session}/images/{image["id"]}")).Expect(HttpStatusCode.BadRequest);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Image_of_another_session_is_not_found(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await LongPollingAsync(app);
+        var foreign = await app.Client.UploadAsync(await LongPollingAsync(app), Photos.Jpeg());
+
+        (await AckAsync(app, session, foreign)).Expect(HttpStatusCode.NotFound);
+        (await app.Client.GetAsync($"upload-sessions/{session}/images/{foreign["id"]}")).Expect(HttpStatusCode.NotFound);
+    }
+
+    private static Task<string> LongPollingAsync(AperturApp app) =>
+        app.Client.CreateSessionAsync(new JsonObject { ["long_polling"] = true });
+
+    private static Task<Answer> PollAsync(AperturApp app, string session, string query = "") =>
+        app.Client.GetAsync($"upload-sessions/{session}/poll{query}");
+
+    private static Task<Answer> AckAsync(AperturApp app, string session, JsonNode image) =>
+        app.Client.PostAsync($"upload-sessions/{session}/images/{image["id"]}/ack");
+}
