@@ -167,7 +167,8 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
         }
     }
 
-    private static bool IsWebAddress(string text) =>
+    /// <summary>Whether a text is an absolute http or https address without user information.</summary>
+    public static bool IsWebAddress(string text) =>
         Uri.TryCreate(text, UriKind.Absolute, out var uri)
         && (uri.Scheme == Uri.UriSchemeHttps || uri.Scheme == Uri.UriSchemeHttp)
         && uri.UserInfo.Length == 0 && uri.Host.Length > 0;

@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 namespace Apertur.Destinations;
 
 /// <summary>The headers of a webhook request: which ones an owner may add, and the ones every receiver can rely on.</summary>
-internal static class WebhookHeaders
+public static class WebhookHeaders
 {
     // Longer texts stay out of the headers of the binary format: receivers commonly refuse more than 8 KB of all headers
     // together.
@@ -20,7 +20,7 @@ internal static class WebhookHeaders
     // What is ours to say, and what would change where the message goes or where it ends.
     private static readonly string[] _reserved =
         ["Host", "Connection", "Keep-Alive", "Upgrade", "TE", "Trailer", "Transfer-Encoding", "Expect", "HTTP2-Settings"];
-    private static readonly string[] _reservedPrefixes = ["Content-", "Proxy-", "X-Apertur-", "X-Aptr-", "webhook-"];
+    private static readonly string[] _reservedPrefixes = ["Content-", "Proxy-", "X-Apertur-", "X-Aptr-", "webhook-", "svix-"];
 
     /// <summary>
     /// A message when an owner's header cannot be sent, null when it can. Never repeats the value, which is a secret.
@@ -41,7 +41,7 @@ internal static class WebhookHeaders
     }
 
     /// <summary>Puts everything on the request but the signatures, which the body decides.</summary>
-    public static void Add(
+    internal static void Add(
         HttpRequestMessage request, Delivery delivery, IReadOnlyDictionary<string, string> custom, string format)
     {
         foreach (var (name, value) in custom)

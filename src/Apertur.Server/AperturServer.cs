@@ -4,6 +4,7 @@ using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
+using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -35,6 +36,8 @@ internal static class AperturServer
         });
         builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Apertur", LogLevel.Information);
+        // What keeps it from starting is said once, in words, by the command.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
 
         AddServices(builder.Services, settings);
         configure?.Invoke(builder.Services);
@@ -48,7 +51,7 @@ internal static class AperturServer
     public static void AddStorage(IServiceCollection services, Settings settings)
     {
         var keys = Path.Combine(settings.DataFolder, "keys");
-        Directory.CreateDirectory(settings.DataFolder);
+        DataLock.Make(settings.DataFolder);
         if (OperatingSystem.IsWindows())
             Directory.CreateDirectory(keys);
         else
@@ -105,10 +108,17 @@ internal static class AperturServer
         services.AddSingleton<Claims>();
         services.AddSingleton<Outcomes>();
         services.AddSingleton<DeliveryRun>();
+        services.AddSingleton<IQueue, DeliveryQueue>();
+        services.AddSingleton<EventWebhookSecrets>();
+        services.AddSingleton<EventRequests>();
+        services.AddSingleton<EventOutcomes>();
+        services.AddSingleton<EventRun>();
+        services.AddSingleton<IQueue, EventQueue>();
         services.AddSingleton<Pump>();
         services.AddHostedService<Start>();
         services.AddHostedService(provider => provider.GetRequiredService<Pump>());
         services.AddHostedService<Sweeps>();
+        services.AddHostedService<EventSweep>();
         services.AddSingleton<SessionSweep>();
         services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());
         if (settings.Database.Provider == DatabaseProvider.PostgreSql)
@@ -119,6 +129,7 @@ internal static class AperturServer
     private static void UsePipeline(WebApplication app)
     {
         app.UseMiddleware<ErrorResponses>();
+        app.Use(RequestFraming.Check);
         app.UseRouting();
         app.UseMiddleware<Authentication>();
     }

@@ -2,6 +2,7 @@ using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
+using Apertur.Server.Events;
 using Apertur.Server.Pages;
 using Apertur.Server.Polling;
 using Apertur.Server.ProjectData;
@@ -65,6 +66,15 @@ internal static class Routes
         api.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
         api.MapPost("/projects/{projectId}/destinations/{id}/authorize", OAuthApi.Authorize);
         api.MapGet("/destination-types", DestinationTypesApi.List);
+
+        api.MapGet("/projects/{projectId}/webhooks", EventWebhooksApi.List);
+        api.MapPost("/projects/{projectId}/webhooks", EventWebhooksApi.Create);
+        api.MapGet("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Get);
+        api.MapPatch("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Update);
+        api.MapDelete("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Delete);
+        api.MapPost("/projects/{projectId}/webhooks/{id}/test", EventDeliveriesApi.Test);
+        api.MapGet("/projects/{projectId}/webhooks/{id}/deliveries", EventDeliveriesApi.List);
+        api.MapPost("/projects/{projectId}/webhooks/{id}/deliveries/{deliveryId}/retry", EventDeliveriesApi.Retry);
     }
 
     private static RouteGroupBuilder Group(WebApplication app, string prefix, Access access)

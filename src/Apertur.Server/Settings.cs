@@ -12,6 +12,7 @@ internal sealed class Settings
     public required OAuthSettings OAuth { get; init; }
     public required LimitSettings Limits { get; init; }
     public required DeliverySettings Delivery { get; init; }
+    public required EventSettings Events { get; init; }
 
     /// <summary>The folder that holds images, keys and, with SQLite, the database. From the command line, never from a file.</summary>
     public required string DataFolder { get; set; }
@@ -21,16 +22,31 @@ internal sealed class Settings
     public static Settings Load(string dataFolder, IEnumerable<KeyValuePair<string, string?>>? overrides = null)
     {
         using var defaults = Assembly.GetExecutingAssembly().GetManifestResourceStream("apertur.defaults.json")!;
-        var configuration = new ConfigurationBuilder()
+        Require(dataFolder.Length > 0, "The data folder needs a name.");
+        var configuration = Read(() => new ConfigurationBuilder()
             .AddJsonStream(defaults)
             .AddJsonFile(Path.Combine(Path.GetFullPath(dataFolder), "apertur.json"), optional: true)
             .AddEnvironmentVariables("APERTUR__")
             .AddInMemoryCollection(overrides)
-            .Build();
+            .Build());
         configuration["DataFolder"] = Path.GetFullPath(dataFolder);
-        var settings = configuration.Get<Settings>() ?? throw new InvalidOperationException("No settings could be read.");
+        var settings = Read(() => configuration.Get<Settings>()) ?? throw new InvalidOperationException("No settings could be read.");
         settings.Check();
         return settings;
+    }
+
+    /// <summary>Says in this program's own words what the configuration library cannot read; its message names the file or the setting.</summary>
+    private static T Read<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (Exception exception) when (exception is InvalidDataException or InvalidOperationException or FormatException)
+        {
+            throw new InvalidOperationException(exception.GetBaseException() is { } cause && cause != exception
+                ? $"{exception.Message} {cause.Message}" : exception.Message);
+        }
     }
 
     /// <summary>What of this the destination types need to know.</summary>
@@ -59,6 +75,8 @@ internal sealed class Settings
         Require(Delivery.Lanes >= 1 && Delivery.LanesPerDestination >= 1, "Delivery:Lanes and LanesPerDestination must be at least 1.");
         Require(Delivery.RetrySeconds.Split(',').All(text => int.TryParse(text, out var seconds) && seconds >= 0),
             "Delivery:RetrySeconds must be whole seconds, separated by commas.");
+        Require(Events.Lanes >= 1 && Events.LanesPerWebhook >= 1, "Events:Lanes and LanesPerWebhook must be at least 1.");
+        Require(Events.TimeoutSeconds >= 1 && Events.KeepDays >= 1, "Events:TimeoutSeconds and KeepDays must be at least 1.");
         Require(Database.Provider is not DatabaseProvider.PostgreSql || Database.ConnectionString.Length > 0,
             "Database:ConnectionString is needed for PostgreSql.");
         foreach (var (name, text) in OAuth.Addresses.Append(("Outbound:CloudStorageUrl", Outbound.CloudStorageUrl)))
@@ -164,4 +182,12 @@ internal sealed class DeliverySettings
 
     public required int AttemptMinutes { get; init; }
     public required int StopSeconds { get; init; }
+}
+
+internal sealed class EventSettings
+{
+    public required int Lanes { get; init; }
+    public required int LanesPerWebhook { get; init; }
+    public required int TimeoutSeconds { get; init; }
+    public required int KeepDays { get; init; }
 }

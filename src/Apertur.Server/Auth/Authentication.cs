@@ -15,25 +15,27 @@ internal sealed class Authentication(RequestDelegate next)
     // Enough for people to see which keys are in use, without a write on every call.
     private static readonly TimeSpan _lastUsedPrecision = TimeSpan.FromMinutes(1);
 
-    public async Task InvokeAsync(HttpContext context, AperturDb db, TimeProvider clock)
+    // Opens the database for itself and closes it again: a request that is held for minutes must not keep what only this needs.
+    public async Task InvokeAsync(HttpContext context, Database database, TimeProvider clock)
     {
         if (context.GetEndpoint() is RouteEndpoint endpoint)
         {
             var access = endpoint.Metadata.GetMetadata<AccessRule>()
                 ?? throw new InvalidOperationException($"{endpoint.DisplayName} has no access rule.");
             if (access.Access == Access.Caller)
-                context.Features.Set(await FindAsync(context, db, clock));
+                context.Features.Set(await FindAsync(context, database, clock));
         }
 
         await next(context);
     }
 
-    private static async Task<Caller> FindAsync(HttpContext context, AperturDb db, TimeProvider clock)
+    private static async Task<Caller> FindAsync(HttpContext context, Database database, TimeProvider clock)
     {
         var header = context.Request.Headers.Authorization.ToString();
         if (!header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
             throw ApiErrors.Unauthenticated("Send an API key as 'Authorization: Bearer aptr_…'.").ToException();
 
+        await using var db = database.Open();
         var hash = ApiKey.HashOf(header["Bearer ".Length..].Trim());
         var key = await db.ApiKeys.AsNoTracking().SingleOrDefaultAsync(k => k.Hash == hash && k.IsActive, context.RequestAborted)
             ?? throw ApiErrors.Unauthenticated("This API key is unknown or has been revoked.").ToException();

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net.Sockets;
 
 namespace Apertur.Server.Commands;
 
@@ -41,7 +42,22 @@ internal static class CommandLine
         }
         catch (IOException exception) when (exception.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
         {
-            await Console.Error.WriteLineAsync($"{exception.Message} Stop the other program, or choose another address with --urls.");
+            await Console.Error.WriteLineAsync($"{exception.Message} Stop the other program, or choose another address.");
+            return 1;
+        }
+        catch (SocketException exception)
+        {
+            await Console.Error.WriteLineAsync($"The server cannot listen on that address: {exception.Message}.");
+            return 1;
+        }
+        catch (Exception exception) when (Storage.Database.FailureIn(exception) is not null)
+        {
+            await Console.Error.WriteLineAsync($"The database cannot be used: {Storage.Database.FailureIn(exception)!.Message}");
+            return 1;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            await Console.Error.WriteLineAsync($"The data folder cannot be used: {exception.Message}");
             return 1;
         }
     }

@@ -21,11 +21,21 @@ internal static class ServeCommand
 
     private static async Task RunAsync(string data, string urls, CancellationToken cancellationToken)
     {
+        var addresses = urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        // Without any, Kestrel would take an address that nobody asked for. TLS is the business of the proxy in front.
+        if (addresses.Length == 0 || !Array.TrueForAll(addresses, IsAddress))
+            throw new CommandException($"--urls takes addresses such as http://127.0.0.1:5080, separated by semicolons; not '{urls}'.");
         var settings = Settings.Load(data);
         using var dataLock = settings.Database.Provider == DatabaseProvider.Sqlite ? DataLock.Take(settings.DataFolder) : null;
-        await using var app = AperturServer.Build(settings, urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+        await using var app = AperturServer.Build(settings, addresses);
         await app.StartAsync(cancellationToken);
         Console.WriteLine($"Apertur is listening on {string.Join(" and ", app.Urls)}, data in {settings.DataFolder}. Ctrl+C stops it.");
         await app.WaitForShutdownAsync(cancellationToken);
     }
+
+    // Kestrel also takes * and + for every address of the machine.
+    private static bool IsAddress(string text) =>
+        Uri.TryCreate(text.Replace("//*", "//0.0.0.0", StringComparison.Ordinal).Replace("//+", "//0.0.0.0", StringComparison.Ordinal),
+            UriKind.Absolute, out var address)
+        && address.Scheme == Uri.UriSchemeHttp && address.PathAndQuery == "/";
 }

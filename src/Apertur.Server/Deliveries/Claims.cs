@@ -10,8 +10,8 @@ namespace Apertur.Server.Deliveries;
 /// </summary>
 internal sealed class Claims(Database database, SessionChanges changes, TimeProvider clock)
 {
-    /// <summary>How long a claim holds without a heartbeat. Another node takes over after that.</summary>
-    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
+    /// <summary>The last error of a delivery whose attempt ended with its worker.</summary>
+    public const string Abandoned = "The server stopped during the attempt.";
 
     /// <summary>Destinations that have something due, and how many may be under way at once over all nodes; null for no such limit.</summary>
     public async Task<IReadOnlyList<(Guid DestinationId, int? Free)>> DueDestinationsAsync(CancellationToken cancellationToken)
@@ -62,7 +62,7 @@ internal sealed class Claims(Database database, SessionChanges changes, TimeProv
     /// <summary>Keeps claims alive. A claim that is not among the answers has been lost to somebody else.</summary>
     public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken)
     {
-        var until = clock.GetUtcNow() + Lease;
+        var until = clock.GetUtcNow() + Pump.Lease;
         var tokens = leaseTokens.Select(token => (Guid?)token).ToList();
         return database.WriteAsync(
             db => db.Deliveries
@@ -94,7 +94,7 @@ internal sealed class Claims(Database database, SessionChanges changes, TimeProv
                         .SetProperty(r => r.State, DeliveryState.Retrying)
                         .SetProperty(r => r.LeaseToken, (Guid?)null)
                         .SetProperty(r => r.LeaseUntil, (DateTimeOffset?)null)
-                        .SetProperty(r => r.LastError, "The server stopped during the attempt.")
+                        .SetProperty(r => r.LastError, Abandoned)
                         .SetProperty(r => r.DueAt, now)
                         .SetProperty(r => r.UpdatedAt, now),
                     cancellationToken);
@@ -122,7 +122,7 @@ internal sealed class Claims(Database database, SessionChanges changes, TimeProv
             """;
         var taken = await db.Deliveries
             .FromSqlRaw(
-                sql, token.ToString(), (now + Lease).ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds(), destinationId.ToString(), most)
+                sql, token.ToString(), (now + Pump.Lease).ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds(), destinationId.ToString(), most)
             .AsNoTracking()
             .ToListAsync(cancellationToken);
         return [.. taken.OrderBy(row => row.DueAt).ThenBy(row => row.Id)];

@@ -18,13 +18,14 @@ internal static class DeliveriesApi
     /// was used up, this one is the last unless it is asked for again.
     /// </summary>
     public static async Task<Ok<MessageResponse>> Retry(
-        string id, Caller caller, AperturDb db, Database database, Signal deliver, TimeProvider clock, CancellationToken cancellationToken)
+        string id, Caller caller, AperturDb db, Database database, Signal deliver, SessionChanges changes, TimeProvider clock, CancellationToken cancellationToken)
     {
         var uploadId = Ids.Parse(id);
         var upload = await caller.See(db.Uploads.AsNoTracking()).SingleOrDefaultAsync(u => u.Id == uploadId, cancellationToken)
             ?? throw ApiErrors.NotFound.ToException();
         var again = await database.WriteAsync(write => RetryAsync(write, database, upload, clock, cancellationToken), cancellationToken);
         deliver.Give();
+        changes.Tell([upload.SessionId], deliveriesDue: true);
         return TypedResults.Ok(new MessageResponse(again == 0
             ? "No delivery of this upload has failed."
             : $"{again} failed {(again == 1 ? "delivery is" : "deliveries are")} being tried again."));
@@ -50,6 +51,7 @@ internal static class DeliveriesApi
         {
             delivery.State = DeliveryState.Retrying;
             delivery.DueAt = now;
+            delivery.EndedAt = null;
             delivery.UpdatedAt = now;
         }
 

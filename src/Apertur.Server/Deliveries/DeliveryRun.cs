@@ -5,6 +5,7 @@ using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
+using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;
@@ -23,6 +24,8 @@ internal sealed partial class DeliveryRun(
     TimeProvider clock,
     ILogger<DeliveryRun> log)
 {
+    private readonly RetrySchedule _schedule = new(settings.Delivery.RetrySeconds);
+
     /// <param name="row">A delivery that this process has claimed.</param>
     /// <param name="stopping">Cancelled when the server stops and has no more patience.</param>
     public async Task RunAsync(DeliveryRow row, CancellationToken stopping)
@@ -38,6 +41,9 @@ internal sealed partial class DeliveryRun(
 
     private async Task<DeliveryOutcome?> AttemptAsync(DeliveryRow row, CancellationToken stopping)
     {
+        if (row.LastError == Claims.Abandoned && _schedule.After(row.Attempts - 1, asked: null, random: 0) is null)
+            return new DeliveryOutcome.GiveUp("The server stopped during every attempt. Ask for another try if this image was not the reason.");
+
         using var attempt = new CancellationTokenSource(TimeSpan.FromMinutes(settings.Delivery.AttemptMinutes), clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(attempt.Token, stopping);
         try
@@ -63,7 +69,7 @@ internal sealed partial class DeliveryRun(
         {
             return new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.");
         }
-        catch (FileNotFoundException exception)
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
             LogThrown(row.Id, row.DestinationType, exception);
             return new DeliveryOutcome.GiveUp("The stored image is missing.");

@@ -1,5 +1,6 @@
 using Apertur.Destinations;
 using Apertur.Server.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -58,6 +59,7 @@ internal sealed class Outcomes
         var rows = await LockAsync(db.Deliveries, attempts.Select(a => a.Row.Id), r => r.Id, cancellationToken);
 
         var counts = new DailyCountChanges();
+        var events = new NewEvents(_clock.GetUtcNow());
         var states = new List<DeliveryState?>(attempts.Count);
         foreach (var attempt in attempts)
         {
@@ -68,17 +70,18 @@ internal sealed class Outcomes
                 continue;
             }
 
-            Apply(attempt, row, destinations[row.DestinationId]);
-            Count(row, uploads[row.UploadId], sessions[row.SessionId], counts);
+            Apply(attempt, row, destinations[row.DestinationId], events);
+            Count(row, uploads[row.UploadId], sessions[row.SessionId], counts, events);
             states.Add(row.State);
         }
 
+        await events.WriteAsync(db, cancellationToken);
         await counts.ApplyAsync(db, cancellationToken);
         return states;
     }
 
     /// <summary>The state machine: from <c>sending</c> to what follows.</summary>
-    private void Apply(Attempt attempt, DeliveryRow row, Destination destination)
+    private void Apply(Attempt attempt, DeliveryRow row, Destination destination, NewEvents events)
     {
         var result = attempt.Result;
         var now = _clock.GetUtcNow();
@@ -90,7 +93,7 @@ internal sealed class Outcomes
         {
             case DeliveryOutcome.Accepted accepted:
                 row.State = DeliveryState.Sent;
-                row.Reference = accepted.Reference;
+                row.Reference = Storable(accepted.Reference);
                 break;
 
             case DeliveryOutcome.GiveUp:
@@ -109,7 +112,8 @@ internal sealed class Outcomes
                 row.Attempts--;
                 row.DueAt = now;
                 // The row as it was claimed tells when.
-                Parking.Park(destination, Shorten(broken.Reason)!, attempt.Row.UpdatedAt);
+                if (Parking.Park(destination, Shorten(broken.Reason)!, attempt.Row.UpdatedAt))
+                    events.DestinationDisabled(destination);
                 break;
 
             case null:
@@ -124,7 +128,7 @@ internal sealed class Outcomes
             Breaker.Count(destination, result is not DeliveryOutcome.TryAgain, _lanes, now);
     }
 
-    private void Count(DeliveryRow row, Upload upload, UploadSession session, DailyCountChanges counts)
+    private void Count(DeliveryRow row, Upload upload, UploadSession session, DailyCountChanges counts, NewEvents events)
     {
         session.Touch(_clock.GetUtcNow());
         row.EndedAt = row.State is DeliveryState.Sent or DeliveryState.Failed ? session.LastChanged : null;
@@ -137,6 +141,9 @@ internal sealed class Outcomes
                 session.ImagesDelivered++;
                 counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).ImagesDelivered++;
             }
+
+            if (upload.DestinationsDelivered == upload.DestinationsTotal)
+                events.UploadCompleted(upload, session);
         }
         else if (row.State == DeliveryState.Failed)
         {
@@ -144,6 +151,7 @@ internal sealed class Outcomes
             session.DeliveriesOpen--;
             if (upload.DestinationsFailed++ == 0)
                 session.ImagesFailed++;
+            events.UploadFailed(upload, session, row);
         }
     }
 
@@ -152,5 +160,14 @@ internal sealed class Outcomes
         where T : class =>
         (await _database.Locked(set, ids).ToListAsync(cancellationToken)).ToDictionary(id);
 
-    private static string? Shorten(string? text) => text is { Length: > MaxErrorLength } ? text[..MaxErrorLength] : text;
+    /// <summary>A stranger's text as every database takes it: PostgreSQL refuses NUL and half of a surrogate pair, and with it the outcome.</summary>
+    private static string? Storable(string? text) => text?.Replace("\0", "", StringComparison.Ordinal);
+
+    private static string? Shorten(string? text)
+    {
+        text = Storable(text);
+        return text is { Length: > MaxErrorLength }
+            ? text[..(char.IsHighSurrogate(text[MaxErrorLength - 1]) ? MaxErrorLength - 1 : MaxErrorLength)]
+            : text;
+    }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Apertur.Destinations;
+using Apertur.Server.Events;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -205,19 +206,22 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
                 if (await Same(db, grant).ExecuteDeleteAsync() == 0)
                     return false;
 
-                Parking.Park(destination, reason, asked);
+                var events = new NewEvents(clock.GetUtcNow());
+                if (Parking.Park(destination, reason, asked))
+                    events.DestinationDisabled(destination);
+                await events.WriteAsync(db, CancellationToken.None);
                 return true;
             },
             CancellationToken.None);
 
-    private Task GiveTurnBackAsync(OAuthGrant grant) =>
+    private Task<int> GiveTurnBackAsync(OAuthGrant grant) =>
         database.WriteAsync(
             db => Same(db, grant).Where(g => g.Refresher == grant.Refresher).ExecuteUpdateAsync(row => row
                 .SetProperty(g => g.Refresher, (Guid?)null)
                 .SetProperty(g => g.RefreshUntil, (DateTimeOffset?)null)),
             CancellationToken.None);
 
-    private Task DropAsync(Guid id, Guid version) =>
+    private Task<int> DropAsync(Guid id, Guid version) =>
         database.WriteAsync(
             db => db.OAuthGrants.Where(grant => grant.Id == id && grant.Version == version)
                 .ExecuteUpdateAsync(row => row.SetProperty(g => g.AccessToken, (string?)null)),

@@ -1,8 +1,8 @@
 using System.Data.Common;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Data.Sqlite;
-using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Http;
 
@@ -15,7 +15,9 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
         {
             await next(context);
         }
-        catch (Exception exception) when (context.RequestAborted.IsCancellationRequested && exception is not ApiErrorException)
+        catch (Exception exception) when (
+            exception is ConnectionResetException or ConnectionAbortedException
+            || (context.RequestAborted.IsCancellationRequested && exception is not ApiErrorException))
         {
             // Nobody is there to read an answer.
             return;
@@ -47,9 +49,9 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
         DiskFullException => ApiErrors.DiskFull,
         // The client is still there (see above), so it was a time limit of ours.
         OperationCanceledException => ApiErrors.RequestTimeout,
-        DbException or DbUpdateException { InnerException: DbException } => OfDatabase(exception as DbException ?? (DbException)exception.InnerException!),
-        InvalidOperationException { InnerException: DbException { IsTransient: true } } => ApiErrors.Unavailable,
-        _ => ApiErrors.Crashed,
+        // How Kestrel says that the size of a chunk has too many digits.
+        IOException { InnerException: OverflowException } => ApiErrors.BadRequest("The size of a chunk of the body cannot be read."),
+        _ => Database.FailureIn(exception) is { } failure ? OfDatabase(failure) : ApiErrors.Crashed,
     };
 
     private static ApiError OfDatabase(DbException exception) => exception switch

@@ -37,6 +37,14 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(ServerKeyResponse))]
 [JsonSerializable(typeof(HealthResponse))]
 [JsonSerializable(typeof(MessageResponse))]
+[JsonSerializable(typeof(EventWebhookRequest))]
+[JsonSerializable(typeof(EventWebhookResponse))]
+[JsonSerializable(typeof(List<EventWebhookResponse>))]
+[JsonSerializable(typeof(EventDeliveryList))]
+[JsonSerializable(typeof(EventPayload<UploadNews>))]
+[JsonSerializable(typeof(EventPayload<SessionNews>))]
+[JsonSerializable(typeof(EventPayload<DestinationNews>))]
+[JsonSerializable(typeof(EventPayload<TestNews>))]
 internal sealed partial class WireJson : JsonSerializerContext
 {
     /// <summary>The instance everything uses. Text stays readable: answers are JSON with nosniff, never part of a page.</summary>

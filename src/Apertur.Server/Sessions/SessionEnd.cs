@@ -1,3 +1,5 @@
+using Apertur.Server.Events;
+
 namespace Apertur.Server.Sessions;
 
 /// <summary>
@@ -8,8 +10,9 @@ internal static class SessionEnd
 {
     /// <param name="session">The row, locked and otherwise up to date.</param>
     /// <param name="now">The time of the transaction.</param>
-    /// <returns>Whether it ended with this call, and so is to be announced.</returns>
-    public static bool Note(UploadSession session, DateTimeOffset now)
+    /// <param name="events">Is told when it ended with this call.</param>
+    /// <returns>Whether it did.</returns>
+    public static bool Note(UploadSession session, DateTimeOffset now, NewEvents events)
     {
         if (session.Status(now) is not ("completed" or "expired"))
         {
@@ -21,6 +24,7 @@ internal static class SessionEnd
             return false;
         session.Touch(now);
         session.OverAt = session.LastChanged;
+        events.SessionEnded(session);
         return true;
     }
 }

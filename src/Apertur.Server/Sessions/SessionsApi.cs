@@ -3,6 +3,7 @@ using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
+using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
@@ -23,8 +24,8 @@ internal static class SessionsApi
 
     /// <summary>Makes an upload session, and gives the link and QR code to hand out.</summary>
     public static async Task<Created<CreateSessionResponse>> Create(
-        Body<CreateSessionRequest> body, Caller caller, Database database, Settings settings, PublicAddress address, TimeProvider clock,
-        HttpRequest http, CancellationToken cancellationToken)
+        Body<CreateSessionRequest> body, Caller caller, Database database, Settings settings, PublicAddress address, Signal deliver,
+        TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var now = clock.GetUtcNow();
@@ -59,7 +60,7 @@ internal static class SessionsApi
             ExpiresAt = expiresAt,
             LastChanged = now,
         };
-        await database.WriteAsync(
+        var told = await database.WriteAsync(
             async db =>
             {
                 db.Sessions.Add(session);
@@ -67,8 +68,13 @@ internal static class SessionsApi
                 var counts = new DailyCountChanges();
                 counts.For(session.ProjectId, session.Env, now).Sessions++;
                 await counts.ApplyAsync(db, cancellationToken);
+                var events = new NewEvents(now);
+                events.SessionCreated(session);
+                return await events.WriteAsync(db, cancellationToken);
             },
             cancellationToken);
+        if (told)
+            deliver.Give();
         return TypedResults.Created(
             $"/api/v1/upload/{session.Id}/session", Describe(session, destinations, address.BaseOf(http)));
     }
@@ -107,7 +113,9 @@ internal static class SessionsApi
                 if (request.Password.IsPresent)
                     (session.PasswordHash, session.PasswordGuesses) = (passwordHash, []);
                 session.Touch(now);
-                SessionEnd.Note(session, now);
+                var events = new NewEvents(now);
+                SessionEnd.Note(session, now, events);
+                await events.WriteAsync(write, cancellationToken);
                 return session;
             },
             cancellationToken);
@@ -136,7 +144,9 @@ internal static class SessionsApi
                 var row = await database.Locked(db.Sessions, [id]).SingleAsync(cancellationToken);
                 if (row.Status(now) is "pending" or "active")
                     row.CompletedAt = now;
-                SessionEnd.Note(row, now);
+                var events = new NewEvents(now);
+                SessionEnd.Note(row, now, events);
+                await events.WriteAsync(db, cancellationToken);
                 return row;
             },
             cancellationToken);

@@ -4,6 +4,7 @@ using Apertur.Server.Accounts;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
+using Apertur.Server.Events;
 using Apertur.Server.Keys;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
@@ -33,12 +34,16 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
     public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
+    public DbSet<EventWebhook> EventWebhooks => Set<EventWebhook>();
+    public DbSet<LoggedEvent> EventLog => Set<LoggedEvent>();
+    public DbSet<EventDelivery> EventDeliveries => Set<EventDelivery>();
 
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
     {
         configurationBuilder.Properties<Guid>().HaveConversion<IdConverter>();
         configurationBuilder.Properties<DateTimeOffset>().HaveConversion<InstantConverter>();
         configurationBuilder.Properties<string[]>().HaveConversion<ListConverter<string>, ListComparer<string>>();
+        configurationBuilder.Properties<int[]>().HaveConversion<ListConverter<int>, ListComparer<int>>();
         configurationBuilder.Properties<Guid[]>().HaveConversion<ListConverter<Guid>, ListComparer<Guid>>();
         configurationBuilder.Properties<long[]>().HaveConversion<ListConverter<long>, ListComparer<long>>();
         configurationBuilder.Properties<Env>().HaveConversion<WordConverter<Env>>();
@@ -58,6 +63,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<Member>().HasOne<Project>().WithMany().HasForeignKey(member => member.ProjectId);
         modelBuilder.Entity<Member>().HasOne<User>().WithMany().HasForeignKey(member => member.UserId);
         modelBuilder.Entity<ApiKey>().HasOne<Project>().WithMany().HasForeignKey(key => key.ProjectId);
+        modelBuilder.Entity<EventDelivery>().HasOne<LoggedEvent>().WithMany().HasForeignKey(delivery => delivery.EventId);
         modelBuilder.Entity<DeliveryRow>().HasOne<Upload>().WithMany().HasForeignKey(delivery => delivery.UploadId);
 
         foreach (var entity in modelBuilder.Model.GetEntityTypes())

@@ -44,11 +44,11 @@ internal sealed class BlobStore : IDisposable
             var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read);
             return new BlobWriter(id, path, file, directory, _threads);
         }
-        catch (IOException failure)
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             // The folder could not be made, or somebody removed it: the next image tries to make it again.
             _days.TryRemove(day, out _);
-            if (DurableFile.IsDiskFull(failure))
+            if (failure is IOException io && DurableFile.IsDiskFull(io))
                 throw new DiskFullException("No room on disk for another file.", failure);
             throw;
         }

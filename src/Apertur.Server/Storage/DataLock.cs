@@ -6,16 +6,29 @@ namespace Apertur.Server.Storage;
 /// </summary>
 internal static class DataLock
 {
+    /// <summary>
+    /// Makes the data folder when it is missing, for this program's user only: it holds people's photos, and links and hashes in the database.
+    /// One that exists stays as its owner wanted it.
+    /// </summary>
+    public static void Make(string dataFolder)
+    {
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(dataFolder);
+        else
+            Directory.CreateDirectory(dataFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
     /// <summary>Holds the lock until the result is disposed.</summary>
     /// <exception cref="InvalidOperationException">Another server uses this folder.</exception>
     public static IDisposable Take(string dataFolder)
     {
-        Directory.CreateDirectory(dataFolder);
+        Make(dataFolder);
+        var path = Path.Combine(dataFolder, "server.lock");
         try
         {
-            return new FileStream(Path.Combine(dataFolder, "server.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException)
+        catch (IOException) when (File.Exists(path))
         {
             throw new InvalidOperationException($"Another server is running on {dataFolder}. Stop it first, or name another folder with --data.");
         }

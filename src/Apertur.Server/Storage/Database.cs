@@ -98,13 +98,28 @@ internal sealed class Database
         var rows = "SELECT * FROM " + set.EntityType.GetTableName();
         var sql = IsSqlite
             ? rows + " WHERE id IN (SELECT value FROM json_each({0}))"
-            : rows + " WHERE id = ANY({0}) ORDER BY id FOR UPDATE";
+            // Not FOR UPDATE: a row that refers to a locked one may be inserted meanwhile, because no key ever changes. Photos that come in
+            // would wait for outcomes, and in a circle where both name several destinations.
+            : rows + " WHERE id = ANY({0}) ORDER BY id FOR NO KEY UPDATE";
         return set.FromSqlRaw(sql, IsSqlite ? JsonSerializer.Serialize(texts) : texts);
     }
 
+    /// <summary>What the database, or the way to it, said; null when it was something else.</summary>
+    public static DbException? FailureIn(Exception exception)
+    {
+        // EF Core wraps it up to two times, once in a DbException of its own that knows no code.
+        DbException? innermost = null;
+        for (var cause = exception; cause is not null; cause = cause.InnerException)
+            innermost = cause as DbException ?? innermost;
+        return innermost;
+    }
+
+    /// <summary>Whether PostgreSQL could not be reached or did not answer, as opposed to having answered with an error.</summary>
+    public static bool IsOutOfReach(Exception exception) =>
+        FailureIn(exception) is NpgsqlException { IsTransient: true } and not PostgresException;
+
     private static bool IsDeadlock(Exception exception) =>
-        (exception as PostgresException ?? exception.InnerException as PostgresException)?.SqlState
-            is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure;
+        FailureIn(exception)?.SqlState is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure;
 
     /// <summary>What has to be said on every SQLite connection.</summary>
     private sealed class SqlitePragmas : DbConnectionInterceptor

@@ -35,7 +35,8 @@ internal sealed class GroupCommit<TItem, TResult>(
         {
             while (Take(group))
                 await CommitAsync(group);
-            Volatile.Write(ref _committing, 0);
+            // A full fence: the look at the queue must not be read ahead of this write, or an item that comes right now is seen by nobody.
+            Interlocked.Exchange(ref _committing, 0);
         }
         // An item may have come between the last look and the release: whoever takes the flag back serves it.
         while (_waiting.Reader.TryPeek(out _) && Interlocked.CompareExchange(ref _committing, 1, 0) == 0);
@@ -57,6 +58,12 @@ internal sealed class GroupCommit<TItem, TResult>(
             var results = await database.WriteAsync(db => commit(db, items, CancellationToken.None), CancellationToken.None);
             for (var i = 0; i < group.Count; i++)
                 group[i].Done.SetResult(results[i]);
+        }
+        catch (Exception exception) when (Database.IsOutOfReach(exception))
+        {
+            // Nobody's fault, and the same for each: waiting for a time-out once more for every item would keep the queue for minutes.
+            foreach (var entry in group)
+                entry.Done.SetException(exception);
         }
         catch (Exception) when (group.Count > 1)
         {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using Apertur.Server.Contract;
 using Apertur.Server.Deliveries;
+using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
@@ -113,7 +114,7 @@ internal sealed class ImageIntake
         return upload;
     }
 
-    /// <summary>Writes the rows of a group of images: image, deliveries, counts.</summary>
+    /// <summary>Writes the rows of a group of images: image, deliveries, events, counts.</summary>
     private async Task<IReadOnlyList<ApiError?>> CommitAsync(AperturDb db, IReadOnlyList<Upload> uploads, CancellationToken cancellationToken)
     {
         var sessions = await _database.Locked(db.Sessions, uploads.Select(upload => upload.SessionId))
@@ -125,6 +126,7 @@ internal sealed class ImageIntake
             .ToDictionaryAsync(destination => destination.Id, cancellationToken);
 
         var counts = new DailyCountChanges();
+        var events = new NewEvents(_clock.GetUtcNow());
         var results = new List<ApiError?>(uploads.Count);
         foreach (var upload in uploads)
         {
@@ -137,16 +139,18 @@ internal sealed class ImageIntake
             if (refused is not null)
                 continue;
 
-            Add(db, upload, session!, [.. session!.DestinationIds.Where(destinations.ContainsKey).Select(id => destinations[id])]);
+            Add(db, upload, session!, [.. session!.DestinationIds.Where(destinations.ContainsKey).Select(id => destinations[id])], events);
             counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Images++;
         }
 
         await db.SaveChangesAsync(cancellationToken);
+        await events.WriteAsync(db, cancellationToken);
         await counts.ApplyAsync(db, cancellationToken);
         return results;
     }
 
-    private static void Add(AperturDb db, Upload upload, UploadSession session, IReadOnlyList<SessionDestination> destinations)
+    private static void Add(
+        AperturDb db, Upload upload, UploadSession session, IReadOnlyList<SessionDestination> destinations, NewEvents events)
     {
         upload.ImageIndex = session.NextIndex++;
         upload.DestinationsTotal = destinations.Count;
@@ -174,7 +178,8 @@ internal sealed class ImageIntake
         session.DeliveriesOpen += destinations.Count;
         session.Touch(upload.CreatedAt);
         upload.ReadyAt = session.LastChanged;
-        SessionEnd.Note(session, upload.CreatedAt);
+        events.UploadStarted(upload, session);
+        SessionEnd.Note(session, upload.CreatedAt, events);
     }
 
     private static string? SniffType(ReadOnlySequence<byte> first)

@@ -30,11 +30,10 @@ internal sealed class UploadPace(Settings settings, TimeProvider clock)
         if (http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
             rate.MinDataRate = new MinDataRate(settings.Limits.MinUploadBytesPerSecond, _grace);
 
-        var deadline = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
-        // A linked source has no constructor with a clock; its timer is started through one that has.
-        var timer = clock.CreateTimer(
-            state => ((CancellationTokenSource)state!).Cancel(), deadline, TimeSpan.FromMinutes(settings.Limits.MaxUploadMinutes), Timeout.InfiniteTimeSpan);
-        http.Response.RegisterForDispose(timer);
-        return deadline;
+        // A linked source has no constructor with a clock. A source's own timer may fire when all is over; one that cancels a disposed source
+        // would end the process.
+        var time = new CancellationTokenSource(TimeSpan.FromMinutes(settings.Limits.MaxUploadMinutes), clock);
+        http.Response.RegisterForDispose(time);
+        return CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, time.Token);
     }
 }

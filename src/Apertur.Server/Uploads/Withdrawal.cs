@@ -1,3 +1,4 @@
+using Apertur.Server.Events;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -28,7 +29,9 @@ internal sealed class Withdrawal(Database database, BlobStore blobs, SessionChan
                 db.Uploads.Remove(upload);
                 TakeBack(session, upload, removed);
                 session.Touch(clock.GetUtcNow());
-                SessionEnd.Note(session, clock.GetUtcNow());
+                var events = new NewEvents(clock.GetUtcNow());
+                SessionEnd.Note(session, clock.GetUtcNow(), events);
+                await events.WriteAsync(db, cancellationToken);
                 await db.SaveChangesAsync(cancellationToken);
 
                 var counts = new DailyCountChanges();

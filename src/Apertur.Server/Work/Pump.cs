@@ -1,49 +1,32 @@
 using System.Collections.Concurrent;
-using Apertur.Server.Deliveries;
 
 namespace Apertur.Server.Work;
 
 /// <summary>
-/// Keeps deliveries flowing: claims what is due, one claimer a process, and runs it in bounded lanes. A signal starts the next round at
-/// once; without one it looks every second, because the table is the truth and signals are only hints.
+/// Keeps queues flowing: claims what is due, one claimer a process, and runs it in bounded lanes. A signal starts the next round at
+/// once; without one it looks every second, because the tables are the truth and signals are only hints.
 /// </summary>
-internal sealed partial class Pump(Claims claims, DeliveryRun run, Signal signal, Settings settings, TimeProvider clock, ILogger<Pump> log)
+internal sealed partial class Pump(IEnumerable<IQueue> queues, Signal signal, Settings settings, TimeProvider clock, ILogger<Pump> log)
     : BackgroundService
 {
+    /// <summary>How long a claim holds without a heartbeat. Another node takes over after that.</summary>
+    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
+
     private static readonly TimeSpan _idle = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan _heartbeat = Claims.Lease / 3;
+    private static readonly TimeSpan _heartbeat = Lease / 3;
     private static readonly TimeSpan _afterFailure = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<Guid, Running> _running = [];
     private readonly CancellationTokenSource _outOfPatience = new();
 
     /// <summary>Claims what is due and free lanes allow, and starts it.</summary>
-    /// <returns>How many deliveries were started.</returns>
+    /// <returns>How many rows were started.</returns>
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
-        var free = settings.Delivery.Lanes - _running.Count;
-        if (free <= 0)
-            return 0;
-
-        var wanted = new List<(Guid, int)>();
-        foreach (var (destination, limit) in await claims.DueDestinationsAsync(cancellationToken))
-        {
-            var busy = _running.Values.Count(running => running.Row.DestinationId == destination);
-            var most = Math.Min(Math.Min(settings.Delivery.LanesPerDestination - busy, limit ?? int.MaxValue), free);
-            if (most <= 0)
-                continue;
-
-            wanted.Add((destination, most));
-            free -= most;
-        }
-
-        if (wanted.Count == 0)
-            return 0;
-
-        var taken = await claims.TakeAsync(wanted, cancellationToken);
-        foreach (var row in taken)
-            Start(row);
-        return taken.Count;
+        var started = 0;
+        foreach (var queue in queues)
+            started += await RunOnceAsync(queue, cancellationToken);
+        return started;
     }
 
     /// <summary>Waits until nothing that was started is still running.</summary>
@@ -66,6 +49,46 @@ internal sealed partial class Pump(Claims claims, DeliveryRun run, Signal signal
     }
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(ClaimAsync(stoppingToken), KeepLeasesAsync(stoppingToken));
+
+    private async Task<int> RunOnceAsync(IQueue queue, CancellationToken cancellationToken)
+    {
+        var under = _running.Values.Where(running => running.Queue == queue).ToLookup(running => running.Row.Endpoint);
+        var free = queue.Lanes - under.Sum(endpoint => endpoint.Count());
+        if (free <= 0)
+            return 0;
+
+        var wanted = new List<(Guid, int)>();
+        var due = (await queue.DueAsync(cancellationToken)).ToArray();
+        // When lanes are short, nobody is always first.
+        Random.Shared.Shuffle(due);
+        foreach (var (endpoint, limit) in due)
+        {
+            var most = Math.Min(Share(queue, free, under[endpoint].Count()), limit ?? int.MaxValue);
+            if (most <= 0)
+                continue;
+
+            wanted.Add((endpoint, most));
+            free -= most;
+        }
+
+        if (wanted.Count == 0)
+            return 0;
+
+        var taken = await queue.TakeAsync(wanted, cancellationToken);
+        foreach (var row in taken)
+            Start(queue, row);
+        return taken.Count;
+    }
+
+    /// <summary>
+    /// How many more lanes an endpoint may take. Half of all lanes are for endpoints that have nothing under way, one each: eight that hang
+    /// would otherwise hold every lane until their time is up.
+    /// </summary>
+    private static int Share(IQueue queue, int free, int busy)
+    {
+        var shared = free - (queue.Lanes / 2);
+        return shared > 0 ? Math.Min(queue.LanesPerEndpoint - busy, shared) : busy == 0 ? Math.Min(1, free) : 0;
+    }
 
     private async Task ClaimAsync(CancellationToken stoppingToken)
     {
@@ -95,10 +118,14 @@ internal sealed partial class Pump(Claims claims, DeliveryRun run, Signal signal
             await Task.Delay(_heartbeat, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
-                if (!_running.IsEmpty)
-                    await claims.ExtendAsync([.. _running.Values.Select(running => running.Row.LeaseToken!.Value).Distinct()], stoppingToken);
-                if (await claims.ReleaseAbandonedAsync(all: false, stoppingToken) > 0)
-                    signal.Give();
+                foreach (var queue in queues)
+                {
+                    var held = _running.Values.Where(running => running.Queue == queue).Select(running => running.Row.LeaseToken).Distinct().ToList();
+                    if (held.Count > 0)
+                        await queue.ExtendAsync(held, stoppingToken);
+                    if (await queue.ReleaseAbandonedAsync(all: false, stoppingToken) > 0)
+                        signal.Give();
+                }
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
@@ -111,19 +138,19 @@ internal sealed partial class Pump(Claims claims, DeliveryRun run, Signal signal
         }
     }
 
-    private void Start(DeliveryRow row)
+    private void Start(IQueue queue, Claimed row)
     {
-        var running = new Running(row);
+        var running = new Running(queue, row);
         _running[row.Id] = running;
         running.Task = Task.Run(async () =>
         {
             try
             {
-                await run.RunAsync(row, _outOfPatience.Token);
+                await row.RunAsync(_outOfPatience.Token);
             }
             catch (Exception exception)
             {
-                // The outcome could not be written: the claim runs out and the delivery is taken again.
+                // The outcome could not be written: the claim runs out and the row is taken again.
                 LogFailure(exception);
             }
             finally
@@ -134,7 +161,7 @@ internal sealed partial class Pump(Claims claims, DeliveryRun run, Signal signal
         });
     }
 
-    private sealed record Running(DeliveryRow Row)
+    private sealed record Running(IQueue Queue, Claimed Row)
     {
         public Task Task { get; set; } = Task.CompletedTask;
     }

@@ -1,3 +1,4 @@
+using Apertur.Server.Events;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -23,7 +24,10 @@ internal sealed partial class SessionSweep(Database database, SessionChanges cha
                 {
                     var now = clock.GetUtcNow();
                     var sessions = await database.Locked(db.Sessions, due).ToListAsync(cancellationToken);
-                    return sessions.Where(session => SessionEnd.Note(session, now)).Select(session => session.Id).ToList();
+                    var events = new NewEvents(now);
+                    var over = sessions.Where(session => SessionEnd.Note(session, now, events)).Select(session => session.Id).ToList();
+                    await events.WriteAsync(db, cancellationToken);
+                    return over;
                 },
                 cancellationToken);
             changes.Tell(noted);

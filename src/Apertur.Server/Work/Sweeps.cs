@@ -16,7 +16,9 @@ internal sealed partial class Sweeps(Database database, BlobStore blobs, TimePro
     {
         var before = clock.GetUtcNow() - _safeAge;
         var removed = 0;
-        foreach (var batch in blobs.Enumerate().Where(blob => blob.WrittenAt < before).Chunk(BatchSize))
+        // A file older than the database is no leftover of this one's: somebody has named a new database, and these photos are all he has.
+        var since = await BeginningAsync(cancellationToken);
+        foreach (var batch in blobs.Enumerate().Where(blob => blob.WrittenAt < before && blob.WrittenAt > since).Chunk(BatchSize))
         {
             var ids = batch.Select(blob => blob.Id).ToList();
             await using var db = database.Open();
@@ -31,6 +33,14 @@ internal sealed partial class Sweeps(Database database, BlobStore blobs, TimePro
         if (removed > 0)
             LogRemoved(removed);
         return removed;
+    }
+
+    private async Task<DateTimeOffset> BeginningAsync(CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        var first = await db.Projects.OrderBy(project => project.CreatedAt).Select(project => (DateTimeOffset?)project.CreatedAt)
+            .FirstOrDefaultAsync(cancellationToken);
+        return first ?? DateTimeOffset.MaxValue;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

@@ -37,6 +37,13 @@ public sealed class GoldenTests
         ["poll-ack"] = "status string",
         ["delivery-status"] = "status string, lastChanged string, files array",
         ["destination-authorize"] = "url string",
+        ["webhook-create"] =
+            "id string, projectId string, url string, topics array, secret string, signatureMethod string, maxRetries integer, retryIntervals array, "
+            + "disableAfterFailures integer, customHeaders object, isActive boolean, consecutiveFailures integer, disabledAt string?, "
+            + "createdAt string, updatedAt string",
+        ["webhook-deliveries"] = "deliveries array, total integer, page integer, limit integer",
+        ["webhook-test"] = "message string",
+        ["webhook-retry"] = "message string",
         ["sessions"] = "data array, total integer, page integer, pageSize integer, totalPages integer",
         ["uploads"] = "data array, total integer, page integer, pageSize integer, totalPages integer",
         ["sessions-recent"] =
@@ -129,6 +136,35 @@ public sealed class GoldenTests
         for (var guess = 0; guess < 5; guess++)
             await phone.PostAsync($"upload/{session}/verify-password", new JsonObject { ["password"] = "wrong" });
         await golden.PinAsync("error-guesses", "POST", $"upload/{session}/verify-password", new JsonObject { ["password"] = "wrong" }, phone);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Event_webhooks_answer_as_accepted(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(200, 500);
+        await using var app = await AperturApp.StartAsync(database);
+        var golden = new Golden(app);
+        golden.Name("receiver", receiver.Url);
+        var path = $"projects/{app.ProjectId}/webhooks";
+
+        var created = await golden.PinAsync("webhook-create", "POST", path, new JsonObject
+        {
+            ["url"] = receiver.Url,
+            ["topics"] = new JsonArray("project.session.completed"),
+            ["customHeaders"] = new JsonObject { ["X-Token"] = "t" },
+        });
+        var id = golden.Name("webhook", (string)created.Json["id"]!);
+        await golden.PinAsync("webhook-get", "GET", $"{path}/{id}");
+        await golden.PinAsync("webhooks", "GET", path);
+        await golden.PinAsync("webhook-update", "PATCH", $"{path}/{id}", new JsonObject { ["topics"] = new JsonArray("project.upload.*") });
+        await golden.PinAsync("webhook-test", "POST", $"{path}/{id}/test");
+        app.Clock.Advance(TimeSpan.FromSeconds(1));
+        await golden.PinAsync("webhook-test-fails", "POST", $"{path}/{id}/test");
+        var history = await golden.PinAsync("webhook-deliveries", "GET", $"{path}/{id}/deliveries");
+        await golden.PinAsync("webhook-retry", "POST", $"{path}/{id}/deliveries/{history.Json["deliveries"]![0]!["id"]}/retry");
+        await golden.PinAsync("webhook-delete", "DELETE", $"{path}/{id}");
+        await golden.PinAsync("error-webhook", "POST", path, new JsonObject { ["topics"] = new JsonArray("weather") });
     }
 
     [Theory, AllDatabases]

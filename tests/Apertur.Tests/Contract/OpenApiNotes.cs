@@ -120,6 +120,10 @@ internal sealed record OpenApiNotes
         ["ProjectDataApi.Uploads"] = _page,
         ["ProjectDataApi.RecentSessions"] = _recent,
         ["ProjectDataApi.RecentUploads"] = _recent,
+        ["EventDeliveriesApi.List"] = new()
+        {
+            Parameters = [Query("page", Number(1, null, 1), "Which page, from 1."), Query("limit", Number(1, 100, 20), "Rows of a page.")],
+        },
         ["HealthApi.Ready"] = new() { Errors = [503, 507] },
     };
 
@@ -128,6 +132,8 @@ internal sealed record OpenApiNotes
     {
         ["SessionInfo.Status"] = ["pending", "active", "completed", "expired"],
         ["SessionRow.Status"] = ["pending", "active", "completed", "expired", "failed"],
+        ["EventDeliveryResponse.Status"] = ["sent", "failed", "retrying"],
+        ["EventWebhookResponse.SignatureMethod"] = ["hmac_sha256", "svix"],
         ["UploadRow.Status"] = ["stored_only", "pending", "delivered", "failed", "partial"],
     };
 

@@ -51,7 +51,7 @@ public sealed class OpenApiTests
         var document = await app.ClientOf(null).GetAsync("/openapi/v1.json");
         var page = await app.ClientOf(null).GetAsync("/docs");
 
-        Assert.Equal(await System.IO.File.ReadAllBytesAsync(Path.Combine(RepositoryFiles.Root, File), TestContext.Current.CancellationToken), document.Bytes);
+        Assert.True(document.Text == RepositoryFiles.Read(File), "The server was built with another docs/openapi.json: build it again.");
         Assert.Equal("application/json", document.ContentHeaders.ContentType!.MediaType);
         Assert.Equal("text/html", page.ContentHeaders.ContentType!.MediaType);
         Assert.DoesNotContain("src=\"http", page.Text, StringComparison.Ordinal);

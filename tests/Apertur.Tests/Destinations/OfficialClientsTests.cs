@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
@@ -17,7 +15,7 @@ public sealed class OfficialClientsTests
     public async Task Googles_own_clients_take_the_stand_in_for_Google()
     {
         await using var google = await FakeGoogle.StartAsync();
-        var report = await RunAsync("google.mjs", new JsonObject
+        var report = await NodeScript.RunAsync("google.mjs", new JsonObject
         {
             ["root"] = google.Root.AbsoluteUri,
             ["token"] = google.OAuth.IssueAccessToken(),
@@ -55,7 +53,7 @@ public sealed class OfficialClientsTests
     public async Task Dropboxs_own_client_takes_the_stand_in_for_Dropbox()
     {
         await using var dropbox = await FakeDropbox.StartAsync();
-        var report = await RunAsync("dropbox.mjs", new JsonObject
+        var report = await NodeScript.RunAsync("dropbox.mjs", new JsonObject
         {
             ["root"] = dropbox.Root.AbsoluteUri,
             ["accessToken"] = dropbox.OAuth.IssueAccessToken(),
@@ -80,40 +78,5 @@ public sealed class OfficialClientsTests
             }
             """);
         Assert.Equal(expected!.ToJsonString(), report.ToJsonString());
-    }
-
-    private static async Task<JsonNode> RunAsync(string script, JsonObject input, [CallerFilePath] string here = "")
-    {
-        var clients = Path.GetFullPath(Path.Combine(here, "../../../clients"));
-        if (!Directory.Exists(Path.Combine(clients, "node_modules")))
-        {
-            Assert.True(Environment.GetEnvironmentVariable("CI") != "true", "Run 'npm ci' in tests/clients first.");
-            Assert.Skip("Run 'npm ci' in tests/clients first.");
-        }
-
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(TimeSpan.FromMinutes(2));
-        using var node = Process.Start(new ProcessStartInfo(Components.Program("node"), script)
-        {
-            WorkingDirectory = clients,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        try
-        {
-            var output = node.StandardOutput.ReadToEndAsync(limit.Token);
-            var errors = node.StandardError.ReadToEndAsync(limit.Token);
-            await node.StandardInput.WriteAsync(input.ToJsonString());
-            node.StandardInput.Close();
-            await node.WaitForExitAsync(limit.Token);
-            Assert.True(node.ExitCode == 0, await errors);
-            return JsonNode.Parse(await output)!;
-        }
-        finally
-        {
-            if (!node.HasExited)
-                node.Kill(entireProcessTree: true);
-        }
     }
 }

@@ -66,6 +66,28 @@ public sealed class UploadPageInBrowserTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Protected_page_asks_for_its_password_and_done_closes_the_session()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["password"] = "pässwörd ✓" });
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{session}?lang=en", Browser.Phone);
+
+        await page.Locator("#password").FillAsync("guess");
+        await page.Locator("#send").ClickAsync();
+        await Assertions.Expect(page.Locator("#password-error")).ToContainTextAsync("not right");
+        await page.Locator("#password").FillAsync("pässwörd ✓");
+        await page.Locator("#send").ClickAsync();
+        await Assertions.Expect(page.Locator("#pick")).ToBeVisibleAsync();
+        await page.Locator("#gallery").SetInputFilesAsync(
+            new FilePayload { Name = "one.jpg", MimeType = "image/jpeg", Buffer = Photos.Jpeg() });
+        await Assertions.Expect(page.Locator("#photos li[data-state=sent]")).ToHaveCountAsync(1);
+        await page.Locator("#done").ClickAsync();
+
+        await Assertions.Expect(page.Locator("#thanks")).ToBeVisibleAsync();
+        Assert.Equal("completed", (string)(await app.Client.GetAsync($"upload/{session}/session")).Json["status"]!);
+    }
+
+    [Fact]
     public async Task Connection_that_comes_back_finishes_the_upload_by_itself()
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);

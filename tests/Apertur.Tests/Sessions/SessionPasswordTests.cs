@@ -147,8 +147,12 @@ public sealed class SessionPasswordTests
     }
 
     private static Task<string> ProtectedAsync(AperturApp app) =>
-        app.Client.CreateSessionAsync(new JsonObject { ["password"] = Password, ["label"] = "Roof",
-            ["tags"] = new JsonArray("a") });
+        app.Client.CreateSessionAsync(new JsonObject
+        {
+            ["password"] = Password,
+            ["label"] = "Roof",
+            ["tags"] = new JsonArray("a")
+        });
 
     private static async Task<int> ImagesAsync(AperturApp app, string session) =>
         (int)(await InfoAsync(app, session, Password)).Json["imagesCount"]!;

@@ -14,8 +14,12 @@ public sealed class SessionUpdateTests
     public async Task Update_changes_what_it_names_and_keeps_the_rest(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
-        var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 5, ["max_image_size_mb"] = 3,
-            ["tags"] = new JsonArray("a") });
+        var session = await app.Client.CreateSessionAsync(new JsonObject
+        {
+            ["max_images"] = 5,
+            ["max_image_size_mb"] = 3,
+            ["tags"] = new JsonArray("a")
+        });
 
         var info = (await UpdateAsync(app, session,
             """{"max_images":7,"allowed_mime_types":["image/heif"],"unknown":1}""")).Expect(HttpStatusCode.OK).Json;

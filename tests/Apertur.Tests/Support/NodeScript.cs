@@ -1,35 +1,47 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Apertur.Tests.Repository;
 
 namespace Apertur.Tests.Support;
 
-/// <summary>Runs a script of <c>tests/clients</c> that needs nothing but Node: JSON in, JSON out.</summary>
+/// <summary>Runs a script of <c>tests/clients</c>, where other people's clients and libraries are, by <c>npm ci</c>.</summary>
 internal static class NodeScript
 {
-    public static async Task<JsonNode> RunAsync(string script, JsonObject input)
+    /// <param name="script">The file's name.</param>
+    /// <param name="input">Handed over on standard input.</param>
+    /// <returns>What it printed.</returns>
+    public static async Task<JsonNode> RunAsync(string script, JsonNode input)
     {
-        var cancellation = TestContext.Current.CancellationToken;
+        var clients = Path.Combine(RepositoryFiles.Root, "tests", "clients");
+        if (!Directory.Exists(Path.Combine(clients, "node_modules")))
+        {
+            Assert.True(Environment.GetEnvironmentVariable("CI") != "true", "Run 'npm ci' in tests/clients first.");
+            Assert.Skip("Run 'npm ci' in tests/clients first.");
+        }
+
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(TimeSpan.FromMinutes(2));
         using var node = Process.Start(new ProcessStartInfo(Components.Program("node"), script)
         {
-            WorkingDirectory = Path.Combine(Repository.RepositoryFiles.Root, "tests", "clients"),
+            WorkingDirectory = clients,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         })!;
         try
         {
-            var output = node.StandardOutput.ReadToEndAsync(cancellation);
-            var errors = node.StandardError.ReadToEndAsync(cancellation);
+            var output = node.StandardOutput.ReadToEndAsync(limit.Token);
+            var errors = node.StandardError.ReadToEndAsync(limit.Token);
             await node.StandardInput.WriteAsync(input.ToJsonString());
             node.StandardInput.Close();
-            await node.WaitForExitAsync(cancellation);
+            await node.WaitForExitAsync(limit.Token);
             Assert.True(node.ExitCode == 0, await errors);
             return JsonNode.Parse(await output)!;
         }
         finally
         {
             if (!node.HasExited)
-                node.Kill();
+                node.Kill(entireProcessTree: true);
         }
     }
 }

@@ -1,0 +1,111 @@
+using Apertur.Server.Auth;
+using Apertur.Server.Contract;
+using Apertur.Server.Deliveries;
+using Apertur.Server.Http;
+using Apertur.Server.Storage;
+using Apertur.Server.Work;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Events;
+
+/// <summary>What an event webhook was told, and telling it again.</summary>
+internal static class EventDeliveriesApi
+{
+    /// <summary>The history, newest first.</summary>
+    public static async Task<Ok<EventDeliveryList>> List(
+        string projectId, string id, HttpRequest request, Caller caller, AperturDb db, CancellationToken cancellationToken)
+    {
+        var webhook = await EventWebhooksApi.FindAsync(caller, projectId, id, db, cancellationToken);
+        var (page, limit) = Paging.Page(request, "limit");
+        var history = db.EventDeliveries.AsNoTracking().Where(row => row.WebhookId == webhook.Id);
+        var total = await history.CountAsync(cancellationToken);
+        var skip = (page - 1L) * limit;
+        var rows = skip >= total
+            ? []
+            : await history.OrderByDescending(row => row.CreatedAt).ThenByDescending(row => row.Id)
+                .Skip((int)skip).Take(limit).ToListAsync(cancellationToken);
+        return TypedResults.Ok(
+            new EventDeliveryList { Deliveries = rows.ConvertAll(Describe), Total = total, Page = page, Limit = limit });
+    }
+
+    /// <summary>Sends an event that was made up for it, at once and once, and says what was answered. The history has it too.</summary>
+    public static async Task<Ok<MessageResponse>> Test(
+        string projectId, string id, Caller caller, AperturDb db, EventRequests requests, TimeProvider clock,
+        CancellationToken cancellationToken)
+    {
+        var webhook = await EventWebhooksApi.FindAsync(caller, projectId, id, db, cancellationToken);
+        var now = clock.GetUtcNow();
+        var test = NewEvents.Test(webhook, now);
+        var row = new EventDelivery
+        {
+            Id = Guid.CreateVersion7(now),
+            EventId = test.Id,
+            WebhookId = webhook.Id,
+            Topic = test.Topic,
+            Attempts = 1,
+            DueAt = now,
+            CreatedAt = now,
+            UpdatedAt = now,
+        };
+        var answer = await requests.SendAsync(webhook, test, row.Id, cancellationToken);
+        row.Note(answer);
+        row.State = answer.Accepted ? DeliveryState.Sent : DeliveryState.Failed;
+        row.UpdatedAt = clock.GetUtcNow();
+        db.EventLog.Add(test);
+        db.EventDeliveries.Add(row);
+        await db.SaveChangesAsync(cancellationToken);
+        return TypedResults.Ok(new MessageResponse(answer.Accepted
+            ? $"The test event was accepted with status {answer.Status}."
+            : $"The test event was not accepted. {answer.Error}"));
+    }
+
+    /// <summary>Sends an event of the history again, on the path of every other attempt. Attempts go on counting.</summary>
+    public static async Task<Ok<MessageResponse>> Retry(
+        string projectId, string id, string deliveryId, Caller caller, AperturDb db, Database database, Signal deliver,
+        TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var webhook = await EventWebhooksApi.FindAsync(caller, projectId, id, db, cancellationToken);
+        var rowId = Ids.Parse(deliveryId);
+        var queued = await database.WriteAsync(
+            async write =>
+            {
+                var row = await database.Locked(write.EventDeliveries, [rowId]).SingleOrDefaultAsync(cancellationToken);
+                if (row is null || row.WebhookId != webhook.Id)
+                    throw ApiErrors.NotFound.ToException();
+                if (row.State == DeliveryState.Sending)
+                    return false;
+                row.State = DeliveryState.Retrying;
+                row.DueAt = clock.GetUtcNow();
+                row.UpdatedAt = row.DueAt;
+                return true;
+            },
+            cancellationToken);
+        deliver.Give();
+        return TypedResults.Ok(new MessageResponse(
+            !queued ? "The event is being sent at this moment."
+            : webhook.IsActive ? "The event is being sent again."
+            : "The event is sent again when the webhook is switched on."));
+    }
+
+    private static EventDeliveryResponse Describe(EventDelivery row) => new()
+    {
+        Id = row.Id,
+        EventLogId = row.EventId,
+        Topic = row.Topic,
+        Status = row.State switch
+        {
+            DeliveryState.Sent => "sent",
+            DeliveryState.Failed => "failed",
+            _ => "retrying",
+        },
+        Attempts = row.Attempts,
+        ResponseCode = row.ResponseCode,
+        ResponseBody = row.ResponseBody,
+        DurationMs = row.DurationMs,
+        LastError = row.LastError,
+        NextRetryAt = row.State is DeliveryState.Pending or DeliveryState.Retrying ? row.DueAt : null,
+        CreatedAt = row.CreatedAt,
+        UpdatedAt = row.UpdatedAt,
+    };
+}

@@ -1,0 +1,54 @@
+using Apertur.Server.Deliveries;
+using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Events;
+
+/// <summary>One attempt to tell one event to one webhook: gather, send, write what came of it.</summary>
+internal sealed partial class EventRun(
+    Database database, EventRequests requests, EventOutcomes outcomes, TimeProvider clock, ILogger<EventRun> log)
+{
+    /// <param name="row">A delivery that this process has claimed.</param>
+    /// <param name="stopping">Cancelled when the server stops and has no more patience.</param>
+    public async Task RunAsync(EventDelivery row, CancellationToken stopping)
+    {
+        var started = clock.GetTimestamp();
+        var answer = await AttemptAsync(row, stopping);
+        var state = await outcomes.WriteAsync(new EventAttempt(row, answer));
+        var elapsed = clock.GetElapsedTime(started).TotalMilliseconds;
+        LogAttempt(row.Id, row.Topic, row.WebhookId, row.Attempts, answer?.Status, state, elapsed, answer?.Error);
+    }
+
+    private async Task<EventAnswer?> AttemptAsync(EventDelivery row, CancellationToken stopping)
+    {
+        try
+        {
+            await using var db = database.Open();
+            var found = await (
+                from webhook in db.EventWebhooks
+                join happened in db.EventLog on row.EventId equals happened.Id
+                where webhook.Id == row.WebhookId
+                select new { webhook, happened }).AsNoTracking().SingleOrDefaultAsync(stopping);
+            return found is null
+                ? new EventAnswer(false, null, null, 0, "The webhook was deleted.")
+                : await requests.SendAsync(found.webhook, found.happened, row.Id, stopping);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            return null;
+        }
+        catch (Exception exception)
+        {
+            LogThrown(row.Id, exception);
+            return new EventAnswer(false, null, null, 0, "The attempt failed for an unexpected reason.");
+        }
+    }
+
+    [LoggerMessage(EventName = "event.attempted", Level = LogLevel.Information,
+        Message = "event.attempted {Delivery} {Topic} to {Webhook} attempt {Attempt}: {Status} -> {State} in {Milliseconds:F0} ms {Reason}")]
+    private partial void LogAttempt(
+        Guid delivery, string topic, Guid webhook, int attempt, int? status, DeliveryState? state, double milliseconds, string? reason);
+
+    [LoggerMessage(EventName = "event.threw", Level = LogLevel.Warning, Message = "Event delivery {Delivery} threw")]
+    private partial void LogThrown(Guid delivery, Exception exception);
+}
