@@ -6,8 +6,8 @@ using System.Text.Json;
 namespace Apertur.Server.Encryption;
 
 /// <summary>
-/// An encrypted photo as clients send it: JSON with an AES-256 key wrapped by RSA-OAEP, a 12-byte IV, and the ciphertext followed by its
-/// 16-byte tag, each in base64. Beside these, a JSON request may say the photo's name and source.
+/// An encrypted photo as clients send it: JSON with an AES-256 key wrapped by RSA-OAEP, a 12-byte IV, and the ciphertext followed
+/// by its 16-byte tag, each in base64. Beside these, a JSON request may say the photo's name and source.
 /// </summary>
 /// <remarks>The ciphertext is only located, never copied: <see cref="Open"/> decodes and decrypts it where it lies.</remarks>
 internal sealed class Envelope
@@ -31,7 +31,9 @@ internal sealed class Envelope
     /// <summary>Whether it has the four members that an envelope is made of.</summary>
     public bool IsComplete => _key is not null && _iv is not null && _data is not null && _algorithm == KnownAlgorithm;
 
-    /// <summary>Finds the members, in camelCase or snake_case. Null when this is no JSON object, or a known member is no usable text.</summary>
+    /// <summary>
+    /// Finds the members, in camelCase or snake_case. Null when this is no JSON object, or a known member is no usable text.
+    /// </summary>
     public static Envelope? Read(ReadOnlySpan<byte> json)
     {
         var found = new Envelope();
@@ -68,8 +70,9 @@ internal sealed class Envelope
             || Decode(_iv) is not { Length: IvBytes } iv)
             return null;
 
-        // Both paddings are always tried, and a key that cannot be unwrapped is replaced by one that fits nothing: then the work and the
-        // answer are those of a wrong tag, and nobody learns from them what RSA made of a message (Manger's attack on OAEP lives on that).
+        // Both paddings are always tried, and a key that cannot be unwrapped is replaced by one that fits nothing: then the work
+        // and the answer are those of a wrong tag, and nobody learns from them what RSA made of a message (Manger's attack on
+        // OAEP lives on that).
         var sha256 = Unwrap(server, wrapped, RSAEncryptionPadding.OaepSHA256);
         // What PHP's openssl_public_encrypt uses.
         var sha1 = Unwrap(server, wrapped, RSAEncryptionPadding.OaepSHA1);
@@ -133,7 +136,9 @@ internal sealed class Envelope
         };
     }
 
-    /// <summary>Resolves JSON escapes where they stand; base64 has use for few. Gives the new length, null for an escape of anything else.</summary>
+    /// <summary>
+    /// Resolves JSON escapes where they stand; base64 has use for few. Gives the new length, null for an escape of anything else.
+    /// </summary>
     private static int? Unescape(Span<byte> text)
     {
         var to = text.IndexOf((byte)'\\');
@@ -148,7 +153,8 @@ internal sealed class Envelope
                 text[to++] = (byte)'/';
                 from += 2;
             }
-            else if (text[from + 1] == 'u' && Utf8Parser.TryParse(text.Slice(from + 2, 4), out ushort c, out _, 'x') && c is '+' or '/' or '=')
+            else if (text[from + 1] == 'u'
+                && Utf8Parser.TryParse(text.Slice(from + 2, 4), out ushort c, out _, 'x') && c is '+' or '/' or '=')
             {
                 text[to++] = (byte)c;
                 from += 6;

@@ -8,8 +8,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Encryption;
 
 /// <summary>
-/// Takes photos that arrive encrypted. The envelope goes to disk as it comes, so slow senders hold no memory; whole ones are read back and
-/// opened in one buffer each, a few at once. Only what is proven genuine is written as a photo.
+/// Takes photos that arrive encrypted. The envelope goes to disk as it comes, so slow senders hold no memory; whole ones are read
+/// back and opened in one buffer each, a few at once. Only what is proven genuine is written as a photo.
 /// </summary>
 internal sealed class EnvelopeIntake(
     ImageIntake intake, BlobStore blobs, ServerKey key, Database database, Settings settings, TimeProvider clock) : IDisposable
@@ -21,8 +21,8 @@ internal sealed class EnvelopeIntake(
     private readonly SemaphoreSlim _opening = new(settings.Limits.EnvelopesAtOnce);
 
     /// <summary>
-    /// The largest envelope that may hold a photo of so many bytes: base64 makes four of three, escaped signs may add an eighth, and the rest
-    /// is for the other members.
+    /// The largest envelope that may hold a photo of so many bytes: base64 makes four of three, escaped signs may add an eighth,
+    /// and the rest is for the other members.
     /// </summary>
     public static long MaxBytes(long photoBytes) => (photoBytes * 3 / 2) + (64 * 1024);
 
@@ -49,9 +49,10 @@ internal sealed class EnvelopeIntake(
                 filename = WithoutEnding(filename ?? envelope.Filename);
                 if (mode == EncryptionMode.EndToEnd)
                 {
-                    return envelope.IsComplete
-                        ? new StagedImage(blob, Filenames.Sealed(filename), MimeType, null) { IsEncrypted = true, Source = source }
-                        : throw ApiErrors.WrongEnvelope.ToException();
+                    if (!envelope.IsComplete)
+                        throw ApiErrors.WrongEnvelope.ToException();
+                    var name = Filenames.Sealed(filename);
+                    return new StagedImage(blob, name, MimeType, null) { IsEncrypted = true, Source = source };
                 }
 
                 using var server = key.OpenPrivate();
@@ -77,18 +78,20 @@ internal sealed class EnvelopeIntake(
     private async Task RequireOwnKeyAsync(UploadSession session, CancellationToken cancellationToken)
     {
         await using var db = database.Open();
-        var own = await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => p.E2ePublicKey).SingleAsync(cancellationToken);
+        var own = await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => p.E2ePublicKey)
+            .SingleAsync(cancellationToken);
         var encryption = SessionEncryption.Of(session, own);
-        if (!encryption.Enabled)
-            throw ApiErrors.Validation(EncryptionModes.Header, "This project has no public key to encrypt to end to end.").ToException();
-        if (encryption.Downgraded)
-        {
-            throw ApiErrors.Validation(EncryptionModes.Header,
-                "This session limits the types or dimensions of photos, so the server must be able to read them: send them without e2e.").ToException();
-        }
+        var refusal =
+            !encryption.Enabled ? "This project has no public key to encrypt to end to end."
+            : encryption.Downgraded ? "This session limits the types or dimensions of photos, so the server must be able to read "
+                + "them: send them without e2e."
+            : null;
+        if (refusal is not null)
+            throw ApiErrors.Validation(EncryptionModes.Header, refusal).ToException();
     }
 
-    private static async Task FillAsync(BlobWriter blob, ReadBytes read, UploadSession session, CancellationToken cancellationToken)
+    private static async Task FillAsync(
+        BlobWriter blob, ReadBytes read, UploadSession session, CancellationToken cancellationToken)
     {
         var most = MaxBytes(session.MaxImageSizeMb * 1024L * 1024);
         while (await read(ImageIntake.ChunkBytes, cancellationToken) is { IsEmpty: false } chunk)
@@ -123,5 +126,7 @@ internal sealed class EnvelopeIntake(
     }
 
     private static string? WithoutEnding(string? filename) =>
-        filename is not null && filename.EndsWith(Ending, StringComparison.OrdinalIgnoreCase) ? filename[..^Ending.Length] : filename;
+        filename is not null && filename.EndsWith(Ending, StringComparison.OrdinalIgnoreCase)
+            ? filename[..^Ending.Length]
+            : filename;
 }

@@ -5,8 +5,8 @@ using System.Security.Cryptography;
 namespace Apertur.Server.Encryption;
 
 /// <summary>
-/// Memory outside the garbage collector's heap: an envelope may have 150 MB, and what is disposed here is wiped and goes back to the system at
-/// once instead of at some later collection.
+/// Memory outside the garbage collector's heap: an envelope may have 150 MB, and what is disposed here is wiped and goes back to
+/// the system at once instead of at some later collection.
 /// </summary>
 internal sealed unsafe class NativeBytes : MemoryManager<byte>
 {
@@ -19,7 +19,8 @@ internal sealed unsafe class NativeBytes : MemoryManager<byte>
         _start = (byte*)NativeMemory.Alloc((nuint)Math.Max(1, length));
     }
 
-    public override Span<byte> GetSpan() => _start is null ? throw new ObjectDisposedException(nameof(NativeBytes)) : new(_start, _length);
+    public override Span<byte> GetSpan() =>
+        _start is null ? throw new ObjectDisposedException(nameof(NativeBytes)) : new(_start, _length);
 
     public override MemoryHandle Pin(int elementIndex = 0) => new(_start + elementIndex);
 

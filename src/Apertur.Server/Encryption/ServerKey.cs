@@ -5,13 +5,14 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Encryption;
 
 /// <summary>
-/// The RSA key pair that clients encrypt photos to in mode <c>default</c>. It is made at the first start and kept in the database, so that all
-/// nodes have the same one; two that start at once agree on whichever row was first.
+/// The RSA key pair that clients encrypt photos to in mode <c>default</c>. It is made at the first start and kept in the
+/// database, so that all nodes have the same one; two that start at once agree on whichever row was first.
 /// </summary>
 /// <param name="generate">Makes a new key pair.</param>
 internal sealed class ServerKey(Database database, Secrets secrets, TimeProvider clock, ServerKey.Generator generate)
 {
-    // As strong as AES-128 (NIST SP 800-57, part 1, table 2), recommended beyond 2030 where 2048 is not; unwrapping takes about 3 ms.
+    // As strong as AES-128 (NIST SP 800-57, part 1, table 2), recommended beyond 2030 where 2048 is not; unwrapping takes about 3
+    // ms.
     public const int Bits = 3072;
 
     private string? _publicKey;
@@ -32,7 +33,9 @@ internal sealed class ServerKey(Database database, Secrets secrets, TimeProvider
     }
 
     /// <summary>Loads the key pair, and makes it first when there is none.</summary>
-    /// <exception cref="InvalidOperationException">It cannot be decrypted, because the files in <c>keys/</c> are others.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// It cannot be decrypted, because the files in <c>keys/</c> are others.
+    /// </exception>
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
         var row = await FindAsync(cancellationToken);
@@ -49,8 +52,8 @@ internal sealed class ServerKey(Database database, Secrets secrets, TimeProvider
         catch (CryptographicException exception)
         {
             throw new InvalidOperationException(
-                "The server's encryption key cannot be read: the folder keys/ in the data folder is not the one this database was made with. "
-                + "Restore it from a backup.", exception);
+                "The server's encryption key cannot be read: the folder keys/ in the data folder is not the one this database was "
+                + "made with. Restore it from a backup.", exception);
         }
 
         _publicKey = row.PublicKey;

@@ -6,8 +6,8 @@ namespace Apertur.Server.Encryption;
 /// <param name="Enabled">The project has a key of its own.</param>
 /// <param name="PublicKey">That key, PEM; null without one.</param>
 /// <param name="Downgraded">
-/// The session cannot make use of it: it limits types or pixels, which the server can only hold against photos that it can read. Photos
-/// encrypted end to end are refused there, and the upload page sends them as if there were no key.
+/// The session cannot make use of it: it limits types or pixels, which the server can only hold against photos that it can read.
+/// Photos encrypted end to end are refused there, and the upload page sends them as if there were no key.
 /// </param>
 internal sealed record SessionEncryption(bool Enabled, string? PublicKey, bool Downgraded)
 {

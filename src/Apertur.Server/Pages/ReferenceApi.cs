@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.Net.Http.Headers;
 
 namespace Apertur.Server.Pages;
@@ -13,7 +14,7 @@ internal static class ReferenceApi
         return bytes;
     });
 
-    private static readonly Lazy<Html> _page = new(() => ReferencePage.Render(System.Text.Json.Nodes.JsonNode.Parse(_document.Value)!));
+    private static readonly Lazy<Html> _page = new(() => ReferencePage.Render(JsonNode.Parse(_document.Value)!));
 
     /// <summary>GET /openapi/v1.json, as it stands in <c>docs/openapi.json</c>.</summary>
     public static IResult Document(HttpContext context)
@@ -25,5 +26,6 @@ internal static class ReferenceApi
 
     /// <summary>GET /docs</summary>
     public static IResult Page(HttpRequest request) => PageShell.Result(
-        PageShell.Document(PageLook.Of(request) with { Language = "en" }, "Apertur API", "src/docs/page.ts", _page.Value), StatusCodes.Status200OK);
+        PageShell.Document(PageLook.Of(request) with { Language = "en" }, "Apertur API", "src/docs/page.ts", _page.Value),
+        StatusCodes.Status200OK);
 }

@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 namespace Apertur.Server.Pages;
 
 /// <summary>
-/// The API document as one page to read: every call with its fields, answers and a curl command, and every object by name. Made here, without
-/// scripts, so that it is there at once on any device.
+/// The API document as one page to read: every call with its fields, answers and a curl command, and every object by name. Made
+/// here, without scripts, so that it is there at once on any device.
 /// </summary>
 internal static class ReferencePage
 {
@@ -14,7 +14,8 @@ internal static class ReferencePage
     public static Html Render(JsonNode document)
     {
         var calls = document["paths"]!.AsObject()
-            .SelectMany(path => path.Value!.AsObject().Select(verb => new Call(path.Key, verb.Key.ToUpperInvariant(), verb.Value!)))
+            .SelectMany(path => path.Value!.AsObject()
+                .Select(verb => new Call(path.Key, verb.Key.ToUpperInvariant(), verb.Value!)))
             .GroupBy(call => call.Tag).ToDictionary(group => group.Key, group => group.ToList());
         var tags = document["tags"]!.AsArray().Select(tag => tag!).ToList();
         var objects = document["components"]!["schemas"]!.AsObject();
@@ -23,8 +24,8 @@ internal static class ReferencePage
             <header>
             <h1>Apertur API</h1>
             <p>{Text(document["info"]!["description"])}</p>
-            <p>For programs: <a href="/openapi/v1.json">OpenAPI 3.1</a>. In the examples, <code>$APERTUR</code> is this server's address and
-            <code>$KEY</code> an API key.</p>
+            <p>For programs: <a href="/openapi/v1.json">OpenAPI 3.1</a>. In the examples, <code>$APERTUR</code> is this server's
+            address and <code>$KEY</code> an API key.</p>
             </header>
             <nav aria-label="Calls">{tags.Select(tag => Contents(tag, calls[(string)tag["name"]!]))}</nav>
             {tags.Select(tag => Section(tag, calls[(string)tag["name"]!], document))}
@@ -110,7 +111,8 @@ internal static class ReferencePage
         if (schema["properties"] is not JsonObject properties)
             return $"<p>{Kind(schema)}</p>";
         var required = (schema["required"] as JsonArray ?? []).Select(name => (string)name!).ToHashSet();
-        return $"<dl>{properties.Select(p => Field(p.Key, p.Value!, required.Contains(p.Key), p.Value!["description"], null))}</dl>";
+        var rows = properties.Select(p => Field(p.Key, p.Value!, required.Contains(p.Key), p.Value!["description"], null));
+        return $"<dl>{rows}</dl>";
     }
 
     private static Html Field(string name, JsonNode schema, bool required, JsonNode? description, string? place)
@@ -132,11 +134,19 @@ internal static class ReferencePage
             return Link(reference.Split('/')[^1]);
         if (schema["anyOf"] is JsonArray either)
             return $"{either.Where(one => (string?)one!["type"] != "null").Select(one => Kind(one!))} or null";
-        var kinds = schema["type"] is JsonArray several ? several.Select(kind => (string)kind!).ToList() : [(string?)schema["type"] ?? "anything"];
+        var kinds = schema["type"] is JsonArray several
+            ? several.Select(kind => (string)kind!).ToList()
+            : [(string?)schema["type"] ?? "anything"];
         var nullable = kinds.Remove("null") ? " or null" : "";
         if (kinds is ["array"] && schema["items"] is { } items)
             return $"list of {Kind(items)}{nullable}";
-        var format = (string?)schema["format"] switch { "uuid" => " (UUID)", "date-time" => " (instant)", "binary" => " (file)", _ => "" };
+        var format = (string?)schema["format"] switch
+        {
+            "uuid" => " (UUID)",
+            "date-time" => " (instant)",
+            "binary" => " (file)",
+            _ => "",
+        };
         return $"{string.Join(" or ", kinds)}{format}{nullable}";
     }
 

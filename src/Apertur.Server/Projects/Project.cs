@@ -12,7 +12,9 @@ internal sealed class Project
     /// <summary>Encrypted; signs what webhook destinations without a secret of their own receive.</summary>
     public required string WebhookSecret { get; set; }
 
-    /// <summary>PEM of the owner's own RSA key, SubjectPublicKeyInfo; with it the upload page encrypts so that nobody here can read a photo.</summary>
+    /// <summary>
+    /// PEM of the owner's own RSA key, SubjectPublicKeyInfo; with it the upload page encrypts so that nobody here can read a photo.
+    /// </summary>
     public string? E2ePublicKey { get; set; }
 
     public required DateTimeOffset CreatedAt { get; init; }

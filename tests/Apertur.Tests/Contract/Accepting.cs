@@ -1,8 +1,8 @@
 namespace Apertur.Tests.Contract;
 
 /// <summary>
-/// Files that hold what was once looked at and found right. With <c>APERTUR_ACCEPT=true</c> a comparison writes the file instead, and the
-/// change is looked at in <c>git diff</c>.
+/// Files that hold what was once looked at and found right. With <c>APERTUR_ACCEPT=true</c> a comparison writes the file instead,
+/// and the change is looked at in <c>git diff</c>.
 /// </summary>
 internal static class Accepting
 {

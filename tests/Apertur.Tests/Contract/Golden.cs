@@ -11,8 +11,9 @@ using Microsoft.AspNetCore.Routing.Template;
 namespace Apertur.Tests.Contract;
 
 /// <summary>
-/// Calls the server and holds each answer against an accepted file in <c>Contract/Golden</c>, byte for byte: the file shows the body indented,
-/// and the body itself must be exactly that without white space. What differs from run to run stands there by name.
+/// Calls the server and holds each answer against an accepted file in <c>Contract/Golden</c>, byte for byte: the file shows the
+/// body indented, and the body itself must be exactly that without white space. What differs from run to run stands there by
+/// name.
 /// </summary>
 internal sealed partial class Golden(AperturApp app)
 {

@@ -65,7 +65,8 @@ public sealed class GoldenTests
         await using var app = await AperturApp.StartAsync(database);
         var golden = new Golden(app);
         golden.Name("receiver", receiver.Url);
-        var webhook = golden.Name("webhook", await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url }));
+        var webhook = golden.Name(
+            "webhook", await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url }));
         var phone = app.ClientOf(null);
 
         await golden.PinAsync("session-create-plain", "POST", "upload-sessions");
@@ -125,17 +126,22 @@ public sealed class GoldenTests
         await using var app = await AperturApp.StartAsync(database);
         var golden = new Golden(app);
         var phone = app.ClientOf(null);
-        var session = golden.Name("session", await app.Client.CreateSessionAsync(new JsonObject { ["password"] = "open sesame", ["label"] = "Roof" }));
+        var session = golden.Name(
+            "session", await app.Client.CreateSessionAsync(new JsonObject { ["password"] = "open sesame", ["label"] = "Roof" }));
 
         await golden.PinAsync("session-info-protected", "GET", $"upload/{session}/session", client: phone);
         await golden.PinAsync("error-password-missing", "POST", $"upload/{session}/complete", client: phone);
-        await golden.PinAsync("password-wrong", "POST", $"upload/{session}/verify-password", new JsonObject { ["password"] = "wrong" }, phone);
-        await golden.PinAsync("password-right", "POST", $"upload/{session}/verify-password", new JsonObject { ["password"] = "open sesame" }, phone);
-        await golden.PinAsync("link-complete", "POST", $"upload/{session}/complete", null, phone, ("x-session-password", "open sesame"));
+        await golden.PinAsync(
+            "password-wrong", "POST", $"upload/{session}/verify-password", new JsonObject { ["password"] = "wrong" }, phone);
+        await golden.PinAsync(
+            "password-right", "POST", $"upload/{session}/verify-password", new JsonObject { ["password"] = "open sesame" }, phone);
+        await golden.PinAsync(
+            "link-complete", "POST", $"upload/{session}/complete", null, phone, ("x-session-password", "open sesame"));
         golden.Pin("error-closed", "POST", $"upload/{session}/images", await phone.PostImageAsync(session, Photos.Png()));
         for (var guess = 0; guess < 5; guess++)
             await phone.PostAsync($"upload/{session}/verify-password", new JsonObject { ["password"] = "wrong" });
-        await golden.PinAsync("error-guesses", "POST", $"upload/{session}/verify-password", new JsonObject { ["password"] = "wrong" }, phone);
+        await golden.PinAsync(
+            "error-guesses", "POST", $"upload/{session}/verify-password", new JsonObject { ["password"] = "wrong" }, phone);
     }
 
     [Theory, AllDatabases]
@@ -157,7 +163,8 @@ public sealed class GoldenTests
         var id = golden.Name("webhook", (string)created.Json["id"]!);
         await golden.PinAsync("webhook-get", "GET", $"{path}/{id}");
         await golden.PinAsync("webhooks", "GET", path);
-        await golden.PinAsync("webhook-update", "PATCH", $"{path}/{id}", new JsonObject { ["topics"] = new JsonArray("project.upload.*") });
+        await golden.PinAsync(
+            "webhook-update", "PATCH", $"{path}/{id}", new JsonObject { ["topics"] = new JsonArray("project.upload.*") });
         await golden.PinAsync("webhook-test", "POST", $"{path}/{id}/test");
         app.Clock.Advance(TimeSpan.FromSeconds(1));
         await golden.PinAsync("webhook-test-fails", "POST", $"{path}/{id}/test");
@@ -228,7 +235,8 @@ public sealed class GoldenTests
         await golden.PinAsync("destination-test", "POST", $"{path}/{id}/test");
         await golden.PinAsync("destination-test-fails", "POST", $"{path}/{id}/test");
         await golden.PinAsync("destination-delete", "DELETE", $"{path}/{id}");
-        await golden.PinAsync("error-destination-config", "POST", path, new JsonObject { ["type"] = "s3", ["config"] = new JsonObject() });
+        await golden.PinAsync(
+            "error-destination-config", "POST", path, new JsonObject { ["type"] = "s3", ["config"] = new JsonObject() });
         await golden.PinAsync("error-destination-type", "POST", path, new JsonObject { ["type"] = "pigeon" });
     }
 
@@ -237,7 +245,8 @@ public sealed class GoldenTests
     {
         await using var app = await AperturApp.StartAsync(database);
         var golden = new Golden(app);
-        var one = golden.Name("session", await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 1, ["max_image_size_mb"] = 1 }));
+        var one = golden.Name(
+            "session", await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 1, ["max_image_size_mb"] = 1 }));
         var images = $"upload/{one}/images";
 
         await golden.PinAsync("error-no-key", "GET", "stats", client: app.ClientOf(null));
@@ -246,10 +255,12 @@ public sealed class GoldenTests
         await golden.PinAsync("error-method", "PUT", "stats");
         await golden.PinAsync("error-not-found", "GET", $"uploads/{Guid.Empty}/download");
         await golden.PinAsync("error-page", "GET", "sessions?page=0");
-        await golden.PinAsync("error-fields", "POST", "upload-sessions", new JsonObject { ["max_images"] = 0, ["expires_in_hours"] = 1000 });
+        await golden.PinAsync(
+            "error-fields", "POST", "upload-sessions", new JsonObject { ["max_images"] = 0, ["expires_in_hours"] = 1000 });
         await golden.PinAsync("error-field-kind", "POST", "upload-sessions", new JsonObject { ["tags"] = "no list" });
         await golden.PinAsync("error-json", "POST", "upload-sessions", new StringContent("{", null, "application/json"));
-        await golden.PinAsync("error-destination-id", "POST", "upload-sessions", new JsonObject { ["destination_ids"] = new JsonArray("x") });
+        await golden.PinAsync(
+            "error-destination-id", "POST", "upload-sessions", new JsonObject { ["destination_ids"] = new JsonArray("x") });
         golden.Pin("error-type", "POST", images, await app.Client.PostImageAsync(one, "no photo"u8.ToArray()));
         golden.Pin("error-damaged", "POST", images, await app.Client.PostImageAsync(one, Photos.Jpeg()[..40]));
         golden.Pin("error-too-large", "POST", images, await app.Client.PostImageAsync(one, Photos.Jpeg(1_100_000, seed: 1)));

@@ -12,8 +12,8 @@ using Microsoft.AspNetCore.Routing;
 namespace Apertur.Tests.Contract;
 
 /// <summary>
-/// Derives the OpenAPI document from the route table: addresses, access, bodies and answers from the code itself, words from its doc comments,
-/// and what neither says from <see cref="OpenApiNotes"/>.
+/// Derives the OpenAPI document from the route table: addresses, access, bodies and answers from the code itself, words from its
+/// doc comments, and what neither says from <see cref="OpenApiNotes"/>.
 /// </summary>
 internal sealed partial class OpenApiDocument
 {

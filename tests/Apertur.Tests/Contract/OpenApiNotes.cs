@@ -4,8 +4,8 @@ using static Apertur.Tests.Contract.OpenApiParts;
 namespace Apertur.Tests.Contract;
 
 /// <summary>
-/// What the document says that the code does not: handlers that read their query themselves, take forms, or answer with bytes. A route that
-/// has a doc comment, a <c>Body</c> and a typed answer needs nothing here.
+/// What the document says that the code does not: handlers that read their query themselves, take forms, or answer with bytes. A
+/// route that has a doc comment, a <c>Body</c> and a typed answer needs nothing here.
 /// </summary>
 internal sealed record OpenApiNotes
 {

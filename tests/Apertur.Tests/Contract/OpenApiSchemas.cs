@@ -7,7 +7,9 @@ using Apertur.Server.Http;
 
 namespace Apertur.Tests.Contract;
 
-/// <summary>The JSON Schema of everything on the wire, from the serializer itself, so that it cannot say anything else than what is sent.</summary>
+/// <summary>
+/// The JSON Schema of everything on the wire, from the serializer itself, so that it cannot say anything else than what is sent.
+/// </summary>
 internal sealed class OpenApiSchemas(XmlDocs docs)
 {
     private readonly SortedDictionary<string, JsonNode> _named = new(StringComparer.Ordinal);
@@ -69,7 +71,9 @@ internal sealed class OpenApiSchemas(XmlDocs docs)
         return result;
     }
 
-    /// <summary>An answer has every field that it does not leave out on purpose; a request needs what its handler asks for.</summary>
+    /// <summary>
+    /// An answer has every field that it does not leave out on purpose; a request needs what its handler asks for.
+    /// </summary>
     private void Complete(JsonObject schema, JsonTypeInfo type)
     {
         if (!type.Type.Name.EndsWith("Request", StringComparison.Ordinal))
