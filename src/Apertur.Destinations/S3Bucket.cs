@@ -98,8 +98,10 @@ internal sealed class S3Bucket : IDisposable
             return S3Object.Absent;
         }
         // Amazon answers 403 for absent objects too, when listing is not allowed. As for other refusals: the answer to HEAD
-        // has no body and so no reason in it, while the one to the write that follows has.
-        catch (AmazonS3Exception refusal) when (refusal.StatusCode < HttpStatusCode.InternalServerError)
+        // has no body and so no reason in it, while the one to the write that follows has. What passes by itself is none of
+        // these: after it the same question may well find the image.
+        catch (AmazonS3Exception refusal) when (refusal.StatusCode < HttpStatusCode.InternalServerError
+            && refusal.StatusCode is not (HttpStatusCode.TooManyRequests or HttpStatusCode.RequestTimeout))
         {
             return S3Object.Unknown;
         }

@@ -15,14 +15,23 @@ internal static class S3Outcome
     /// </summary>
     public static bool IsFailure(Exception exception) =>
         exception is AmazonClientException or AmazonServiceException or HttpRequestException or OperationCanceledException
-            or (IOException and not FileNotFoundException);
+            or (IOException and not FileNotFoundException)
+        || IsRedirect(exception);
 
     public static DeliveryOutcome Of(Exception exception, string bucket)
     {
+        if (IsRedirect(exception))
+            return Redirect;
         if (exception is not AmazonServiceException { StatusCode: not 0 } refusal)
             return HttpOutcome.Of(Network(exception));
         return Of(refusal, bucket) with { Status = (int)refusal.StatusCode };
     }
+
+    private static DeliveryOutcome.Broken Redirect { get; } = new(
+        "The endpoint answers with a redirect, and redirects are not followed. Enter the address it leads to.");
+
+    /// <summary>The SDK reads the region from a 307's address, and throws this when it is no address of Amazon's.</summary>
+    private static bool IsRedirect(Exception exception) => exception is ArgumentException { Source: "AWSSDK.S3" };
 
     private static DeliveryOutcome Of(AmazonServiceException refusal, string bucket) => refusal.ErrorCode switch
     {
@@ -56,8 +65,7 @@ internal static class S3Outcome
         // A wrong clock is the server's own fault and passes.
         HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden when refusal.ErrorCode != "RequestTimeTooSkewed" =>
             Denied(bucket),
-        >= HttpStatusCode.MultipleChoices and < HttpStatusCode.BadRequest => new DeliveryOutcome.Broken(
-            "The endpoint answers with a redirect, and redirects are not followed. Enter the address it leads to."),
+        >= HttpStatusCode.MultipleChoices and < HttpStatusCode.BadRequest => Redirect,
         _ => new DeliveryOutcome.TryAgain(
             string.Create(CultureInfo.InvariantCulture, $"The service answered {(int)status}{Word(refusal.ErrorCode)}."),
             RetryAfter(refusal)),

@@ -80,6 +80,9 @@ internal static class AperturServer
         services.AddSingleton<PublicAddress>();
         services.AddSingleton<DownloadLinks>();
 
+        services.AddSingleton<RateCounts>();
+        services.AddSingleton<RateLimits>();
+
         services.AddSingleton<SessionChanges>();
         services.AddSingleton<LongPoll>();
         services.AddSingleton<SessionPasswords>();
@@ -128,9 +131,14 @@ internal static class AperturServer
 
     private static void UsePipeline(WebApplication app)
     {
+        var limits = app.Services.GetRequiredService<RateLimits>();
+        if (TrustedProxies.Options(app.Services.GetRequiredService<Settings>().Server) is { } proxies)
+            app.UseForwardedHeaders(proxies);
         app.UseMiddleware<ErrorResponses>();
         app.Use(RequestFraming.Check);
         app.UseRouting();
+        app.Use(limits.BeforeAuthenticationAsync);
         app.UseMiddleware<Authentication>();
+        app.Use(limits.AfterAuthenticationAsync);
     }
 }

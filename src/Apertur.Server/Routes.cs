@@ -3,6 +3,7 @@ using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
 using Apertur.Server.Events;
+using Apertur.Server.Keys;
 using Apertur.Server.Pages;
 using Apertur.Server.Polling;
 using Apertur.Server.ProjectData;
@@ -14,11 +15,14 @@ namespace Apertur.Server;
 /// <summary>Every address of this server: method, path, handler, and by its group who may call it.</summary>
 internal static class Routes
 {
+    // What balancers and previews of links ask with.
+    private static readonly string[] _getOrHead = ["GET", "HEAD"];
+
     public static void Map(WebApplication app)
     {
         var anybody = Group(app, "", Access.Public);
-        anybody.MapGet("/healthz", HealthApi.Alive);
-        anybody.MapGet("/readyz", HealthApi.Ready);
+        anybody.MapMethods("/healthz", _getOrHead, HealthApi.Alive);
+        anybody.MapMethods("/readyz", _getOrHead, HealthApi.Ready);
         anybody.MapGet("/api/v1/upload-sessions/{id}/qr", SessionsApi.Qr);
         anybody.MapGet("/api/v1/downloads/{id}", UploadApi.SignedDownload);
         anybody.MapGet("/api/v1/encryption/server-key", EncryptionApi.Key);
@@ -29,7 +33,7 @@ internal static class Routes
         anybody.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
 
         var page = Group(app, "/u/{id}", Access.Session);
-        page.MapGet("", UploadPageApi.Open);
+        page.MapMethods("", _getOrHead, UploadPageApi.Open);
         page.MapPost("", UploadPageApi.Send);
 
         var link = Group(app, "/api/v1/upload/{id}", Access.Session);
@@ -66,6 +70,17 @@ internal static class Routes
         api.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
         api.MapPost("/projects/{projectId}/destinations/{id}/authorize", OAuthApi.Authorize);
         api.MapGet("/destination-types", DestinationTypesApi.List);
+
+        api.MapGet("/projects/{projectId}/keys", KeysApi.List);
+        api.MapPost("/projects/{projectId}/keys", KeysApi.Create);
+        api.MapPatch("/projects/{projectId}/keys/{id}", KeysApi.Update);
+        api.MapDelete("/projects/{projectId}/keys/{id}", KeysApi.Delete);
+        api.MapPut("/keys/{id}/destinations", KeysApi.SetDestinations);
+        api.MapPost("/projects/{projectId}/keys/{id}/signing-secret", KeySecretsApi.CreateSigningSecret);
+        api.MapDelete("/projects/{projectId}/keys/{id}/signing-secret", KeySecretsApi.DeleteSigningSecret);
+        api.MapPost("/projects/{projectId}/keys/{id}/totp", KeySecretsApi.CreateTotp);
+        api.MapPost("/projects/{projectId}/keys/{id}/totp/confirm", KeySecretsApi.ConfirmTotp);
+        api.MapDelete("/projects/{projectId}/keys/{id}/totp", KeySecretsApi.DeleteTotp);
 
         api.MapGet("/projects/{projectId}/webhooks", EventWebhooksApi.List);
         api.MapPost("/projects/{projectId}/webhooks", EventWebhooksApi.Create);

@@ -1,5 +1,6 @@
 using System.Reflection;
 using Apertur.Destinations;
+using Apertur.Server.Http;
 
 namespace Apertur.Server;
 
@@ -11,6 +12,7 @@ internal sealed class Settings
     public required OutboundSettings Outbound { get; init; }
     public required OAuthSettings OAuth { get; init; }
     public required LimitSettings Limits { get; init; }
+    public required RateLimitSettings RateLimits { get; init; }
     public required DeliverySettings Delivery { get; init; }
     public required EventSettings Events { get; init; }
 
@@ -72,7 +74,10 @@ internal sealed class Settings
         Require(Limits.DefaultSessionHours >= 1 && Limits.DefaultSessionHours <= Limits.MaxSessionHours,
             "Limits:DefaultSessionHours must be between 1 and Limits:MaxSessionHours.");
         Require(Limits.EnvelopesAtOnce >= 1, "Limits:EnvelopesAtOnce must be at least 1.");
+        Require(RateLimits.IsPositive, "RateLimits must all be at least 1; RateLimits:Enabled=false switches them off.");
+        Require(AddressRanges.Problem(Server.TrustedProxyList) is null, "Server:TrustedProxies must be addresses or networks, separated by commas.");
         Require(Delivery.Lanes >= 1 && Delivery.LanesPerDestination >= 1, "Delivery:Lanes and LanesPerDestination must be at least 1.");
+        Require(Delivery.StopSeconds is >= 0 and <= 40, "Delivery:StopSeconds must be between 0 and 40: claims are not extended while the server stops.");
         Require(Delivery.RetrySeconds.Split(',').All(text => int.TryParse(text, out var seconds) && seconds >= 0),
             "Delivery:RetrySeconds must be whole seconds, separated by commas.");
         Require(Events.Lanes >= 1 && Events.LanesPerWebhook >= 1, "Events:Lanes and LanesPerWebhook must be at least 1.");
@@ -99,7 +104,12 @@ internal sealed class Settings
 internal sealed class ServerSettings
 {
     public required string PublicUrl { get; init; }
+
+    /// <summary>As written: addresses or networks, separated by commas.</summary>
     public required string TrustedProxies { get; init; }
+
+    public IReadOnlyList<string> TrustedProxyList =>
+        TrustedProxies.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 }
 
 internal enum DatabaseProvider
@@ -170,6 +180,20 @@ internal sealed class LimitSettings
     public required int MinUploadBytesPerSecond { get; init; }
     public required int MaxUploadMinutes { get; init; }
     public required int EnvelopesAtOnce { get; init; }
+}
+
+/// <summary>Requests in one minute.</summary>
+internal sealed class RateLimitSettings
+{
+    public required bool Enabled { get; init; }
+    public required int SessionCreations { get; init; }
+    public required int Lists { get; init; }
+    public required int OtherCalls { get; init; }
+    public required int PerSession { get; init; }
+    public required int PerAddress { get; init; }
+    public required int FailuresPerAddress { get; init; }
+
+    public bool IsPositive => new[] { SessionCreations, Lists, OtherCalls, PerSession, PerAddress, FailuresPerAddress }.All(limit => limit >= 1);
 }
 
 internal sealed class DeliverySettings

@@ -40,6 +40,7 @@ internal sealed class Authentication(RequestDelegate next)
         var key = await db.ApiKeys.AsNoTracking().SingleOrDefaultAsync(k => k.Hash == hash && k.IsActive, context.RequestAborted)
             ?? throw ApiErrors.Unauthenticated("This API key is unknown or has been revoked.").ToException();
 
+        await KeyRestrictions.CheckAsync(context, key);
         var now = clock.GetUtcNow();
         if (key.LastUsedAt is null || key.LastUsedAt < now - _lastUsedPrecision)
             await db.ApiKeys.Where(k => k.Id == key.Id).ExecuteUpdateAsync(k => k.SetProperty(x => x.LastUsedAt, now), context.RequestAborted);

@@ -12,6 +12,9 @@ internal sealed class Caller
     /// <summary>The key that was shown; null for a person.</summary>
     public ApiKey? Key { get; init; }
 
+    /// <summary>The key's id, or the person's.</summary>
+    public Guid Id => Key!.Id;
+
     /// <summary>The projects the caller has access to, and as what.</summary>
     public required IReadOnlyDictionary<Guid, Role> Projects { get; init; }
 

@@ -11,7 +11,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Destinations;
 
 /// <summary>The places a project's photos go to.</summary>
-internal static class DestinationsApi
+internal static partial class DestinationsApi
 {
     private const int MaxNameLength = 200;
     private static readonly TimeSpan _testTime = TimeSpan.FromSeconds(15);
@@ -141,11 +141,11 @@ internal static class DestinationsApi
     /// <summary>Tries the destination out. A success ends any parking.</summary>
     public static async Task<Ok<DestinationTestResponse>> Test(
         string projectId, string id, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs, OAuthTokens tokens,
-        Signal deliver, TimeProvider clock, CancellationToken cancellationToken)
+        Signal deliver, TimeProvider clock, ILogger<DestinationTypes> log, CancellationToken cancellationToken)
     {
         var destination = await FindAsync(caller, projectId, id, db, cancellationToken);
         var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == destination.ProjectId, cancellationToken);
-        var outcome = await TryAsync(destination, types, tokens, token => configs.Read(destination, project, token), clock, cancellationToken);
+        var outcome = await TryAsync(destination, types, tokens, token => configs.Read(destination, project, token), clock, log, cancellationToken);
         if (outcome is not DeliveryOutcome.Accepted)
             return TypedResults.Ok(new DestinationTestResponse { Success = false, Status = outcome.Status, Error = outcome.ReasonText });
 
@@ -162,7 +162,7 @@ internal static class DestinationsApi
 
     private static async Task<DeliveryOutcome> TryAsync(
         Destination destination, DestinationTypes types, OAuthTokens tokens, Func<string?, DestinationConfig> config, TimeProvider clock,
-        CancellationToken cancellationToken)
+        ILogger log, CancellationToken cancellationToken)
     {
         if (types.Find(destination.Type) is not { } type)
             return new DeliveryOutcome.Broken($"This server has no destination type '{destination.Type}'.");
@@ -176,6 +176,11 @@ internal static class DestinationsApi
         catch (OperationCanceledException) when (time.IsCancellationRequested)
         {
             return new DeliveryOutcome.TryAgain($"The destination did not answer within {_testTime.TotalSeconds:F0} seconds.");
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            LogThrown(log, destination.Id, destination.Type, exception);
+            return new DeliveryOutcome.TryAgain("The test failed for an unexpected reason.");
         }
     }
 
@@ -222,4 +227,7 @@ internal static class DestinationsApi
         UpdatedAt = destination.UpdatedAt,
         Problem = types.Find(destination.Type) is IOAuthDestination { OAuth: null } oauth ? oauth.Missing(false) : destination.ParkedReason,
     };
+
+    [LoggerMessage(EventName = "destination.threw", Level = LogLevel.Warning, Message = "Test of {Destination} ({Type}) threw")]
+    private static partial void LogThrown(ILogger log, Guid destination, string type, Exception exception);
 }

@@ -79,7 +79,7 @@ internal static partial class OAuthApi
         var problem = query["error"].ToString() switch
         {
             "" => null,
-            "access_denied" => $"You did not allow the connection. Nothing has changed.",
+            "access_denied" => "You did not allow the connection. Nothing has changed.",
             _ => $"{type.Label} refused the connection. Nothing has changed.",
         };
         if (problem is null)

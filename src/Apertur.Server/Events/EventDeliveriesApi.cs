@@ -29,7 +29,7 @@ internal static class EventDeliveriesApi
             new EventDeliveryList { Deliveries = rows.ConvertAll(Describe), Total = total, Page = page, Limit = limit });
     }
 
-    /// <summary>Sends an event that was made up for it, at once and once, and says what was answered. The history has it too.</summary>
+    /// <summary>Sends a made-up event, at once and once, and says what was answered. The history has it too.</summary>
     public static async Task<Ok<MessageResponse>> Test(
         string projectId, string id, Caller caller, AperturDb db, EventRequests requests, TimeProvider clock,
         CancellationToken cancellationToken)

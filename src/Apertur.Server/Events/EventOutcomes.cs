@@ -10,8 +10,8 @@ namespace Apertur.Server.Events;
 internal sealed record EventAttempt(EventDelivery Row, EventAnswer? Answer);
 
 /// <summary>
-/// Writes outcomes: the delivery's next state and what follows for its webhook, in one transaction. As with images, an outcome counts only
-/// while the claim it belongs to still holds.
+/// Writes outcomes: the delivery's next state and what follows for its webhook, in one transaction. As with images, an outcome
+/// counts only while the claim it belongs to still holds.
 /// </summary>
 internal sealed partial class EventOutcomes
 {

@@ -6,8 +6,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Events;
 
 /// <summary>
-/// Events on their way to webhooks, as the pump sees them. Webhooks first, rows second, as with images; a webhook that is switched off
-/// keeps what waits for it.
+/// Events on their way to webhooks, as the pump sees them. Webhooks first, rows second, as with images; a webhook that is
+/// switched off keeps what waits for it.
 /// </summary>
 internal sealed class EventQueue(Database database, EventRun run, Settings settings, TimeProvider clock) : IQueue
 {
@@ -25,7 +25,8 @@ internal sealed class EventQueue(Database database, EventRun run, Settings setti
             WITH RECURSIVE waiting (id) AS (
               SELECT min(webhook_id) FROM event_deliveries WHERE state IN ('pending', 'retrying')
               UNION ALL
-              SELECT (SELECT min(webhook_id) FROM event_deliveries WHERE state IN ('pending', 'retrying') AND webhook_id > waiting.id)
+              SELECT (SELECT min(webhook_id) FROM event_deliveries
+                      WHERE state IN ('pending', 'retrying') AND webhook_id > waiting.id)
               FROM waiting WHERE waiting.id IS NOT NULL
             )
             SELECT w.id AS "Value"
@@ -100,7 +101,8 @@ internal sealed class EventQueue(Database database, EventRun run, Settings setti
             """;
         var taken = await db.EventDeliveries
             .FromSqlRaw(
-                sql, token.ToString(), (now + Pump.Lease).ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds(), webhookId.ToString(), most)
+                sql, token.ToString(), (now + Pump.Lease).ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds(),
+                webhookId.ToString(), most)
             .AsNoTracking()
             .ToListAsync(cancellationToken);
         return [.. taken.OrderBy(row => row.DueAt).ThenBy(row => row.Id)];

@@ -100,7 +100,7 @@ internal sealed class EventRequests(
         return body.ToJsonString(WireJson.Wire.Options);
     }
 
-    /// <summary>The beginning of the answer. What breaks off or takes too long changes nothing: the status was there before it.</summary>
+    /// <summary>The beginning of the answer. One that breaks off changes nothing: the status was there before it.</summary>
     private static async Task<string> ReadAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
         var buffer = new byte[MaxAnswerBytes];

@@ -45,9 +45,11 @@ internal sealed partial class EventRun(
     }
 
     [LoggerMessage(EventName = "event.attempted", Level = LogLevel.Information,
-        Message = "event.attempted {Delivery} {Topic} to {Webhook} attempt {Attempt}: {Status} -> {State} in {Milliseconds:F0} ms {Reason}")]
+        Message = "event.attempted {Delivery} {Topic} to {Webhook} attempt {Attempt}: "
+            + "{Status} -> {State} in {Milliseconds:F0} ms {Reason}")]
     private partial void LogAttempt(
-        Guid delivery, string topic, Guid webhook, int attempt, int? status, DeliveryState? state, double milliseconds, string? reason);
+        Guid delivery, string topic, Guid webhook, int attempt, int? status, DeliveryState? state, double milliseconds,
+        string? reason);
 
     [LoggerMessage(EventName = "event.threw", Level = LogLevel.Warning, Message = "Event delivery {Delivery} threw")]
     private partial void LogThrown(Guid delivery, Exception exception);

@@ -16,7 +16,7 @@ internal static class EventWebhookChanges
     private const int MaxFailures = 10_000;
     private const int MaxHeaders = 50;
 
-    /// <summary>Applies what was given; what is absent stays. With problems among the errors the webhook is not to be saved.</summary>
+    /// <summary>Applies what was given; what is absent stays. With errors the webhook is not to be saved.</summary>
     public static void Apply(
         EventWebhookRequest request, EventWebhook webhook, EventWebhookSecrets secrets, List<FieldError> errors)
     {
@@ -76,8 +76,9 @@ internal static class EventWebhookChanges
             .Select(pattern => pattern is { Length: > 0 and <= 64 } ? $"'{pattern}'" : "…").Take(5).ToList();
         if (unknown.Count > 0)
         {
+            var known = string.Join(", ", Topics.All);
             errors.Add(new("topics",
-                $"Unknown topic: {string.Join(", ", unknown)}. Topics are: {string.Join(", ", Topics.All)}; * stands for any part."));
+                $"Unknown topic: {string.Join(", ", unknown)}. Topics are: {known}; * stands for any part."));
         }
 
         return [.. topics.OfType<string>().Distinct()];

@@ -27,13 +27,14 @@ internal static class EventWebhooksApi
 
     /// <summary>One event webhook.</summary>
     public static async Task<Ok<EventWebhookResponse>> Get(
-        string projectId, string id, Caller caller, AperturDb db, EventWebhookSecrets secrets, CancellationToken cancellationToken) =>
+        string projectId, string id, Caller caller, AperturDb db, EventWebhookSecrets secrets,
+        CancellationToken cancellationToken) =>
         TypedResults.Ok(Describe(await FindAsync(caller, projectId, id, db, cancellationToken), caller, secrets));
 
     /// <summary>Adds an event webhook to a project.</summary>
     public static async Task<Created<EventWebhookResponse>> Create(
-        string projectId, Body<EventWebhookRequest> body, Caller caller, AperturDb db, EventWebhookSecrets secrets, TimeProvider clock,
-        CancellationToken cancellationToken)
+        string projectId, Body<EventWebhookRequest> body, Caller caller, AperturDb db, EventWebhookSecrets secrets,
+        TimeProvider clock, CancellationToken cancellationToken)
     {
         var project = Ids.Parse(projectId);
         var others = await Mine(caller, projectId, db).CountAsync(cancellationToken);

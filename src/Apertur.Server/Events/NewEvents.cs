@@ -13,8 +13,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Events;
 
 /// <summary>
-/// Collects what happens during a transaction and writes, in that same transaction, the events that somebody listens to. A project without
-/// event webhooks costs one indexed query for a whole group of changes, and no row.
+/// Collects what happens during a transaction and writes, in that same transaction, the events that somebody listens to. A project
+/// without event webhooks costs one indexed query for a whole group of changes, and no row.
 /// </summary>
 /// <param name="now">The time of the transaction.</param>
 internal sealed class NewEvents(DateTimeOffset now)
@@ -51,7 +51,8 @@ internal sealed class NewEvents(DateTimeOffset now)
             WireJson.Wire.EventPayloadDestinationNews)));
 
     /// <summary>
-    /// Writes an event, and its deliveries, for each happening that a webhook listens to. New rows that it reports must be saved before.
+    /// Writes an event, and its deliveries, for each happening that a webhook listens to. New rows that it reports must be saved
+    /// before.
     /// </summary>
     /// <returns>Whether there is something to send once the transaction is committed.</returns>
     public async Task<bool> WriteAsync(AperturDb db, CancellationToken cancellationToken)

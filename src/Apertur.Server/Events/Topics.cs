@@ -20,7 +20,8 @@ internal static class Topics
     ];
 
     /// <summary>
-    /// Whether a pattern chooses a topic. A <c>*</c> stands for one part between dots, at the end for all that follow, and alone for everything.
+    /// Whether a pattern chooses a topic. A <c>*</c> stands for one part between dots, at the end for all that follow, and alone
+    /// for everything.
     /// </summary>
     public static bool Matches(string pattern, string topic)
     {

@@ -33,12 +33,12 @@ internal static class ApiErrors
     public static ApiError AlreadyAcknowledged { get; } =
         new(409, "Conflict", "ALREADY_ACKNOWLEDGED", "This image has been acknowledged already.");
 
+    public static ApiError IdempotencyConflict { get; } = new(409, "Conflict", "IDEMPOTENCY_CONFLICT",
+        "Another request with other contents has used this Idempotency-Key. Send a repeat as it was, or something new under a new key.");
+
     public static ApiError SessionExpired(DateTimeOffset expiresAt) => new(410, "Gone", "SESSION_EXPIRED",
         "This upload session expired at " + expiresAt.UtcDateTime.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture)
         + ". Please ask for a new link.");
-
-    public static ApiError LengthRequired { get; } =
-        new(411, "Length Required", "LENGTH_REQUIRED", "The request must say how long it is.");
 
     public static ApiError ImageTooLarge(int maxMb) => new(413, "Payload Too Large", "IMAGE_TOO_LARGE",
         string.Create(CultureInfo.InvariantCulture, $"This photo is too large. At most {maxMb} MB are allowed here."));
@@ -75,6 +75,12 @@ internal static class ApiErrors
         string.Create(CultureInfo.InvariantCulture, $"This upload session already has {most} event streams open."))
     {
         RetryAfter = 30,
+    };
+
+    public static ApiError RateLimited(int perMinute, int seconds) => new(429, "Too Many Requests", "RATE_LIMIT",
+        string.Create(CultureInfo.InvariantCulture, $"More than {perMinute} requests of this kind came within a minute. Try again in {seconds} seconds."))
+    {
+        RetryAfter = seconds,
     };
 
     public static ApiError Crashed { get; } = new(500, "Internal Server Error", "INTERNAL_ERROR",

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Reflection;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.Metadata;
@@ -12,14 +11,12 @@ namespace Apertur.Server.Http;
 internal sealed class Body<T>(T value) : IEndpointParameterMetadataProvider
     where T : class, new()
 {
-    private const int MaxBytes = 256 * 1024;
-
     public T Value { get; } = value;
 
     /// <exception cref="ApiErrorException">The body is not JSON, too large, or a field has a value of the wrong kind; the message names it.</exception>
     public static async ValueTask<Body<T>> BindAsync(HttpContext context)
     {
-        var bytes = await ReadAsync(context);
+        var bytes = await RawBody.ReadAsync(context);
         if (IsNothing(bytes))
             return new(new T());
         // PostgreSQL stores no such character, and nobody means it.
@@ -43,25 +40,6 @@ internal sealed class Body<T>(T value) : IEndpointParameterMetadataProvider
     }
 
     public static void PopulateMetadata(ParameterInfo parameter, EndpointBuilder builder) => builder.Metadata.Add(new BodyOf(typeof(T)));
-
-    private static async Task<byte[]> ReadAsync(HttpContext context)
-    {
-        var reader = context.Request.BodyReader;
-        while (true)
-        {
-            var read = await reader.ReadAsync(context.RequestAborted);
-            if (read.Buffer.Length > MaxBytes)
-                throw ApiErrors.BodyTooLarge.ToException();
-            if (read.IsCompleted)
-            {
-                var bytes = read.Buffer.ToArray();
-                reader.AdvanceTo(read.Buffer.End);
-                return bytes;
-            }
-
-            reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-        }
-    }
 
     private static bool IsNothing(ReadOnlySpan<byte> bytes)
     {

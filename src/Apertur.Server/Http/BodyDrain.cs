@@ -22,6 +22,10 @@ internal static class BodyDrain
             || context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false })
             return;
 
+        // Refused before anybody has said how long the body may be.
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
+            size.MaxRequestBodySize = MaxBytes;
+
         using var time = new CancellationTokenSource(_maxTime, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(time.Token, context.RequestAborted);
         try

@@ -70,7 +70,6 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
         404 => ApiErrors.RouteNotFound,
         405 => ApiErrors.MethodNotAllowed,
         408 => ApiErrors.RequestTimeout,
-        411 => ApiErrors.LengthRequired,
         413 => ApiErrors.BodyTooLarge,
         415 => ApiErrors.UnsupportedBody("JSON"),
         503 => ApiErrors.Unavailable,

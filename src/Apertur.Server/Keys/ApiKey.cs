@@ -6,6 +6,10 @@ namespace Apertur.Server.Keys;
 /// <summary>A program's way in: one project, one environment. Only its hash is kept.</summary>
 internal sealed class ApiKey
 {
+    /// <summary>The places that <see cref="SigningSecret"/> and <see cref="TotpSecret"/> are bound to when encrypted.</summary>
+    public const string SigningSecretColumn = "api_keys.signing_secret";
+    public const string TotpSecretColumn = "api_keys.totp_secret";
+
     private const int PrefixLength = 16;
 
     public required Guid Id { get; init; }
@@ -31,8 +35,29 @@ internal sealed class ApiKey
     /// <summary>Pixels of the longer side.</summary>
     public int? MaxImageDimension { get; set; }
 
+    /// <summary>Networks it may be used from; empty for everywhere.</summary>
+    public string[] AllowedIps { get; set; } = [];
+
+    /// <summary>Hosts of pages it may be used on, <c>*.</c> before one for its subdomains; empty for every program.</summary>
+    public string[] AllowedDomains { get; set; } = [];
+
+    /// <summary>Encrypted; when there is one, every request must be signed with it.</summary>
+    public string? SigningSecret { get; set; }
+
+    /// <summary>Encrypted hex of the bytes that an authenticator app shares.</summary>
+    public string? TotpSecret { get; set; }
+
+    /// <summary>Whether every request must carry a code; only after a first code was right.</summary>
+    public bool TotpOn { get; set; }
+
+    /// <summary>Codes up to this step are used up.</summary>
+    public long TotpLastStep { get; set; }
+
     public DateTimeOffset? LastUsedAt { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>A deleted key is not active either.</summary>
+    public DateTimeOffset? DeletedAt { get; set; }
 
     /// <summary>Makes a key and its row. The key itself is returned once and kept nowhere.</summary>
     public static (ApiKey Row, string PlainText) Create(Guid projectId, Env env, string label, DateTimeOffset now)

@@ -39,7 +39,7 @@ internal static class ReferencePage
 
     private static Html Contents(JsonNode tag, List<Call> calls) => $"""
         <p>{Text(tag["name"])}</p>
-        <ul>{calls.Select(call => (Html)$"<li><a href=\"#{call.Id}\">{Text(call.Node["summary"])}</a></li>")}</ul>
+        <ul>{calls.Select(call => (Html)$"<li><a href=\"#{call.Id}\">{Prose(call.Node["summary"])}</a></li>")}</ul>
         """;
 
     private static Html Section(JsonNode tag, List<Call> calls, JsonNode document) => $"""

@@ -75,7 +75,7 @@ internal static class UploadPageApi
             try
             {
                 await using var image = await intake.StageAsync(reader, part, session, cancellationToken);
-                var upload = await intake.ReceiveAsync(image, session, "gallery", cancellationToken);
+                var upload = await intake.ReceiveAsync(image, session, "gallery", idempotency: null, cancellationToken);
                 results.Add(new UploadPageResult(upload.Filename));
             }
             catch (ApiErrorException exception)

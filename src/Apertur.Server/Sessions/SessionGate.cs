@@ -59,14 +59,6 @@ internal sealed class SessionGate(Database database, SessionPasswords passwords,
             : throw ApiErrors.Unauthenticated("This is not the password of this upload session.").ToException();
     }
 
-    /// <summary>The session, when it takes another photo now.</summary>
-    /// <exception cref="ApiErrorException">As <see cref="EnterAsync"/>; 409 closed, 410 expired, 422 full.</exception>
-    public async Task<UploadSession> OpenForUploadAsync(string id, HttpRequest request, CancellationToken cancellationToken)
-    {
-        var session = await EnterAsync(id, request, cancellationToken);
-        return Refusal(session) is { } refusal ? throw refusal.ToException() : session;
-    }
-
     /// <summary>Why the session takes no photo now; null when it does.</summary>
     public ApiError? Refusal(UploadSession session) =>
         session.CompletedAt is not null ? ApiErrors.SessionCompleted

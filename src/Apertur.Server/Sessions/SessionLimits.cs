@@ -8,7 +8,13 @@ namespace Apertur.Server.Sessions;
 /// <summary>What a session takes: the tightest of what its creator asked for, what the key allows and what the server allows.</summary>
 internal sealed record SessionLimits(int MaxImages, string[] AllowedMimeTypes, int? MaxImageDimension, int MaxImageSizeMb)
 {
+    /// <summary>The largest limit on pixels that anybody can mean.</summary>
+    public const int MaxDimension = 100_000;
+
     private static readonly string[] _types = [ImageHeader.Jpeg, ImageHeader.Png, ImageHeader.WebP, ImageHeader.Heic];
+
+    /// <summary>Every type there is.</summary>
+    public static IReadOnlyList<string> AllTypes => _types;
 
     /// <summary>The types a session takes, spelled out.</summary>
     public static IReadOnlyList<string> AllowedTypes(UploadSession session) =>
@@ -19,7 +25,7 @@ internal sealed record SessionLimits(int MaxImages, string[] AllowedMimeTypes, i
         Math.Min(InRange("max_images", request.MaxImages, 1, server.MaxImagesPerSession, errors) ?? server.DefaultImagesPerSession,
             key?.MaxImages ?? int.MaxValue),
         Types(request.AllowedMimeTypes, key, errors),
-        Smaller(InRange("max_image_dimension", request.MaxImageDimension, 1, 100_000, errors), key?.MaxImageDimension),
+        Smaller(InRange("max_image_dimension", request.MaxImageDimension, 1, MaxDimension, errors), key?.MaxImageDimension),
         InRange("max_image_size_mb", request.MaxImageSizeMb, 1, server.MaxImageSizeMb, errors) ?? server.DefaultImageSizeMb);
 
     public static int? InRange(string field, int? value, int min, int max, List<FieldError> errors)

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Destinations;
@@ -24,12 +25,17 @@ internal static class SessionsApi
 
     /// <summary>Makes an upload session, and gives the link and QR code to hand out.</summary>
     public static async Task<Created<CreateSessionResponse>> Create(
-        Body<CreateSessionRequest> body, Caller caller, Database database, Settings settings, PublicAddress address, Signal deliver,
-        TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
+        Body<CreateSessionRequest> body, Caller caller, AperturDb read, Database database, Settings settings, PublicAddress address,
+        ServerSecret secret, Signal deliver, TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var now = clock.GetUtcNow();
         var key = caller.Key!;
+        var idempotency = Idempotency.Of(http, $"session {caller.Id}");
+        var fingerprint = idempotency is null ? "" : Idempotency.FingerprintOf(request, WireJson.Wire.CreateSessionRequest, secret);
+        if (idempotency is not null && await idempotency.FindAsync(read, now, cancellationToken) is { } before)
+            return Created(before.Repeat(fingerprint, WireJson.Wire.CreateSessionResponse));
+
         var errors = new List<FieldError>();
         var limits = SessionLimits.Of(request, key, settings.Limits, errors);
         var expiresAt = Expiry(request, settings.Limits, now, errors);
@@ -60,9 +66,14 @@ internal static class SessionsApi
             ExpiresAt = expiresAt,
             LastChanged = now,
         };
-        var told = await database.WriteAsync(
+        var answer = Describe(session, destinations, address.BaseOf(http));
+        var (first, told) = await database.WriteAsync<(IdempotentAnswer?, bool)>(
             async db =>
             {
+                var json = JsonSerializer.Serialize(answer, WireJson.Wire.CreateSessionResponse);
+                if (idempotency is not null && await idempotency.ClaimAsync(db, fingerprint, json, now, cancellationToken) is { } taken)
+                    return (taken, false);
+
                 db.Sessions.Add(session);
                 await db.SaveChangesAsync(cancellationToken);
                 var counts = new DailyCountChanges();
@@ -70,14 +81,16 @@ internal static class SessionsApi
                 await counts.ApplyAsync(db, cancellationToken);
                 var events = new NewEvents(now);
                 events.SessionCreated(session);
-                return await events.WriteAsync(db, cancellationToken);
+                return (null, await events.WriteAsync(db, cancellationToken));
             },
             cancellationToken);
         if (told)
             deliver.Give();
-        return TypedResults.Created(
-            $"/api/v1/upload/{session.Id}/session", Describe(session, destinations, address.BaseOf(http)));
+        return Created(first?.Repeat(fingerprint, WireJson.Wire.CreateSessionResponse) ?? answer);
     }
+
+    private static Created<CreateSessionResponse> Created(CreateSessionResponse answer) =>
+        TypedResults.Created($"/api/v1/upload/{answer.Id}/session", answer);
 
     /// <summary>
     /// Changes limits, expiry and password. Like at creation, the tightest of request, key and server is what holds.

@@ -1,5 +1,6 @@
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Keys;
 using Apertur.Server.Projects;
 
 namespace Apertur.Server.Storage;
@@ -19,6 +20,8 @@ internal sealed record ProtectedColumn(string Table, string Column, string Purpo
         Of(OAuthGrant.RefreshTokenColumn),
         Of(OAuthGrant.AccessTokenColumn),
         Of(OAuthRequest.VerifierColumn),
+        Of(ApiKey.SigningSecretColumn),
+        Of(ApiKey.TotpSecretColumn),
     ];
 
     private static ProtectedColumn Of(string place)

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text.Json;
 using Apertur.Server.Contract;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Events;
@@ -25,7 +26,7 @@ internal sealed class ImageIntake
     private readonly Signal _deliver;
     private readonly SessionChanges _changes;
     private readonly TimeProvider _clock;
-    private readonly GroupCommit<Upload, ApiError?> _commit;
+    private readonly GroupCommit<Incoming, Received> _commit;
 
     public ImageIntake(Database database, BlobStore blobs, Signal deliver, SessionChanges changes, TimeProvider clock)
     {
@@ -34,7 +35,7 @@ internal sealed class ImageIntake
         _deliver = deliver;
         _changes = changes;
         _clock = clock;
-        _commit = new GroupCommit<Upload, ApiError?>(database, CommitAsync);
+        _commit = new GroupCommit<Incoming, Received>(database, CommitAsync);
     }
 
     /// <summary>
@@ -80,8 +81,12 @@ internal sealed class ImageIntake
     }
 
     /// <summary>Receives a staged image: when this returns, it is on disk in full and its deliveries are queued.</summary>
-    /// <exception cref="ApiErrorException">The session was closed or filled in the meantime; nothing stays of the image.</exception>
-    public async Task<Upload> ReceiveAsync(StagedImage image, UploadSession session, string source, CancellationToken cancellationToken)
+    /// <returns>What is answered: to a repeat, what was answered first, and nothing stays of this copy.</returns>
+    /// <exception cref="ApiErrorException">
+    /// The session was closed or filled in the meantime, or another image came under that name; nothing stays of the image.
+    /// </exception>
+    public async Task<UploadResponse> ReceiveAsync(
+        StagedImage image, UploadSession session, string source, Idempotency? idempotency, CancellationToken cancellationToken)
     {
         await image.Blob.SyncAsync(cancellationToken);
         var upload = new Upload
@@ -103,21 +108,30 @@ internal sealed class ImageIntake
 
         // From here on the caller going away changes nothing: the outcome of a commit is not known before it is there.
         image.Blob.Keep();
-        if (await _commit.AddAsync(upload) is { } refused)
-        {
+        var received = await _commit.AddAsync(new Incoming(upload, idempotency));
+        if (received.Answer is null || received.Answer.Id != upload.Id)
             image.Blob.Discard();
+        if (received.Refused is { } refused)
             throw refused.ToException();
-        }
 
         _deliver.Give();
         _changes.Tell([session.Id], deliveriesDue: upload.DestinationsTotal > 0);
-        return upload;
+        return received.Answer!;
     }
 
-    /// <summary>Writes the rows of a group of images: image, deliveries, events, counts.</summary>
-    private async Task<IReadOnlyList<ApiError?>> CommitAsync(AperturDb db, IReadOnlyList<Upload> uploads, CancellationToken cancellationToken)
+    /// <summary>Whether a request by that name has been answered: its repeat gets the same answer,
+    /// whatever has become of the session.</summary>
+    public async Task<bool> HasAnsweredAsync(Idempotency idempotency, CancellationToken cancellationToken)
     {
-        var sessions = await _database.Locked(db.Sessions, uploads.Select(upload => upload.SessionId))
+        await using var db = _database.Open();
+        return await idempotency.FindAsync(db, _clock.GetUtcNow(), cancellationToken) is not null;
+    }
+
+    /// <summary>Writes the rows of a group of images: image, deliveries, events, counts, and what is answered to
+    /// those that may be repeated.</summary>
+    private async Task<IReadOnlyList<Received>> CommitAsync(AperturDb db, IReadOnlyList<Incoming> images, CancellationToken cancellationToken)
+    {
+        var sessions = await _database.Locked(db.Sessions, images.Select(image => image.Upload.SessionId))
             .ToDictionaryAsync(session => session.Id, cancellationToken);
         var destinationIds = sessions.Values.SelectMany(session => session.DestinationIds).Distinct().ToList();
         var destinations = await db.Destinations.AsNoTracking()
@@ -127,19 +141,32 @@ internal sealed class ImageIntake
 
         var counts = new DailyCountChanges();
         var events = new NewEvents(_clock.GetUtcNow());
-        var results = new List<ApiError?>(uploads.Count);
-        foreach (var upload in uploads)
+        var results = new List<Received>(images.Count);
+        foreach (var (upload, idempotency) in images)
         {
             var session = sessions.GetValueOrDefault(upload.SessionId);
             var refused = session is null ? ApiErrors.NotFound
                 : session.CompletedAt is not null ? ApiErrors.SessionCompleted
                 : session.ImagesCount >= session.MaxImages ? ApiErrors.SessionFull(session.MaxImages)
                 : null;
-            results.Add(refused);
             if (refused is not null)
+            {
+                // A repeat of what was taken in before the session was over is no new image.
+                var before = idempotency is null ? null : await idempotency.FindAsync(db, _clock.GetUtcNow(), cancellationToken);
+                results.Add(before is null ? new Received(null, refused) : Repeat(before, upload));
                 continue;
+            }
 
-            Add(db, upload, session!, [.. session!.DestinationIds.Where(destinations.ContainsKey).Select(id => destinations[id])], events);
+            SessionDestination[] to = [.. session!.DestinationIds.Where(destinations.ContainsKey).Select(id => destinations[id])];
+            var answer = Describe(upload, to.Length, session.LongPolling);
+            if (idempotency is not null && await ClaimAsync(idempotency, db, answer, cancellationToken) is { } stored)
+            {
+                results.Add(Repeat(stored, upload));
+                continue;
+            }
+
+            results.Add(new Received(answer, null));
+            Add(db, upload, session, to, events);
             counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Images++;
         }
 
@@ -149,11 +176,33 @@ internal sealed class ImageIntake
         return results;
     }
 
+    private Task<IdempotentAnswer?> ClaimAsync(
+        Idempotency idempotency, AperturDb db, UploadResponse answer, CancellationToken cancellationToken) =>
+        idempotency.ClaimAsync(
+            db, answer.Sha256, JsonSerializer.Serialize(answer, WireJson.Wire.UploadResponse), _clock.GetUtcNow(), cancellationToken);
+
+    private static Received Repeat(IdempotentAnswer stored, Upload upload) => stored.Fingerprint == upload.Sha256
+        ? new(stored.Repeat(upload.Sha256, WireJson.Wire.UploadResponse), null)
+        : new(null, ApiErrors.IdempotencyConflict);
+
+    private static UploadResponse Describe(Upload upload, int destinations, bool longPolling) => new()
+    {
+        Id = upload.Id,
+        Filename = upload.Filename,
+        SizeBytes = upload.SizeBytes,
+        Destinations = destinations,
+        LongPolling = longPolling,
+        Sha256 = upload.Sha256,
+        MimeType = upload.MimeType,
+        Width = upload.Width,
+        Height = upload.Height,
+    };
+
     private static void Add(
-        AperturDb db, Upload upload, UploadSession session, IReadOnlyList<SessionDestination> destinations, NewEvents events)
+        AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations, NewEvents events)
     {
         upload.ImageIndex = session.NextIndex++;
-        upload.DestinationsTotal = destinations.Count;
+        upload.DestinationsTotal = destinations.Length;
         upload.DestinationTypes = [.. destinations.Select(destination => destination.Type).Order(StringComparer.Ordinal)];
         db.Uploads.Add(upload);
         foreach (var destination in destinations)
@@ -174,8 +223,8 @@ internal sealed class ImageIntake
 
         session.OpenedAt ??= upload.CreatedAt;
         session.ImagesCount++;
-        session.ImagesDispatched += destinations.Count > 0 ? 1 : 0;
-        session.DeliveriesOpen += destinations.Count;
+        session.ImagesDispatched += destinations.Length > 0 ? 1 : 0;
+        session.DeliveriesOpen += destinations.Length;
         session.Touch(upload.CreatedAt);
         upload.ReadyAt = session.LastChanged;
         events.UploadStarted(upload, session);
@@ -189,6 +238,11 @@ internal sealed class ImageIntake
         first.Slice(0, length).CopyTo(head);
         return ImageHeader.TypeOf(head[..length]);
     }
+
+    private sealed record Incoming(Upload Upload, Idempotency? Idempotency);
+
+    /// <summary>What came of an image: an answer, with the id of an earlier image when this one is a repeat, or a refusal.</summary>
+    private sealed record Received(UploadResponse? Answer, ApiError? Refused);
 }
 
 /// <summary>An image that is on disk and checked, but not yet received. Disposing it before that removes it.</summary>

@@ -21,7 +21,12 @@ internal static class UploadApi
         string id, HttpContext http, SessionGate gate, ImageIntake intake, EnvelopeIntake envelopes, UploadPace pace,
         CancellationToken cancellationToken)
     {
-        var session = await gate.OpenForUploadAsync(id, http.Request, cancellationToken);
+        var session = await gate.EnterAsync(id, http.Request, cancellationToken);
+        var idempotency = Idempotency.Of(http.Request, $"upload {session.Id}");
+        if (gate.Refusal(session) is { } refusal
+            && !(idempotency is not null && await intake.HasAnsweredAsync(idempotency, cancellationToken)))
+            throw refusal.ToException();
+
         var mode = EncryptionModes.Of(http.Request);
         using var deadline = pace.Begin(http, session, encrypted: mode != EncryptionMode.None);
         using var body = new BodyBytes(http.Request.BodyReader);
@@ -51,19 +56,9 @@ internal static class UploadApi
             if (image is null)
                 throw ApiErrors.Validation("file", "The photo is missing: send it as the part 'file'.").ToException();
 
-            var upload = await intake.ReceiveAsync(image, session, source ?? image.Source ?? Sources.Default, deadline.Token);
-            return TypedResults.Created($"/api/v1/uploads/{upload.Id}/download", new UploadResponse
-            {
-                Id = upload.Id,
-                Filename = upload.Filename,
-                SizeBytes = upload.SizeBytes,
-                Destinations = upload.DestinationsTotal,
-                LongPolling = session.LongPolling,
-                Sha256 = upload.Sha256,
-                MimeType = upload.MimeType,
-                Width = upload.Width,
-                Height = upload.Height,
-            });
+            source ??= image.Source ?? Sources.Default;
+            var received = await intake.ReceiveAsync(image, session, source, idempotency, deadline.Token);
+            return TypedResults.Created($"/api/v1/uploads/{received.Id}/download", received);
         }
         finally
         {

@@ -1,8 +1,8 @@
 namespace Apertur.Server.Work;
 
 /// <summary>
-/// Work that waits in a table, each row for an endpoint: what the <see cref="Pump"/> keeps flowing. A claimed row belongs to this process for
-/// a lease, which is extended while it runs; a row whose lease has run out was left by a process that is gone.
+/// Work that waits in a table, each row for an endpoint: what the <see cref="Pump"/> keeps flowing. A claimed row belongs to this
+/// process for a lease, which is extended while it runs; a row whose lease has run out was left by a process that is gone.
 /// </summary>
 internal interface IQueue
 {
@@ -12,7 +12,9 @@ internal interface IQueue
     /// <summary>How many of them may be for one endpoint.</summary>
     int LanesPerEndpoint { get; }
 
-    /// <summary>Endpoints that have something due, and how many rows may be under way for each at once over all nodes; null for no such limit.</summary>
+    /// <summary>
+    /// Endpoints that have something due, and how many rows may be under way for each at once over all nodes; null for no such limit.
+    /// </summary>
     Task<IReadOnlyList<(Guid Endpoint, int? Free)>> DueAsync(CancellationToken cancellationToken);
 
     /// <summary>Claims up to the given number of due rows for each endpoint, oldest first.</summary>
@@ -32,5 +34,7 @@ internal interface IQueue
 /// <param name="Id">Of the row.</param>
 /// <param name="Endpoint">What it is for.</param>
 /// <param name="LeaseToken">Names the claim.</param>
-/// <param name="RunAsync">Makes one attempt and writes what came of it. Its token is cancelled when the server stops and has no more patience.</param>
+/// <param name="RunAsync">
+/// Makes one attempt and writes what came of it. Its token is cancelled when the server stops and has no more patience.
+/// </param>
 internal sealed record Claimed(Guid Id, Guid Endpoint, Guid LeaseToken, Func<CancellationToken, Task> RunAsync);

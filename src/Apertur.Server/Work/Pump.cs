@@ -6,8 +6,8 @@ namespace Apertur.Server.Work;
 /// Keeps queues flowing: claims what is due, one claimer a process, and runs it in bounded lanes. A signal starts the next round at
 /// once; without one it looks every second, because the tables are the truth and signals are only hints.
 /// </summary>
-internal sealed partial class Pump(IEnumerable<IQueue> queues, Signal signal, Settings settings, TimeProvider clock, ILogger<Pump> log)
-    : BackgroundService
+internal sealed partial class Pump(
+    IEnumerable<IQueue> queues, Signal signal, Settings settings, TimeProvider clock, ILogger<Pump> log) : BackgroundService
 {
     /// <summary>How long a claim holds without a heartbeat. Another node takes over after that.</summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
@@ -48,7 +48,8 @@ internal sealed partial class Pump(IEnumerable<IQueue> queues, Signal signal, Se
         base.Dispose();
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(ClaimAsync(stoppingToken), KeepLeasesAsync(stoppingToken));
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(ClaimAsync(stoppingToken), KeepLeasesAsync(stoppingToken));
 
     private async Task<int> RunOnceAsync(IQueue queue, CancellationToken cancellationToken)
     {
@@ -120,7 +121,8 @@ internal sealed partial class Pump(IEnumerable<IQueue> queues, Signal signal, Se
             {
                 foreach (var queue in queues)
                 {
-                    var held = _running.Values.Where(running => running.Queue == queue).Select(running => running.Row.LeaseToken).Distinct().ToList();
+                    var held = _running.Values.Where(running => running.Queue == queue)
+                        .Select(running => running.Row.LeaseToken).Distinct().ToList();
                     if (held.Count > 0)
                         await queue.ExtendAsync(held, stoppingToken);
                     if (await queue.ReleaseAbandonedAsync(all: false, stoppingToken) > 0)

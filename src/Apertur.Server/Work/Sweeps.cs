@@ -1,9 +1,11 @@
+using Apertur.Server.Http;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Work;
 
-/// <summary>Tidies up in the background: files of uploads that were interrupted and so have no row.</summary>
+/// <summary>Tidies up in the background: files of uploads that were interrupted and so have no row, and answers kept for repeats
+/// that no longer count.</summary>
 internal sealed partial class Sweeps(Database database, BlobStore blobs, TimeProvider clock, ILogger<Sweeps> log) : BackgroundService
 {
     // Longer than any upload may take, so that no file of one in progress is taken for a leftover.
@@ -14,6 +16,7 @@ internal sealed partial class Sweeps(Database database, BlobStore blobs, TimePro
     /// <returns>How many leftover files were removed.</returns>
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
+        await Idempotency.RemoveExpiredAsync(database, clock.GetUtcNow(), cancellationToken);
         var before = clock.GetUtcNow() - _safeAge;
         var removed = 0;
         // A file older than the database is no leftover of this one's: somebody has named a new database, and these photos are all he has.

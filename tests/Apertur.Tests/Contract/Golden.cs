@@ -115,6 +115,6 @@ internal sealed partial class Golden(AperturApp app)
     private static partial Regex Pem();
 
     /// <summary>API keys, tokens (JWT), and base32 secrets with their addresses.</summary>
-    [GeneratedRegex(@"aptr_(?:live|test)_[A-Za-z0-9]{16,}|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b[A-Z2-7]{32,}\b|(?<=(?:signature|state|code_challenge)=)[\w-]+")]
+    [GeneratedRegex(@"aptr_(?:live|test)_[A-Za-z0-9]{6,}|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b[A-Z2-7]{32,}\b|(?<=(?:signature|state|code_challenge)=)[\w-]+")]
     private static partial Regex Secret();
 }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Apertur.Server.Auth;
 using Apertur.Tests.Encryption;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
@@ -41,6 +42,13 @@ public sealed class GoldenTests
             "id string, projectId string, url string, topics array, secret string, signatureMethod string, maxRetries integer, retryIntervals array, "
             + "disableAfterFailures integer, customHeaders object, isActive boolean, consecutiveFailures integer, disabledAt string?, "
             + "createdAt string, updatedAt string",
+        ["key-create"] = "key object, plainTextKey string",
+        ["key-update"] =
+            "id string, prefix string, label string, env string, isActive boolean, lastUsedAt string?, maxImages integer?, "
+            + "allowedMimeTypes array, maxImageDimension integer?, longPollingEnabled boolean, defaultDestinations array, "
+            + "allowedIps array, allowedDomains array, totpEnabled boolean, clientCertEnabled boolean, "
+            + "clientCertFingerprint string?, createdAt string",
+        ["key-destinations"] = "destinations array, longPollingEnabled boolean",
         ["webhook-deliveries"] = "deliveries array, total integer, page integer, limit integer",
         ["webhook-test"] = "message string",
         ["webhook-retry"] = "message string",
@@ -172,6 +180,30 @@ public sealed class GoldenTests
         await golden.PinAsync("webhook-retry", "POST", $"{path}/{id}/deliveries/{history.Json["deliveries"]![0]!["id"]}/retry");
         await golden.PinAsync("webhook-delete", "DELETE", $"{path}/{id}");
         await golden.PinAsync("error-webhook", "POST", path, new JsonObject { ["topics"] = new JsonArray("weather") });
+    }
+
+    [Theory, AllDatabases]
+    public async Task Keys_answer_as_accepted(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var golden = new Golden(app);
+        var path = $"projects/{app.ProjectId}/keys";
+
+        app.Clock.Advance(TimeSpan.FromSeconds(1));
+        var created = await golden.PinAsync("key-create", "POST", path, new JsonObject { ["label"] = "Kiosk" });
+        var id = golden.Name("key", (string)created.Json["key"]!["id"]!);
+        golden.Name("prefix", (string)created.Json["key"]!["prefix"]!);
+        await golden.PinAsync("key-update", "PATCH", $"{path}/{id}", new JsonObject { ["maxImages"] = 5 });
+        await golden.PinAsync("keys", "GET", path);
+        await golden.PinAsync("key-destinations", "PUT", $"keys/{id}/destinations", new JsonObject { ["destination_ids"] = new JsonArray() });
+        await golden.PinAsync("key-signing-secret", "POST", $"{path}/{id}/signing-secret");
+        await golden.PinAsync("key-signing-secret-delete", "DELETE", $"{path}/{id}/signing-secret");
+        var totp = await golden.PinAsync("key-totp", "POST", $"{path}/{id}/totp");
+        await golden.PinAsync("error-totp-code", "POST", $"{path}/{id}/totp/confirm", new JsonObject { ["code"] = "x" });
+        await golden.PinAsync("key-totp-confirm", "POST", $"{path}/{id}/totp/confirm",
+            new JsonObject { ["code"] = CodeOf((string)totp.Json["secret"]!, app) });
+        await golden.PinAsync("key-totp-delete", "DELETE", $"{path}/{id}/totp");
+        await golden.PinAsync("key-delete", "DELETE", $"{path}/{id}");
     }
 
     [Theory, AllDatabases]
@@ -307,6 +339,14 @@ public sealed class GoldenTests
             foreach (var field in shape.Split(", ").Select(field => field.Split(' ')))
                 Assert.All(rows, row => ExpectField(name, row!.AsObject(), field[0], field[1]));
         }
+    }
+
+    /// <summary>What an authenticator app shows for a secret in base32 (RFC 4648, 6).</summary>
+    private static string CodeOf(string secret, AperturApp app)
+    {
+        var bits = string.Concat(secret.Select(c => Convert.ToString("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".IndexOf(c), 2).PadLeft(5, '0')));
+        var bytes = bits.Chunk(8).Where(eight => eight.Length == 8).Select(eight => Convert.ToByte(new string(eight), 2)).ToArray();
+        return Totp.CodeOf(bytes, app.Clock.GetUtcNow().ToUnixTimeSeconds() / 30);
     }
 
     private static void ExpectField(string answer, JsonObject row, string field, string kind)

@@ -48,7 +48,7 @@ internal sealed partial class OpenApiDocument
 
     public static string PathOf(RouteEndpoint route) => "/" + route.RoutePattern.RawText!.Trim('/');
 
-    public static string MethodOf(RouteEndpoint route) => route.Metadata.GetMetadata<IHttpMethodMetadata>()!.HttpMethods.Single();
+    public static string MethodOf(RouteEndpoint route) => route.Metadata.GetMetadata<IHttpMethodMetadata>()!.HttpMethods.Single(method => method != "HEAD");
 
     public static string HandlerOf(RouteEndpoint route)
     {

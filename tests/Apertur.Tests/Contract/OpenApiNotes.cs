@@ -54,6 +54,7 @@ internal sealed record OpenApiNotes
                 Header("X-Aptr-Encrypted",
                     "`default`: the photo is in an envelope that the server opens. `e2e`: in one that only the project's owner can open; "
                     + "it is stored and delivered as it comes.", OneOf("default", "e2e")),
+                Header("Idempotency-Key", "At most 128 characters: sent again within 24 hours, it gives the same answer and no second photo."),
             ],
             Body = new JsonObject
             {

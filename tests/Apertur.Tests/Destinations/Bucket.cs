@@ -53,8 +53,20 @@ internal sealed class Bucket : IAsyncDisposable
         return values;
     }
 
-    public async Task<IReadOnlyList<string>> KeysAsync() =>
-        [.. (await _client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Name })).S3Objects?.Select(o => o.Key) ?? []];
+    public async Task<IReadOnlyList<string>> KeysAsync()
+    {
+        var keys = new List<string>();
+        var request = new ListObjectsV2Request { BucketName = Name };
+        ListObjectsV2Response page;
+        do
+        {
+            page = await _client.ListObjectsV2Async(request);
+            keys.AddRange(page.S3Objects?.Select(o => o.Key) ?? []);
+            request.ContinuationToken = page.NextContinuationToken;
+        }
+        while (page.IsTruncated == true);
+        return keys;
+    }
 
     public async Task<IReadOnlyList<string>> UnfinishedUploadsAsync() =>
         [.. (await _client.ListMultipartUploadsAsync(Name)).MultipartUploads?.Select(upload => upload.Key) ?? []];

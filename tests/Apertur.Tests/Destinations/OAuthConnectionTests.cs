@@ -171,7 +171,13 @@ public sealed class OAuthConnectionTests : IAsyncLifetime
         var now = new DateTimeOffset(2026, 6, 12, 9, 0, 0, TimeSpan.Zero);
         var destination = new Destination
         {
-            Id = Guid.NewGuid(), ProjectId = Guid.NewGuid(), Type = "dropbox", Name = "", Config = "", CreatedAt = now, UpdatedAt = now,
+            Id = Guid.NewGuid(),
+            ProjectId = Guid.NewGuid(),
+            Type = "dropbox",
+            Name = "",
+            Config = "",
+            CreatedAt = now,
+            UpdatedAt = now,
         };
 
         Assert.True(Parking.Park(destination, "revoked", now));

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Apertur.Destinations;
 using Apertur.Tests.Support;
+using Apertur.Tests.Support.Fakes;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -91,6 +92,10 @@ internal sealed class Relay : IAsyncDisposable
             await context.Response.WriteAsync($"<Error><Code>{code}</Code></Error>");
         };
     }
+
+    /// <summary>From now on requests meet faults.</summary>
+    public void Misbehave(Faults faults) => _receiver.Otherwise = context =>
+        faults.Next() is { } fault ? fault(context, () => PassAsync(context)) : PassAsync(context);
 
     /// <summary>Answers without end.</summary>
     public void Flood() => _receiver.Otherwise = async context =>

@@ -1,10 +1,8 @@
-using System.Data.Common;
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.Storage;
@@ -85,6 +83,9 @@ public sealed class KeyRotationTests
     {
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url, ["secret"] = Sample });
         var drive = await clouds.ConnectedAsync(app, "google_drive");
+        var (key, _) = await app.CreateKeyAsync(new JsonObject { ["label"] = "signs, and asks for codes" });
+        foreach (var secret in new[] { "signing-secret", "totp" })
+            (await app.Client.PostAsync($"projects/{app.ProjectId}/keys/{key["id"]}/{secret}")).Expect(HttpStatusCode.OK);
         // A connection that nobody finishes, and a delivery that has to go on later.
         await clouds.AllowAsync(app, drive);
         clouds.Google.Refuse("POST /upload/", 503);
@@ -107,24 +108,6 @@ public sealed class KeyRotationTests
         File.WriteAllText(Path.Combine(app.DataFolder, "apertur.json"), json.ToJsonString());
     }
 
-    private static async Task<IReadOnlyList<(string Place, string Text)>> ProtectedTextsAsync(AperturApp app)
-    {
-        await using var db = app.Services.GetRequiredService<Database>().Open();
-        await db.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
-        var connection = db.Database.GetDbConnection();
-        var found = new List<(string, string)>();
-        foreach (var table in db.Model.GetEntityTypes().Select(entity => entity.GetTableName()!).Distinct())
-        {
-            await using var command = connection.CreateCommand();
-            command.CommandText = "SELECT * FROM " + table;
-            await using var reader = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
-            while (await reader.ReadAsync(TestContext.Current.CancellationToken))
-                found.AddRange(Texts(reader).Where(text => text.Text.StartsWith(Mark, StringComparison.Ordinal)).Select(text => ($"{table}.{text.Name}", text.Text)));
-        }
-
-        return found;
-    }
-
-    private static IEnumerable<(string Name, string Text)> Texts(DbDataReader reader) =>
-        Enumerable.Range(0, reader.FieldCount).Where(i => reader.GetValue(i) is string).Select(i => (reader.GetName(i), reader.GetString(i)));
+    private static async Task<IReadOnlyList<(string Place, string Text)>> ProtectedTextsAsync(AperturApp app) =>
+        [.. (await app.TextsAsync()).Where(text => text.Text.StartsWith(Mark, StringComparison.Ordinal))];
 }

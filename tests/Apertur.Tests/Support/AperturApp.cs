@@ -29,7 +29,13 @@ internal sealed class AperturApp : IAsyncDisposable
 
     private readonly TempFolder _data = new();
     private readonly OutboundHttp _http = new(allowPrivateNetworks: true);
-    private readonly Dictionary<string, string?> _settings = new() { ["Outbound:AllowPrivateNetworks"] = "true" };
+    // Every test comes from one address, with one key, and within one minute of a clock that stands still.
+    private readonly Dictionary<string, string?> _settings = new()
+    {
+        ["Outbound:AllowPrivateNetworks"] = "true",
+        ["RateLimits:Enabled"] = "false",
+    };
+
     private readonly Action<IServiceCollection>? _configure;
     private TestDatabase? _postgreSql;
     private WebApplication? _server;

@@ -23,6 +23,30 @@ internal static class AperturAppRows
         return await db.Destinations.AsNoTracking().SingleAsync(destination => destination.Id == id);
     }
 
+    /// <summary>Every text in every table, with the table and column it stands in.</summary>
+    public static async Task<IReadOnlyList<(string Place, string Text)>> TextsAsync(this AperturApp app)
+    {
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        await db.Database.OpenConnectionAsync();
+        var texts = new List<(string, string)>();
+        foreach (var table in db.Model.GetEntityTypes().Select(entity => entity.GetTableName()!).Distinct())
+        {
+            await using var command = db.Database.GetDbConnection().CreateCommand();
+            command.CommandText = "SELECT * FROM " + table;
+            await using var reader = await command.ExecuteReaderAsync();
+            while (await reader.ReadAsync())
+            {
+                for (var column = 0; column < reader.FieldCount; column++)
+                {
+                    if (reader.GetValue(column) is string text)
+                        texts.Add(($"{table}.{reader.GetName(column)}", text));
+                }
+            }
+        }
+
+        return texts;
+    }
+
     /// <summary>Attempts over all deliveries.</summary>
     public static async Task<int> AttemptsAsync(this AperturApp app)
     {

@@ -67,7 +67,8 @@ internal sealed class AperturClient(OutboundHttp http, string url, Guid projectI
         (await PostAsync("upload-sessions", request)).Expect(HttpStatusCode.Created).Json["id"]!.GetValue<string>();
 
     /// <summary>Sends a photo as the upload page does, and gives the answer whatever it is.</summary>
-    public async Task<Answer> PostImageAsync(string session, byte[] image, string filename = "photo.jpg", string? source = null)
+    public async Task<Answer> PostImageAsync(
+        string session, byte[] image, string filename = "photo.jpg", string? source = null, params (string Name, string Value)[] headers)
     {
         using var form = new MultipartFormDataContent();
         using var file = new ByteArrayContent(image);
@@ -77,7 +78,7 @@ internal sealed class AperturClient(OutboundHttp http, string url, Guid projectI
         using var origin = new StringContent(source ?? "");
         if (source is not null)
             form.Add(origin, "source");
-        return await PostAsync($"upload/{session}/images", form);
+        return await SendAsync(HttpMethod.Post, $"upload/{session}/images", form, headers);
     }
 
     /// <summary>Sends a photo that must be taken.</summary>

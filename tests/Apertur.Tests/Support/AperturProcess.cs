@@ -80,6 +80,7 @@ internal sealed partial class AperturProcess : IAsyncDisposable
     {
         var start = new ProcessStartInfo("dotnet", [_program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["APERTUR__Outbound__AllowPrivateNetworks"] = "true";
+        start.Environment["APERTUR__RateLimits__Enabled"] = "false";
         return Process.Start(start)!;
     }
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -24,7 +23,7 @@ public abstract class FakeCloud : IAsyncDisposable
     private readonly ConcurrentQueue<CloudRequest> _requests = new();
     private readonly List<(string Line, Func<HttpContext, Func<Task>, Task> Act)> _faults = [];
     private WebApplication _app = null!;
-    private (double Share, Random Dice)? _chaos;
+    private Faults? _chaos;
 
     /// <summary>Where it listens, ending in a slash.</summary>
     public Uri Root { get; private set; } = null!;
@@ -66,18 +65,21 @@ public abstract class FakeCloud : IAsyncDisposable
 
     /// <summary>Refuses with this status and body.</summary>
     public void Refuse(string line, int status, string body = "", int? retryAfterSeconds = null) =>
-        On(line, Refusal(status, body, retryAfterSeconds));
+        On(line, Faults.Refusal(status, body, retryAfterSeconds));
 
     /// <summary>Does what was asked for, and cuts the connection before it answers.</summary>
-    public void LoseAnswer(string line) => On(line, LostAnswer);
+    public void LoseAnswer(string line) => On(line, Faults.LostAnswer);
 
     /// <summary>Takes so many bytes of the body, and cuts the connection.</summary>
-    public void CutBody(string line, long after) => On(line, Cut(after));
+    public void CutBody(string line, long after) => On(line, Faults.Cut(after));
 
     /// <summary>
     /// From now on, this share of all requests is refused, cut off in the middle, or carried out without an answer.
     /// </summary>
-    public void Misbehave(double share, int seed) => _chaos = (share, new Random(seed));
+    /// <param name="share">From 0 to 1.</param>
+    /// <param name="seed">Of the dice.</param>
+    /// <param name="hangs">The share of these that get no answer until their sender gives up.</param>
+    public void Misbehave(double share, int seed, double hangs = 0) => _chaos = new Faults(share, seed, hangs);
 
     public void Behave() => _chaos = null;
 
@@ -119,95 +121,7 @@ public abstract class FakeCloud : IAsyncDisposable
             }
         }
 
-        fault ??= Chance();
+        fault ??= _chaos?.Next();
         await (fault is null ? next(context) : fault(context, () => next(context)));
-    }
-
-    private static Func<HttpContext, Func<Task>, Task> Refusal(int status, string body, int? retryAfterSeconds) =>
-        async (context, _) =>
-        {
-            await context.Request.Body.CopyToAsync(Stream.Null);
-            if (retryAfterSeconds is { } seconds)
-                context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
-            context.Response.StatusCode = status;
-            context.Response.ContentType = "application/json; charset=UTF-8";
-            await context.Response.WriteAsync(body);
-        };
-
-    private static async Task LostAnswer(HttpContext context, Func<Task> next)
-    {
-        context.Response.Body = Stream.Null;
-        await next();
-        context.Abort();
-    }
-
-    private static Func<HttpContext, Func<Task>, Task> Cut(long after) => async (context, next) =>
-    {
-        context.Request.Body = new CutStream(context.Request.Body, after);
-        try
-        {
-            await next();
-        }
-        catch (IOException)
-        {
-            context.Abort();
-        }
-    };
-
-    private Func<HttpContext, Func<Task>, Task>? Chance()
-    {
-        if (_chaos is not var (share, dice))
-            return null;
-        lock (dice)
-        {
-            if (dice.NextDouble() >= share)
-                return null;
-            return dice.Next(5) switch
-            {
-                0 => Refusal(429, "", retryAfterSeconds: 1),
-                1 => Refusal(500, "planted", null),
-                2 => Refusal(503, "", null),
-                3 => LostAnswer,
-                _ => Cut(dice.Next(10_000_000)),
-            };
-        }
-    }
-
-    /// <summary>A body that ends in an error, as a broken connection does.</summary>
-    private sealed class CutStream(Stream inner, long left) : Stream
-    {
-        private long _left = left;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            if (_left == 0)
-                throw new IOException("The connection was cut.");
-            var read = await inner.ReadAsync(buffer[..(int)Math.Min(buffer.Length, _left)], cancellationToken);
-            _left -= read;
-            return read;
-        }
-
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override void Flush() { }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }

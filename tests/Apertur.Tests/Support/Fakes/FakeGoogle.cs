@@ -36,6 +36,9 @@ public sealed partial class FakeGoogle : FakeCloud
         ["token_uri"] = new Uri(Root, "token").AbsoluteUri,
     }.ToJsonString();
 
+    /// <summary>What signatures are dated by.</summary>
+    public TimeProvider Clock { get; set; } = TimeProvider.System;
+
     /// <summary>Set, the service account's key is deleted.</summary>
     public bool KeyIsDeleted { get; set; }
 
@@ -85,7 +88,7 @@ public sealed partial class FakeGoogle : FakeCloud
 
         var header = JsonNode.Parse(Base64Url.DecodeFromChars(parts[0]))!;
         var claims = JsonNode.Parse(Base64Url.DecodeFromChars(parts[1]))!;
-        var now = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
+        var now = Clock.GetUtcNow().ToUnixTimeSeconds();
         var isGood = (string?)header["alg"] == "RS256" && (string?)header["kid"] == "key-1"
             && (string?)claims["iss"] == "apertur@photos.iam.gserviceaccount.com"
             && (string?)claims["aud"] == new Uri(Root, "token").AbsoluteUri

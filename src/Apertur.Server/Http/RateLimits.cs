@@ -1,0 +1,120 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Apertur.Server.Auth;
+using Apertur.Server.Contract;
+using Microsoft.AspNetCore.Http.Metadata;
+
+namespace Apertur.Server.Http;
+
+/// <summary>
+/// Who may ask how often. Keys and people are counted by what they do; holders of a link by session and by address; failed authentication by
+/// address. Every answer of the API says how much is left, errors included.
+/// </summary>
+internal sealed class RateLimits(RateCounts counts, Settings settings)
+{
+    // Nobody types more codes than this in a minute; whoever has stolen a key could otherwise go through them all.
+    private const int CodesPerMinute = 10;
+
+    private readonly RateLimitSettings _limits = settings.RateLimits;
+
+    /// <summary>Counts what comes without a key, and lets nothing through that is over a limit.</summary>
+    public async Task BeforeAuthenticationAsync(HttpContext context, RequestDelegate next)
+    {
+        var access = context.GetEndpoint()?.Metadata.GetMetadata<AccessRule>()?.Access;
+        if (!_limits.Enabled || (access is not Access.Session && !context.Request.Path.StartsWithSegments("/api")))
+        {
+            await next(context);
+            return;
+        }
+
+        context.Response.OnStarting(WriteHeadersAsync, context);
+        var address = Subject(context.Connection.RemoteIpAddress);
+        if (access is null or Access.Public or Access.Session)
+        {
+            if (access is Access.Session && context.GetRouteValue("id") is string id)
+                Charge(context, counts.Count("session " + id, _limits.PerSession));
+            Charge(context, counts.Count("address " + address, _limits.PerAddress));
+            await next(context);
+            return;
+        }
+
+        Show(context, counts.Look("failures " + address, _limits.FailuresPerAddress));
+        try
+        {
+            await next(context);
+        }
+        catch (ApiErrorException refusal) when (refusal.Error.StatusCode == 401 && context.Features.Get<Caller>() is null)
+        {
+            Charge(context, counts.Count("failures " + address, _limits.FailuresPerAddress));
+            throw;
+        }
+    }
+
+    /// <summary>Counts what a known caller asks for.</summary>
+    public Task AfterAuthenticationAsync(HttpContext context, RequestDelegate next)
+    {
+        if (_limits.Enabled && context.Features.Get<Caller>() is { } caller)
+        {
+            var (kind, limit) = KindOf(context);
+            context.Items.Remove(typeof(RateState));
+            Charge(context, counts.Count($"{kind} {caller.Id}", limit));
+        }
+
+        return next(context);
+    }
+
+    /// <summary>Counts one evaluated code of a key, whether the other limits are on or not.</summary>
+    /// <exception cref="ApiErrorException">429.</exception>
+    public void CountCode(Guid keyId)
+    {
+        var state = counts.Count($"code {keyId}", CodesPerMinute);
+        if (state.IsExceeded)
+            throw ApiErrors.RateLimited(state.Limit, state.RetryAfter).ToException();
+    }
+
+    private (string Kind, int Limit) KindOf(HttpContext context)
+    {
+        if (HttpMethods.IsPost(context.Request.Method) && context.Request.Path == "/api/v1/upload-sessions")
+            return ("sessions", _limits.SessionCreations);
+        var answer = context.GetEndpoint()?.Metadata.GetMetadata<IProducesResponseTypeMetadata>()?.Type;
+        return answer is { IsGenericType: true } && (answer.GetGenericTypeDefinition() == typeof(List<>) || answer.GetGenericTypeDefinition() == typeof(Page<>))
+            ? ("lists", _limits.Lists)
+            : ("calls", _limits.OtherCalls);
+    }
+
+    private static void Charge(HttpContext context, RateState state)
+    {
+        Show(context, state);
+        if (state.IsExceeded)
+            throw ApiErrors.RateLimited(state.Limit, state.RetryAfter).ToException();
+    }
+
+    /// <summary>Of several limits the one that is nearest is shown.</summary>
+    private static void Show(HttpContext context, RateState state)
+    {
+        if (context.Items[typeof(RateState)] is not RateState shown || state.Remaining <= shown.Remaining)
+            context.Items[typeof(RateState)] = state;
+    }
+
+    private static Task WriteHeadersAsync(object state)
+    {
+        var context = (HttpContext)state;
+        if (context.Items[typeof(RateState)] is RateState shown)
+        {
+            var headers = context.Response.Headers;
+            headers["X-RateLimit-Limit"] = shown.Limit.ToString(CultureInfo.InvariantCulture);
+            headers["X-RateLimit-Remaining"] = shown.Remaining.ToString(CultureInfo.InvariantCulture);
+            headers["X-RateLimit-Reset"] = shown.ResetsAt.ToString(CultureInfo.InvariantCulture);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Whoever has one IPv6 address has the 2^64 of its network.</summary>
+    private static string Subject(IPAddress? address) => address is null ? "" : AddressRanges.Plain(address) switch
+    {
+        { AddressFamily: AddressFamily.InterNetworkV6 } v6 => AddressRanges.Mask(v6, 64).ToString(),
+        var v4 => v4.ToString(),
+    };
+}

@@ -1,0 +1,62 @@
+using System.Text;
+using Apertur.Server.Auth;
+
+namespace Apertur.Tests.Auth;
+
+public sealed class TotpTests
+{
+    private static readonly byte[] _secret = Encoding.ASCII.GetBytes("12345678901234567890");
+
+    // RFC 6238, appendix B: the last six of its eight digits.
+    [Theory]
+    [InlineData(59, "287082")]
+    [InlineData(1111111109, "081804")]
+    [InlineData(1111111111, "050471")]
+    [InlineData(1234567890, "005924")]
+    [InlineData(2000000000, "279037")]
+    [InlineData(20000000000, "353130")]
+    public void Codes_are_those_of_the_standard(long time, string code)
+    {
+        Assert.Equal(code, Totp.CodeOf(_secret, time / 30));
+        Assert.Equal(time / 30, Totp.Verify(_secret, code, 0, DateTimeOffset.FromUnixTimeSeconds(time)));
+    }
+
+    [Theory]
+    [InlineData(-60, false)]
+    [InlineData(-30, true)]
+    [InlineData(30, true)]
+    [InlineData(60, false)]
+    public void Clocks_may_differ_by_one_step(int seconds, bool good)
+    {
+        var now = DateTimeOffset.FromUnixTimeSeconds(1111111110);
+
+        var step = Totp.Verify(_secret, Totp.CodeOf(_secret, now.AddSeconds(seconds).ToUnixTimeSeconds() / 30), 0, now);
+
+        Assert.Equal(good, step is not null);
+    }
+
+    [Fact]
+    public void A_code_is_good_once()
+    {
+        var now = DateTimeOffset.FromUnixTimeSeconds(1111111110);
+        var step = Totp.Verify(_secret, "050471", 0, now);
+
+        Assert.NotNull(step);
+        Assert.Null(Totp.Verify(_secret, "050471", step.Value, now));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(null)]
+    [InlineData("5047")]
+    [InlineData("050471 050471")]
+    [InlineData("٠٥٠٤٧١")]
+    public void What_is_not_six_digits_is_not_a_code(string? code) =>
+        Assert.Null(Totp.Verify(_secret, code, 0, DateTimeOffset.FromUnixTimeSeconds(1111111110)));
+
+    // RFC 4648, section 10, and the secret above as apps want it typed.
+    [Theory]
+    [InlineData("foobar", "MZXW6YTBOI")]
+    [InlineData("12345678901234567890", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")]
+    public void Secrets_are_written_for_typing(string secret, string text) => Assert.Equal(text, Totp.Text(Encoding.ASCII.GetBytes(secret)));
+}

@@ -1,0 +1,140 @@
+using System.Globalization;
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Server.Http;
+using Apertur.Tests.Support;
+
+namespace Apertur.Tests.Http;
+
+/// <summary>How often each caller may ask, and what every answer says about it.</summary>
+public sealed class RateLimitTests
+{
+    private static Task<AperturApp> StartAsync(DatabaseKind database, params (string Name, int Limit)[] limits) => AperturApp.StartAsync(
+        database,
+        new Dictionary<string, string?>(limits.Select(limit => KeyValuePair.Create(
+            "RateLimits:" + limit.Name, (string?)limit.Limit.ToString(CultureInfo.InvariantCulture))))
+        { ["RateLimits:Enabled"] = "true" });
+
+    private static int Header(Answer answer, string name) =>
+        int.Parse(answer.Headers.GetValues("X-RateLimit-" + name).Single(), NumberStyles.None, CultureInfo.InvariantCulture);
+
+    private static void IsRefused(Answer answer, int retryAfter)
+    {
+        answer.Expect(HttpStatusCode.TooManyRequests);
+        Assert.Equal("RATE_LIMIT", (string)answer.Json["code"]!);
+        Assert.Equal(retryAfter, (int)answer.Json["retryAfter"]!);
+        Assert.Equal(TimeSpan.FromSeconds(retryAfter), answer.Headers.RetryAfter!.Delta);
+        Assert.Equal(0, Header(answer, "Remaining"));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Defaults_are_those_of_the_contract_and_every_answer_tells_them(DatabaseKind database)
+    {
+        await using var app = await StartAsync(database);
+        var reset = (int)(((app.Clock.GetUtcNow().ToUnixTimeSeconds() / 60) + 1) * 60);
+        var nobody = app.ClientOf(null);
+
+        Tells(await app.Client.PostAsync("upload-sessions"), HttpStatusCode.Created, 100, 99);
+        var session = await app.Client.CreateSessionAsync();
+        Tells(await app.Client.GetAsync("sessions"), HttpStatusCode.OK, 300, 299);
+        Tells(await app.Client.GetAsync("uploads/recent"), HttpStatusCode.OK, 300, 298);
+        Tells(await app.Client.GetAsync($"projects/{app.ProjectId}/destinations"), HttpStatusCode.OK, 300, 297);
+        Tells(await app.Client.GetAsync($"projects/{app.ProjectId}/keys"), HttpStatusCode.OK, 300, 296);
+        Tells(await app.Client.GetAsync("stats"), HttpStatusCode.OK, 200, 199);
+        Tells(await app.Client.GetAsync($"uploads/{Guid.NewGuid()}/download"), HttpStatusCode.NotFound, 200, 198);
+        Tells(await app.Client.PostAsync("upload-sessions", new JsonObject { ["max_images"] = 0 }), HttpStatusCode.BadRequest, 100, 97);
+        Tells(await app.ClientOf(app.TestKey).GetAsync("stats"), HttpStatusCode.OK, 200, 199);
+        Tells(await nobody.GetAsync("stats"), HttpStatusCode.Unauthorized, 600, 599);
+        Tells(await nobody.GetAsync($"upload/{session}/session"), HttpStatusCode.OK, 3000, 2999);
+        Tells(await nobody.PostImageAsync(session, Photos.Jpeg()), HttpStatusCode.Created, 3000, 2998);
+        Tells(await nobody.GetAsync("nothing-here"), HttpStatusCode.NotFound, 30000, 29997);
+        Tells(await nobody.SendAsync(HttpMethod.Put, "stats"), HttpStatusCode.MethodNotAllowed, 30000, 29996);
+        Assert.False((await nobody.GetAsync("/healthz")).Headers.Contains("X-RateLimit-Limit"));
+
+        void Tells(Answer answer, HttpStatusCode status, int limit, int remaining)
+        {
+            answer.Expect(status);
+            Assert.Equal((limit, remaining, reset), (Header(answer, "Limit"), Header(answer, "Remaining"), Header(answer, "Reset")));
+        }
+    }
+
+    [Theory, AllDatabases]
+    public async Task Kinds_of_calls_and_keys_are_counted_apart_and_anew_each_minute(DatabaseKind database)
+    {
+        await using var app = await StartAsync(database, ("SessionCreations", 2), ("Lists", 2), ("OtherCalls", 2));
+        // The clock stands at 41 seconds.
+        foreach (var ask in new Func<AperturClient, Task<Answer>>[]
+        {
+            client => client.PostAsync("upload-sessions"), client => client.GetAsync("sessions"), client => client.GetAsync("stats"),
+        })
+        {
+            Assert.True((int)(await ask(app.Client)).Status < 300);
+            Assert.True((int)(await ask(app.Client)).Status < 300);
+            IsRefused(await ask(app.Client), retryAfter: 19);
+            Assert.True((int)(await ask(app.ClientOf(app.TestKey))).Status < 300);
+        }
+
+        app.Clock.Jump(TimeSpan.FromSeconds(18));
+        IsRefused(await app.Client.GetAsync("stats"), retryAfter: 1);
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        (await app.Client.GetAsync("stats")).Expect(HttpStatusCode.OK);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Links_are_counted_by_session_and_by_address_and_refused_uploads_leave_nothing(DatabaseKind database)
+    {
+        await using var app = await StartAsync(database, ("PerSession", 2), ("PerAddress", 5));
+        var first = await app.Client.CreateSessionAsync();
+        var second = await app.Client.CreateSessionAsync();
+        var third = await app.Client.CreateSessionAsync();
+
+        await app.Client.UploadAsync(first, Photos.Jpeg());
+        await app.Client.UploadAsync(first, Photos.Jpeg());
+        IsRefused(await app.Client.PostImageAsync(first, Photos.Jpeg(2_000_000, seed: 1)), retryAfter: 19);
+        await app.Client.UploadAsync(second, Photos.Jpeg());
+        await app.Client.UploadAsync(second, Photos.Jpeg());
+        await app.Client.UploadAsync(third, Photos.Jpeg());
+        IsRefused(await app.Client.PostImageAsync(third, Photos.Jpeg()), retryAfter: 19);
+
+        Assert.Equal(5, (int)(await app.Client.GetAsync("stats")).Json["imagesUploaded"]!);
+        Assert.Equal(5, Directory.GetFiles(app.DataFolder + "/images", "*", SearchOption.AllDirectories).Length);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Wrong_keys_are_limited_by_address_and_do_not_keep_right_ones_out(DatabaseKind database)
+    {
+        await using var app = await StartAsync(database, ("FailuresPerAddress", 2));
+
+        (await app.ClientOf("aptr_live_1").GetAsync("stats")).Expect(HttpStatusCode.Unauthorized);
+        (await app.ClientOf("aptr_live_2").GetAsync("stats")).Expect(HttpStatusCode.Unauthorized);
+        IsRefused(await app.ClientOf("aptr_live_3").GetAsync("stats"), retryAfter: 19);
+        (await app.Client.GetAsync("stats")).Expect(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public void Memory_is_bounded_by_the_minute_and_by_a_number_of_subjects()
+    {
+        var clock = new TestClock();
+        var counts = new RateCounts(clock);
+        for (var i = 0; i < RateCounts.MaxSubjects; i++)
+            Assert.Equal(1, counts.Count($"{i}", 10).Used);
+
+        Assert.Equal(1, counts.Count("late", 10).Used);
+        Assert.Equal(2, counts.Count("later", 10).Used);
+        Assert.Equal(2, counts.Count("0", 10).Used);
+        clock.Jump(TimeSpan.FromMinutes(1));
+        Assert.Equal(0, counts.Look("0", 10).Used);
+        Assert.Equal(1, counts.Count("later", 10).Used);
+    }
+
+    [Theory]
+    [InlineData("RateLimits:Lists", "0")]
+    [InlineData("Server:TrustedProxies", "proxy.example.com")]
+    public void Settings_that_mean_nothing_are_refused_by_name(string name, string value)
+    {
+        using var folder = new TempFolder();
+        var failure = Assert.Throws<InvalidOperationException>(
+            () => Apertur.Server.Settings.Load(folder.Path, [KeyValuePair.Create(name, (string?)value)]));
+        Assert.Contains(name.Split(':')[0], failure.Message, StringComparison.Ordinal);
+    }
+}

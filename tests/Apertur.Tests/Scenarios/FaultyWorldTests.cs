@@ -1,0 +1,173 @@
+using System.Buffers.Binary;
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Apertur.Server.Deliveries;
+using Apertur.Server.Storage;
+using Apertur.Server.Work;
+using Apertur.Tests.Destinations;
+using Apertur.Tests.Support;
+using Apertur.Tests.Support.Fakes;
+using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Apertur.Tests.Scenarios;
+
+/// <summary>
+/// One session with every type of destination at once, and services that fail: of all requests some are refused (429, 500, 503), cut off in
+/// the middle, carried out without an answer, or never answered.
+/// </summary>
+public sealed class FaultyWorldTests(ITestOutputHelper output)
+{
+    private const double Share = 0.3;
+    private const double Hangs = 0.03;
+
+    [Theory, AllDatabases]
+    public Task Every_destination_ends_with_exactly_every_photo(DatabaseKind database) =>
+        RunAsync(database, photos: 12, smallest: 5_000, largest: 300_000, Share, patience: TimeSpan.FromMilliseconds(300));
+
+    /// <summary>The same with a thousand large photos; see chaos/README.md.</summary>
+    [Fact(Explicit = true)]
+    public Task A_thousand_photos_arrive_everywhere_exactly_once() => RunAsync(
+        Enum.Parse<DatabaseKind>(Environment.GetEnvironmentVariable("CHAOS_DATABASE") ?? nameof(DatabaseKind.Sqlite)),
+        int.Parse(Environment.GetEnvironmentVariable("CHAOS_PHOTOS") ?? "1000", CultureInfo.InvariantCulture),
+        100_000, 20_000_000, Share, TimeSpan.FromSeconds(4));
+
+    /// <param name="database">Where rows are kept.</param>
+    /// <param name="photos">How many.</param>
+    /// <param name="smallest">Bytes of the smallest.</param>
+    /// <param name="largest">Bytes of the largest.</param>
+    /// <param name="share">Of all requests that meet a fault.</param>
+    /// <param name="patience">How long attempts may run, really, before the clock moves on.</param>
+    private async Task RunAsync(DatabaseKind database, int photos, int smallest, int largest, double share, TimeSpan patience)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        await using var clouds = await FakeClouds.StartAsync();
+        await using var bucket = await Bucket.MakeAsync();
+        await using var relay = await Relay.StartAsync(bucket.Endpoint);
+        await using var receiver = await Receiver.StartAsync();
+        var settings = clouds.Settings;
+        // A thirtieth of all attempts would go on failing by chance alone.
+        settings["Delivery:RetrySeconds"] = string.Join(',', Enumerable.Repeat(30, 300));
+        settings["Limits:MaxImagesPerSession"] = "2000";
+        await using var app = await AperturApp.StartAsync(database, settings);
+        clouds.Google.Clock = app.Clock;
+
+        var hook = new Hook(new Faults(share, seed: 1, Hangs));
+        receiver.Otherwise = hook.HandleAsync;
+        var session = await app.Client.CreateSessionAsync(new JsonObject
+        {
+            ["max_images"] = photos,
+            ["destination_ids"] = new JsonArray(
+                await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url, ["format"] = "binary" }),
+                await app.Client.CreateDestinationAsync("s3", bucket.Config(new JsonObject { ["endpoint"] = relay.Endpoint })),
+                await app.Client.CreateDestinationAsync(
+                    "gcs", new JsonObject { ["bucket"] = FakeGoogle.BucketName, ["serviceAccountJson"] = clouds.Google.ServiceAccountJson }),
+                await clouds.ConnectedAsync(app, "google_drive"),
+                await clouds.ConnectedAsync(app, "dropbox")),
+        });
+        relay.Misbehave(new Faults(share, seed: 2, Hangs));
+        clouds.Google.Misbehave(share, seed: 3, Hangs);
+        clouds.Dropbox.Misbehave(share, seed: 4, Hangs);
+
+        var sent = new ConcurrentBag<string>();
+        var bytes = 0L;
+        await Parallel.ForAsync(0, photos, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (i, _) =>
+        {
+            var photo = Photo(i, Size(i, photos, smallest, largest));
+            await app.Client.UploadAsync(session, photo, i % 5 == 4 ? $"IMG_{i % 50}.HEIC" : $"IMG_{i % 50}.jpg");
+            sent.Add(Convert.ToHexStringLower(SHA256.HashData(photo)));
+            Interlocked.Add(ref bytes, photo.Length);
+        });
+        await DeliverAsync(app, patience);
+        relay.Misbehave(new Faults(0, 0));
+
+        var expected = sent.Order().ToList();
+        AssertSame("webhook", expected, hook.Stored.Values);
+        AssertSame("s3", expected, await HashesAsync(bucket));
+        AssertSame("gcs", expected, clouds.Google.Objects.Select(stored => Hash(stored.Bytes)));
+        AssertSame("google_drive", expected, clouds.Google.Files.Select(stored => Hash(stored.Bytes)));
+        AssertSame("dropbox", expected, clouds.Dropbox.Files.Select(stored => Hash(stored.Bytes)));
+        Assert.Empty(await bucket.UnfinishedUploadsAsync());
+        var attempts = await app.AttemptsAsync();
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{database}: {photos} photos, {bytes / 1e6:F0} MB, 5 destinations, {attempts} attempts for {5 * photos} deliveries, "
+            + $"{share:P0} of requests faulted, {TimeProvider.System.GetElapsedTime(started).TotalSeconds:F0} s; every destination holds {photos} of {photos}."));
+    }
+
+    /// <summary>Lets time pass until every delivery has ended, and sees that every one was sent.</summary>
+    private static async Task DeliverAsync(AperturApp app, TimeSpan patience)
+    {
+        var pump = app.Services.GetRequiredService<Pump>();
+        while (true)
+        {
+            await using var db = app.Services.GetRequiredService<Database>().Open();
+            var states = await db.Deliveries.GroupBy(row => row.State).Select(group => new { group.Key, Count = group.Count() })
+                .ToDictionaryAsync(group => group.Key, group => group.Count, TestContext.Current.CancellationToken);
+            Assert.DoesNotContain(DeliveryState.Failed, states.Keys);
+            Assert.Empty(await db.Destinations.Where(d => d.ParkedReason != null).Select(d => d.ParkedReason).ToListAsync(TestContext.Current.CancellationToken));
+            if (states.Keys.All(state => state == DeliveryState.Sent))
+                return;
+
+            // What hangs ends when the clock has moved far enough; what works is given real time first.
+            await Task.WhenAny(pump.DrainAsync(), Task.Delay(patience, TimeProvider.System, TestContext.Current.CancellationToken));
+            app.Clock.Jump(TimeSpan.FromSeconds(31));
+            app.Services.GetRequiredService<Signal>().Give();
+        }
+    }
+
+    /// <summary>From the smallest to the largest, with many small ones: the sizes of a phone's photos are spread like that.</summary>
+    private static int Size(int index, int photos, int smallest, int largest) =>
+        (int)(smallest * Math.Pow((double)largest / smallest, Math.Pow((index * 7919 % photos + 1) / (double)photos, 3)));
+
+    private static byte[] Photo(int index, int size)
+    {
+        if (index % 5 != 4)
+            return Photos.Jpeg(size, seed: index);
+
+        // A HEIC may hold a box that nobody looks into (ISO/IEC 14496-12, 8.1.2).
+        var heic = Photos.Heic();
+        var photo = new byte[heic.Length + size];
+        heic.CopyTo(photo, 0);
+        BinaryPrimitives.WriteInt32BigEndian(photo.AsSpan(heic.Length), size);
+        "free"u8.CopyTo(photo.AsSpan(heic.Length + 4));
+        new Random(index).NextBytes(photo.AsSpan(heic.Length + 8));
+        return photo;
+    }
+
+    private static async Task<IReadOnlyList<string>> HashesAsync(Bucket bucket)
+    {
+        var hashes = new List<string>();
+        foreach (var key in await bucket.KeysAsync())
+            hashes.Add(Hash((await bucket.ReadAsync(key)).Bytes));
+        return hashes;
+    }
+
+    private static void AssertSame(string destination, IReadOnlyList<string> expected, IEnumerable<string> actual)
+    {
+        var there = actual.Order().ToList();
+        var (missing, foreign) = (expected.Except(there).Count(), there.Except(expected).Count());
+        Assert.True(
+            there.SequenceEqual(expected),
+            $"{destination} holds {there.Count} of {expected.Count}: {missing} are missing, {foreign} are none of ours, {there.Count - there.Distinct().Count()} are there twice.");
+    }
+
+    private static string Hash(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+
+    /// <summary>A receiver as the documentation asks for: a delivery that comes again replaces itself.</summary>
+    private sealed class Hook(Faults faults)
+    {
+        public ConcurrentDictionary<string, string> Stored { get; } = [];
+
+        public Task HandleAsync(HttpContext context) =>
+            faults.Next() is { } fault ? fault(context, () => StoreAsync(context)) : StoreAsync(context);
+
+        private async Task StoreAsync(HttpContext context)
+        {
+            var sha256 = Convert.ToHexStringLower(await SHA256.HashDataAsync(context.Request.Body, context.RequestAborted));
+            Stored[context.Request.Headers["X-APTR-Delivery-ID"]!] = sha256;
+        }
+    }
+}
