@@ -24,6 +24,10 @@ export default defineConfig({
     // Phones that people still carry: iOS 14, Android with Chrome 87. Older ones get the page without script.
     target: ['es2020', 'safari14', 'chrome87', 'firefox78'],
     modulePreload: false,
-    rolldownOptions: { input: { upload: 'src/upload/page.ts', inbox: 'src/inbox/page.ts', account: 'src/account/page.ts' } },
+    rolldownOptions: {
+      input: {
+        upload: 'src/upload/page.ts', inbox: 'src/inbox/page.ts', account: 'src/account/page.ts', docs: 'src/docs/page.ts',
+      },
+    },
   },
 });

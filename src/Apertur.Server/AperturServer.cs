@@ -1,9 +1,11 @@
+using System.Security.Cryptography;
 using Apertur.Destinations;
 using Apertur.Server.Accounts;
 using Apertur.Server.Audit;
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Encryption;
 using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
@@ -96,6 +98,9 @@ internal static class AperturServer
         services.AddSingleton<IMemoryPoolFactory<byte>, SocketBlocks>();
         services.AddSingleton<UploadPace>();
         services.AddSingleton<ImageIntake>();
+        services.AddSingleton<EnvelopeIntake>();
+        services.AddSingleton<ServerKey.Generator>(() => RSA.Create(ServerKey.Bits));
+        services.AddSingleton<ServerKey>();
         services.AddSingleton<Withdrawal>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));

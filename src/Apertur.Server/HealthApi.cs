@@ -9,6 +9,7 @@ namespace Apertur.Server;
 /// <summary>What a supervisor or balancer asks.</summary>
 internal static class HealthApi
 {
+    /// <summary>Whether the server runs at all.</summary>
     public static Ok<HealthResponse> Alive() => TypedResults.Ok(new HealthResponse("ok"));
 
     /// <summary>Whether photos can be taken in now: the database answers and the blob store writes.</summary>

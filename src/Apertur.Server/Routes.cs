@@ -3,6 +3,7 @@ using Apertur.Server.Audit;
 using Apertur.Server.Auth;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Encryption;
 using Apertur.Server.Events;
 using Apertur.Server.Keys;
 using Apertur.Server.Pages;
@@ -31,8 +32,11 @@ internal static class Routes
         anybody.MapGet("/assets/{name}", WebAssets.Get);
         anybody.MapGet("/api/v1/upload-sessions/{id}/qr", SessionsApi.Qr);
         anybody.MapGet("/api/v1/downloads/{id}", UploadApi.SignedDownload);
+        anybody.MapGet("/api/v1/encryption/server-key", EncryptionApi.Key);
         anybody.MapPost("/api/v1/auth/login", AuthApi.Login);
         anybody.MapPost("/api/v1/auth/refresh", AuthApi.Refresh);
+        anybody.MapGet("/openapi/v1.json", ReferenceApi.Document);
+        anybody.MapGet("/docs", ReferenceApi.Page);
         anybody.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
 
         var once = Group(app, "/link/{secret}", Access.Link);

@@ -73,6 +73,7 @@ internal sealed class Settings
             "Limits:DefaultImageSizeMb must be between 1 and Limits:MaxImageSizeMb.");
         Require(Limits.DefaultSessionHours >= 1 && Limits.DefaultSessionHours <= Limits.MaxSessionHours,
             "Limits:DefaultSessionHours must be between 1 and Limits:MaxSessionHours.");
+        Require(Limits.EnvelopesAtOnce >= 1, "Limits:EnvelopesAtOnce must be at least 1.");
         Require(RateLimits.IsPositive, "RateLimits must all be at least 1; RateLimits:Enabled=false switches them off.");
         Require(AddressRanges.Problem(Server.TrustedProxyList) is null, "Server:TrustedProxies must be addresses or networks, separated by commas.");
         Require(Delivery.Lanes >= 1 && Delivery.LanesPerDestination >= 1, "Delivery:Lanes and LanesPerDestination must be at least 1.");
@@ -178,6 +179,7 @@ internal sealed class LimitSettings
     public required int MaxSessionHours { get; init; }
     public required int MinUploadBytesPerSecond { get; init; }
     public required int MaxUploadMinutes { get; init; }
+    public required int EnvelopesAtOnce { get; init; }
 }
 
 /// <summary>Requests in one minute.</summary>

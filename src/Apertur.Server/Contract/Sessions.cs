@@ -121,6 +121,18 @@ internal sealed record SessionInfo
     [JsonPropertyName("password_protected")]
     public required bool PasswordProtected { get; init; }
 
+    /// <summary>PEM of the key that photos are encrypted to in mode default.</summary>
+    public required string ServerPublicKey { get; init; }
+
+    /// <summary>Whether the project has a key of its own, so that photos can be encrypted for its owner alone.</summary>
+    public required bool E2eEnabled { get; init; }
+
+    /// <summary>PEM of that key.</summary>
+    public required string? E2ePublicKey { get; init; }
+
+    /// <summary>Whether this session cannot use that key, because it limits what the server must see to check.</summary>
+    public required bool E2eDowngraded { get; init; }
+
     public required int ImagesCount { get; init; }
     public required string ProjectName { get; init; }
     public required string? Label { get; init; }

@@ -8,6 +8,7 @@ namespace Apertur.Server.Destinations;
 /// <summary>The kinds of destination that this server has, with everything that a form for one needs to know.</summary>
 internal static class DestinationTypesApi
 {
+    /// <summary>Every type of destination with the fields of its configuration.</summary>
     public static Ok<List<DestinationTypeResponse>> List(DestinationTypes types) => TypedResults.Ok(types.All.Select(Describe).ToList());
 
     private static DestinationTypeResponse Describe(IDestinationType type) => new()

@@ -16,6 +16,7 @@ internal static partial class DestinationsApi
     private const int MaxNameLength = 200;
     private static readonly TimeSpan _testTime = TimeSpan.FromSeconds(15);
 
+    /// <summary>Every destination of a project, newest first.</summary>
     public static async Task<Ok<List<DestinationResponse>>> List(
         string projectId, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs, CancellationToken cancellationToken)
     {
@@ -24,11 +25,13 @@ internal static partial class DestinationsApi
         return TypedResults.Ok(destinations.ConvertAll(d => Describe(d, types, configs)));
     }
 
+    /// <summary>One destination.</summary>
     public static async Task<Ok<DestinationResponse>> Get(
         string projectId, string id, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs,
         CancellationToken cancellationToken) =>
         TypedResults.Ok(Describe(await FindAsync(caller, projectId, id, db, cancellationToken), types, configs));
 
+    /// <summary>Adds a destination to a project.</summary>
     public static async Task<Created<DestinationResponse>> Create(
         string projectId, Body<DestinationRequest> body, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs,
         TimeProvider clock, CancellationToken cancellationToken)

@@ -16,6 +16,7 @@ internal static class EventWebhooksApi
     // Each costs a row for every event it hears, in the transaction of an upload.
     private const int MaxPerProject = 50;
 
+    /// <summary>Every event webhook of a project, newest first.</summary>
     public static async Task<Ok<List<EventWebhookResponse>>> List(
         string projectId, Caller caller, AperturDb db, EventWebhookSecrets secrets, CancellationToken cancellationToken)
     {
@@ -24,11 +25,13 @@ internal static class EventWebhooksApi
         return TypedResults.Ok(webhooks.ConvertAll(webhook => Describe(webhook, caller, secrets)));
     }
 
+    /// <summary>One event webhook.</summary>
     public static async Task<Ok<EventWebhookResponse>> Get(
         string projectId, string id, Caller caller, AperturDb db, EventWebhookSecrets secrets,
         CancellationToken cancellationToken) =>
         TypedResults.Ok(Describe(await FindAsync(caller, projectId, id, db, cancellationToken), caller, secrets));
 
+    /// <summary>Adds an event webhook to a project.</summary>
     public static async Task<Created<EventWebhookResponse>> Create(
         string projectId, Body<EventWebhookRequest> body, Caller caller, AperturDb db, EventWebhookSecrets secrets,
         TimeProvider clock, CancellationToken cancellationToken)

@@ -69,6 +69,10 @@ internal static class ApiErrors
     public static ApiError UnsupportedBody(string expected) =>
         new(415, "Unsupported Media Type", "UNSUPPORTED_MEDIA_TYPE", $"The body of this request must be {expected}.");
 
+    /// <summary>One text for whatever is wrong with it, so that nothing can be learned from the answer.</summary>
+    public static ApiError WrongEnvelope { get; } = BadRequest(
+        "The encrypted envelope cannot be opened. Encrypt with the key of GET /api/v1/encryption/server-key as the documentation says.");
+
     public static ApiError SessionFull(int maxImages) => new(422, "Unprocessable Entity", "SESSION_FULL",
         string.Create(CultureInfo.InvariantCulture, $"This upload session already has all of its {maxImages} photos."));
 

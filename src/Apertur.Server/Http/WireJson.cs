@@ -43,6 +43,7 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(List<UploadRow>))]
 [JsonSerializable(typeof(Page<UploadRow>))]
 [JsonSerializable(typeof(StatsResponse))]
+[JsonSerializable(typeof(ServerKeyResponse))]
 [JsonSerializable(typeof(HealthResponse))]
 [JsonSerializable(typeof(LoginRequest))]
 [JsonSerializable(typeof(RefreshRequest))]

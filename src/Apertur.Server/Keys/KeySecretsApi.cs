@@ -24,6 +24,7 @@ internal static class KeySecretsApi
         return TypedResults.Ok(new SigningSecretResponse(secret));
     }
 
+    /// <summary>Ends the signing of requests for a key.</summary>
     public static async Task<NoContent> DeleteSigningSecret(
         string projectId, string id, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
@@ -64,6 +65,7 @@ internal static class KeySecretsApi
         return TypedResults.Ok((await KeysApi.DescribeAsync([key], db, cancellationToken)).Single());
     }
 
+    /// <summary>Switches codes off for a key.</summary>
     public static async Task<NoContent> DeleteTotp(
         string projectId, string id, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {

@@ -17,6 +17,7 @@ internal static class KeysApi
     private const int MaxRestrictions = 100;
     private const int MaxDestinations = 100;
 
+    /// <summary>Every key of a project, newest first.</summary>
     public static async Task<Ok<List<KeyResponse>>> List(
         string projectId, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {

@@ -106,7 +106,11 @@ internal static class UploadPage
             <p id="password-hint" class="hint">{texts["passwordHint"]}</p>
             </div>
             """;
+        // Without its script the page cannot encrypt, and then it must not send.
+        var sealing = model.SealingKey is not null;
+        var locked = Html.If(sealing, Html.Raw(" disabled"));
         return $"""
+            {Html.If(sealing, $"<noscript><p class=\"bad\">{texts["sealingNeedsScript"]}</p></noscript>")}
             <form id="upload" method="post" enctype="multipart/form-data"
                 action="/u/{model.SessionId}{model.Look.Query}" autocomplete="off">
             {password}
@@ -114,10 +118,10 @@ internal static class UploadPage
             <label id="take" class="big" hidden>{_cameraIcon}<span>{texts["takePhoto"]}</span>
             <input id="camera" type="file" accept="image/*" capture="environment"></label>
             <label class="big">{_galleryIcon}<span>{texts["choosePhotos"]}</span>
-            <input id="gallery" type="file" name="file" multiple required accept="{accept}"></label>
+            <input id="gallery" type="file" name="file" multiple required accept="{accept}"{locked}></label>
             <p id="drop-hint">{texts["dropHint"]}</p>
             </div>
-            <button id="send" class="primary" type="submit">{texts["send"]}</button>
+            <button id="send" class="primary" type="submit"{locked}>{texts["send"]}</button>
             </form>
             """;
     }
@@ -175,6 +179,7 @@ internal static class UploadPage
                 MaxMegabytes = known.MaxImageSizeMb,
                 MaxSide = known.MaxImageDimension,
             },
+            model.SealingKey,
             Texts = texts.Words,
         },
         JsonSerializerOptions.Web));

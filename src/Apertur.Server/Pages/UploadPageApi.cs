@@ -1,3 +1,4 @@
+using Apertur.Server.Encryption;
 using Apertur.Server.Http;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -31,7 +32,7 @@ internal static class UploadPageApi
 
         var results = new List<UploadPageResult>();
         bool wrong = false, throttled = false;
-        if (gate.Refusal(session) is null)
+        if (gate.Refusal(session) is null && await SealingKeyAsync(session, db, cancellationToken) is null)
         {
             using var deadline = pace.Begin(http, session, Math.Min(MultipartReader.MaxParts, session.MaxImages - session.ImagesCount));
             try
@@ -98,6 +99,11 @@ internal static class UploadPageApi
         }
     }
 
+    private static async Task<string?> SealingKeyAsync(UploadSession session, AperturDb db, CancellationToken cancellationToken) =>
+        SessionEncryption.Of(
+            session,
+            await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => p.E2ePublicKey).SingleAsync(cancellationToken)).PageKey;
+
     private static async Task<UploadPageModel> DescribeAsync(
         UploadSession session, SessionGate gate, AperturDb db, PageLook look, IReadOnlyList<UploadPageResult> results,
         CancellationToken cancellationToken) => new()
@@ -120,6 +126,7 @@ internal static class UploadPageApi
             MaxImageDimension = session.MaxImageDimension,
             ExpiresAt = session.ExpiresAt,
             PasswordNeeded = session.PasswordHash is not null,
+            SealingKey = await SealingKeyAsync(session, db, cancellationToken),
             Results = results,
         };
 }

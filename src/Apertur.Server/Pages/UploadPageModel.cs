@@ -44,6 +44,9 @@ internal sealed record UploadPageModel
     /// <summary>The session has a password: label and limits are withheld until the script has verified it.</summary>
     public bool PasswordNeeded { get; init; }
 
+    /// <summary>PEM of the key that photos are encrypted to before they leave the browser; null when they are sent as they are.</summary>
+    public string? SealingKey { get; init; }
+
     /// <summary>The form was sent without script and its password was missing or wrong.</summary>
     public bool PasswordWrong { get; init; }
 

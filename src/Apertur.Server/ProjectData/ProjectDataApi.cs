@@ -14,6 +14,7 @@ internal static class ProjectDataApi
 {
     private const int MaxTopProjects = 10;
 
+    /// <summary>The newest upload sessions.</summary>
     public static async Task<Ok<List<SessionRow>>> RecentSessions(
         HttpRequest request, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
@@ -21,6 +22,7 @@ internal static class ProjectDataApi
         return TypedResults.Ok(await RowsAsync(newest, db, clock.GetUtcNow(), cancellationToken));
     }
 
+    /// <summary>A page of all upload sessions, newest first.</summary>
     public static async Task<Ok<Page<SessionRow>>> Sessions(
         HttpRequest request, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
@@ -31,6 +33,7 @@ internal static class ProjectDataApi
         return TypedResults.Ok(place.Page(await RowsAsync(sessions, db, clock.GetUtcNow(), cancellationToken)));
     }
 
+    /// <summary>The newest uploads.</summary>
     public static async Task<Ok<List<UploadRow>>> RecentUploads(
         HttpRequest request, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
@@ -38,6 +41,7 @@ internal static class ProjectDataApi
         return TypedResults.Ok(await RowsAsync(newest, db, cancellationToken));
     }
 
+    /// <summary>A page of all uploads, newest first.</summary>
     public static async Task<Ok<Page<UploadRow>>> Uploads(
         HttpRequest request, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
@@ -48,6 +52,7 @@ internal static class ProjectDataApi
         return TypedResults.Ok(place.Page(await RowsAsync(uploads, db, cancellationToken)));
     }
 
+    /// <summary>Sums over everything the caller may see.</summary>
     public static async Task<Ok<StatsResponse>> Stats(Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();

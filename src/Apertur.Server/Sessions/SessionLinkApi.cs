@@ -1,4 +1,5 @@
 using Apertur.Server.Contract;
+using Apertur.Server.Encryption;
 using Apertur.Server.Http;
 using Apertur.Server.Storage;
 using Apertur.Server.Work;
@@ -12,12 +13,12 @@ internal static class SessionLinkApi
 {
     /// <summary>What the holder of the link may know: of a protected session hardly anything before its password.</summary>
     public static async Task<Ok<SessionInfo>> Info(
-        string id, HttpRequest request, SessionGate gate, Database database, TimeProvider clock,
+        string id, HttpRequest request, SessionGate gate, Database database, ServerKey serverKey, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var session = await gate.FindAsync(id, cancellationToken);
         var verified = await gate.IsVerifiedAsync(session, request, cancellationToken);
-        return TypedResults.Ok(await DescribeAsync(session, verified, database, clock, cancellationToken));
+        return TypedResults.Ok(await DescribeAsync(session, verified, database, serverKey, clock, cancellationToken));
     }
 
     /// <summary>Tells whether a password is right, so that a page can ask again before anything is sent.</summary>
@@ -32,21 +33,23 @@ internal static class SessionLinkApi
 
     /// <summary>The sender is done: the session takes no more photos.</summary>
     public static async Task<Ok<SessionInfo>> Complete(
-        string id, HttpRequest request, SessionGate gate, Database database, SessionChanges changes, TimeProvider clock,
-        CancellationToken cancellationToken)
+        string id, HttpRequest request, SessionGate gate, Database database, SessionChanges changes, ServerKey serverKey,
+        TimeProvider clock, CancellationToken cancellationToken)
     {
         var session = await gate.EnterAsync(id, request, cancellationToken);
         session = await SessionsApi.CompleteAsync(session.Id, database, changes, clock, cancellationToken);
-        return TypedResults.Ok(await DescribeAsync(session, verified: true, database, clock, cancellationToken));
+        return TypedResults.Ok(await DescribeAsync(session, verified: true, database, serverKey, clock, cancellationToken));
     }
 
     /// <summary>Session info. Unverified, what is withheld is there but empty: strict clients want every field.</summary>
     public static async Task<SessionInfo> DescribeAsync(
-        UploadSession session, bool verified, Database database, TimeProvider clock, CancellationToken cancellationToken)
+        UploadSession session, bool verified, Database database, ServerKey serverKey, TimeProvider clock,
+        CancellationToken cancellationToken)
     {
         await using var db = database.Open();
-        var projectName = await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => p.Name)
+        var project = await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => new { p.Name, p.E2ePublicKey })
             .SingleAsync(cancellationToken);
+        var encryption = SessionEncryption.Of(session, verified ? project.E2ePublicKey : null);
         return new SessionInfo
         {
             Id = session.Id,
@@ -59,8 +62,12 @@ internal static class SessionLinkApi
             EffectiveMaxImageDimension = verified ? session.MaxImageDimension : null,
             EffectiveMaxImageSizeMb = verified ? session.MaxImageSizeMb : 0,
             PasswordProtected = session.PasswordHash is not null,
+            ServerPublicKey = serverKey.PublicKey,
+            E2eEnabled = encryption.Enabled,
+            E2ePublicKey = encryption.PublicKey,
+            E2eDowngraded = encryption.Downgraded,
             ImagesCount = verified ? session.ImagesCount : 0,
-            ProjectName = projectName,
+            ProjectName = project.Name,
             Label = verified ? session.Label : null,
         };
     }

@@ -22,6 +22,7 @@ internal sealed class SessionStream(
 
     private readonly ConcurrentDictionary<Guid, int> _open = [];
 
+    /// <summary>The events of a session as they happen, as server-sent events.</summary>
     public static Task<IResult> Open(string id, HttpContext http, SessionStream streams, CancellationToken cancellationToken) =>
         streams.OpenAsync(id, http, cancellationToken);
 

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Destinations;
+using Apertur.Server.Encryption;
 using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
@@ -23,6 +24,7 @@ internal static class SessionsApi
     private const int MaxLabelLength = 200;
     private const int MaxMetadataBytes = 8 * 1024;
 
+    /// <summary>Makes an upload session, and gives the link and QR code to hand out.</summary>
     public static async Task<Created<CreateSessionResponse>> Create(
         Body<CreateSessionRequest> body, Caller caller, AperturDb read, Database database, Settings settings, PublicAddress address,
         ServerSecret secret, Signal deliver, TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
@@ -99,7 +101,7 @@ internal static class SessionsApi
     /// </summary>
     public static async Task<Ok<SessionInfo>> Update(
         string id, Body<UpdateSessionRequest> body, Caller caller, SessionGate gate, Database database, Settings settings,
-        SessionChanges changes, TimeProvider clock, CancellationToken cancellationToken)
+        SessionChanges changes, ServerKey serverKey, TimeProvider clock, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var seen = await gate.FindAsync(id, caller, Role.Developer, cancellationToken);
@@ -135,17 +137,17 @@ internal static class SessionsApi
             },
             cancellationToken);
         changes.Tell([updated.Id]);
-        return TypedResults.Ok(await SessionLinkApi.DescribeAsync(updated, verified: true, database, clock, cancellationToken));
+        return TypedResults.Ok(await SessionLinkApi.DescribeAsync(updated, verified: true, database, serverKey, clock, cancellationToken));
     }
 
     /// <summary>Closes the session: it takes no more photos. One that is over already stays as it is.</summary>
     public static async Task<Ok<SessionInfo>> Complete(
-        string id, Caller caller, SessionGate gate, Database database, SessionChanges changes, TimeProvider clock,
+        string id, Caller caller, SessionGate gate, Database database, SessionChanges changes, ServerKey serverKey, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var session = await gate.FindAsync(id, caller, Role.Developer, cancellationToken);
         session = await CompleteAsync(session.Id, database, changes, clock, cancellationToken);
-        return TypedResults.Ok(await SessionLinkApi.DescribeAsync(session, verified: true, database, clock, cancellationToken));
+        return TypedResults.Ok(await SessionLinkApi.DescribeAsync(session, verified: true, database, serverKey, clock, cancellationToken));
     }
 
     /// <inheritdoc cref="Complete"/>

@@ -4,6 +4,7 @@ using Apertur.Server.Accounts;
 using Apertur.Server.Audit;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Encryption;
 using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
@@ -39,6 +40,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<Upload> Uploads => Set<Upload>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
+    public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
     public DbSet<EventWebhook> EventWebhooks => Set<EventWebhook>();
     public DbSet<LoggedEvent> EventLog => Set<LoggedEvent>();
     public DbSet<EventDelivery> EventDeliveries => Set<EventDelivery>();

@@ -1,6 +1,7 @@
 using Apertur.Server.Accounts;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Encryption;
 using Apertur.Server.Events;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
@@ -28,6 +29,7 @@ internal sealed record ProtectedColumn(string Table, string Column, string Purpo
         Of(ApiKey.TotpSecretColumn),
         Of(EventWebhook.SecretColumn),
         Of(EventWebhook.CustomHeadersColumn),
+        Of(EncryptionKey.PrivateKeyColumn),
     ];
 
     private static ProtectedColumn Of(string place)

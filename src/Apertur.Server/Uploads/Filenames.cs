@@ -14,17 +14,7 @@ internal static class Filenames
     /// </summary>
     public static string Sanitise(string? sent, string mimeType)
     {
-        var name = new StringBuilder();
-        foreach (var rune in (sent ?? "").EnumerateRunes())
-        {
-            if (rune.Value is '/' or '\\')
-                name.Clear();
-            else if (rune != Rune.ReplacementChar && Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format
-                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse))
-                name.Append(rune.ToString());
-        }
-
-        var text = name.ToString().Trim(' ', '.');
+        var text = Clean(sent);
         var extension = Path.GetExtension(text);
         if (extension.Length is 0 or > 12)
             extension = "." + Extension(mimeType);
@@ -35,12 +25,35 @@ internal static class Filenames
         return Shorten(text, MaxLength - extension.Length) + extension;
     }
 
+    /// <summary>The name of a photo that stays encrypted: its own, as safe, with what it is wrapped in.</summary>
+    public static string Sealed(string? sent)
+    {
+        const string ending = ".enc.json";
+        var text = Clean(sent);
+        return Shorten(text.Length == 0 ? "photo" : text, MaxLength - ending.Length) + ending;
+    }
+
     /// <summary>The usual ending for a type, without the dot.</summary>
     public static string Extension(string mimeType) => mimeType switch
     {
         ImageHeader.Jpeg => "jpg",
         _ => mimeType["image/".Length..],
     };
+
+    private static string Clean(string? sent)
+    {
+        var name = new StringBuilder();
+        foreach (var rune in (sent ?? "").EnumerateRunes())
+        {
+            if (rune.Value is '/' or '\\')
+                name.Clear();
+            else if (rune != Rune.ReplacementChar && Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format
+                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse))
+                name.Append(rune.ToString());
+        }
+
+        return name.ToString().Trim(' ', '.');
+    }
 
     private static string Shorten(string text, int length)
     {

@@ -19,7 +19,7 @@ namespace Apertur.Server.Uploads;
 internal sealed class ImageIntake
 {
     // One write of this size costs little more than one of a tenth of it, and 16 uploads hold 4 MB together.
-    private const int ChunkBytes = 256 * 1024;
+    public const int ChunkBytes = 256 * 1024;
 
     private readonly Database _database;
     private readonly BlobStore _blobs;
@@ -43,10 +43,15 @@ internal sealed class ImageIntake
     /// </summary>
     /// <returns>The image on disk, not yet received: it vanishes unless <see cref="ReceiveAsync"/> takes it.</returns>
     /// <exception cref="ApiErrorException">The session does not take this file; nothing stays of it.</exception>
+    public Task<StagedImage> StageAsync(
+        MultipartReader reader, MultipartPart part, UploadSession session, CancellationToken cancellationToken) =>
+        StageAsync(reader.ReadAsync, part.Filename, session, cancellationToken);
+
+    /// <inheritdoc cref="StageAsync(MultipartReader, MultipartPart, UploadSession, CancellationToken)"/>
     public async Task<StagedImage> StageAsync(
-        MultipartReader reader, MultipartPart part, UploadSession session, CancellationToken cancellationToken)
+        ReadBytes read, string? filename, UploadSession session, CancellationToken cancellationToken)
     {
-        var first = await reader.ReadAsync(ImageHeader.SniffLength, cancellationToken);
+        var first = await read(ImageHeader.SniffLength, cancellationToken);
         var allowed = SessionLimits.AllowedTypes(session);
         var type = first.IsEmpty ? throw ApiErrors.Validation("file", "The photo is empty.").ToException() : SniffType(first);
         if (type is null || !allowed.Contains(type))
@@ -56,7 +61,7 @@ internal sealed class ImageIntake
         var blob = _blobs.Create(Guid.CreateVersion7(_clock.GetUtcNow()));
         try
         {
-            for (var chunk = first; !chunk.IsEmpty; chunk = await reader.ReadAsync(ChunkBytes, cancellationToken))
+            for (var chunk = first; !chunk.IsEmpty; chunk = await read(ChunkBytes, cancellationToken))
             {
                 if (blob.Length + chunk.Length > maxBytes)
                     throw ApiErrors.ImageTooLarge(session.MaxImageSizeMb).ToException();
@@ -66,7 +71,7 @@ internal sealed class ImageIntake
             var size = ImageHeader.SizeOf(blob.File, blob.Length, type) ?? throw ApiErrors.DamagedImage.ToException();
             if (session.MaxImageDimension is { } max && Math.Max(size.Width, size.Height) > max)
                 throw ApiErrors.ImageTooManyPixels(size.Width, size.Height, max).ToException();
-            return new StagedImage(blob, Filenames.Sanitise(part.Filename, type), type, size);
+            return new StagedImage(blob, Filenames.Sanitise(filename, type), type, size);
         }
         catch
         {
@@ -95,9 +100,9 @@ internal sealed class ImageIntake
             MimeType = image.MimeType,
             Source = source,
             Sha256 = image.Blob.Sha256,
-            Width = image.Size.Width,
-            Height = image.Size.Height,
-            IsEncrypted = false,
+            Width = image.Size?.Width,
+            Height = image.Size?.Height,
+            IsEncrypted = image.IsEncrypted,
             CreatedAt = _clock.GetUtcNow(),
         };
 
@@ -241,7 +246,19 @@ internal sealed class ImageIntake
 }
 
 /// <summary>An image that is on disk and checked, but not yet received. Disposing it before that removes it.</summary>
-internal sealed record StagedImage(BlobWriter Blob, string Filename, string MimeType, ImageSize Size) : IAsyncDisposable
+internal sealed record StagedImage(BlobWriter Blob, string Filename, string MimeType, ImageSize? Size) : IAsyncDisposable
 {
+    /// <summary>Nobody here can read it.</summary>
+    public bool IsEncrypted { get; init; }
+
+    /// <summary>Where the photo came from, when it says so itself.</summary>
+    public string? Source { get; init; }
+
     public ValueTask DisposeAsync() => Blob.DisposeAsync();
 }
+
+/// <summary>
+/// Gives the next bytes of a file on its way in, valid until the next call; empty at its end. Waits for at least <paramref name="minimum"/>
+/// unless the end comes sooner.
+/// </summary>
+internal delegate ValueTask<ReadOnlySequence<byte>> ReadBytes(int minimum, CancellationToken cancellationToken);

@@ -1,5 +1,6 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
+using Apertur.Server.Encryption;
 using Apertur.Server.Http;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -11,23 +12,33 @@ namespace Apertur.Server.Uploads;
 /// <summary>Images in, and their bytes out again.</summary>
 internal static class UploadApi
 {
-    /// <summary>Takes one photo, as multipart/form-data with the parts <c>file</c> and, before or after it, <c>source</c>.</summary>
+    /// <summary>
+    /// Takes one photo, as multipart/form-data with the parts <c>file</c> and, before or after it, <c>source</c>. With the header
+    /// <c>X-Aptr-Encrypted</c> the file, or the whole body, is an encrypted envelope.
+    /// </summary>
     public static async Task<Created<UploadResponse>> Create(
-        string id, HttpContext http, SessionGate gate, ImageIntake intake, UploadPace pace, CancellationToken cancellationToken)
+        string id, HttpContext http, SessionGate gate, ImageIntake intake, EnvelopeIntake envelopes, UploadPace pace,
+        CancellationToken cancellationToken)
     {
         var session = await gate.EnterAsync(id, http.Request, cancellationToken);
         var idempotency = Idempotency.Of(http.Request, $"upload {session.Id}");
-        if (gate.Refusal(session) is { } refusal && !(idempotency is not null && await intake.HasAnsweredAsync(idempotency, cancellationToken)))
+        if (gate.Refusal(session) is { } refusal
+            && !(idempotency is not null && await intake.HasAnsweredAsync(idempotency, cancellationToken)))
             throw refusal.ToException();
 
-        using var deadline = pace.Begin(http, session);
-        using var reader = new MultipartReader(http.Request.BodyReader, http.Request.ContentType);
+        var mode = EncryptionModes.Of(http.Request);
+        using var deadline = pace.Begin(http, session, encrypted: mode != EncryptionMode.None);
+        using var body = new BodyBytes(http.Request.BodyReader);
+        var isEnvelope = mode != EncryptionMode.None && !MultipartReader.Reads(http.Request.ContentType);
+        using var reader = isEnvelope ? null : new MultipartReader(http.Request.BodyReader, http.Request.ContentType);
 
         StagedImage? image = null;
         string? source = null;
         try
         {
-            while (await reader.NextAsync(deadline.Token) is { } part)
+            if (isEnvelope)
+                image = await envelopes.StageAsync(body.ReadAsync, null, session, mode, deadline.Token);
+            while (reader is not null && await reader.NextAsync(deadline.Token) is { } part)
             {
                 if (part.Name == "source")
                     source = Sources.Check(await reader.ReadTextAsync(deadline.Token));
@@ -35,14 +46,17 @@ internal static class UploadApi
                     continue;
                 else if (image is not null)
                     throw ApiErrors.Validation("file", "Send one photo at a time: there is more than one 'file' part.").ToException();
-                else
+                else if (mode == EncryptionMode.None)
                     image = await intake.StageAsync(reader, part, session, deadline.Token);
+                else
+                    image = await envelopes.StageAsync(reader.ReadAsync, part.Filename ?? "", session, mode, deadline.Token);
             }
 
             if (image is null)
                 throw ApiErrors.Validation("file", "The photo is missing: send it as the part 'file'.").ToException();
 
-            var received = await intake.ReceiveAsync(image, session, source ?? Sources.Default, idempotency, deadline.Token);
+            source ??= image.Source ?? Sources.Default;
+            var received = await intake.ReceiveAsync(image, session, source, idempotency, deadline.Token);
             return TypedResults.Created($"/api/v1/uploads/{received.Id}/download", received);
         }
         finally
@@ -59,7 +73,7 @@ internal static class UploadApi
         return new ImageBytes(upload, blobs);
     }
 
-    /// <summary>The bytes of an image, for whoever holds a link that <see cref="DownloadLinks"/> signed.</summary>
+    /// <summary>The bytes of an image, for whoever holds a signed link.</summary>
     public static async Task<IResult> SignedDownload(
         string id, HttpRequest request, DownloadLinks links, AperturDb db, BlobStore blobs, CancellationToken cancellationToken)
     {

@@ -1,3 +1,4 @@
+using Apertur.Server.Encryption;
 using Apertur.Server.Http;
 using Apertur.Server.Sessions;
 using Microsoft.AspNetCore.Http.Features;
@@ -15,10 +16,13 @@ internal sealed class UploadPace(Settings settings, TimeProvider clock)
     private const long FormBytes = 1024 * 1024;
 
     /// <summary>Sets the bounds on a request whose body has not been read yet. The token ends when the time is up, or with the request.</summary>
+    /// <param name="images">How many photos it may bring.</param>
+    /// <param name="encrypted">Whether they come in envelopes.</param>
     /// <exception cref="ApiErrorException">413 when the request announces more than the session takes.</exception>
-    public CancellationTokenSource Begin(HttpContext http, UploadSession session, int images = 1)
+    public CancellationTokenSource Begin(HttpContext http, UploadSession session, int images = 1, bool encrypted = false)
     {
-        var most = (session.MaxImageSizeMb * 1024L * 1024 * images) + FormBytes;
+        var image = session.MaxImageSizeMb * 1024L * 1024;
+        var most = ((encrypted ? EnvelopeIntake.MaxBytes(image) : image) * images) + FormBytes;
         http.Features.Get<IHttpMaxRequestBodySizeFeature>()!.MaxRequestBodySize = most + BodyDrain.MaxBytes;
         if (http.Request.ContentLength > most)
             throw ApiErrors.ImageTooLarge(session.MaxImageSizeMb).ToException();

@@ -1,13 +1,15 @@
+using Apertur.Server.Encryption;
 using Apertur.Server.Storage;
 
 namespace Apertur.Server.Work;
 
 /// <summary>What happens before the first request: the schema is brought up to date, and work that a crash left behind is taken up.</summary>
-internal sealed class Start(Database database, IEnumerable<IQueue> queues) : IHostedService
+internal sealed class Start(Database database, IEnumerable<IQueue> queues, ServerKey key) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await Migrator.RunAsync(database, cancellationToken);
+        await key.LoadAsync(cancellationToken);
         // SQLite belongs to one server (see DataLock): whatever is marked as sending was sent by a process that is gone.
         foreach (var queue in database.IsSqlite ? queues : [])
             await queue.ReleaseAbandonedAsync(all: true, cancellationToken);

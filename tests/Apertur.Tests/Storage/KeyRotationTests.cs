@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.Storage;
 

@@ -1,7 +1,9 @@
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server;
 using Apertur.Server.Commands;
+using Apertur.Server.Encryption;
 using Apertur.Server.Work;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -20,6 +22,12 @@ namespace Apertur.Tests.Support;
 /// </code></example>
 internal sealed class AperturApp : IAsyncDisposable
 {
+    private static readonly Lazy<RSAParameters> _keyPair = new(() =>
+    {
+        using var rsa = RSA.Create(ServerKey.Bits);
+        return rsa.ExportParameters(includePrivateParameters: true);
+    });
+
     private readonly TempFolder _data = new();
     private readonly OutboundHttp _http = new(allowPrivateNetworks: true);
     // Every test comes from one address, with one key, and within one minute of a clock that stands still.
@@ -135,6 +143,8 @@ internal sealed class AperturApp : IAsyncDisposable
         _server = AperturServer.Build(Settings.Load(_data.Path, _settings), ["http://127.0.0.1:0"], services =>
         {
             services.AddSingleton<TimeProvider>(Clock);
+            // Making one takes half a second; hundreds of tests need none of their own.
+            services.AddSingleton<ServerKey.Generator>(() => RSA.Create(_keyPair.Value));
             services.AddLogging(logging => logging.ClearProviders().AddProvider(Log));
             _configure?.Invoke(services);
         });

@@ -22,6 +22,8 @@ export type Outcome =
 export interface Parcel {
   file: File;
   source: 'camera' | 'gallery';
+  /** The photo's envelope, when it must not be sent as it is. */
+  sealed?: Blob;
   /** The same over all attempts: if only the answer was lost, the server gives it again instead of storing a second photo. */
   key: string;
 }
@@ -56,7 +58,12 @@ export function attempt(
     if (password !== null) request.setRequestHeader('x-session-password', headerText(password));
     const form = new FormData();
     form.append('source', parcel.source);
-    form.append('file', parcel.file, parcel.file.name);
+    if (parcel.sealed === undefined) {
+      form.append('file', parcel.file, parcel.file.name);
+    } else {
+      request.setRequestHeader('X-Aptr-Encrypted', 'e2e');
+      form.append('file', parcel.sealed, `${parcel.file.name}.enc`);
+    }
     heard();
     request.send(form);
   });

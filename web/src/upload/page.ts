@@ -7,6 +7,7 @@ import { limitsBehind, verify } from './password';
 import { complete } from './complete';
 import { UploadQueue, type Photo } from './queue';
 import { Row } from './row';
+import { canSeal, sealTo } from './seal';
 import { fill, plural, refusalText, type Texts } from './texts';
 import { thumbnail } from './thumbnail';
 
@@ -25,6 +26,8 @@ function showLocalExpiry(): void {
 interface PageData {
   sessionId: string;
   limits: Limits | null;
+  /** PEM of the key that photos must be encrypted to; null when they are sent as they are. */
+  sealingKey: string | null;
   texts: Texts;
 }
 
@@ -32,6 +35,13 @@ const sessionOver = ['SESSION_EXPIRED', 'SESSION_COMPLETED', 'SESSION_FULL', 'NO
 
 function start(data: PageData): void {
   const { texts } = data;
+  if (data.sealingKey !== null && !canSeal()) {
+    // Nothing else of this script runs, so nothing can be sent in the clear.
+    byId('upload').hidden = true;
+    byId('summary').textContent = texts.sealingNeedsHttps;
+    tellParent({ type: 'apertur:error', data: { message: texts.sealingNeedsHttps } });
+    return;
+  }
   const api = `/api/v1/upload/${encodeURIComponent(data.sessionId)}`;
   let { limits } = data;
   let told = false;
@@ -46,7 +56,7 @@ function start(data: PageData): void {
   const thanks = byId('thanks');
   const password = document.getElementById('password') as HTMLInputElement | null;
 
-  const queue = new UploadQueue(`${api}/images`, {
+  const queue = new UploadQueue(`${api}/images`, data.sealingKey === null ? null : sealTo(data.sealingKey), {
     changed(photo) {
       rows.get(photo)?.show(photo);
       if (photo.state !== 'sending') showSummary();
@@ -158,6 +168,7 @@ function start(data: PageData): void {
     form.hidden = known.left === 0;
   }
 
+  gallery.disabled = byId<HTMLButtonElement>('send').disabled = false;
   document.documentElement.classList.add('enhanced');
   // Taking a photo is for devices that are held in the hand; elsewhere this button would open the same file dialog.
   byId('take').hidden = !matchMedia('(any-pointer: coarse)').matches;

@@ -1,4 +1,5 @@
-import { attempt, type Parcel, type Received, type Refusal } from './attempt';
+import { attempt, type Outcome, type Parcel, type Received, type Refusal } from './attempt';
+import type { Seal } from './seal';
 
 export type State = 'waiting' | 'sending' | 'interrupted' | 'busy' | 'gaveUp' | 'sent' | 'refused';
 
@@ -28,10 +29,13 @@ export class UploadQueue {
   readonly #photos: Photo[] = [];
   readonly #url: string;
   readonly #events: QueueEvents;
+  readonly #seal: Seal | null;
   #paused = false;
 
-  constructor(url: string, events: QueueEvents) {
+  /** With a seal, no photo leaves without it. */
+  constructor(url: string, seal: Seal | null, events: QueueEvents) {
     this.#url = url;
+    this.#seal = seal;
     this.#events = events;
     // A network that comes back, or a page that comes to the front again, need not wait for a timer.
     window.addEventListener('online', () => this.retryAll());
@@ -99,12 +103,10 @@ export class UploadQueue {
     photo.attempts++;
     photo.progress = 0;
     this.#move(photo, 'sending');
-    const outcome = await attempt(this.#url, photo, this.password, fraction => {
-      photo.progress = fraction;
-      this.#events.changed(photo);
-    });
+    const outcome = await this.#try(photo);
     switch (outcome.kind) {
       case 'received':
+        delete photo.sealed;
         this.#move(photo, 'sent');
         this.#events.received(photo, outcome.data);
         break;
@@ -125,6 +127,19 @@ export class UploadQueue {
         break;
     }
     this.run();
+  }
+
+  async #try(photo: Photo): Promise<Outcome> {
+    try {
+      // Once: the same key with other bytes would be another photo to the server.
+      if (this.#seal !== null) photo.sealed ??= await this.#seal(photo.file);
+    } catch {
+      return { kind: 'refused', status: 0, code: 'SEALING_FAILED', message: 'The photo could not be encrypted.' };
+    }
+    return attempt(this.#url, photo, this.password, fraction => {
+      photo.progress = fraction;
+      this.#events.changed(photo);
+    });
   }
 
   #later(photo: Photo, state: 'interrupted' | 'busy', atLeastMs: number): void {

@@ -1,0 +1,21 @@
+using Apertur.Server.Sessions;
+
+namespace Apertur.Server.Encryption;
+
+/// <summary>Whether photos of a session can be encrypted for the project's owner alone.</summary>
+/// <param name="Enabled">The project has a key of its own.</param>
+/// <param name="PublicKey">That key, PEM; null without one.</param>
+/// <param name="Downgraded">
+/// The session cannot make use of it: it limits types or pixels, which the server can only hold against photos that it can read.
+/// Photos encrypted end to end are refused there, and the upload page sends them as if there were no key.
+/// </param>
+internal sealed record SessionEncryption(bool Enabled, string? PublicKey, bool Downgraded)
+{
+    public static SessionEncryption Of(UploadSession session, string? projectKey) => new(
+        projectKey is not null,
+        projectKey,
+        projectKey is not null && (session.AllowedMimeTypes.Length > 0 || session.MaxImageDimension is not null));
+
+    /// <summary>What the upload page encrypts to; null when it sends photos as they are.</summary>
+    public string? PageKey => Downgraded ? null : PublicKey;
+}

@@ -1,0 +1,189 @@
+using System.Text.Json.Nodes;
+using static Apertur.Tests.Contract.OpenApiParts;
+
+namespace Apertur.Tests.Contract;
+
+/// <summary>
+/// What the document says that the code does not: handlers that read their query themselves, take forms, or answer with bytes. A
+/// route that has a doc comment, a <c>Body</c> and a typed answer needs nothing here.
+/// </summary>
+internal sealed record OpenApiNotes
+{
+    public const string Introduction =
+        "Collects photos from phones over upload sessions and delivers them to destinations. Instants are ISO 8601 in UTC, ids are UUIDs. "
+        + "Every error has the same shape, and its message says what to do.";
+
+    private static readonly OpenApiNotes _page = new()
+    {
+        Parameters = [Query("page", Number(1, null, 1), "Which page, from 1."), Query("pageSize", Number(1, 100, 20), "Rows of a page.")],
+    };
+
+    private static readonly OpenApiNotes _recent = new() { Parameters = [Query("limit", Number(1, 50, 10), "How many.")] };
+
+    private static readonly OpenApiNotes _photo = new()
+    {
+        Answer = Bytes("The photo, or the envelope it came in.", "image/jpeg", "image/png", "image/webp", "image/heic", "application/json"),
+    };
+
+    private static readonly JsonObject _password = Header("x-session-password", "The session's password, when it has one.");
+
+    private static readonly JsonObject _source = OneOf(
+        "camera", "gallery", "url", "google_drive", "google_photos", "dropbox", "onedrive", "box", "instagram");
+
+    private static readonly Dictionary<string, OpenApiNotes> _all = new()
+    {
+        ["SessionsApi.Qr"] = new()
+        {
+            Parameters =
+            [
+                Query("format", OneOf("png", "svg", "jpeg"), "Kind of image; png by default."),
+                Query("size", Number(64, 2000, 300), "Pixels of a side."),
+                Query("style", OneOf("square", "rounded"), "Shape of the modules; square by default."),
+                Query("fg", Colour("000000"), "Colour of the modules, hex without #."),
+                Query("bg", Colour("ffffff"), "Colour behind them, hex without #."),
+                Query("borderSize", Number(0, 16, 4), "Width of the border in modules."),
+                Query("borderColor", Colour("ffffff"), "Colour of the border, hex without #."),
+            ],
+            Answer = Bytes("The link as a QR code.", "image/png", "image/svg+xml", "image/jpeg"),
+        },
+        ["UploadApi.Create"] = new()
+        {
+            Parameters =
+            [
+                _password.DeepClone(),
+                Header("X-Aptr-Encrypted",
+                    "`default`: the photo is in an envelope that the server opens. `e2e`: in one that only the project's owner can open; "
+                    + "it is stored and delivered as it comes.", OneOf("default", "e2e")),
+                Header("Idempotency-Key", "At most 128 characters: sent again within 24 hours, it gives the same answer and no second photo."),
+            ],
+            Body = new JsonObject
+            {
+                ["required"] = true,
+                ["content"] = new JsonObject
+                {
+                    ["multipart/form-data"] = new JsonObject
+                    {
+                        ["schema"] = Object(
+                            ["file"],
+                            ("file", new() { ["type"] = "string", ["format"] = "binary" }, "The photo, or its envelope. Its type is what its bytes say."),
+                            ("source", _source, "Where the photo came from; camera by default.")),
+                    },
+                    ["application/json"] = new JsonObject
+                    {
+                        ["schema"] = Object(
+                            ["encryptedKey", "iv", "encryptedData", "algorithm"],
+                            ("encryptedKey", Text(), "Base64 of a fresh AES-256 key, wrapped by RSA-OAEP with SHA-256."),
+                            ("iv", Text(), "Base64 of 12 bytes."),
+                            ("encryptedData", Text(), "Base64 of the photo encrypted by AES-256-GCM, with the tag of 16 bytes at its end."),
+                            ("algorithm", OneOf("RSA-OAEP+AES-256-GCM"), "What the other members are made by."),
+                            ("filename", Text(), "The photo's name."),
+                            ("mimeType", Text(), "Not needed: the type is what the bytes say."),
+                            ("source", Text(), "As in the form; `sdk` means camera.")),
+                    },
+                },
+            },
+            Errors = [400, 408, 409, 410, 413, 415, 422, 507],
+        },
+        ["UploadApi.Download"] = _photo,
+        ["UploadApi.SignedDownload"] = _photo with
+        {
+            Parameters =
+            [
+                Query("expires", Number(), "Until when, in unix seconds."),
+                Query("signature", Text(), "What makes the link valid."),
+            ],
+        },
+        ["SessionLinkApi.Info"] = new() { Parameters = [_password.DeepClone()], Errors = [401] },
+        ["SessionLinkApi.Complete"] = new() { Parameters = [_password.DeepClone()], Errors = [401] },
+        ["SessionStream.Open"] = new()
+        {
+            Parameters =
+            [
+                _password.DeepClone(),
+                Header("Last-Event-ID", "The id of the last event seen: what came since then, within 5 minutes, is sent again."),
+            ],
+            Answer = Bytes(
+                "Server-sent events: `connected`, `image:ready`, `image:delivering`, `image:delivered`, `image:failed`, `session:completed`, "
+                + "each with JSON as its data; a comment every 15 seconds.", "text/event-stream"),
+            Errors = [401],
+        },
+        ["DeliveryStatusApi.Get"] = new()
+        {
+            Parameters = [Query("pollFrom", Instant(), "Holds the answer until `lastChanged` is later than this, at most 5 minutes.")],
+        },
+        ["PollApi.List"] = new()
+        {
+            Parameters = [Query("timeout", Number(1, 30), "Seconds to hold the answer until there is a photo; without it the answer comes at once.")],
+        },
+        ["PollApi.Image"] = _photo,
+        ["PollApi.Acknowledge"] = new() { Errors = [409] },
+        ["ProjectDataApi.Sessions"] = _page,
+        ["ProjectDataApi.Uploads"] = _page,
+        ["ProjectDataApi.RecentSessions"] = _recent,
+        ["ProjectDataApi.RecentUploads"] = _recent,
+        ["EventDeliveriesApi.List"] = new()
+        {
+            Parameters = [Query("page", Number(1, null, 1), "Which page, from 1."), Query("limit", Number(1, 100, 20), "Rows of a page.")],
+        },
+        ["HealthApi.Ready"] = new() { Errors = [503, 507] },
+    };
+
+    /// <summary>Fields that hold one of a few words, as <c>Record.Property</c>.</summary>
+    public static IReadOnlyDictionary<string, string[]> Words { get; } = new Dictionary<string, string[]>
+    {
+        ["SessionInfo.Status"] = ["pending", "active", "completed", "expired"],
+        ["SessionRow.Status"] = ["pending", "active", "completed", "expired", "failed"],
+        ["EventDeliveryResponse.Status"] = ["sent", "failed", "retrying"],
+        ["EventWebhookResponse.SignatureMethod"] = ["hmac_sha256", "svix"],
+        ["UploadRow.Status"] = ["stored_only", "pending", "delivered", "failed", "partial"],
+    };
+
+    /// <summary>Of records whose own doc comment speaks to the server's developers.</summary>
+    public static IReadOnlyDictionary<string, string> Descriptions { get; } = new Dictionary<string, string>
+    {
+        ["ApiError"] = "A refusal: `code` is for programs, `message` for people.",
+    };
+
+    /// <summary>Handlers that have a note; each of them must exist.</summary>
+    public static IEnumerable<string> Handlers => _all.Keys;
+
+    public JsonArray Parameters { get; init; } = [];
+
+    /// <summary>The request body; null when the handler's own says it.</summary>
+    public JsonObject? Body { get; init; }
+
+    /// <summary>The answer of a handler whose return type does not tell, under <see cref="Status"/>.</summary>
+    public JsonObject? Answer { get; init; }
+
+    public string Status { get; init; } = "200";
+
+    /// <summary>Beside what any route of its kind may answer.</summary>
+    public IReadOnlyList<int> Errors { get; init; } = [];
+
+    public static OpenApiNotes Of(string handler) => _all.GetValueOrDefault(handler) ?? new OpenApiNotes();
+
+    public static JsonObject SecuritySchemes() => new()
+    {
+        ["key"] = new JsonObject
+        {
+            ["type"] = "http",
+            ["scheme"] = "bearer",
+            ["description"] = "An API key, `aptr_live_…` or `aptr_test_…`: reaches its own project and environment.",
+        },
+        ["person"] = new JsonObject
+        {
+            ["type"] = "http",
+            ["scheme"] = "bearer",
+            ["bearerFormat"] = "JWT",
+            ["description"] = "The token of a signed-in person: reaches every project the person is a member of, by role.",
+        },
+    };
+
+    /// <summary>What a route wants to see, by its access rule; an empty list asks for nothing.</summary>
+    public static JsonArray Security(string access) => access switch
+    {
+        "Caller" => [new JsonObject { ["key"] = new JsonArray() }, new JsonObject { ["person"] = new JsonArray() }],
+        "Person" => [new JsonObject { ["person"] = new JsonArray() }],
+        _ => [],
+    };
+}

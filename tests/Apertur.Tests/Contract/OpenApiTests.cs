@@ -1,0 +1,78 @@
+using System.Text.Json.Nodes;
+using Apertur.Tests.Repository;
+using Apertur.Tests.Support;
+
+namespace Apertur.Tests.Contract;
+
+/// <summary>The API document says what the server does.</summary>
+public sealed class OpenApiTests
+{
+    private const string File = "docs/openapi.json";
+
+    [Fact]
+    public void Document_that_is_checked_in_is_what_the_code_says()
+    {
+        Accepting.Compare(Path.Combine(RepositoryFiles.Root, File), OpenApiDocument.Text(), "The API document");
+    }
+
+    [Fact]
+    public void Every_route_says_what_it_does_and_what_it_answers()
+    {
+        var silent = Operations()
+            .Where(operation => (string?)operation["summary"] is null or "" || !operation["responses"]!.AsObject().Any(r => r.Key[0] == '2'))
+            .Select(operation => $"{operation["operationId"]}: give the handler a doc comment, and a typed answer or a note in OpenApiNotes");
+
+        Assert.Empty(silent);
+    }
+
+    [Fact]
+    public void Operations_have_names_of_their_own_and_notes_belong_to_handlers()
+    {
+        var names = Operations().Select(operation => (string)operation["operationId"]!).ToList();
+
+        Assert.Equal(names.Distinct(), names);
+        Assert.Subset(OpenApiDocument.Routes().Select(OpenApiDocument.HandlerOf).ToHashSet(), OpenApiNotes.Handlers.ToHashSet());
+    }
+
+    [Fact]
+    public void References_lead_somewhere()
+    {
+        var document = JsonNode.Parse(OpenApiDocument.Text())!;
+
+        Assert.All(References(document), reference =>
+            Assert.NotNull(reference.Split('/').Skip(1).Aggregate<string, JsonNode?>(document, (node, name) => node?[name])));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Server_hands_out_the_document_and_a_page_that_loads_nothing_from_elsewhere(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+
+        var document = await app.ClientOf(null).GetAsync("/openapi/v1.json");
+        var page = await app.ClientOf(null).GetAsync("/docs");
+
+        Assert.True(document.Text == RepositoryFiles.Read(File), "The server was built with another docs/openapi.json: build it again.");
+        Assert.Equal("application/json", document.ContentHeaders.ContentType!.MediaType);
+        Assert.Equal("text/html", page.ContentHeaders.ContentType!.MediaType);
+        Assert.DoesNotContain("src=\"http", page.Text, StringComparison.Ordinal);
+        Assert.DoesNotContain(" style=", page.Text, StringComparison.Ordinal);
+        foreach (var operation in Operations())
+            Assert.Contains($"id=\"{operation["operationId"]}\"", page.Text, StringComparison.Ordinal);
+        var anchors = References(page.Text).ToList();
+        Assert.NotEmpty(anchors);
+        Assert.All(anchors, anchor => Assert.Contains($"id=\"{anchor}\"", page.Text, StringComparison.Ordinal));
+    }
+
+    private static IEnumerable<JsonNode> Operations() =>
+        JsonNode.Parse(OpenApiDocument.Text())!["paths"]!.AsObject().SelectMany(path => path.Value!.AsObject()).Select(method => method.Value!);
+
+    private static IEnumerable<string> References(JsonNode? node) => node switch
+    {
+        JsonObject members => members.SelectMany(member => member.Key == "$ref" ? [(string)member.Value!] : References(member.Value)),
+        JsonArray items => items.SelectMany(References),
+        _ => [],
+    };
+
+    private static IEnumerable<string> References(string html) =>
+        html.Split("href=\"#").Skip(1).Select(rest => rest[..rest.IndexOf('"', StringComparison.Ordinal)]);
+}
