@@ -155,7 +155,8 @@ public sealed class OutboundAddressTests : IDisposable
         await using var app = await AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Outbound:AllowPrivateNetworks"] = "false" });
         var made = await app.Client.PostAsync($"projects/{app.ProjectId}/webhooks", new JsonObject
         {
-            ["url"] = $"http://{host}:{Port}/", ["topics"] = new JsonArray("*"),
+            ["url"] = $"http://{host}:{Port}/",
+            ["topics"] = new JsonArray("*"),
         });
         var path = $"projects/{app.ProjectId}/webhooks/{(string)made.Expect(HttpStatusCode.Created).Json["id"]!}";
 

@@ -112,7 +112,9 @@ public sealed class PlantedSecretsTests
 
         (await app.Client.PostAsync($"projects/{app.ProjectId}/webhooks", new JsonObject
         {
-            ["url"] = receiver.Url + Quiet, ["topics"] = new JsonArray("*"), ["customHeaders"] = new JsonObject { ["X-Token"] = Plant("event-header") },
+            ["url"] = receiver.Url + Quiet,
+            ["topics"] = new JsonArray("*"),
+            ["customHeaders"] = new JsonObject { ["X-Token"] = Plant("event-header") },
         })).Expect(HttpStatusCode.Created);
 
         foreach (var region in new[] { "us-east-1", "eu-central-1" })

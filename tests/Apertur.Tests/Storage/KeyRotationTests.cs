@@ -83,7 +83,9 @@ public sealed class KeyRotationTests
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url, ["secret"] = Sample });
         (await app.Client.PostAsync($"projects/{app.ProjectId}/webhooks", new JsonObject
         {
-            ["url"] = receiver.Url, ["topics"] = new JsonArray("*"), ["customHeaders"] = new JsonObject { ["X-Token"] = Sample },
+            ["url"] = receiver.Url,
+            ["topics"] = new JsonArray("*"),
+            ["customHeaders"] = new JsonObject { ["X-Token"] = Sample },
         })).Expect(HttpStatusCode.Created);
         var drive = await clouds.ConnectedAsync(app, "google_drive");
         var (key, _) = await app.CreateKeyAsync(new JsonObject { ["label"] = "signs, and asks for codes" });
