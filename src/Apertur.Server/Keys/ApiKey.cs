@@ -1,11 +1,12 @@
 using System.Security.Cryptography;
 using System.Text;
+using Apertur.Server.Auth;
 using Apertur.Server.Projects;
 
 namespace Apertur.Server.Keys;
 
 /// <summary>A program's way in: one project, one environment. Only its hash is kept.</summary>
-internal sealed class ApiKey
+internal sealed class ApiKey : ITenantData
 {
     /// <summary>What every key begins with, and no token does.</summary>
     public const string Mark = "aptr_";

@@ -80,11 +80,7 @@ internal static class KeysApi
     public static async Task<Ok<KeyDestinationsResponse>> SetDestinations(
         string id, Body<KeyDestinationsRequest> body, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
-        var keyId = Ids.Parse(id);
-        var key = await db.ApiKeys
-            .Where(k => caller.Projects.Keys.Contains(k.ProjectId) && (caller.Env == null || k.Env == caller.Env))
-            .SingleOrDefaultAsync(k => k.Id == keyId && k.DeletedAt == null, cancellationToken) ?? throw ApiErrors.NotFound.ToException();
-        caller.Require(key.ProjectId, Role.Developer);
+        var key = await caller.FindAsync(db.ApiKeys.Where(k => k.DeletedAt == null), id, cancellationToken);
 
         var asked = body.Value.DestinationIds?.Distinct().ToList();
         if (asked is { Count: > MaxDestinations })

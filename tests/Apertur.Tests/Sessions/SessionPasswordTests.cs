@@ -20,9 +20,12 @@ public sealed class SessionPasswordTests
         var after = (await InfoAsync(app, session, Password)).Json.AsObject();
 
         Assert.Equal(after.Select(field => field.Key), before.Select(field => field.Key));
+        // Public anyway, and a program that encrypts asks for it here.
+        Assert.StartsWith("-----BEGIN PUBLIC KEY-----", (string)before["serverPublicKey"]!, StringComparison.Ordinal);
+        before.Remove("serverPublicKey");
         Assert.Equal(
             $$"""
-            {"id":"{{session}}","status":"pending","expiresAt":"2026-06-13T09:44:41.919Z","tags":null,"imagesPerSession":0,"effectiveMaxImages":0,"effectiveAllowedMimeTypes":[],"effectiveMaxImageDimension":null,"effectiveMaxImageSizeMb":0,"password_protected":true,"imagesCount":0,"projectName":"Claims","label":null}
+            {"id":"{{session}}","status":"pending","expiresAt":"2026-06-13T09:44:41.919Z","tags":null,"imagesPerSession":0,"effectiveMaxImages":0,"effectiveAllowedMimeTypes":[],"effectiveMaxImageDimension":null,"effectiveMaxImageSizeMb":0,"password_protected":true,"e2eEnabled":false,"e2ePublicKey":null,"e2eDowngraded":false,"imagesCount":0,"projectName":"Claims","label":null}
             """,
             before.ToJsonString());
         Assert.Equal("Roof", (string)after["label"]!);

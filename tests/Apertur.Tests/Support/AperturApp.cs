@@ -112,6 +112,14 @@ internal sealed class AperturApp : IAsyncDisposable
         File.WriteAllText(Path.Combine(DataFolder, "apertur.json"), json.ToJsonString());
     }
 
+    /// <summary>Gives another data folder the keys of this one: what nodes that share a database must have.</summary>
+    public void ShareKeys(string dataFolder)
+    {
+        var keys = Directory.CreateDirectory(Path.Combine(dataFolder, "keys")).FullName;
+        foreach (var file in Directory.GetFiles(Path.Combine(DataFolder, "keys")))
+            File.Copy(file, Path.Combine(keys, Path.GetFileName(file)));
+    }
+
     /// <summary>Stops as on SIGTERM, and starts again on the same data.</summary>
     public async Task RestartAsync()
     {
