@@ -10,6 +10,7 @@ namespace Apertur.Server.Accounts;
 /// <summary>Signing in and out.</summary>
 internal static class AuthApi
 {
+    /// <summary>Signs a person in by password, and by a code too when the person has switched codes on.</summary>
     public static async Task<Ok<LoginResponse>> Login(
         Body<LoginRequest> body, HttpContext http, AperturDb db, Database database, SignIns signIns, Guesses guesses, Secrets secrets,
         TimeProvider clock, CancellationToken cancellationToken)
@@ -28,9 +29,11 @@ internal static class AuthApi
         return TypedResults.Ok(Describe(await signIns.BeginAsync(person, cancellationToken)));
     }
 
+    /// <summary>Takes a refresh token for a new pair. It is good once: a second use ends the sign-in.</summary>
     public static async Task<Ok<LoginResponse>> Refresh(Body<RefreshRequest> body, SignIns signIns, CancellationToken cancellationToken) =>
         TypedResults.Ok(Describe(await signIns.RenewAsync(body.Value.RefreshToken ?? "", cancellationToken)));
 
+    /// <summary>Ends the sign-in that the token belongs to. Its tokens count no more from the next call on.</summary>
     public static async Task<NoContent> Logout(Caller caller, SignIns signIns, CancellationToken cancellationToken)
     {
         await signIns.EndAsync(caller.SignInId!.Value, cancellationToken);

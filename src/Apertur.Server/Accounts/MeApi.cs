@@ -11,6 +11,7 @@ namespace Apertur.Server.Accounts;
 /// <summary>What people see and change of themselves.</summary>
 internal static class MeApi
 {
+    /// <summary>Who is signed in, with the projects that the person is a member of.</summary>
     public static async Task<Ok<MeResponse>> Get(Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
         var me = caller.Person!;
@@ -40,7 +41,7 @@ internal static class MeApi
         return TypedResults.NoContent();
     }
 
-    /// <summary>Makes a secret for an authenticator app. Codes are asked for only after <see cref="ConfirmTotp"/>.</summary>
+    /// <summary>Makes a secret for an authenticator app. Codes are asked for only after a first one was confirmed.</summary>
     public static async Task<Ok<TotpSecretResponse>> CreateTotp(Caller caller, Database database, Secrets secrets, CancellationToken cancellationToken)
     {
         var me = caller.Person!;

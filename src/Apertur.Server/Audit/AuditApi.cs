@@ -6,10 +6,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Audit;
 
-/// <summary>Reading the audit log.</summary>
+/// <summary>Who changed what in a project, and when.</summary>
 internal static class AuditApi
 {
-    /// <summary>Newest first; <c>cursor</c> is the <c>next</c> of the page before, so that new entries move nothing.</summary>
+    /// <summary>A stretch of the audit log, newest first. It is read by cursor, so that new entries move nothing.</summary>
     public static async Task<Ok<AuditPage>> List(string projectId, HttpRequest request, AperturDb db, CancellationToken cancellationToken)
     {
         var project = Ids.Parse(projectId);

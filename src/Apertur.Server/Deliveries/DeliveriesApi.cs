@@ -9,7 +9,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;
 
-/// <summary>What a person can do about deliveries.</summary>
+/// <summary>Deliveries that failed, and giving them another try.</summary>
 internal static class DeliveriesApi
 {
     /// <summary>

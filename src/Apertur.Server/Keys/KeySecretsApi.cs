@@ -34,7 +34,7 @@ internal static class KeySecretsApi
         return TypedResults.NoContent();
     }
 
-    /// <summary>Makes a secret for an authenticator app. Codes are asked for only after <see cref="ConfirmTotp"/>.</summary>
+    /// <summary>Makes a secret for an authenticator app. Codes are asked for only after a first one was confirmed.</summary>
     public static async Task<Ok<KeyTotpResponse>> CreateTotp(
         string projectId, string id, Caller caller, AperturDb db, Secrets secrets, CancellationToken cancellationToken)
     {

@@ -11,6 +11,7 @@ namespace Apertur.Server.Projects;
 /// <summary>Who belongs to a project. Nobody gives, changes or takes a role above their own, and a project always has an owner.</summary>
 internal static class MembersApi
 {
+    /// <summary>Everybody who belongs to a project, newest first.</summary>
     public static async Task<Ok<List<MemberResponse>>> List(string projectId, AperturDb db, CancellationToken cancellationToken)
     {
         var project = Ids.Parse(projectId);
@@ -63,6 +64,7 @@ internal static class MembersApi
             : ApiErrors.NotFound;
     }
 
+    /// <summary>Gives a member another role.</summary>
     public static async Task<Ok<MemberResponse>> Update(
         string projectId, string userId, Body<MemberRequest> body, Caller caller, Database database, CancellationToken cancellationToken)
     {

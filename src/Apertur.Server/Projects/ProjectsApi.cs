@@ -16,6 +16,7 @@ internal static class ProjectsApi
     private const int MinKeyBits = 2048;
     private const int MaxKeyLength = 4096;
 
+    /// <summary>Every project that the caller reaches, newest first.</summary>
     public static async Task<Ok<List<ProjectResponse>>> List(
         Caller caller, AperturDb db, Secrets secrets, TimeProvider clock, CancellationToken cancellationToken)
     {
@@ -46,6 +47,7 @@ internal static class ProjectsApi
         return TypedResults.Created($"/api/v1/projects/{project.Id}", Describe(project, Role.Owner, secrets, now));
     }
 
+    /// <summary>One project. Its webhook secret is shown to owners and admins only.</summary>
     public static async Task<Ok<ProjectResponse>> Get(
         string projectId, Caller caller, AperturDb db, Secrets secrets, TimeProvider clock, CancellationToken cancellationToken)
     {
@@ -54,12 +56,13 @@ internal static class ProjectsApi
         return TypedResults.Ok(Describe(project, caller.RoleIn(id), secrets, clock.GetUtcNow()));
     }
 
+    /// <summary>Changes what is given. Null takes a setting away.</summary>
     public static Task<Ok<ProjectResponse>> Update(
         string projectId, Body<ProjectRequest> body, Caller caller, AperturDb db, Secrets secrets, Settings settings, TimeProvider clock,
         CancellationToken cancellationToken) =>
         ChangeAsync(projectId, caller, db, secrets, clock, (project, _) => Apply(body.Value, project, settings.Limits), cancellationToken);
 
-    /// <summary>Makes another webhook secret. The one before goes on signing beside it for <see cref="Project.SecretOverlap"/>.</summary>
+    /// <summary>Makes another webhook secret. The one before goes on signing beside it until <c>previousWebhookSecretUntil</c>.</summary>
     public static Task<Ok<ProjectResponse>> RotateWebhookSecret(
         string projectId, Caller caller, AperturDb db, Secrets secrets, TimeProvider clock, CancellationToken cancellationToken) =>
         ChangeAsync(

@@ -114,7 +114,9 @@ internal sealed partial class Golden(AperturApp app)
     [GeneratedRegex(@"-----BEGIN PUBLIC KEY-----[^""]*-----END PUBLIC KEY-----\\n")]
     private static partial Regex Pem();
 
-    /// <summary>API keys, tokens (JWT), and base32 secrets with their addresses.</summary>
-    [GeneratedRegex(@"aptr_(?:live|test)_[A-Za-z0-9]{6,}|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b[A-Z2-7]{32,}\b|(?<=(?:signature|state|code_challenge)=)[\w-]+")]
+    /// <summary>API keys, tokens (JWT), refresh tokens, base32 secrets, and what makes an address secret.</summary>
+    [GeneratedRegex(
+        @"aptr_(?:live|test)_[A-Za-z0-9]{6,}|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b[A-Z2-7]{32,}\b"
+        + @"|(?<=(?:signature|state|code_challenge)=|/link/|""refreshToken"":"")[\w-]+")]
     private static partial Regex Secret();
 }

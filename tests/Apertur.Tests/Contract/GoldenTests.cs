@@ -49,6 +49,14 @@ public sealed class GoldenTests
             + "allowedIps array, allowedDomains array, totpEnabled boolean, clientCertEnabled boolean, "
             + "clientCertFingerprint string?, createdAt string",
         ["key-destinations"] = "destinations array, longPollingEnabled boolean",
+        ["auth-login"] = "token string, expiresAt string, refreshToken string, user object",
+        ["auth-refresh"] = "token string, expiresAt string, refreshToken string, user object",
+        ["project-create"] = "id string, name string, role string, webhookSecret string, e2ePublicKey string?, retentionDays integer?, "
+            + "createdAt string, updatedAt string",
+        ["projects"] =
+            "id string, name string, role string, e2ePublicKey string?, retentionDays integer?, createdAt string, updatedAt string",
+        ["key-signing-secret"] = "signingSecret string",
+        ["key-totp"] = "secret string, otpauthUrl string",
         ["webhook-deliveries"] = "deliveries array, total integer, page integer, limit integer",
         ["webhook-test"] = "message string",
         ["webhook-retry"] = "message string",
@@ -342,7 +350,7 @@ public sealed class GoldenTests
     }
 
     /// <summary>What an authenticator app shows for a secret in base32 (RFC 4648, 6).</summary>
-    private static string CodeOf(string secret, AperturApp app)
+    internal static string CodeOf(string secret, AperturApp app)
     {
         var bits = string.Concat(secret.Select(c => Convert.ToString("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".IndexOf(c), 2).PadLeft(5, '0')));
         var bytes = bits.Chunk(8).Where(eight => eight.Length == 8).Select(eight => Convert.ToByte(new string(eight), 2)).ToArray();

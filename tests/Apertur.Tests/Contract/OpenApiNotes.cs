@@ -25,6 +25,8 @@ internal sealed record OpenApiNotes
         Answer = Bytes("The photo, or the envelope it came in.", "image/jpeg", "image/png", "image/webp", "image/heic", "application/json"),
     };
 
+    private static readonly string[] _roles = ["owner", "admin", "developer", "viewer"];
+
     private static readonly JsonObject _password = Header("x-session-password", "The session's password, when it has one.");
 
     private static readonly JsonObject _source = OneOf(
@@ -125,6 +127,18 @@ internal sealed record OpenApiNotes
         {
             Parameters = [Query("page", Number(1, null, 1), "Which page, from 1."), Query("limit", Number(1, 100, 20), "Rows of a page.")],
         },
+        ["AuthApi.Login"] = new() { Errors = [401, 403] },
+        ["AuthApi.Refresh"] = new() { Errors = [401, 403] },
+        ["MembersApi.Update"] = new() { Errors = [409] },
+        ["MembersApi.Delete"] = new() { Errors = [409] },
+        ["AuditApi.List"] = new()
+        {
+            Parameters =
+            [
+                Query("limit", Number(1, 200, 50), "How many."),
+                Query("cursor", Id(), "The `next` of the stretch before; without it the newest entries come."),
+            ],
+        },
         ["HealthApi.Ready"] = new() { Errors = [503, 507] },
     };
 
@@ -135,6 +149,11 @@ internal sealed record OpenApiNotes
         ["SessionRow.Status"] = ["pending", "active", "completed", "expired", "failed"],
         ["EventDeliveryResponse.Status"] = ["sent", "failed", "retrying"],
         ["EventWebhookResponse.SignatureMethod"] = ["hmac_sha256", "svix"],
+        ["ProjectResponse.Role"] = _roles,
+        ["MyProject.Role"] = _roles,
+        ["MemberResponse.Role"] = _roles,
+        ["InvitationResponse.Role"] = _roles,
+        ["AuditActor.Type"] = ["person", "key", "operator"],
         ["UploadRow.Status"] = ["stored_only", "pending", "delivered", "failed", "partial"],
     };
 

@@ -40,7 +40,7 @@ internal sealed partial class XmlDocs
         {
             XText text => text.Value,
             XElement { Name.LocalName: "c" } code => $"`{code.Value}`",
-            XElement reference => reference.Attribute("cref")?.Value.Split('.')[^1] ?? reference.Attribute("name")?.Value ?? reference.Value,
+            XElement reference => reference.Attribute("cref")?.Value.Split('(')[0].Split('.')[^1] ?? reference.Attribute("name")?.Value ?? reference.Value,
             _ => "",
         }));
         return Space().Replace(words, " ").Trim();
