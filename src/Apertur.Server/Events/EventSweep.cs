@@ -1,4 +1,5 @@
 using Apertur.Server.Storage;
+using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Events;
@@ -40,26 +41,8 @@ internal sealed partial class EventSweep(Database database, Settings settings, T
         return removed;
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            await Task.Delay(_every, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            try
-            {
-                if (!stoppingToken.IsCancellationRequested)
-                    await RunOnceAsync(stoppingToken);
-            }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-            {
-                LogFailure(exception);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-        }
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Rounds.EveryAsync(_every, RunOnceAsync, clock, LogFailure, stoppingToken);
 
     [LoggerMessage(EventName = "events.removed", Level = LogLevel.Information, Message = "events.removed {Events} old events")]
     private partial void LogRemoved(int events);

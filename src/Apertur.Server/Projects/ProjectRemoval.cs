@@ -15,6 +15,7 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
 
     // What another node began and could not finish is taken up here.
     private static readonly TimeSpan _every = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan _afterFailure = TimeSpan.FromMinutes(1);
 
     /// <summary>Everything that hangs on a project, what refers to others first. A test holds this against the schema.</summary>
     private static readonly (string Table, string Rows)[] _tables =
@@ -86,26 +87,13 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
         return projects.Count;
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Rounds.RunAsync(
+        async cancellationToken =>
         {
-            try
-            {
-                await RunOnceAsync(stoppingToken);
-            }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-            {
-                LogFailure(exception);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-
-            await _begun.WaitAsync(_every, clock, stoppingToken);
-        }
-    }
+            await RunOnceAsync(cancellationToken);
+            await _begun.WaitAsync(_every, clock, cancellationToken);
+        },
+        clock, _afterFailure, LogFailure, stoppingToken);
 
     private static string Delete(string table, string rows) => $"DELETE FROM {table} WHERE {rows}";
 

@@ -37,8 +37,10 @@ internal sealed partial class NodeNotices(
         return base.StartAsync(cancellationToken);
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(TellAsync(stoppingToken), ListenAsync(stoppingToken));
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
+        // A hint that could not be sent is lost. Who waits elsewhere finds out when its time is up, and the other pumps within their second.
+        Rounds.RunAsync(TellAsync, clock, TimeSpan.Zero, LogFailure, stoppingToken),
+        Rounds.RunAsync(ListenAsync, clock, _reconnect, LogFailure, stoppingToken));
 
     private void Add(IReadOnlyCollection<Guid> sessionIds, bool deliveriesDue)
     {
@@ -49,29 +51,14 @@ internal sealed partial class NodeNotices(
         _tell.Give();
     }
 
-    private async Task TellAsync(CancellationToken stoppingToken)
+    private async Task TellAsync(CancellationToken cancellationToken)
     {
-        while (!stoppingToken.IsCancellationRequested)
+        await _tell.WaitAsync(Timeout.InfiniteTimeSpan, clock, cancellationToken);
+        await Task.Delay(Batch, clock, cancellationToken);
+        if (Take() is { } payload)
         {
-            await _tell.WaitAsync(Timeout.InfiniteTimeSpan, clock, stoppingToken);
-            await Task.Delay(Batch, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            try
-            {
-                if (Take() is { } payload)
-                {
-                    await using var db = database.Open();
-                    await db.Database.ExecuteSqlAsync($"SELECT pg_notify({Channel}, {payload})", stoppingToken);
-                }
-            }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-            {
-                // The hint is lost. Who waits elsewhere finds out when its time is up, and the other pumps within their second.
-                LogFailure(exception);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
+            await using var db = database.Open();
+            await db.Database.ExecuteSqlAsync($"SELECT pg_notify({Channel}, {payload})", cancellationToken);
         }
     }
 
@@ -93,36 +80,21 @@ internal sealed partial class NodeNotices(
             $"{_node} {(due ? DeliveriesDue : "-")} {(ids.Count > MaxIds ? Everybody : string.Join(',', ids))}");
     }
 
-    private async Task ListenAsync(CancellationToken stoppingToken)
+    private async Task ListenAsync(CancellationToken cancellationToken)
     {
         // Keepalive notices a connection that died without a word, such as behind a firewall.
         var options = new NpgsqlConnectionStringBuilder(settings.Database.ConnectionString) { KeepAlive = 30, Pooling = false };
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                await using var connection = new NpgsqlConnection(options.ConnectionString);
-                connection.Notification += (_, notice) => Hear(notice.Payload);
-                await connection.OpenAsync(stoppingToken);
-                await using (var listen = new NpgsqlCommand("LISTEN " + Channel, connection))
-                    await listen.ExecuteNonQueryAsync(stoppingToken);
+        await using var connection = new NpgsqlConnection(options.ConnectionString);
+        connection.Notification += (_, notice) => Hear(notice.Payload);
+        await connection.OpenAsync(cancellationToken);
+        await using (var listen = new NpgsqlCommand("LISTEN " + Channel, connection))
+            await listen.ExecuteNonQueryAsync(cancellationToken);
 
-                // Whatever was said while nobody listened here.
-                changes.WakeAll();
-                deliver.Give();
-                while (true)
-                    await connection.WaitAsync(stoppingToken);
-            }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-            {
-                LogFailure(exception);
-                await Task.Delay(_reconnect, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-        }
+        // Whatever was said while nobody listened here.
+        changes.WakeAll();
+        deliver.Give();
+        while (true)
+            await connection.WaitAsync(cancellationToken);
     }
 
     private void Hear(string payload)

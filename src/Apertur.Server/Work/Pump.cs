@@ -56,7 +56,9 @@ internal sealed partial class Pump(
     }
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(ClaimAsync(stoppingToken), KeepLeasesAsync(stoppingToken));
+        Task.WhenAll(
+            ClaimAsync(stoppingToken),
+            Rounds.EveryAsync(_heartbeat, KeepLeasesAsync, clock, LogFailure, stoppingToken));
 
     private async Task<int> RunOnceAsync(IQueue queue, CancellationToken cancellationToken)
     {
@@ -98,52 +100,24 @@ internal sealed partial class Pump(
         return shared > 0 ? Math.Min(queue.LanesPerEndpoint - busy, shared) : busy == 0 ? Math.Min(1, free) : 0;
     }
 
-    private async Task ClaimAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
+    private Task ClaimAsync(CancellationToken stoppingToken) => Rounds.RunAsync(
+        async cancellationToken =>
         {
-            try
-            {
-                if (await RunOnceAsync(stoppingToken) == 0)
-                    await signal.WaitAsync(_idle, clock, stoppingToken);
-            }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-            {
-                LogFailure(exception);
-                await Task.Delay(_afterFailure, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-        }
-    }
+            if (await RunOnceAsync(cancellationToken) == 0)
+                await signal.WaitAsync(_idle, clock, cancellationToken);
+        },
+        clock, _afterFailure, LogFailure, stoppingToken);
 
-    private async Task KeepLeasesAsync(CancellationToken stoppingToken)
+    private async Task KeepLeasesAsync(CancellationToken cancellationToken)
     {
-        while (!stoppingToken.IsCancellationRequested)
+        foreach (var queue in queues)
         {
-            await Task.Delay(_heartbeat, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            try
-            {
-                foreach (var queue in queues)
-                {
-                    var held = _running.Values.Where(running => running.Queue == queue)
-                        .Select(running => running.Row.LeaseToken).Distinct().ToList();
-                    if (held.Count > 0)
-                        await queue.ExtendAsync(held, stoppingToken);
-                    if (await queue.ReleaseAbandonedAsync(all: false, stoppingToken) > 0)
-                        signal.Give();
-                }
-            }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-            {
-                LogFailure(exception);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
+            var held = _running.Values.Where(running => running.Queue == queue)
+                .Select(running => running.Row.LeaseToken).Distinct().ToList();
+            if (held.Count > 0)
+                await queue.ExtendAsync(held, cancellationToken);
+            if (await queue.ReleaseAbandonedAsync(all: false, cancellationToken) > 0)
+                signal.Give();
         }
     }
 

@@ -50,26 +50,8 @@ internal sealed partial class Sweeps(Database database, BlobStore blobs, TimePro
         return first ?? DateTimeOffset.MaxValue;
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            await Task.Delay(_every, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            try
-            {
-                if (!stoppingToken.IsCancellationRequested)
-                    await RunOnceAsync(stoppingToken);
-            }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-            {
-                LogFailure(exception);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-        }
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Rounds.EveryAsync(_every, RunOnceAsync, clock, LogFailure, stoppingToken);
 
     [LoggerMessage(EventName = "sweep.removed", Level = LogLevel.Information, Message = "sweep.removed {Files} files of interrupted uploads")]
     private partial void LogRemoved(int files);
