@@ -34,7 +34,7 @@ internal static class KeyCommand
         var keys = await db.ApiKeys.AsNoTracking().Where(k => of == null || k.ProjectId == of).OrderBy(k => k.CreatedAt).ToListAsync(cancellationToken);
         DataFolder.Print(
             json,
-            keys.ConvertAll(k => new { k.Id, k.ProjectId, k.Prefix, k.Label, Env = Word(k.Env), k.IsActive, k.LastUsedAt, k.CreatedAt }),
+            keys.ConvertAll(k => new { k.Id, k.ProjectId, k.Prefix, k.Label, Env = k.Env.Word(), k.IsActive, k.LastUsedAt, k.CreatedAt }),
             k => [k.Id.ToString(), k.ProjectId.ToString(), k.Prefix, k.Env, k.IsActive ? "active" : "disabled", k.Label]);
     }
 
@@ -47,7 +47,7 @@ internal static class KeyCommand
             async db =>
             {
                 var owner = await ProjectCommand.FindAsync(db.Projects, project, cancellationToken);
-                var made = ApiKey.Create(owner.Id, env == "live" ? Env.Live : Env.Test, label.Trim(), folder.Now);
+                var made = ApiKey.Create(owner.Id, Words.Parse<Env>(env)!.Value, label.Trim(), folder.Now);
                 db.ApiKeys.Add(made.Row);
                 AuditLog.AddOperator(db, owner.Id, "keys.create", made.Row.Id, folder.Now);
                 return made;
@@ -76,6 +76,4 @@ internal static class KeyCommand
             cancellationToken);
         DataFolder.Print(json, new { key = new { id = row.Id, prefix = row.Prefix, isActive = false } }, $"{row.Prefix}… is disabled.");
     }
-
-    private static string Word(Env env) => env == Env.Live ? "live" : "test";
 }

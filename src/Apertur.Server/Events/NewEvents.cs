@@ -156,12 +156,12 @@ internal sealed class NewEvents(DateTimeOffset now)
             Destinations = [.. deliveries.Select(Describe)],
             FailedDestination = failed is null ? null : Describe(failed),
             Source = upload.Source,
-            Env = Word(upload.Env),
+            Env = upload.Env.Word(),
             CreatedAt = upload.CreatedAt,
         };
 
     private static EventDestination Describe(DeliveryRow row) => new(
-        row.DestinationId, row.DestinationType, row.DestinationName, row.State.ToString().ToLowerInvariant(), row.LastError);
+        row.DestinationId, row.DestinationType, row.DestinationName, row.State.Word(), row.LastError);
 
     private SessionNews Describe(UploadSession session) => new()
     {
@@ -172,12 +172,10 @@ internal sealed class NewEvents(DateTimeOffset now)
         Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata),
         ImagesCount = session.ImagesCount,
         MaxImages = session.MaxImages,
-        Env = Word(session.Env),
+        Env = session.Env.Word(),
         CreatedAt = session.CreatedAt,
         ExpiresAt = session.ExpiresAt,
     };
-
-    private static string Word(Env env) => env == Env.Live ? "live" : "test";
 
     private string Body<T>(Guid projectId, string topic, T data, JsonTypeInfo<EventPayload<T>> type) =>
         Body(projectId, topic, data, now, type);

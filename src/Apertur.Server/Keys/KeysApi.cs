@@ -122,7 +122,7 @@ internal static class KeysApi
             Id = key.Id,
             Prefix = key.Prefix,
             Label = key.Label,
-            Env = key.Env == Env.Live ? "live" : "test",
+            Env = key.Env.Word(),
             IsActive = key.IsActive,
             LastUsedAt = key.LastUsedAt,
             MaxImages = key.MaxImages,
@@ -184,8 +184,9 @@ internal static class KeysApi
 
     private static Env? EnvOf(string? word, List<FieldError> errors)
     {
-        if (word is not (null or "live" or "test"))
+        var env = Words.Parse<Env>(word);
+        if (word is not null && env is null)
             errors.Add(new FieldError("env", "env must be live or test."));
-        return word switch { "live" => Env.Live, "test" => Env.Test, _ => null };
+        return env;
     }
 }

@@ -1,5 +1,4 @@
 using Apertur.Server.Accounts;
-using Apertur.Server.Projects;
 
 namespace Apertur.Server.Pages;
 

@@ -118,7 +118,7 @@ internal static class ProjectDataApi
             DestinationsCount = row.session.DestinationsCount,
             Tags = row.session.Tags is { Length: > 0 } tags ? tags : null,
             LongPollingEnabled = row.session.LongPolling,
-            Env = Word(row.session.Env),
+            Env = row.session.Env.Word(),
             Label = row.session.Label,
         });
     }
@@ -145,9 +145,7 @@ internal static class ProjectDataApi
             DestinationsFailed = row.upload.DestinationsFailed,
             DestinationsBreakdown = [.. row.upload.DestinationTypes.CountBy(type => type).Select(type => new TypeCount(type.Key, type.Value))],
             Status = row.upload.Status,
-            Env = Word(row.upload.Env),
+            Env = row.upload.Env.Word(),
         });
     }
-
-    private static string Word(Env env) => env == Env.Live ? "live" : "test";
 }

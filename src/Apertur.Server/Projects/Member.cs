@@ -17,24 +17,3 @@ internal enum Role
     Admin,
     Owner,
 }
-
-internal static class Roles
-{
-    /// <summary>The word of the wire.</summary>
-    public static string Word(this Role role) => role switch
-    {
-        Role.Viewer => "viewer",
-        Role.Developer => "developer",
-        Role.Admin => "admin",
-        _ => "owner",
-    };
-
-    public static Role? Parse(string? word) => word switch
-    {
-        "viewer" => Role.Viewer,
-        "developer" => Role.Developer,
-        "admin" => Role.Admin,
-        "owner" => Role.Owner,
-        _ => null,
-    };
-}

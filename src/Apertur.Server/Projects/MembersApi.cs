@@ -108,7 +108,7 @@ internal static class MembersApi
 
     private static Role Wanted(MemberRequest request, Role mine)
     {
-        var role = Roles.Parse(request.Role)
+        var role = Words.Parse<Role>(request.Role)
             ?? throw ApiErrors.Validation("role", "role must be owner, admin, developer or viewer.").ToException();
         return role <= mine ? role : throw ApiErrors.RoleTooLow(role).ToException();
     }

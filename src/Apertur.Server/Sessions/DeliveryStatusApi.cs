@@ -81,7 +81,7 @@ internal static class DeliveryStatusApi
                     DestinationId = row.DestinationId,
                     Type = row.DestinationType,
                     Name = row.DestinationName,
-                    Status = row.State.ToString().ToLowerInvariant(),
+                    Status = row.State.Word(),
                     Attempts = row.Attempts,
                     LastError = row.LastError,
                 }),

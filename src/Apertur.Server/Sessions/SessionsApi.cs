@@ -196,7 +196,7 @@ internal static class SessionsApi
 
     private static Env EnvOf(CreateSessionRequest request, ApiKey? key, List<FieldError> errors)
     {
-        Env? named = request.Env switch { "live" => Env.Live, "test" => Env.Test, _ => null };
+        var named = Words.Parse<Env>(request.Env);
         if (request.Env is not null && (named is null || (key is not null && key.Env != named)))
             errors.Add(new FieldError("env", key is null ? "env must be live or test." : "A key makes sessions of its own environment only."));
         return key?.Env ?? named ?? Env.Live;
@@ -218,7 +218,7 @@ internal static class SessionsApi
             LongPolling = session.LongPolling,
             ExpiresAt = session.ExpiresAt,
             PasswordProtected = session.PasswordHash is not null,
-            Env = session.Env == Env.Live ? "live" : "test",
+            Env = session.Env.Word(),
         };
     }
 

@@ -111,7 +111,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         instant => instant.ToUnixTimeMilliseconds(), milliseconds => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds));
 
     private sealed class WordConverter<TEnum>() : ValueConverter<TEnum, string>(
-        value => value.ToString().ToLowerInvariant(), text => Enum.Parse<TEnum>(text, true))
+        value => value.Word(), text => Words.Parse<TEnum>(text)!.Value)
         where TEnum : struct, Enum;
 
     private sealed class ListConverter<T>() : ValueConverter<T[], string>(

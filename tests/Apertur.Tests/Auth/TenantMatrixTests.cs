@@ -1,4 +1,5 @@
 using System.Net;
+using Apertur.Server;
 using Apertur.Server.Auth;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
