@@ -80,6 +80,7 @@ internal static class AperturServer
             foreach (var converter in WireJson.Wire.Options.Converters)
                 json.SerializerOptions.Converters.Add(converter);
         });
+        services.AddCors();
         services.AddSingleton<PublicAddress>();
         services.AddSingleton<DownloadLinks>();
 
@@ -146,6 +147,7 @@ internal static class AperturServer
         app.UseMiddleware<ErrorResponses>();
         app.Use(RequestFraming.Check);
         app.UseRouting();
+        app.UseWhen(context => context.Request.Path.StartsWithSegments("/api"), api => api.UseCors(CrossOrigin.Allow));
         app.Use(limits.BeforeAuthenticationAsync);
         app.UseMiddleware<Authentication>();
         app.Use(limits.AfterAuthenticationAsync);

@@ -21,7 +21,7 @@ namespace Apertur.Server;
 /// </summary>
 internal static class Routes
 {
-    // What balancers and previews of links ask with.
+    // What balancers, and whoever looks at a link before following it, ask with.
     private static readonly string[] _getOrHead = ["GET", "HEAD"];
 
     public static void Map(WebApplication app)
@@ -30,13 +30,13 @@ internal static class Routes
         anybody.MapMethods("/healthz", _getOrHead, HealthApi.Alive);
         anybody.MapMethods("/readyz", _getOrHead, HealthApi.Ready);
         anybody.MapGet("/assets/{name}", WebAssets.Get);
-        anybody.MapGet("/api/v1/upload-sessions/{id}/qr", SessionsApi.Qr);
-        anybody.MapGet("/api/v1/downloads/{id}", UploadApi.SignedDownload);
+        anybody.MapMethods("/api/v1/upload-sessions/{id}/qr", _getOrHead, SessionsApi.Qr);
+        anybody.MapMethods("/api/v1/downloads/{id}", _getOrHead, UploadApi.SignedDownload);
         anybody.MapGet("/api/v1/encryption/server-key", EncryptionApi.Key);
         anybody.MapPost("/api/v1/auth/login", AuthApi.Login);
         anybody.MapPost("/api/v1/auth/refresh", AuthApi.Refresh);
-        anybody.MapGet("/openapi/v1.json", ReferenceApi.Document);
-        anybody.MapGet("/docs", ReferenceApi.Page);
+        anybody.MapMethods("/openapi/v1.json", _getOrHead, ReferenceApi.Document);
+        anybody.MapMethods("/docs", _getOrHead, ReferenceApi.Page);
         anybody.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
 
         var once = Group(app, "/link/{secret}", Access.Link);

@@ -43,6 +43,9 @@ internal sealed class Caller
     /// <summary>The only environment the caller sees; null for both.</summary>
     public required Env? Env { get; init; }
 
+    // Named one by one, or the indexes of the lists, which go by environment, could not be used for both.
+    private Env[] Envs => Env is { } one ? [one] : Enum.GetValues<Env>();
+
     /// <summary>The project that the call turned out to be about; null until something was looked up in one.</summary>
     public Guid? Project { get; set; }
 
@@ -66,10 +69,10 @@ internal sealed class Caller
     }
 
     public IQueryable<UploadSession> See(IQueryable<UploadSession> sessions) =>
-        sessions.Where(session => Projects.Keys.Contains(session.ProjectId) && (Env == null || session.Env == Env));
+        sessions.Where(session => Projects.Keys.Contains(session.ProjectId) && Envs.Contains(session.Env));
 
     public IQueryable<Upload> See(IQueryable<Upload> uploads) =>
-        uploads.Where(upload => Projects.Keys.Contains(upload.ProjectId) && (Env == null || upload.Env == Env));
+        uploads.Where(upload => Projects.Keys.Contains(upload.ProjectId) && Envs.Contains(upload.Env));
 
     /// <summary>The one thing that an id in a path names.</summary>
     /// <exception cref="ApiErrorException">404 when there is none or it is not the caller's, 403 when the role in its project is too low.</exception>

@@ -18,6 +18,9 @@ internal sealed record ApiError(int StatusCode, string Error, string Code, strin
     public Task ExecuteAsync(HttpContext httpContext)
     {
         httpContext.Response.StatusCode = StatusCode;
+        // RFC 9110, 15.5.2; some clients cannot read a 401 without it.
+        if (StatusCode == 401)
+            httpContext.Response.Headers.WWWAuthenticate = "Bearer";
         if (RetryAfter is { } seconds)
             httpContext.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
         return httpContext.Response.WriteAsJsonAsync(this, WireJson.Wire.ApiError, cancellationToken: httpContext.RequestAborted);

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.Metadata;
 
@@ -16,11 +17,14 @@ internal sealed class Body<T>(T value) : IEndpointParameterMetadataProvider
     /// <exception cref="ApiErrorException">The body is not JSON, too large, or a field has a value of the wrong kind; the message names it.</exception>
     public static async ValueTask<Body<T>> BindAsync(HttpContext context)
     {
-        var bytes = await RawBody.ReadAsync(context);
+        ReadOnlySpan<byte> bytes = await RawBody.ReadAsync(context);
+        // Windows writes it in front of files that curl then sends.
+        if (bytes.StartsWith(Encoding.UTF8.Preamble))
+            bytes = bytes[Encoding.UTF8.Preamble.Length..];
         if (IsNothing(bytes))
             return new(new T());
         // PostgreSQL stores no such character, and nobody means it.
-        if (bytes.AsSpan().IndexOf("\\u0000"u8) >= 0)
+        if (HoldsNul(bytes))
             throw ApiErrors.BadRequest("The body of this request holds a NUL character (\\u0000), which no text may have.").ToException();
 
         try
@@ -45,6 +49,19 @@ internal sealed class Body<T>(T value) : IEndpointParameterMetadataProvider
     {
         var text = bytes.Trim(" \t\r\n"u8);
         return text.IsEmpty || (text[0] == '[' && text[^1] == ']' && text[1..^1].Trim(" \t\r\n"u8).IsEmpty);
+    }
+
+    /// <summary>Whether the escape is there; a backslash that is escaped itself begins none.</summary>
+    private static bool HoldsNul(ReadOnlySpan<byte> json)
+    {
+        var escape = "\\u0000"u8;
+        for (int at; (at = json.IndexOf(escape)) >= 0; json = json[(at + escape.Length)..])
+        {
+            if ((at - json[..at].TrimEnd((byte)'\\').Length) % 2 == 0)
+                return true;
+        }
+
+        return false;
     }
 
     private static ApiError Explain(JsonException exception)

@@ -4,13 +4,14 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.ProjectData;
 
 /// <summary>
-/// Where one page of a long list begins. The daily counts tell how many rows each day has, so whole days are stepped over without reading a
-/// row of them: the last page costs what the first one does.
+/// Where one page of a long list begins and ends. The daily counts tell how many rows each day has, so no row of the days before
+/// it and after it is read: every page costs the same, also over several projects, whose rows must be sorted.
 /// </summary>
 /// <param name="Before">Rows from this instant on come before the page.</param>
+/// <param name="From">Rows before this instant come after the page.</param>
 /// <param name="Skip">Rows older than that which also come before it: at most one day's.</param>
 /// <param name="Take">Rows on the page.</param>
-internal sealed record ListPlace(DateTimeOffset Before, int Skip, int Take, long Total, int PageNumber)
+internal sealed record ListPlace(DateTimeOffset Before, DateTimeOffset From, int Skip, int Take, long Total, int PageNumber)
 {
     public static async Task<ListPlace> FindAsync(
         IQueryable<DailyCount> counts, Func<DailyCount, long> rows, int page, int pageSize, CancellationToken cancellationToken)
@@ -21,16 +22,25 @@ internal sealed record ListPlace(DateTimeOffset Before, int Skip, int Take, long
             .OrderByDescending(day => day.Day)
             .ToList();
         var skip = (page - 1L) * pageSize;
-        var before = DateTimeOffset.MaxValue.AddYears(-1);
+        var (before, from) = (DateTimeOffset.MaxValue.AddYears(-1), DateTimeOffset.UnixEpoch);
+        var within = 0L;
         foreach (var (day, count) in days)
         {
-            if (skip < count)
-                break;
-            skip -= count;
-            before = DateTimeOffset.UnixEpoch.AddDays(day);
+            if (within == 0 && skip >= count)
+            {
+                skip -= count;
+                before = DateTimeOffset.UnixEpoch.AddDays(day);
+                continue;
+            }
+
+            within += count;
+            if (within < skip + pageSize)
+                continue;
+            from = DateTimeOffset.UnixEpoch.AddDays(day);
+            break;
         }
 
-        return new ListPlace(before, (int)Math.Min(skip, int.MaxValue), pageSize, days.Sum(day => day.Rows), page);
+        return new ListPlace(before, from, (int)Math.Min(skip, int.MaxValue), pageSize, days.Sum(day => day.Rows), page);
     }
 
     public Page<T> Page<T>(IReadOnlyList<T> rows) => new()

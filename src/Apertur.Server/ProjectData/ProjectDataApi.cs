@@ -18,7 +18,10 @@ internal static class ProjectDataApi
     public static async Task<Ok<List<SessionRow>>> RecentSessions(
         HttpRequest request, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var newest = caller.See(db.Sessions).OrderByDescending(s => s.CreatedAt).ThenByDescending(s => s.Id).Take(Paging.Recent(request));
+        var limit = Paging.Recent(request);
+        var place = await ListPlace.FindAsync(Counts(caller, db), count => count.Sessions, 1, limit, cancellationToken);
+        var newest = caller.See(db.Sessions).Where(s => s.CreatedAt >= place.From)
+            .OrderByDescending(s => s.CreatedAt).ThenByDescending(s => s.Id).Take(limit);
         return TypedResults.Ok(await RowsAsync(newest, db, clock.GetUtcNow(), cancellationToken));
     }
 
@@ -28,7 +31,7 @@ internal static class ProjectDataApi
     {
         var (page, pageSize) = Paging.Page(request);
         var place = await ListPlace.FindAsync(Counts(caller, db), count => count.Sessions, page, pageSize, cancellationToken);
-        var sessions = caller.See(db.Sessions).Where(s => s.CreatedAt < place.Before)
+        var sessions = caller.See(db.Sessions).Where(s => s.CreatedAt < place.Before && s.CreatedAt >= place.From)
             .OrderByDescending(s => s.CreatedAt).ThenByDescending(s => s.Id).Skip(place.Skip).Take(place.Take);
         return TypedResults.Ok(place.Page(await RowsAsync(sessions, db, clock.GetUtcNow(), cancellationToken)));
     }
@@ -37,7 +40,10 @@ internal static class ProjectDataApi
     public static async Task<Ok<List<UploadRow>>> RecentUploads(
         HttpRequest request, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
-        var newest = caller.See(db.Uploads).OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id).Take(Paging.Recent(request));
+        var limit = Paging.Recent(request);
+        var place = await ListPlace.FindAsync(Counts(caller, db), count => count.Images, 1, limit, cancellationToken);
+        var newest = caller.See(db.Uploads).Where(u => u.CreatedAt >= place.From)
+            .OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id).Take(limit);
         return TypedResults.Ok(await RowsAsync(newest, db, cancellationToken));
     }
 
@@ -47,7 +53,7 @@ internal static class ProjectDataApi
     {
         var (page, pageSize) = Paging.Page(request);
         var place = await ListPlace.FindAsync(Counts(caller, db), count => count.Images, page, pageSize, cancellationToken);
-        var uploads = caller.See(db.Uploads).Where(u => u.CreatedAt < place.Before)
+        var uploads = caller.See(db.Uploads).Where(u => u.CreatedAt < place.Before && u.CreatedAt >= place.From)
             .OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id).Skip(place.Skip).Take(place.Take);
         return TypedResults.Ok(place.Page(await RowsAsync(uploads, db, cancellationToken)));
     }

@@ -41,8 +41,11 @@ public sealed partial class ErrorTests
         app => app.Client.PostAsync("upload-sessions", new JsonObject { ["max_images"] = 0 }));
 
     [Theory, AllDatabases]
-    public async Task AUTHENTICATION_FAILED(DatabaseKind database) => await MeetAsync(database, 401, "AUTHENTICATION_FAILED",
-        app => app.ClientOf(null).GetAsync("stats"));
+    public async Task AUTHENTICATION_FAILED(DatabaseKind database)
+    {
+        var answer = await MeetAsync(database, 401, "AUTHENTICATION_FAILED", app => app.ClientOf(null).GetAsync("stats"));
+        Assert.Equal("Bearer", answer.Headers.WwwAuthenticate.Single().Scheme);
+    }
 
     [Theory, AllDatabases]
     public async Task FORBIDDEN(DatabaseKind database) => await MeetAsync(database, 403, "FORBIDDEN", async app =>

@@ -84,6 +84,38 @@ public sealed class ProjectDataTests
     }
 
     [Theory, AllDatabases]
+    public async Task Pages_of_both_environments_over_busy_and_quiet_days_hold_every_row_once(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var made = new List<string>();
+        foreach (var sessionsThatDay in new[] { 6, 1, 0, 7, 2, 1, 9 })
+        {
+            for (var number = 0; number < sessionsThatDay; number++)
+            {
+                made.Insert(0, await app.ClientOf(number % 2 == 0 ? app.LiveKey : app.TestKey).CreateSessionAsync());
+                app.Clock.Jump(TimeSpan.FromMinutes(1));
+            }
+
+            app.Clock.Jump(TimeSpan.FromDays(1));
+        }
+
+        var owner = await app.SignInAsync();
+        for (var size = 1; size <= 12; size++)
+        {
+            var listed = new List<string>();
+            for (var page = 1; page <= (made.Count / size) + 1; page++)
+            {
+                var answer = (await owner.Client.GetAsync($"sessions?env=all&page={page}&pageSize={size}")).Expect(HttpStatusCode.OK).Json;
+                listed.AddRange(answer["data"]!.AsArray().Select(row => (string)row!["id"]!));
+            }
+
+            Assert.Equal(made, listed);
+            var recent = (await owner.Client.GetAsync($"sessions/recent?env=all&limit={size}")).Json.AsArray();
+            Assert.Equal(made.Take(size), recent.Select(row => (string)row!["id"]!));
+        }
+    }
+
+    [Theory, AllDatabases]
     public async Task Month_of_the_statistics_is_the_calendar_month_in_utc(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);

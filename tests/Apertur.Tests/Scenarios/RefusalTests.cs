@@ -128,6 +128,7 @@ public sealed class RefusalTests
     [AllDatabases("{\"tags\":[null]}", 400)]
     [AllDatabases("{\"metadata\":[1]}", 400)]
     [AllDatabases("{\"label\":\"a\\u0000b\"}", 400)]
+    [AllDatabases("{\"label\":\"a\\\\\\u0000b\"}", 400)]
     [AllDatabases("{\"label\":\"a\\ud800b\"}", 400)]
     [AllDatabases("{\"metadata\":{\"a\":1,\"a\":2}}", 400)]
     [AllDatabases("{\"metadata\":{\"a\":\"\\ud800\"}}", 400)]
@@ -153,7 +154,8 @@ public sealed class RefusalTests
         foreach (var (body, type) in new (string?, string?)[]
         {
             (null, null), ("", "application/json"), ("{}", "application/json"), ("[]", "application/json"), ("", "application/x-www-form-urlencoded"),
-            ("{\"unknown\":1}", "application/json; charset=utf-8"), (" null ", "application/json"),
+            ("{\"unknown\":1}", "application/json; charset=utf-8"), (" null ", "application/json"), ("\uFEFF{}", "application/json"),
+            ("{\"label\":\"a backslash and \\\\u0000\"}", "application/json"),
         })
         {
             using var content = body is null ? null : new ByteArrayContent(Encoding.UTF8.GetBytes(body));

@@ -24,7 +24,7 @@ internal sealed class EventReader : IAsyncDisposable
     public string Head => _head.ToString();
 
     public static async Task<EventReader> OpenAsync(AperturApp app, string session, string? lastEventId = null,
-        string? password = null)
+        string? password = null, string? origin = null)
     {
         var reader = new EventReader();
         var url = new Uri(app.Url);
@@ -32,7 +32,8 @@ internal sealed class EventReader : IAsyncDisposable
         reader._stream = reader._client.GetStream();
         var request = $"GET /api/v1/upload/{session}/events HTTP/1.1\r\nHost: {url.Authority}\r\nAccept: text/event-stream\r\n"
             + (lastEventId is null ? "" : $"Last-Event-ID: {lastEventId}\r\n")
-            + (password is null ? "" : $"x-session-password: {password}\r\n") + "\r\n";
+            + (password is null ? "" : $"x-session-password: {password}\r\n")
+            + (origin is null ? "" : $"Origin: {origin}\r\n") + "\r\n";
         await reader._stream.WriteAsync(Encoding.UTF8.GetBytes(request), TestContext.Current.CancellationToken);
         while (await reader.LineAsync() is { Length: > 0 } line)
             reader._head.Append(line).Append('\n');

@@ -1,0 +1,22 @@
+using Microsoft.AspNetCore.Cors.Infrastructure;
+
+namespace Apertur.Server.Http;
+
+/// <summary>
+/// What browsers are told about pages of other sites. The API goes by what a request carries, never by cookies, so that a page
+/// gets nothing from it but what it has the key or link for itself: any page may call it, as any other program may.
+/// </summary>
+internal static class CrossOrigin
+{
+    // Browsers keep it for two hours at most.
+    private static readonly TimeSpan _remembered = TimeSpan.FromHours(2);
+
+    public static void Allow(CorsPolicyBuilder policy) => policy
+        .AllowAnyOrigin()
+        .AllowAnyMethod()
+        .AllowAnyHeader()
+        .WithExposedHeaders(
+            "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Location", "Content-Disposition",
+            "ETag")
+        .SetPreflightMaxAge(_remembered);
+}
