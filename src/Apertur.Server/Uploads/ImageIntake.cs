@@ -114,7 +114,8 @@ internal sealed class ImageIntake
         if (received.Refused is { } refused)
             throw refused.ToException();
 
-        _deliver.Give();
+        if (upload.DestinationsTotal > 0 || received.IsHeard)
+            _deliver.Give();
         _changes.Tell([session.Id], deliveriesDue: upload.DestinationsTotal > 0);
         return received.Answer!;
     }
@@ -134,7 +135,7 @@ internal sealed class ImageIntake
         var sessions = await _database.Locked(db.Sessions, images.Select(image => image.Upload.SessionId))
             .ToDictionaryAsync(session => session.Id, cancellationToken);
         var destinationIds = sessions.Values.SelectMany(session => session.DestinationIds).Distinct().ToList();
-        var destinations = await db.Destinations.AsNoTracking()
+        var destinations = destinationIds.Count == 0 ? [] : await db.Destinations.AsNoTracking()
             .Where(destination => destinationIds.Contains(destination.Id) && destination.IsActive && destination.DeletedAt == null)
             .Select(destination => new SessionDestination(destination.Id, destination.Type, destination.Name))
             .ToDictionaryAsync(destination => destination.Id, cancellationToken);
@@ -171,9 +172,9 @@ internal sealed class ImageIntake
         }
 
         await db.SaveChangesAsync(cancellationToken);
-        await events.WriteAsync(db, cancellationToken);
+        var heard = await events.WriteAsync(db, cancellationToken);
         await counts.ApplyAsync(db, cancellationToken);
-        return results;
+        return heard ? results.ConvertAll(received => received with { IsHeard = true }) : results;
     }
 
     private Task<IdempotentAnswer?> ClaimAsync(
@@ -242,7 +243,11 @@ internal sealed class ImageIntake
     private sealed record Incoming(Upload Upload, Idempotency? Idempotency);
 
     /// <summary>What came of an image: an answer, with the id of an earlier image when this one is a repeat, or a refusal.</summary>
-    private sealed record Received(UploadResponse? Answer, ApiError? Refused);
+    private sealed record Received(UploadResponse? Answer, ApiError? Refused)
+    {
+        /// <summary>Whether its group has events to send.</summary>
+        public bool IsHeard { get; init; }
+    }
 }
 
 /// <summary>An image that is on disk and checked, but not yet received. Disposing it before that removes it.</summary>

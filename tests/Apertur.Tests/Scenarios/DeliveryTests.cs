@@ -38,6 +38,22 @@ public sealed class DeliveryTests
     }
 
     [Theory, AllDatabases]
+    public async Task Photo_that_goes_nowhere_makes_nobody_look_for_work(DatabaseKind database)
+    {
+        var count = new QueryCount();
+        await using var app = await AperturApp.StartAsync(database, configure: count.Into);
+        var session = await app.Client.CreateSessionAsync();
+        await app.Client.UploadAsync(session, Photos.Jpeg());
+
+        var before = count.Queries;
+        for (var i = 0; i < 18; i++)
+            await app.Client.UploadAsync(session, Photos.Jpeg());
+
+        // Six are its own: the session; the same locked; webhooks; image, session, counts. A look at the queues is two more.
+        Assert.InRange(count.Queries - before, 18, 18 * 7);
+    }
+
+    [Theory, AllDatabases]
     public async Task Receiver_that_is_down_twice_gets_a_third_attempt(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
