@@ -103,6 +103,7 @@ internal static class AperturServer
         services.AddSingleton<ServerKey.Generator>(() => RSA.Create(ServerKey.Bits));
         services.AddSingleton<ServerKey>();
         services.AddSingleton<Withdrawal>();
+        services.AddSingleton<Thumbnails>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
         services.AddSingleton(provider => new DestinationTypes(

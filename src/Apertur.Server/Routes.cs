@@ -66,6 +66,7 @@ internal static class Routes
         see.MapGet("/upload-sessions/{id}/poll", PollApi.List);
         see.MapGet("/upload-sessions/{id}/images/{imageId}", PollApi.Image);
         see.MapGet("/uploads/{id}/download", UploadApi.Download);
+        see.MapGet("/uploads/{id}/thumbnail", UploadApi.Thumbnail);
         see.MapGet("/projects", ProjectsApi.List);
         see.MapGet("/projects/{projectId}", ProjectsApi.Get);
         see.MapGet("/projects/{projectId}/destinations", DestinationsApi.List);

@@ -12,6 +12,7 @@ internal sealed class Settings
     public required OutboundSettings Outbound { get; init; }
     public required OAuthSettings OAuth { get; init; }
     public required LimitSettings Limits { get; init; }
+    public required ThumbnailSettings Thumbnails { get; init; }
     public required RateLimitSettings RateLimits { get; init; }
     public required DeliverySettings Delivery { get; init; }
     public required EventSettings Events { get; init; }
@@ -180,6 +181,11 @@ internal sealed class LimitSettings
     public required int MinUploadBytesPerSecond { get; init; }
     public required int MaxUploadMinutes { get; init; }
     public required int EnvelopesAtOnce { get; init; }
+}
+
+internal sealed class ThumbnailSettings
+{
+    public required string Program { get; init; }
 }
 
 /// <summary>Requests in one minute.</summary>

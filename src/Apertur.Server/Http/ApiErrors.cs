@@ -30,6 +30,8 @@ internal static class ApiErrors
     /// <summary>One text for "does not exist" and "is not yours", so that the two cannot be told apart.</summary>
     public static ApiError NotFound { get; } = new(404, "Not Found", "NOT_FOUND", "There is no such thing here, or you have no access to it.");
 
+    public static ApiError NoThumbnail { get; } = new(404, "Not Found", "NOT_FOUND", "This image has no thumbnail.");
+
     public static ApiError RouteNotFound { get; } = new(404, "Not Found", "NOT_FOUND", "This address is not part of the API.");
 
     public static ApiError MethodNotAllowed { get; } =

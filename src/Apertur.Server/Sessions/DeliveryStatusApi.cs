@@ -3,6 +3,7 @@ using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -15,8 +16,8 @@ internal static class DeliveryStatusApi
 
     /// <summary>With <c>pollFrom</c> held until something has changed since, at most five minutes.</summary>
     public static async Task<Ok<DeliveryStatusResponse>> Get(
-        string id, HttpRequest request, Caller caller, SessionGate gate, Database database, LongPoll poll, TimeProvider clock,
-        CancellationToken cancellationToken)
+        string id, HttpRequest request, Caller caller, SessionGate gate, Database database, Thumbnails thumbnails, LongPoll poll,
+        TimeProvider clock, CancellationToken cancellationToken)
     {
         var pollFrom = PollFrom(request);
         var session = await gate.FindAsync(id, caller, Role.Viewer, cancellationToken);
@@ -31,7 +32,7 @@ internal static class DeliveryStatusApi
         {
             Status = latest.Status(clock.GetUtcNow()),
             LastChanged = latest.LastChanged,
-            Files = await FilesAsync(latest.Id, database, cancellationToken),
+            Files = await FilesAsync(latest.Id, database, thumbnails, cancellationToken),
         });
     }
 
@@ -55,13 +56,13 @@ internal static class DeliveryStatusApi
     }
 
     private static async Task<IReadOnlyList<FileStatus>> FilesAsync(
-        Guid sessionId, Database database, CancellationToken cancellationToken)
+        Guid sessionId, Database database, Thumbnails thumbnails, CancellationToken cancellationToken)
     {
         await using var db = database.Open();
         var uploads = await db.Uploads.AsNoTracking()
             .Where(upload => upload.SessionId == sessionId)
             .OrderBy(upload => upload.ImageIndex)
-            .Select(upload => new { upload.Id, upload.Filename, upload.SizeBytes })
+            .Select(upload => new { upload.Id, upload.Filename, upload.SizeBytes, upload.IsEncrypted, upload.Width, upload.Height })
             .ToListAsync(cancellationToken);
         var rows = await db.Deliveries.AsNoTracking()
             .Where(row => row.SessionId == sessionId)
@@ -73,7 +74,7 @@ internal static class DeliveryStatusApi
             RecordId = upload.Id,
             Filename = upload.Filename,
             SizeBytes = upload.SizeBytes,
-            HasThumbnail = false,
+            HasThumbnail = thumbnails.CanMake(upload.IsEncrypted, upload.Width, upload.Height),
             Destinations =
             [
                 .. deliveries[upload.Id].Select(row => new FileDestination

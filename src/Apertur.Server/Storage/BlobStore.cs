@@ -63,11 +63,16 @@ internal sealed class BlobStore : IDisposable
 
     public bool Exists(Guid id) => File.Exists(PathOf(id));
 
+    /// <summary>Where an image's thumbnail is, if it has been made: beside it, and gone with it.</summary>
+    public string ThumbnailPath(Guid id) => PathOf(id) + ".jpg";
+
     /// <summary>Removes an image's bytes; streams that are open on them read on. Nothing happens when they are gone already.</summary>
     public void Delete(Guid id)
     {
         try
         {
+            // The image last: as long as it is there, a sweep finds both.
+            File.Delete(ThumbnailPath(id));
             File.Delete(PathOf(id));
         }
         catch (DirectoryNotFoundException)

@@ -73,6 +73,18 @@ internal static class UploadApi
         return new ImageBytes(upload, blobs);
     }
 
+    /// <summary>A small JPEG of an image, at most 256 pixels on its longer side.</summary>
+    public static async Task<IResult> Thumbnail(
+        string id, HttpContext http, Caller caller, AperturDb db, Thumbnails thumbnails, CancellationToken cancellationToken)
+    {
+        var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
+        if (await thumbnails.OpenAsync(upload, cancellationToken) is not { } jpeg)
+            return ApiErrors.NoThumbnail;
+        http.Response.Headers.XContentTypeOptions = "nosniff";
+        http.Response.Headers.CacheControl = "private, max-age=3600";
+        return TypedResults.Stream(jpeg, "image/jpeg");
+    }
+
     /// <summary>The bytes of an image, for whoever holds a signed link.</summary>
     public static async Task<IResult> SignedDownload(
         string id, HttpRequest request, DownloadLinks links, AperturDb db, BlobStore blobs, CancellationToken cancellationToken)

@@ -244,8 +244,9 @@ public sealed class GoldenTests
         golden.Pin("upload-create-encrypted", "POST", images,
             await app.PostJsonAsync(session, Sealed.Here(await app.ServerKeyAsync(), Photos.Png()).ToJsonString()));
         app.Clock.Advance(TimeSpan.FromSeconds(1));
-        golden.Pin("upload-create-e2e", "POST", images,
-            await app.PostFormAsync(session, Sealed.Here(pem, Photos.Png()).Bytes(), "a.png.enc", "e2e"));
+        var uploaded = await app.PostFormAsync(session, Sealed.Here(pem, Photos.Png()).Bytes(), "a.png.enc", "e2e");
+        golden.Pin("upload-create-e2e", "POST", images, uploaded);
+        await golden.PinAsync("error-no-thumbnail", "GET", $"uploads/{golden.Name("upload", (string)uploaded.Json["id"]!)}/thumbnail");
         golden.Pin("error-envelope", "POST", images, await app.PostJsonAsync(session, "{}"));
         await golden.PinAsync("session-info-e2e", "GET", $"upload/{session}/session");
         await golden.PinAsync("uploads-recent-e2e", "GET", "uploads/recent?limit=1");
@@ -327,6 +328,7 @@ public sealed class GoldenTests
     private static readonly Dictionary<string, string> _withoutScenario = new()
     {
         ["GET /api/v1/downloads/{id}"] = "the bytes of a photo, as uploads/{id}/download, by a link that only payloads hold",
+        ["GET /api/v1/uploads/{id}/thumbnail"] = "its bytes are those of the machine's libvips; ThumbnailTests look at them",
         ["GET /api/v1/upload/{id}/events"] = "a stream that does not end; the tests of SessionStream read it frame by frame",
     };
 

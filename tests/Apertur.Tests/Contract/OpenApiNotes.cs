@@ -87,6 +87,7 @@ internal sealed record OpenApiNotes
             Errors = [400, 408, 409, 410, 413, 415, 422, 507],
         },
         ["UploadApi.Download"] = _photo,
+        ["UploadApi.Thumbnail"] = new() { Answer = Bytes("The thumbnail.", "image/jpeg") },
         ["UploadApi.SignedDownload"] = _photo with
         {
             Parameters =
