@@ -144,9 +144,9 @@ internal static class AperturServer
         if (TrustedProxies.Options(app.Services.GetRequiredService<Settings>().Server) is { } proxies)
             app.UseForwardedHeaders(proxies);
         app.UseMiddleware<ErrorResponses>();
-        app.Use(RequestFraming.Check);
         app.UseRouting();
         app.Use(limits.BeforeAuthenticationAsync);
+        app.Use(RequestFraming.Check);
         app.UseMiddleware<Authentication>();
         app.Use(limits.AfterAuthenticationAsync);
     }
