@@ -146,10 +146,10 @@ internal static class AperturServer
         if (TrustedProxies.Options(app.Services.GetRequiredService<Settings>().Server) is { } proxies)
             app.UseForwardedHeaders(proxies);
         app.UseMiddleware<ErrorResponses>();
-        app.Use(RequestFraming.Check);
         app.UseRouting();
         app.UseWhen(context => context.Request.Path.StartsWithSegments("/api"), api => api.UseCors(CrossOrigin.Allow));
         app.Use(limits.BeforeAuthenticationAsync);
+        app.Use(RequestFraming.Check);
         app.UseMiddleware<Authentication>();
         app.Use(limits.AfterAuthenticationAsync);
     }

@@ -1,24 +1,29 @@
+using Apertur.Server.Auth;
+using Apertur.Server.Sessions;
 using Apertur.Server.Work;
 
 namespace Apertur.Server.Http;
 
 /// <summary>Holds a request until there is news of a session. Between news it costs a little memory and no query.</summary>
-internal sealed class LongPoll(SessionChanges changes, IHostApplicationLifetime lifetime, TimeProvider clock)
+internal sealed class LongPoll(SessionGate gate, SessionChanges changes, IHostApplicationLifetime lifetime, TimeProvider clock)
 {
     /// <summary>
-    /// Looks at once and again at each change; when the time is up, or the server stops, the last look is the answer.
+    /// Looks at once and again at each change; when the time is up, or the server stops, the last look is the answer. A caller
+    /// who was shut out while waiting sees nothing of it.
     /// </summary>
-    /// <param name="sessionId">Whose changes matter.</param>
+    /// <param name="session">Whose changes matter.</param>
+    /// <param name="caller">Who waits, and was let in already.</param>
     /// <param name="atMost">How long to hold; zero answers at once.</param>
     /// <param name="look">Reads the answer.</param>
     /// <param name="enough">Whether it is worth answering before the time is up.</param>
     /// <param name="cancellationToken">Cancelled when the client has gone.</param>
+    /// <exception cref="ApiErrorException">401: the caller was shut out while waiting.</exception>
     public async Task<T> HoldAsync<T>(
-        Guid sessionId, TimeSpan atMost, Func<CancellationToken, Task<T>> look, Func<T, bool> enough,
+        UploadSession session, Caller caller, TimeSpan atMost, Func<CancellationToken, Task<T>> look, Func<T, bool> enough,
         CancellationToken cancellationToken)
     {
         var started = clock.GetTimestamp();
-        using var watch = changes.Watch(sessionId);
+        using var watch = changes.Watch(session.Id);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         while (true)
         {
@@ -29,6 +34,7 @@ internal sealed class LongPoll(SessionChanges changes, IHostApplicationLifetime 
 
             await watch.News.WaitAsync(left, clock, ended.Token);
             cancellationToken.ThrowIfCancellationRequested();
+            await gate.RequireStillAsync(caller, session, cancellationToken);
         }
     }
 }

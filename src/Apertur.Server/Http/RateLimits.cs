@@ -75,13 +75,15 @@ internal sealed class RateLimits(RateCounts counts, Settings settings)
 
     private (string Kind, int Limit) KindOf(HttpContext context)
     {
-        if (HttpMethods.IsPost(context.Request.Method) && context.Request.Path == "/api/v1/upload-sessions")
-            return ("sessions", _limits.SessionCreations);
         var answer = context.GetEndpoint()?.Metadata.GetMetadata<IProducesResponseTypeMetadata>()?.Type;
-        return answer is { IsGenericType: true } && (answer.GetGenericTypeDefinition() == typeof(List<>) || answer.GetGenericTypeDefinition() == typeof(Page<>))
-            ? ("lists", _limits.Lists)
+        return answer == typeof(CreateSessionResponse) ? ("sessions", _limits.SessionCreations)
+            : IsList(answer) ? ("lists", _limits.Lists)
             : ("calls", _limits.OtherCalls);
     }
+
+    private static bool IsList(Type? answer) => answer == typeof(EventDeliveryList) || answer == typeof(AuditPage)
+        || (answer is { IsGenericType: true }
+            && (answer.GetGenericTypeDefinition() == typeof(List<>) || answer.GetGenericTypeDefinition() == typeof(Page<>)));
 
     private static void Charge(HttpContext context, RateState state)
     {

@@ -24,8 +24,8 @@ internal static class PollApi
         var seconds = Paging.Number(request, "timeout", 0, 1, LongestSeconds);
         var session = await FindAsync(id, caller, Role.Viewer, gate, cancellationToken);
         var images = await poll.HoldAsync(
-            session.Id, TimeSpan.FromSeconds(seconds), ct => WaitingAsync(session.Id, database, ct), found => found.Count > 0,
-            cancellationToken);
+            session, caller, TimeSpan.FromSeconds(seconds), ct => WaitingAsync(session.Id, database, ct),
+            found => found.Count > 0, cancellationToken);
         return TypedResults.Ok(new PollResponse(images));
     }
 

@@ -22,7 +22,8 @@ internal static class DeliveryStatusApi
         var pollFrom = PollFrom(request);
         var session = await gate.FindAsync(id, caller, Role.Viewer, cancellationToken);
         var latest = await poll.HoldAsync(
-            session.Id,
+            session,
+            caller,
             pollFrom is null ? TimeSpan.Zero : _longest,
             ct => FindAsync(session.Id, database, ct),
             found => found.LastChanged > pollFrom,

@@ -38,6 +38,25 @@ internal sealed class SessionGate(Database database, SessionPasswords passwords,
         return session;
     }
 
+    /// <summary>For a request that was let in a while ago: whether its caller would be let in now.</summary>
+    /// <exception cref="ApiErrorException">
+    /// 401: the key was revoked, the person has signed out or was removed, the project was disabled.
+    /// </exception>
+    public async Task RequireStillAsync(Caller caller, UploadSession session, CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        var projects = db.Projects.Where(p => p.Id == session.ProjectId && p.DeletedAt == null && p.DisabledAt == null);
+        var counts = caller.Key is { } key
+            ? await projects.AnyAsync(p => db.ApiKeys.Any(k => k.Id == key.Id && k.IsActive), cancellationToken)
+            : await projects.AnyAsync(
+                p => db.Members.Any(m => m.ProjectId == p.Id && m.UserId == caller.Id)
+                    && db.SignIns.Any(s => s.Id == caller.SignInId)
+                    && db.Users.Any(u => u.Id == caller.Id && u.DisabledAt == null),
+                cancellationToken);
+        if (!counts)
+            throw ApiErrors.Unauthenticated("What this request was made with does not count any more.").ToException();
+    }
+
     /// <summary>The session, for a request that carries its password where it has one.</summary>
     /// <exception cref="ApiErrorException">404, 401 wrong or missing password, 429 too many guesses.</exception>
     public async Task<UploadSession> EnterAsync(string id, HttpRequest request, CancellationToken cancellationToken)

@@ -45,6 +45,12 @@ public sealed class RateLimitTests
         Tells(await app.Client.GetAsync("stats"), HttpStatusCode.OK, 200, 199);
         Tells(await app.Client.GetAsync($"uploads/{Guid.NewGuid()}/download"), HttpStatusCode.NotFound, 200, 198);
         Tells(await app.Client.PostAsync("upload-sessions", new JsonObject { ["max_images"] = 0 }), HttpStatusCode.BadRequest, 100, 97);
+        Tells(await app.Client.PostAsync("upload-sessions/"), HttpStatusCode.Created, 100, 96);
+        var webhook = new JsonObject { ["url"] = "https://example.com/", ["topics"] = new JsonArray("*") };
+        var made = await app.Client.PostAsync($"projects/{app.ProjectId}/webhooks", webhook);
+        Tells(made, HttpStatusCode.Created, 200, 197);
+        var history = $"projects/{app.ProjectId}/webhooks/{made.Json["id"]}/deliveries";
+        Tells(await app.Client.GetAsync(history), HttpStatusCode.OK, 300, 295);
         Tells(await app.ClientOf(app.TestKey).GetAsync("stats"), HttpStatusCode.OK, 200, 199);
         Tells(await nobody.GetAsync("stats"), HttpStatusCode.Unauthorized, 600, 599);
         Tells(await nobody.GetAsync($"upload/{session}/session"), HttpStatusCode.OK, 3000, 2999);

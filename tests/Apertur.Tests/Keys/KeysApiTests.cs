@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Apertur.Server.Projects;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
@@ -119,6 +120,33 @@ public sealed class KeysApiTests
         Assert.Single((await app.Client.GetAsync($"projects/{app.ProjectId}/keys")).Json.AsArray());
         Assert.Equal(1, (int)(await app.Client.GetAsync("stats")).Json["activeKeys"]!);
         await app.Client.UploadAsync(session, Photos.Jpeg());
+    }
+
+    [Theory]
+    [AllDatabases("poll?timeout=30")]
+    [AllDatabases("delivery-status?pollFrom=2026-06-12T09:44:41.919Z")]
+    public async Task Held_request_shows_nothing_to_who_was_shut_out_meanwhile(DatabaseKind database, string call)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["long_polling"] = true });
+        var (key, plainText) = await app.CreateKeyAsync(new JsonObject { ["label"] = "a" });
+        var person = await app.AddPersonAsync("viewer@example.com", app.ProjectId, Role.Viewer);
+        var viewer = await app.TokenAsync(person);
+        var timers = app.Clock.WaitingTimers;
+        var ofKey = app.ClientOf(plainText).GetAsync($"upload-sessions/{session}/{call}");
+        var ofPerson = viewer.Client.GetAsync($"upload-sessions/{session}/{call}");
+        var ofOther = app.Client.GetAsync($"upload-sessions/{session}/{call}");
+        await Eventually.True(() => app.Clock.WaitingTimers >= timers + 3);
+
+        await app.ChangeKeyAsync(key, new JsonObject { ["isActive"] = false });
+        var owner = await app.TokenAsync(await app.OwnerAsync());
+        (await owner.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}/members/{person.Id}"))
+            .Expect(HttpStatusCode.NoContent);
+        await app.Client.UploadAsync(session, Photos.Jpeg());
+
+        (await Eventually.Arrives(ofKey)).Expect(HttpStatusCode.Unauthorized);
+        (await Eventually.Arrives(ofPerson)).Expect(HttpStatusCode.Unauthorized);
+        (await Eventually.Arrives(ofOther)).Expect(HttpStatusCode.OK);
     }
 
     [Theory, AllDatabases]

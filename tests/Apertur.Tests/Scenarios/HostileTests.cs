@@ -42,7 +42,8 @@ public sealed class HostileTests
     [InlineData("Transfer-Encoding: gzip, chunked", "only Transfer-Encoding")]
     public async Task Request_whose_length_can_be_read_in_two_ways_is_refused(string headers, string words)
     {
-        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var settings = new Dictionary<string, string?> { ["RateLimits:Enabled"] = "true" };
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, settings);
         var session = await app.Client.CreateSessionAsync();
         using var phone = await ConnectAsync(app);
 
@@ -51,6 +52,7 @@ public sealed class HostileTests
         var answer = await ReadAsync(phone);
         Assert.StartsWith("HTTP/1.1 400 ", answer);
         Assert.Contains(words, answer);
+        Assert.Contains("X-RateLimit-Remaining: ", answer);
     }
 
     [Fact]
