@@ -8,6 +8,7 @@ namespace Apertur.Server.Uploads;
 /// secret: an image made to break a decoder breaks that process. Where the program is missing there are no thumbnails, and nothing else changes.
 /// </summary>
 internal sealed partial class Thumbnails(BlobStore blobs, Settings settings, TimeProvider clock, ILogger<Thumbnails> log)
+    : IDisposable
 {
     /// <summary>The longer side, in pixels. Smaller images stay as they are.</summary>
     public const int Side = 256;
@@ -59,6 +60,8 @@ internal sealed partial class Thumbnails(BlobStore blobs, Settings settings, Tim
 
         return null;
     }
+
+    public void Dispose() => _turn.Dispose();
 
     private async Task MakeAsync(Guid id, string path, CancellationToken cancellationToken)
     {
