@@ -113,8 +113,8 @@ public sealed class DropboxDestination : IOAuthDestination
             (HttpStatusCode.Forbidden, _) => new DeliveryOutcome.Broken("The Dropbox account may not use this feature."),
             (HttpStatusCode.Conflict, "insufficient_space") => new DeliveryOutcome.Broken(
                 "The Dropbox is full. Make room there, then test the destination."),
-            (HttpStatusCode.Conflict, "no_write_permission" or "team_folder") => new DeliveryOutcome.Broken(
-                "The Dropbox account may not write to the folder."),
+            (HttpStatusCode.Conflict, "no_write_permission" or "access_restricted" or "team_folder") =>
+                new DeliveryOutcome.Broken("The Dropbox account may not write to the folder."),
             (HttpStatusCode.Conflict, "malformed_path" or "disallowed_name") => new DeliveryOutcome.GiveUp(
                 "Dropbox does not take a file of this name."),
             (HttpStatusCode.Conflict, "payload_too_large") => new DeliveryOutcome.GiveUp("The image is too large for Dropbox."),

@@ -85,7 +85,8 @@ public sealed class GcsDestination : IDestinationType
             ["metadata"] = new JsonObject { ["apertur-image-id"] = delivery.ImageId.ToString(), ["sha256"] = delivery.Sha256 },
         };
         var answer = await _upload.SendAsync(UploadAddress(delivery.Config), token, resource, key, delivery, patience);
-        if (answer.Status == HttpStatusCode.PreconditionFailed)
+        // The same status also tells of an organisation's policies.
+        if (answer.Status == HttpStatusCode.PreconditionFailed && GoogleRefusal.Reason(answer) is not "orgPolicyConstraintFailed")
             return await CompareAsync(key, crc32c, token, delivery, patience);
         if (!answer.IsSuccess)
             return Refusal(answer, delivery.Config);
@@ -118,11 +119,17 @@ public sealed class GcsDestination : IDestinationType
         if (answer.Status == HttpStatusCode.Unauthorized)
             _account.Forget(config.Required("serviceAccountJson"));
 
-        return GoogleRefusal.Common(answer) ?? answer.Status switch
+        return GoogleRefusal.Common(answer) ?? (answer.Status, GoogleRefusal.Reason(answer)) switch
         {
-            HttpStatusCode.Forbidden => answer.Means(new DeliveryOutcome.Broken(
+            (HttpStatusCode.Forbidden, "quotaExceeded") => answer.Means(new DeliveryOutcome.TryAgain(
+                "A quota of the Google Cloud project is used up.", answer.RetryAfter)),
+            (HttpStatusCode.Forbidden, "accountDisabled" or "userProjectAccountProblem") => answer.Means(
+                new DeliveryOutcome.Broken("The Google Cloud project has a problem with its account, such as an unpaid bill.")),
+            (HttpStatusCode.Forbidden, _) => answer.Means(new DeliveryOutcome.Broken(
                 "The service account may not create and read objects in the bucket. Give it the role Storage Object User.")),
-            HttpStatusCode.NotFound => answer.Means(new DeliveryOutcome.Broken("The bucket does not exist.")),
+            (HttpStatusCode.PreconditionFailed, _) => answer.Means(new DeliveryOutcome.Broken(
+                "A policy of the Google Cloud organisation does not allow it.")),
+            (HttpStatusCode.NotFound, _) => answer.Means(new DeliveryOutcome.Broken("The bucket does not exist.")),
             _ => answer.Outcome,
         };
     }

@@ -166,8 +166,11 @@ public sealed class GoogleDriveDestination : IOAuthDestination
     private static DeliveryOutcome Refusal(ApiAnswer answer) =>
         GoogleRefusal.Common(answer) ?? (answer.Status, GoogleRefusal.Reason(answer)) switch
         {
-            (HttpStatusCode.Forbidden, "storageQuotaExceeded" or "teamDriveFileLimitExceeded") => answer.Means(
+            (HttpStatusCode.Forbidden, "storageQuotaExceeded" or "quotaExceeded" or "teamDriveFileLimitExceeded"
+                or "activeItemCreationLimitExceeded") => answer.Means(
                 new DeliveryOutcome.Broken("The Google Drive is full. Make room there, then test the destination.")),
+            (HttpStatusCode.Forbidden, "numChildrenInNonRootLimitExceeded") => answer.Means(new DeliveryOutcome.Broken(
+                "The folder holds as many files as Google Drive allows. Choose another folder.")),
             (HttpStatusCode.Forbidden, _) => answer.Means(new DeliveryOutcome.Broken(
                 "The connected Google account may not write to the folder.")),
             (HttpStatusCode.NotFound, _) => answer.Means(new DeliveryOutcome.Broken(

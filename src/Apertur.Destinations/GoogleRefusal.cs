@@ -19,6 +19,8 @@ internal static class GoogleRefusal
             answer.Means(new DeliveryOutcome.TryAgain("Google's daily limit for this server is used up.", answer.RetryAfter)),
         (HttpStatusCode.Forbidden, "accessNotConfigured") =>
             answer.Means(new DeliveryOutcome.Broken("This Google API is not enabled in the Google Cloud project.")),
+        (HttpStatusCode.RequestEntityTooLarge, _) =>
+            answer.Means(new DeliveryOutcome.GiveUp("Google refuses images of this size.")),
         _ => null,
     };
 

@@ -84,6 +84,10 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
 
         return (null, answer.Status switch
         {
+            // "Invalid JWT: Token must be a short-lived token …": the key may be good. A wrong clock is the server's own fault.
+            HttpStatusCode.BadRequest
+                when answer.Text("error_description")?.Contains("iat and exp", StringComparison.Ordinal) == true => answer.Means(
+                    new DeliveryOutcome.TryAgain("Google finds that this server's clock is wrong.")),
             HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => answer.Means(
                 new DeliveryOutcome.Broken(
                     "Google does not accept the service account's key: it may be deleted or disabled. Save a new key file.")),

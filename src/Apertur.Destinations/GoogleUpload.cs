@@ -40,7 +40,7 @@ internal sealed class GoogleUpload(JsonApi api)
             var kept = new Uri(keptAddress);
             var resumed = await ContinueAsync(kept, await AskAsync(kept, delivery, patience), delivery, patience);
             // A session lives a week and ends with its upload; nothing else is lost with it.
-            if (resumed.Status is not (HttpStatusCode.NotFound or HttpStatusCode.Gone))
+            if (!IsEnded(resumed))
                 return resumed;
         }
 
@@ -49,8 +49,12 @@ internal sealed class GoogleUpload(JsonApi api)
             return started;
 
         await new UploadResume(name, session.AbsoluteUri).SaveAsync(delivery, patience.Token);
-        return await ContinueAsync(session, null, delivery, patience);
+        var answer = await ContinueAsync(session, null, delivery, patience);
+        // Google may end a session at any time. That says nothing of bucket, folder or image: the next attempt opens another.
+        return IsEnded(answer) ? throw new HttpRequestException(HttpRequestError.ResponseEnded) : answer;
     }
+
+    private static bool IsEnded(ApiAnswer session) => session.Status is HttpStatusCode.NotFound or HttpStatusCode.Gone;
 
     /// <summary>
     /// Opens a session and gives it up: the service says whether an upload would be allowed, and nothing is left behind.

@@ -40,8 +40,8 @@ public static class HttpOutcome
     {
         if (RefusedAddress(exception) is { } refused)
             return new DeliveryOutcome.Broken(refused.Message);
-        // The handler's limit for connecting shows as a cancellation that nobody asked for.
-        if (exception is OperationCanceledException)
+        // The handler's limit for connecting shows as a cancellation that nobody asked for; the SDK of S3 unwraps it.
+        if (exception is OperationCanceledException or TimeoutException)
             return new DeliveryOutcome.TryAgain("No connection to the destination: it timed out.");
 
         var failure = exception as HttpRequestException;

@@ -94,14 +94,14 @@ public static partial class KeyTemplate
 
     /// <summary>
     /// A stranger's text as part of one segment: separators, control, format and unpaired surrogate characters become
-    /// <c>_</c>.
+    /// <c>_</c>, and so do the code points that are no characters: XML cannot hold U+FFFE and U+FFFF, and lists of S3 are XML.
     /// </summary>
     private static string Safe(string text)
     {
         var safe = new StringBuilder(text.Length);
         foreach (var rune in text.EnumerateRunes())
         {
-            var refused = rune == Rune.ReplacementChar
+            var refused = rune == Rune.ReplacementChar || (rune.Value & 0xFFFE) == 0xFFFE || rune.Value is >= 0xFDD0 and <= 0xFDEF
                 || rune.Value is '/' or '\\' or ':' or '*' or '?' or '"' or '<' or '>' or '|'
                 || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
                     or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse;

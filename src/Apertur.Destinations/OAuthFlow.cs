@@ -84,8 +84,9 @@ public sealed class OAuthFlow(
             return new OAuthAnswer.Granted(token, lifetime, answer.Token("refresh_token"));
         }
 
-        // RFC 6749, 5.2. Google and Dropbox both answer invalid_grant when a person has withdrawn the connection.
-        return answer.Text("error") switch
+        // RFC 6749, 5.2. Google and Dropbox both answer invalid_grant when a person has withdrawn the connection. Dropbox puts
+        // more behind some of the words: "invalid_client: Invalid client_id or client_secret".
+        return answer.Text("error")?.Split(':')[0] switch
         {
             "invalid_grant" => new OAuthAnswer.Revoked(
                 "The connection was withdrawn or has ended. Connect the destination again."),

@@ -1,4 +1,7 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
+using System.Security.Cryptography;
 using Amazon;
 using Amazon.Runtime;
 using Amazon.S3;
@@ -139,6 +142,7 @@ internal sealed class S3Bucket : IDisposable
             AutoCloseStream = false,
             ContentType = delivery.MimeType,
             UseChunkEncoding = false,
+            MD5Digest = await Md5Async(image, delivery.SizeBytes).ConfigureAwait(false),
             IfNoneMatch = mode == S3Write.IfAbsent ? "*" : null,
             StorageClass = StorageClass,
             ServerSideEncryptionMethod = Encryption,
@@ -187,6 +191,7 @@ internal sealed class S3Bucket : IDisposable
                         IsLastPart = left == 0,
                         InputStream = image,
                         UseChunkEncoding = false,
+                        MD5Digest = await Md5Async(image, size).ConfigureAwait(false),
                         StreamTransferProgress = (_, _) => _patience.Progress(),
                     },
                     _patience.Token).ConfigureAwait(false);
@@ -236,6 +241,37 @@ internal sealed class S3Bucket : IDisposable
         catch (Exception exception) when (S3Outcome.IsFailure(exception))
         {
             // What ended the upload is the news; that its parts could not be removed as well follows from it.
+        }
+    }
+
+    /// <summary>
+    /// <c>Content-MD5</c> of the next bytes, which stay to be read. Buckets with Object Lock take nothing without it, and unlike
+    /// the newer checksums every service knows it.
+    /// </summary>
+    [SuppressMessage("Security", "CA5351", Justification = "The protocol's. What is signed is the SHA-256.")]
+    private async Task<string> Md5Async(Stream image, long length)
+    {
+        var start = image.Position;
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.MD5);
+        var buffer = ArrayPool<byte>.Shared.Rent(128 * 1024);
+        try
+        {
+            for (var left = length; left > 0;)
+            {
+                var read = await image.ReadAsync(buffer.AsMemory(0, (int)Math.Min(left, buffer.Length)), _patience.Token)
+                    .ConfigureAwait(false);
+                if (read == 0)
+                    throw new EndOfStreamException("The stored image is shorter than its record says.");
+                hash.AppendData(buffer, 0, read);
+                left -= read;
+            }
+
+            return Convert.ToBase64String(hash.GetHashAndReset());
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+            image.Position = start;
         }
     }
 

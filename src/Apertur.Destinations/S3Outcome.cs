@@ -11,11 +11,11 @@ internal static class S3Outcome
 {
     /// <summary>
     /// What a call may throw when it is not a mistake of ours. The SDK unwraps a request's failure where an I/O error is
-    /// inside.
+    /// inside, and one that was too long in connecting.
     /// </summary>
     public static bool IsFailure(Exception exception) =>
         exception is AmazonClientException or AmazonServiceException or HttpRequestException or OperationCanceledException
-            or (IOException and not FileNotFoundException)
+            or TimeoutException or (IOException and not FileNotFoundException)
         || IsRedirect(exception);
 
     public static DeliveryOutcome Of(Exception exception, string bucket)
@@ -49,6 +49,8 @@ internal static class S3Outcome
         "PermanentRedirect" or "TemporaryRedirect" or "AuthorizationHeaderMalformed" or "IllegalLocationConstraintException"
             or "AuthorizationQueryParametersError" => new DeliveryOutcome.Broken(
                 $"The bucket \"{bucket}\" is not in this region or not at this endpoint. Correct the region or the endpoint."),
+        "QuotaExceeded" or "XMinioAdminBucketQuotaExceeded" or "XMinioStorageFull" => new DeliveryOutcome.Broken(
+            $"The bucket \"{bucket}\" or its service is full. Make room there, then test the destination."),
         "InvalidStorageClass" => new DeliveryOutcome.Broken("The service does not know the storage class. Choose another."),
         "NotImplemented" => new DeliveryOutcome.Broken(
             "The service does not support what was asked for. Leave out storage class and server-side encryption."),

@@ -5,6 +5,7 @@ using Apertur.Destinations;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
+using Apertur.Server.Projects;
 using Apertur.Server.Storage;
 using Apertur.Server.Work;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -50,6 +51,7 @@ internal static partial class OAuthApi
             BrowserHash = cookie is null ? null : Hash(cookie),
             DestinationId = destination.Id,
             KeyId = caller.Key?.Id,
+            UserId = caller.Person?.Id,
             Verifier = secrets.Protect(OAuthRequest.VerifierColumn, requestId, verifier),
             Callback = callback.AbsoluteUri,
             ExpiresAt = now + RequestLifetime,
@@ -115,12 +117,26 @@ internal static partial class OAuthApi
             },
             cancellationToken);
 
-    /// <summary>Whether whoever began it could begin it now: a revoked key leaves nothing behind that still works.</summary>
-    private static Task<bool> MayStillAsync(
-        AperturDb db, OAuthRequest request, Destination destination, CancellationToken cancellationToken) =>
-        request.KeyId is { } key
-            ? db.ApiKeys.AnyAsync(k => k.Id == key && k.IsActive && k.ProjectId == destination.ProjectId, cancellationToken)
-            : Task.FromResult(request.BrowserHash is not null);
+    /// <summary>
+    /// Whether whoever began it could begin it now: a revoked key, or a member who was taken away, leaves nothing behind that
+    /// still works.
+    /// </summary>
+    private static async Task<bool> MayStillAsync(
+        AperturDb db, OAuthRequest request, Destination destination, CancellationToken cancellationToken)
+    {
+        var project = destination.ProjectId;
+        if (!await db.Projects.AnyAsync(p => p.Id == project && p.DeletedAt == null && p.DisabledAt == null, cancellationToken))
+            return false;
+        if (request.KeyId is { } key)
+            return await db.ApiKeys.AnyAsync(k => k.Id == key && k.IsActive && k.ProjectId == project, cancellationToken);
+
+        var role = await (
+            from member in db.Members
+            join user in db.Users on member.UserId equals user.Id
+            where member.UserId == request.UserId && member.ProjectId == project && user.DisabledAt == null
+            select (Role?)member.Role).SingleOrDefaultAsync(cancellationToken);
+        return role >= Role.Developer;
+    }
 
     private static string SetCookie(HttpContext http, string state)
     {

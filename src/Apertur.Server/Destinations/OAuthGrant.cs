@@ -48,6 +48,9 @@ internal sealed class OAuthRequest
     /// <summary>The key that asked; null for a person.</summary>
     public Guid? KeyId { get; init; }
 
+    /// <summary>The person who asked; null for a key.</summary>
+    public Guid? UserId { get; init; }
+
     /// <summary>The PKCE verifier, encrypted.</summary>
     public required string Verifier { get; init; }
 

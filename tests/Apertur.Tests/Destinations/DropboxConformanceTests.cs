@@ -36,6 +36,7 @@ public sealed class DropboxConformanceTests : DestinationConformance
     {
         yield return ("full", () => Answering(409, "insufficient_space"), Outcome<DeliveryOutcome.Broken>());
         yield return ("read only", () => Answering(409, "no_write_permission"), Outcome<DeliveryOutcome.Broken>());
+        yield return ("restricted by the team", () => Answering(409, "access_restricted"), Outcome<DeliveryOutcome.Broken>());
         yield return ("missing permission", () => Answering(401, "missing_scope"), Outcome<DeliveryOutcome.Broken>());
         yield return ("suspended", () => Answering(401, "user_suspended"), Outcome<DeliveryOutcome.Broken>());
         yield return ("not for this account", () => Answering(403, "invalid_account_type"), Outcome<DeliveryOutcome.Broken>());

@@ -33,6 +33,9 @@ public sealed class GcsConformanceTests : DestinationConformance
         yield return ("no such bucket", () => With("bucket", "not-there"), Outcome<DeliveryOutcome.Broken>());
         yield return ("not for this account", () => Answering(403, "forbidden"), Outcome<DeliveryOutcome.Broken>());
         yield return ("API not enabled", () => Answering(403, "accessNotConfigured"), Outcome<DeliveryOutcome.Broken>());
+        yield return ("unpaid", () => Answering(403, "accountDisabled"), Outcome<DeliveryOutcome.Broken>());
+        yield return ("against a policy", () => Answering(412, "orgPolicyConstraintFailed"), Outcome<DeliveryOutcome.Broken>());
+        yield return ("used up", () => Answering(403, "quotaExceeded"), Outcome<DeliveryOutcome.TryAgain>());
         yield return ("too fast", () => Answering(403, "rateLimitExceeded"), Outcome<DeliveryOutcome.TryAgain>());
         yield return ("too many", () => Answering(429, "rateLimitExceeded"), Outcome<DeliveryOutcome.TryAgain>());
         yield return ("its own error", () => Answering(500, "internalError"), Outcome<DeliveryOutcome.TryAgain>());

@@ -121,6 +121,20 @@ public sealed class GcsDestinationTests : IAsyncLifetime
         Assert.Equal(Sample.Bytes(attempts.Delivery), Assert.Single(_google.Objects).Bytes);
     }
 
+    [Theory]
+    [InlineData(404)]
+    [InlineData(410)]
+    public async Task A_session_that_ends_under_way_is_no_verdict_on_bucket_or_image(int status)
+    {
+        var attempts = new Attempts(_gcs, Sample.Delivery(Config(), Large));
+        _google.On(Session, async (_, next) => await next());
+        _google.Refuse(Session, status);
+        _google.Refuse(Session, status);
+        Is<DeliveryOutcome.TryAgain>(await attempts.NextAsync());
+        Is<DeliveryOutcome.Accepted>(await attempts.NextAsync());
+        Assert.Equal(Sample.Bytes(attempts.Delivery), Assert.Single(_google.Objects).Bytes);
+    }
+
     [Fact]
     public async Task A_piece_that_was_kept_in_part_is_sent_again_from_there()
     {
@@ -251,6 +265,16 @@ public sealed class GcsDestinationTests : IAsyncLifetime
         _google.Refuse("POST /token", 200, """{"access_token":"planted\r\nHost: evil","expires_in":3600}""");
         Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config(), Small)));
         _google.Refuse("POST /token", 200, new string('x', 3_000_000));
+        Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config(), Small)));
+    }
+
+    [Fact]
+    public async Task A_wrong_clock_of_this_server_does_not_break_the_destination()
+    {
+        _google.Refuse("POST /token", 400, """
+            {"error":"invalid_grant","error_description":"Invalid JWT: Token must be a short-lived token (60 minutes) and in a
+            reasonable timeframe. Check your iat and exp values in the JWT claim."}
+            """.ReplaceLineEndings(" "));
         Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config(), Small)));
     }
 

@@ -34,6 +34,9 @@ public sealed class GoogleDriveConformanceTests : DestinationConformance
     {
         yield return ("no such folder", () => new JsonObject { ["folderId"] = "not-there" }, Outcome<DeliveryOutcome.Broken>());
         yield return ("full", () => Answering(403, "storageQuotaExceeded"), Outcome<DeliveryOutcome.Broken>());
+        yield return (
+            "full folder", () => Answering(403, "numChildrenInNonRootLimitExceeded"), Outcome<DeliveryOutcome.Broken>());
+        yield return ("too large", () => Answering(413, "uploadTooLarge"), Outcome<DeliveryOutcome.GiveUp>());
         yield return ("read only", () => Answering(403, "insufficientFilePermissions"), Outcome<DeliveryOutcome.Broken>());
         yield return ("API not enabled", () => Answering(403, "accessNotConfigured"), Outcome<DeliveryOutcome.Broken>());
         yield return ("too fast", () => Answering(403, "userRateLimitExceeded"), Outcome<DeliveryOutcome.TryAgain>());

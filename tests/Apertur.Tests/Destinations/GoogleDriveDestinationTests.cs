@@ -99,6 +99,19 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
         Assert.Equal(1, _google.Count(Create));
     }
 
+    [Theory]
+    [InlineData(404)]
+    [InlineData(410)]
+    public async Task A_session_that_ends_under_way_is_no_verdict_on_folder_or_image(int status)
+    {
+        var attempts = new Attempts(_drive, Sample.Delivery(Config(), Large));
+        _google.Refuse(Session, status);
+        _google.Refuse(Session, status);
+        Is<DeliveryOutcome.TryAgain>(await attempts.NextAsync());
+        Is<DeliveryOutcome.Accepted>(await attempts.NextAsync());
+        Assert.Equal(Sample.Bytes(attempts.Delivery), Assert.Single(_google.Files).Bytes);
+    }
+
     [Fact]
     public async Task A_later_attempt_goes_on_in_the_session_of_the_earlier_one()
     {

@@ -70,6 +70,7 @@ public sealed class HttpOutcomeTests
         Assert.Equal("The destination's host name could not be resolved.",
             Reason(new HttpRequestException(HttpRequestError.NameResolutionError)));
         Assert.Equal("No connection to the destination: it timed out.", Reason(new TaskCanceledException()));
+        Assert.Equal("No connection to the destination: it timed out.", Reason(new TimeoutException()));
         Assert.Equal("The request to the destination failed.", Reason(new IOException("internals")));
 
         static string Reason(Exception exception) => Assert.IsType<DeliveryOutcome.TryAgain>(HttpOutcome.Of(exception)).Reason;

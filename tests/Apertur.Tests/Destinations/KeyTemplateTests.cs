@@ -11,6 +11,7 @@ public sealed class KeyTemplateTests
         "..", ".", "...", "/", "\\", "../../etc/passwd", "..\\..\\boot.ini", "a/../b", "/absolute", "C:\\x",
         "\\\\host\\share", "",
         " ", " .. ", "a\0b", "a\r\nb", "a\u2028b", "\u202Ecod.exe", "\u200Bzero", "\uFEFFbom", "\uD800lone", "lone\uDC00",
+        "\uFFFE", "a\uFFFFb", "\uFDD0", "\U0001FFFE",
         "..%2f..%2f",
         "%2e%2e", "\u2025/", "{filename}", "{tag:x}", "{", "}", "a:b", "a*?\"<>|b", "\uE000private", "\t", "....//....//",
         new('a', 3000), new('é', 3000), new('.', 3000), "a." + new string('b', 3000), new string('\u6F22', 400) + ".jpg",
@@ -136,6 +137,7 @@ public sealed class KeyTemplateTests
         });
         Assert.DoesNotContain(key, c => c == '\\' || char.IsControl(c)
             || char.GetUnicodeCategory(c) is UnicodeCategory.Format or UnicodeCategory.LineSeparator);
+        Assert.DoesNotContain(key.EnumerateRunes(), rune => (rune.Value & 0xFFFE) == 0xFFFE || rune.Value == 0xFDD0);
         Assert.Equal(key, Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(key)));
     }
 }

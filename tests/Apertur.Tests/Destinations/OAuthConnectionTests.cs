@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Destinations;
+using Apertur.Server.Projects;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
@@ -105,6 +106,48 @@ public sealed class OAuthConnectionTests : IAsyncLifetime
         Assert.Equal(0, _clouds.Dropbox.Count("POST /oauth2/token"));
     }
 
+    [Theory]
+    [AllDatabases("taken away")]
+    [AllDatabases("made a viewer")]
+    [AllDatabases("disabled")]
+    public async Task Person_who_was_meanwhile_stopped_connects_nothing(DatabaseKind database, string how)
+    {
+        await using var app = await AperturApp.StartAsync(database, _clouds.Settings);
+        var person = await app.AddPersonAsync("dev@example.com", app.ProjectId, Role.Developer);
+        var id = await app.Client.CreateDestinationAsync("dropbox", []);
+        var (back, cookie) = await BeginAsync(app, await app.TokenAsync(person), id);
+        await app.ChangeAsync(db =>
+        {
+            var member = db.Members.Single(m => m.UserId == person.Id);
+            if (how == "taken away")
+                db.Members.Remove(member);
+            else if (how == "made a viewer")
+                member.Role = Role.Viewer;
+            else
+                db.Users.Single(user => user.Id == person.Id).DisabledAt = app.Clock.GetUtcNow();
+        });
+
+        (await app.ClientOf(null).SendAsync(HttpMethod.Get, back, null, cookie)).Expect(HttpStatusCode.BadRequest);
+
+        Assert.False((await app.DestinationAsync(id)).IsActive);
+        Assert.Equal(0, _clouds.Dropbox.Count("POST /oauth2/token"));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Person_connects_in_the_browser_that_began_it_and_in_no_other(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database, _clouds.Settings);
+        var person = await app.SignInAsync();
+        var id = await app.Client.CreateDestinationAsync("dropbox", []);
+
+        var (stolen, _) = await BeginAsync(app, person, id);
+        await AssertNotConnectedAsync(app, id, stolen);
+        var (back, cookie) = await BeginAsync(app, person, id);
+        (await app.ClientOf(null).SendAsync(HttpMethod.Get, back, null, cookie)).Expect(HttpStatusCode.OK);
+
+        Assert.True((await app.DestinationAsync(id)).IsActive);
+    }
+
     [Theory, AllDatabases]
     public async Task Person_who_refuses_changes_nothing_and_is_told_so(DatabaseKind database)
     {
@@ -188,6 +231,15 @@ public sealed class OAuthConnectionTests : IAsyncLifetime
         Assert.False(Parking.Park(destination, "revoked", now));
         Assert.Null(destination.ParkedReason);
         Assert.True(Parking.Park(destination, "again", now.AddSeconds(2)));
+    }
+
+    /// <returns>The path that the provider sends the person back to, and the cookie of the person's browser.</returns>
+    private async Task<(string Back, (string Name, string Value) Cookie)> BeginAsync(AperturApp app, SignedIn person, string id)
+    {
+        var answer = await person.Client.PostAsync($"projects/{app.ProjectId}/destinations/{id}/authorize");
+        var cookie = answer.Expect(HttpStatusCode.OK).Headers.GetValues("Set-Cookie").Single();
+        Assert.Contains("httponly", cookie, StringComparison.OrdinalIgnoreCase);
+        return (await _clouds.AllowAsync(app, answer), ("Cookie", cookie.Split(';')[0]));
     }
 
     private static async Task AssertNotConnectedAsync(AperturApp app, string destination, string back)

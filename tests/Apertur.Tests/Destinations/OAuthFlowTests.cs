@@ -102,14 +102,23 @@ public sealed class OAuthFlowTests : IAsyncLifetime
         Assert.DoesNotContain("planted", revoked.ToString(), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_wrong_client_is_the_operators_matter_and_no_withdrawal()
+    [Theory]
+    [InlineData("google_drive")]
+    [InlineData("dropbox")]
+    public async Task A_wrong_client_is_the_operators_matter_and_no_withdrawal(string type)
     {
-        var client = GoogleDriveDestinationTests.Client(
-            new DestinationSettings().GoogleDrive, _google.Root, "o/oauth2/v2/auth", "token");
-        var settings = new DestinationSettings { GoogleDrive = client with { ClientSecret = "planted-wrong" } };
-        var flow = new GoogleDriveDestination(_http, settings, TimeProvider.System).OAuth!;
-        var answer = await flow.RefreshAsync(_google.OAuth.IssueRefreshToken(), Cancellation);
+        var defaults = new DestinationSettings();
+        var google = GoogleDriveDestinationTests.Client(defaults.GoogleDrive, _google.Root, "o/oauth2/v2/auth", "token");
+        var dropbox = GoogleDriveDestinationTests.Client(defaults.Dropbox, _dropbox.Root, "oauth2/authorize", "oauth2/token");
+        var settings = new DestinationSettings
+        {
+            GoogleDrive = google with { ClientSecret = "planted-wrong" },
+            Dropbox = dropbox with { ClientSecret = "planted-wrong" },
+        };
+        var (flow, oauth) = type == "dropbox"
+            ? (new DropboxDestination(_http, settings, TimeProvider.System).OAuth!, _dropbox.OAuth)
+            : (new GoogleDriveDestination(_http, settings, TimeProvider.System).OAuth!, _google.OAuth);
+        var answer = await flow.RefreshAsync(oauth.IssueRefreshToken(), Cancellation);
         Assert.IsType<OAuthAnswer.Misconfigured>(answer);
         Assert.DoesNotContain("planted", answer.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("planted", settings.ToString(), StringComparison.Ordinal);

@@ -52,6 +52,9 @@ public sealed class S3ConformanceTests : DestinationConformance
         yield return ("its own error", () => Answering(500, "InternalError"), Outcome<DeliveryOutcome.TryAgain>());
         yield return ("not for this key", () => Answering(403, "AccessDenied"), Outcome<DeliveryOutcome.Broken>());
         yield return ("unpaid", () => Answering(403, "AccountProblem"), Outcome<DeliveryOutcome.Broken>());
+        yield return ("full", () => Answering(403, "QuotaExceeded"), Outcome<DeliveryOutcome.Broken>());
+        yield return ("full disks", () => Answering(507, "XMinioStorageFull"), Outcome<DeliveryOutcome.Broken>());
+        yield return ("full by order", () => Answering(400, "XMinioAdminBucketQuotaExceeded"), Outcome<DeliveryOutcome.Broken>());
         yield return ("too large", () => Answering(400, "EntityTooLarge"), Outcome<DeliveryOutcome.GiveUp>());
         yield return ("elsewhere", () => Answering(301, "PermanentRedirect"), Outcome<DeliveryOutcome.Broken>());
         yield return ("not an S3 service", () => Answering(405, "<html>wrong-secret-key"), Outcome<DeliveryOutcome.TryAgain>());

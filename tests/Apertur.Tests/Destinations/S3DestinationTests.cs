@@ -53,6 +53,22 @@ public sealed class S3DestinationTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData(1000)]
+    [InlineData(9_000_000)]
+    public async Task Every_body_carries_the_checksum_that_buckets_with_object_lock_demand(int length)
+    {
+        var bare = 0;
+        _relay.Before(
+            request => request.Method == "PUT" && request.Headers.ContentMD5.Count == 0,
+            () => Task.FromResult(bare++));
+
+        // The server compares it with what came.
+        Assert.IsType<DeliveryOutcome.Accepted>(await _s3.DeliverAsync(Sample.Delivery(RelayedConfig(), length), Cancellation));
+
+        Assert.Equal(0, bare);
+    }
+
+    [Theory]
     [InlineData(1000, "PUT")]
     [InlineData(9_000_000, "POST")]
     public async Task A_lost_reply_leaves_one_object(int length, string lost)

@@ -55,7 +55,8 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
         await using var app = await AperturApp.StartAsync(database, settings);
         clouds.Google.Clock = app.Clock;
 
-        var hook = new Hook(new Faults(share, seed: 1, Hangs));
+        var atHook = new Faults(share, seed: 1, Hangs);
+        var hook = new Hook(atHook);
         receiver.Otherwise = hook.HandleAsync;
         var session = await app.Client.CreateSessionAsync(new JsonObject
         {
@@ -68,9 +69,10 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
                 await clouds.ConnectedAsync(app, "google_drive"),
                 await clouds.ConnectedAsync(app, "dropbox")),
         });
-        relay.Misbehave(new Faults(share, seed: 2, Hangs));
-        clouds.Google.Misbehave(share, seed: 3, Hangs);
-        clouds.Dropbox.Misbehave(share, seed: 4, Hangs);
+        var atBucket = new Faults(share, seed: 2, Hangs);
+        relay.Misbehave(atBucket);
+        var atGoogle = clouds.Google.Misbehave(share, seed: 3, Hangs);
+        var atDropbox = clouds.Dropbox.Misbehave(share, seed: 4, Hangs);
 
         var sent = new ConcurrentBag<string>();
         var bytes = 0L;
@@ -93,7 +95,8 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
         var (attempts, unfinished) = (await app.AttemptsAsync(), (await bucket.UnfinishedUploadsAsync()).Count);
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{database}: {photos} photos, {bytes / 1e6:F0} MB, 5 destinations, {attempts} attempts for {5 * photos} deliveries, "
-            + $"{share:P0} of requests faulted, {TimeProvider.System.GetElapsedTime(started).TotalSeconds:F0} s; every destination holds {photos} of {photos}; "
+            + $"requests faulted: webhook {atHook}, S3 {atBucket}, Google {atGoogle}, Dropbox {atDropbox}; "
+            + $"{TimeProvider.System.GetElapsedTime(started).TotalSeconds:F0} s; every destination holds {photos} of {photos}; "
             // Where the request that gives parts up met a fault as well.
             + $"{unfinished} unfinished multipart uploads are left in the bucket."));
     }

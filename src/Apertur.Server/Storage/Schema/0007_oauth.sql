@@ -16,7 +16,8 @@ CREATE TABLE oauth_requests (
   state_hash     TEXT   NOT NULL UNIQUE,               -- SHA-256 of the state that comes back from the provider, hex
   browser_hash   TEXT,                                 -- SHA-256 of the cookie of the browser that began it, hex; null for an API key
   destination_id TEXT   NOT NULL,
-  key_id         TEXT,                                 -- who asked
+  key_id         TEXT,                                 -- who asked: a key,
+  user_id        TEXT,                                 -- or a person
   verifier       TEXT   NOT NULL,                      -- encrypted
   callback       TEXT   NOT NULL,
   expires_at     BIGINT NOT NULL

@@ -79,7 +79,8 @@ public abstract class FakeCloud : IAsyncDisposable
     /// <param name="share">From 0 to 1.</param>
     /// <param name="seed">Of the dice.</param>
     /// <param name="hangs">The share of these that get no answer until their sender gives up.</param>
-    public void Misbehave(double share, int seed, double hangs = 0) => _chaos = new Faults(share, seed, hangs);
+    /// <returns>What counts them.</returns>
+    public Faults Misbehave(double share, int seed, double hangs = 0) => _chaos = new Faults(share, seed, hangs);
 
     public void Behave() => _chaos = null;
 

@@ -39,7 +39,13 @@ internal sealed class FakeClouds : IAsyncDisposable
     public async Task<string> AllowAsync(AperturApp app, string destination)
     {
         var answer = (await app.Client.PostAsync($"projects/{app.ProjectId}/destinations/{destination}/authorize")).Expect(HttpStatusCode.OK);
-        using var request = new HttpRequestMessage(HttpMethod.Get, (string)answer.Json["url"]!);
+        return await AllowAsync(app, answer);
+    }
+
+    /// <inheritdoc cref="AllowAsync(AperturApp, string)"/>
+    public async Task<string> AllowAsync(AperturApp app, Answer authorize)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, (string)authorize.Json["url"]!);
         using var response = await _http.SendAsync(request, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.Redirect, response.StatusCode);
         Assert.StartsWith(app.Url, response.Headers.Location!.AbsoluteUri, StringComparison.Ordinal);

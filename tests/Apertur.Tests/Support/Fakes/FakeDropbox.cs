@@ -22,7 +22,10 @@ public sealed class FakeDropbox : FakeCloud
     /// <summary>A file under the path it was given; Dropbox keeps the case of it and ignores it.</summary>
     public sealed record StoredFile(string Path, byte[] Bytes, int Revision);
 
-    public FakeOAuth OAuth { get; } = new(("token_access_type", "offline"));
+    public FakeOAuth OAuth { get; } = new(("token_access_type", "offline"))
+    {
+        WrongClient = (StatusCodes.Status400BadRequest, "invalid_client: Invalid client_id or client_secret"),
+    };
 
     /// <summary>How many bytes still fit; null for no limit.</summary>
     public long? Room { get; set; }

@@ -21,6 +21,9 @@ public sealed class FakeOAuth((string Name, string Value) offline)
     private readonly ConcurrentDictionary<string, bool> _refreshTokens = new();
     private readonly ConcurrentDictionary<string, bool> _accessTokens = new();
 
+    /// <summary>How this provider says that it does not know the client.</summary>
+    public (int Status, string Error) WrongClient { get; init; } = (StatusCodes.Status401Unauthorized, "invalid_client");
+
     public TimeSpan TokenLifetime { get; } = TimeSpan.FromHours(1);
 
     /// <summary>A token as if somebody had just connected.</summary>
@@ -78,7 +81,7 @@ public sealed class FakeOAuth((string Name, string Value) offline)
             ? await request.ReadFormAsync()
             : new FormCollection(request.Query.ToDictionary(parameter => parameter.Key, parameter => parameter.Value));
         if (form["client_id"] != ClientId || form["client_secret"] != ClientSecret)
-            return Error("invalid_client", StatusCodes.Status401Unauthorized);
+            return Error(WrongClient.Error, WrongClient.Status);
 
         if (form["grant_type"] == "refresh_token")
             return _refreshTokens.ContainsKey(form["refresh_token"]!) ? Tokens(withRefresh: false) : Error("invalid_grant");

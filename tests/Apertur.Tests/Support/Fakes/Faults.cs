@@ -10,16 +10,21 @@ namespace Apertur.Tests.Support.Fakes;
 public sealed class Faults(double share, int seed, double hangs = 0)
 {
     private readonly Random _dice = new(seed);
+    private int _asked;
     private int _done;
 
     /// <summary>How many requests were hit.</summary>
     public int Done => _done;
+
+    /// <summary>How many were hit of how many.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{_done}/{_asked}");
 
     /// <summary>The next request's fault; null for none. Its second argument goes on as if nothing had happened.</summary>
     public Func<HttpContext, Func<Task>, Task>? Next()
     {
         lock (_dice)
         {
+            _asked++;
             if (_dice.NextDouble() >= share)
                 return null;
 
