@@ -36,7 +36,8 @@ internal static class Routes
         anybody.MapPost("/api/v1/auth/login", AuthApi.Login);
         anybody.MapPost("/api/v1/auth/refresh", AuthApi.Refresh);
         anybody.MapGet("/openapi/v1.json", ReferenceApi.Document);
-        anybody.MapGet("/docs", ReferenceApi.Page);
+        anybody.MapMethods("/", _getOrHead, NoticePage.Start);
+        anybody.MapMethods("/docs", _getOrHead, ReferenceApi.Page);
         anybody.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
 
         var once = Group(app, "/link/{secret}", Access.Link);

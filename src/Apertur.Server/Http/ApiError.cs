@@ -18,9 +18,14 @@ internal sealed record ApiError(int StatusCode, string Error, string Code, strin
     public Task ExecuteAsync(HttpContext httpContext)
     {
         httpContext.Response.StatusCode = StatusCode;
-        if (RetryAfter is { } seconds)
-            httpContext.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        SetRetryAfter(httpContext.Response);
         return httpContext.Response.WriteAsJsonAsync(this, WireJson.Wire.ApiError, cancellationToken: httpContext.RequestAborted);
+    }
+
+    public void SetRetryAfter(HttpResponse response)
+    {
+        if (RetryAfter is { } seconds)
+            response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
     }
 
     public ApiErrorException ToException() => new(this);
