@@ -36,6 +36,7 @@ internal static class Routes
         anybody.MapPost("/api/v1/auth/login", AuthApi.Login);
         anybody.MapPost("/api/v1/auth/refresh", AuthApi.Refresh);
         anybody.MapMethods("/openapi/v1.json", _getOrHead, ReferenceApi.Document);
+        anybody.MapMethods("/", _getOrHead, NoticePage.Start);
         anybody.MapMethods("/docs", _getOrHead, ReferenceApi.Page);
         anybody.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
 

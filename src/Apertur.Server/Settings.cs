@@ -21,7 +21,7 @@ internal sealed class Settings
     public required string DataFolder { get; set; }
 
     /// <summary>Defaults, then <c>apertur.json</c> in the data folder, then the environment, then <paramref name="overrides"/>.</summary>
-    /// <exception cref="InvalidOperationException">A value cannot be read or is out of range; the message names it.</exception>
+    /// <exception cref="InvalidOperationException">A value or a name cannot be used; the message says which.</exception>
     public static Settings Load(string dataFolder, IEnumerable<KeyValuePair<string, string?>>? overrides = null)
     {
         using var defaults = Assembly.GetExecutingAssembly().GetManifestResourceStream("apertur.defaults.json")!;
@@ -32,6 +32,11 @@ internal sealed class Settings
             .AddEnvironmentVariables("APERTUR__")
             .AddInMemoryCollection(overrides)
             .Build());
+        // The defaults name every setting. One that is misspelt would be ignored in silence.
+        var known = configuration.Providers.First();
+        var unknown = configuration.AsEnumerable()
+            .FirstOrDefault(setting => setting.Value is not null && !known.TryGet(setting.Key, out _)).Key;
+        Require(unknown is null, $"There is no setting {unknown}.");
         configuration["DataFolder"] = Path.GetFullPath(dataFolder);
         var settings = Read(() => configuration.Get<Settings>()) ?? throw new InvalidOperationException("No settings could be read.");
         settings.Check();

@@ -23,7 +23,15 @@ internal sealed class DataFolder : IAsyncDisposable
         ? url.TrimEnd('/')
         : "http://127.0.0.1:5080";
 
-    public static async Task<DataFolder> OpenAsync(string path, CancellationToken cancellationToken)
+    /// <summary>Opens what is there.</summary>
+    /// <exception cref="CommandException">Nothing is: the folder was misspelt, and must not be made.</exception>
+    public static Task<DataFolder> OpenAsync(string path, CancellationToken cancellationToken) =>
+        Directory.Exists(Path.Combine(path, "keys"))
+            ? OpenOrMakeAsync(path, cancellationToken)
+            : throw new CommandException(
+                $"There is no installation in {Path.GetFullPath(path)}: it has no keys. Make one with 'init' or 'serve'.");
+
+    public static async Task<DataFolder> OpenOrMakeAsync(string path, CancellationToken cancellationToken)
     {
         var services = new ServiceCollection().AddLogging();
         AperturServer.AddStorage(services, Settings.Load(path));

@@ -26,6 +26,8 @@ internal static class DemoCommand
 
     private static async Task RunAsync(string data, int port, bool lan, CancellationToken cancellationToken)
     {
+        if (port is < 1 or > 65534)
+            throw new CommandException($"--port takes a number from 1 to 65534, as the inbox takes the next one; not {port}.");
         var settings = Settings.Load(data,
         [
             // The inbox is on this machine.
@@ -53,6 +55,7 @@ internal static class DemoCommand
         {QrCode.ForTerminal(link, ansi: !Console.IsOutputRedirected)}
         Upload link   {link}
         Inbox         http://127.0.0.1:{port + 1}/
+        API           http://127.0.0.1:{port}/docs
         API key       {state.Key}
         Data          {settings.DataFolder}
 

@@ -21,7 +21,7 @@ internal static class InitCommand
     private static async Task RunAsync(
         string data, string email, string password, string project, bool json, CancellationToken cancellationToken)
     {
-        await using var folder = await DataFolder.OpenAsync(data, cancellationToken);
+        await using var folder = await DataFolder.OpenOrMakeAsync(data, cancellationToken);
         var made = await Installation.CreateAsync(folder.Services, email, password, project, cancellationToken);
         Console.WriteLine(json ? Json(made) : Text(made));
     }

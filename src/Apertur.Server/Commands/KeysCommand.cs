@@ -21,14 +21,8 @@ internal static class KeysCommand
 
     private static async Task RotateAsync(string data, bool json, CancellationToken cancellationToken)
     {
-        var services = new ServiceCollection().AddLogging();
-        if (!Directory.Exists(Path.Combine(data, "keys")))
-            throw new CommandException($"There is no installation in {Path.GetFullPath(data)}: it has no keys.");
-        AperturServer.AddStorage(services, Settings.Load(data));
-        await using var provider = services.BuildServiceProvider();
-        var database = provider.GetRequiredService<Database>();
-        await Migrator.RunAsync(database, cancellationToken);
-        var (key, done) = await new KeyRotation(database, provider.GetRequiredService<Secrets>()).RunAsync(cancellationToken);
+        await using var folder = await DataFolder.OpenAsync(data, cancellationToken);
+        var (key, done) = await new KeyRotation(folder.Database, folder.Services.GetRequiredService<Secrets>()).RunAsync(cancellationToken);
         Console.WriteLine(json ? Json(key, done) : Text(key, done));
     }
 

@@ -21,9 +21,14 @@ internal sealed record ApiError(int StatusCode, string Error, string Code, strin
         // RFC 9110, 15.5.2; some clients cannot read a 401 without it.
         if (StatusCode == 401)
             httpContext.Response.Headers.WWWAuthenticate = "Bearer";
-        if (RetryAfter is { } seconds)
-            httpContext.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        SetRetryAfter(httpContext.Response);
         return httpContext.Response.WriteAsJsonAsync(this, WireJson.Wire.ApiError, cancellationToken: httpContext.RequestAborted);
+    }
+
+    public void SetRetryAfter(HttpResponse response)
+    {
+        if (RetryAfter is { } seconds)
+            response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
     }
 
     public ApiErrorException ToException() => new(this);

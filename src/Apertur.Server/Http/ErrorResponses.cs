@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Apertur.Server.Pages;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Connections;
@@ -32,12 +33,20 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
 
             context.Response.Clear();
             await BodyDrain.RunAsync(context, clock);
-            await error.ExecuteAsync(context);
+            await AnswerAsync(context, error);
             return;
         }
 
         if (!context.Response.HasStarted && context.Response is { StatusCode: >= 400, ContentLength: null or 0, ContentType: null })
-            await OfStatus(context.Response.StatusCode).ExecuteAsync(context);
+            await AnswerAsync(context, OfStatus(context.Response.StatusCode));
+    }
+
+    private static Task AnswerAsync(HttpContext context, ApiError error)
+    {
+        if (!NoticePage.IsReadIn(context.Request))
+            return error.ExecuteAsync(context);
+        error.SetRetryAfter(context.Response);
+        return NoticePage.Refusal(context.Request, error).ExecuteAsync(context);
     }
 
     private static ApiError Translate(Exception exception) => exception switch

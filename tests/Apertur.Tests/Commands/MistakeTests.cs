@@ -37,6 +37,33 @@ public sealed class MistakeTests
         await ExpectAsync("data folder needs a name", "serve", "--data", "");
     }
 
+    [Theory]
+    [InlineData("user", "list")]
+    [InlineData("user", "create", "--email", "new@example.com")]
+    [InlineData("project", "list")]
+    [InlineData("key", "list")]
+    [InlineData("keys", "rotate")]
+    public async Task Misspelt_data_folder_is_refused_and_not_made(params string[] command)
+    {
+        using var parent = new TempFolder();
+        var data = parent.File("misspelt");
+
+        await ExpectAsync($"There is no installation in {data}", [.. command, "--data", data]);
+
+        Assert.False(Path.Exists(data));
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("65535")]
+    [InlineData("99999")]
+    public async Task Port_that_leaves_none_for_the_inbox_is_refused_in_words(string port)
+    {
+        using var data = new TempFolder();
+
+        await ExpectAsync("--port takes a number from 1 to 65534", "demo", "--data", data.Path, "--port", port);
+    }
+
     [Fact]
     public async Task Settings_file_that_is_damaged_is_named()
     {

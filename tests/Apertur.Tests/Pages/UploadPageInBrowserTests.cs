@@ -121,6 +121,58 @@ public sealed class UploadPageInBrowserTests : IAsyncLifetime
         Assert.Single((await app.Client.GetAsync("uploads/recent")).Json.AsArray());
     }
 
+    [Fact]
+    public async Task Protected_form_takes_nothing_without_its_password_and_without_scripts()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["password"] = "pässwörd ✓" });
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{session}?lang=en", Browser.Phone, javaScript: false);
+
+        foreach (var (password, words) in new[] { ("guess", "That password is not right"), ("pässwörd ✓", "Received") })
+        {
+            Assert.Empty((await app.Client.GetAsync("uploads/recent")).Json.AsArray());
+            await page.Locator("#password").FillAsync(password);
+            await page.Locator("#gallery").SetInputFilesAsync(
+                new FilePayload { Name = "one.jpg", MimeType = "image/jpeg", Buffer = Photos.Jpeg() });
+            await page.Locator("#send").ClickAsync();
+            await Assertions.Expect(page.Locator("main")).ToContainTextAsync(words);
+        }
+
+        Assert.Single((await app.Client.GetAsync("uploads/recent")).Json.AsArray());
+    }
+
+    [Fact]
+    public async Task Page_that_frames_this_one_hears_of_every_photo_and_of_the_end()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 2 });
+        var page = await Chromium.OpenAsync("about:blank", Browser.Phone);
+        await page.SetContentAsync($"""
+            <script>heard = []; addEventListener('message', event => heard.push(event.data))</script>
+            <iframe src="{app.Url}/u/{session}?lang=en" allow="camera" width="360" height="600"></iframe>
+            """);
+        var framed = page.FrameLocator("iframe");
+        Task SendAsync(string input, string name, byte[] bytes) =>
+            framed.Locator(input).SetInputFilesAsync(new FilePayload { Name = name, MimeType = "image/jpeg", Buffer = bytes });
+
+        await SendAsync("#camera", "one.jpg", Photos.Jpeg());
+        await Assertions.Expect(framed.Locator("#limits")).ToContainTextAsync("One more photo");
+        await SendAsync("#gallery", "lies.jpg", "not a photo at all, whatever it says"u8.ToArray());
+        await Assertions.Expect(framed.Locator("#photos li[data-state=refused]")).ToHaveCountAsync(1);
+        await SendAsync("#gallery", "two.jpg", Photos.Jpeg());
+        await page.WaitForFunctionAsync("heard.some(message => message.type === 'apertur:session:complete')");
+
+        var heard = JsonNode.Parse(await page.EvaluateAsync<string>("JSON.stringify(heard)"))!.AsArray();
+        Assert.Equal(
+            ["apertur:image:received", "apertur:error", "apertur:image:received", "apertur:session:complete"],
+            heard.Select(message => (string)message!["type"]!));
+        Assert.Contains("damaged", (string)heard[1]!["data"]!["message"]!, StringComparison.Ordinal);
+        var rows = (await app.Client.GetAsync("uploads/recent")).Json.AsArray();
+        Assert.Equal(["gallery", "camera"], rows.Select(row => (string)row!["source"]!));
+        Assert.Equal(rows.Select(row => (string)row!["id"]!), new[] { 2, 0 }.Select(i => (string)heard[i]!["data"]!["id"]!));
+        await Assertions.Expect(framed.Locator("#upload")).ToBeHiddenAsync();
+    }
+
     [Theory]
     [InlineData("en", "expired")]
     [InlineData("fr", "expiré")]

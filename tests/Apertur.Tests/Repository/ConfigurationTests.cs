@@ -40,6 +40,8 @@ public sealed partial class ConfigurationTests
     [InlineData("Server:PublicUrl", "photos.example.com")]
     [InlineData("OAuth:Dropbox:ContentUrl", "content.example.com")]
     [InlineData("OAuth:GoogleDrive:TokenUrl", "ftp://example.com/token")]
+    [InlineData("Limits:MaxImageSizeMB2", "50")]
+    [InlineData("MaxImageSizeMb", "50")]
     public void Setting_that_cannot_be_used_stops_the_start_by_name(string name, string value)
     {
         using var data = new TempFolder();

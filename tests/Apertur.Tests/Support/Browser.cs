@@ -26,6 +26,8 @@ internal sealed class Browser : IAsyncDisposable
     public static async Task<Browser> StartAsync()
     {
         var executable = Components.Chromium;
+        // Patience for a busy machine: what is expected comes, or the test has failed anyway.
+        Assertions.SetDefaultExpectTimeout(60_000);
         var playwright = await Playwright.CreateAsync();
         return new(playwright, await playwright.Chromium.LaunchAsync(new() { ExecutablePath = executable, Args = _arguments }));
     }
@@ -39,6 +41,7 @@ internal sealed class Browser : IAsyncDisposable
         var options = device is null ? new BrowserNewContextOptions() : _playwright.Devices[device];
         options.JavaScriptEnabled = javaScript;
         var context = await _browser.NewContextAsync(options);
+        context.SetDefaultTimeout(60_000);
         var page = await context.NewPageAsync();
         await page.GotoAsync(url);
         return page;

@@ -63,7 +63,12 @@ function start(data: PageData): void {
     },
     received(_, received) {
       tellParent({ type: 'apertur:image:received', data: received });
-      if (limits === null || queue.count('sent') < limits.left) return;
+      if (limits === null) return;
+      const left = limits.left - queue.count('sent');
+      if (left > 0) {
+        byId('limits').textContent = limitsLine(texts, { ...limits, left });
+        return;
+      }
       form.hidden = true;
       tellComplete();
     },

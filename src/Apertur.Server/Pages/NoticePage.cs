@@ -1,0 +1,36 @@
+using Apertur.Server.Http;
+
+namespace Apertur.Server.Pages;
+
+/// <summary>What a person finds who opens an address of this server that no link of ours leads to.</summary>
+internal static class NoticePage
+{
+    private const string Entry = "src/account/page.ts";
+
+    /// <summary>GET /</summary>
+    public static IResult Start(HttpRequest request)
+    {
+        var look = PageLook.Of(request);
+        var texts = Texts.In(look.Language);
+        return Page(look, "Apertur", $"""
+            <p>{texts["startText"]}</p>
+            <p><a href="/docs">{texts["startDocs"]}</a></p>
+            """, StatusCodes.Status200OK);
+    }
+
+    /// <summary>Whether an answer is read by a person: programs ask for <c>/api</c>, or not for HTML.</summary>
+    public static bool IsReadIn(HttpRequest request) =>
+        !request.Path.StartsWithSegments("/api") && request.GetTypedHeaders().Accept.Any(kind => kind.MediaType == "text/html");
+
+    /// <summary>A refusal in words for whoever sits at the browser.</summary>
+    public static IResult Refusal(HttpRequest request, ApiError error)
+    {
+        var look = PageLook.Of(request);
+        var texts = Texts.In(look.Language);
+        var name = error.StatusCode == StatusCodes.Status404NotFound ? "notFound" : "failed";
+        return Page(look, texts[name + "Title"], $"<p>{texts[name + "Text"]}</p>", error.StatusCode);
+    }
+
+    private static IResult Page(PageLook look, string title, Html body, int status) =>
+        PageShell.Result(PageShell.Document(look, title, Entry, $"<main><h1>{title}</h1>{body}</main>"), status);
+}
