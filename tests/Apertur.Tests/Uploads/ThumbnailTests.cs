@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text.Json.Nodes;
 using Apertur.Tests.Encryption;
 using Apertur.Tests.Support;
 
