@@ -47,7 +47,7 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
             Required = true,
             Check = text => BucketName().IsMatch(text)
                 ? null
-                : "A bucket's name takes letters, digits, dots, hyphens and underscores.",
+                : "A bucket's name has 2 to 255 letters, digits, dots, hyphens and underscores.",
         },
         new("region", "Region")
         {

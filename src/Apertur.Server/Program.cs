@@ -1,5 +1,11 @@
 using System.CommandLine;
 using Apertur.Server.Commands;
 
-// Signals belong to the server, which lets running deliveries finish; the parser's own handling would end it after two seconds.
-return await CommandLine.Create().Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
+var command = CommandLine.Create().Parse(args);
+return await command.InvokeAsync(new InvocationConfiguration
+{
+    // Signals belong to the server, which lets running deliveries finish; the parser's own handling would end it after 2 seconds.
+    ProcessTerminationTimeout = null,
+    // Help that nobody asked for is no output: it must not reach a program that reads keys.
+    Output = command.Errors.Count == 0 ? Console.Out : Console.Error,
+});

@@ -14,6 +14,11 @@ internal static class DemoCommand
     public static Command Create()
     {
         var port = new Option<int>("--port") { Description = "The port to listen on; the inbox takes the next one.", DefaultValueFactory = _ => 5080 };
+        port.Validators.Add(given =>
+        {
+            if (given.Tokens is [var token] && int.TryParse(token.Value, out var value) && value is < 1 or >= IPEndPoint.MaxPort)
+                given.AddError($"--port takes 1 to {IPEndPoint.MaxPort - 1}; the inbox takes the next one.");
+        });
         var lan = new Option<bool>("--lan") { Description = "Let phones on the same network open the upload link." };
         var command = new Command("demo", "Run a demo: a server, a session to send photos to, and an inbox that shows them arrive.")
         {

@@ -22,6 +22,7 @@ internal static class UploadPage
     {
         { Status: UploadPageStatus.NotFound } => StatusCodes.Status404NotFound,
         { Status: UploadPageStatus.Expired } => StatusCodes.Status410Gone,
+        { Refused: { } refused } => refused.StatusCode,
         { PasswordThrottled: true } => StatusCodes.Status429TooManyRequests,
         { PasswordWrong: true } => StatusCodes.Status401Unauthorized,
         { Results.Count: > 0 } when model.Results.All(result => result.Code is not null) =>
@@ -128,6 +129,8 @@ internal static class UploadPage
 
     private static Html Results(UploadPageModel model, Texts texts)
     {
+        if (model.Refused is { } refused)
+            return $"<p class=\"bad\" role=\"alert\">{texts.Refusal(refused.Code, refused.Message)}</p>";
         if (model.Results.Count == 0) return Html.Empty;
         var rows = model.Results.Select(result => (Html)$"""
             <li data-state="{(result.Code is null ? "sent" : "refused")}"><div class="text">

@@ -24,7 +24,7 @@ internal static class UploadPageApi
     /// <summary>Takes every photo of the form; one that is refused does not keep the others out.</summary>
     public static async Task<IResult> Send(
         string id, HttpContext http, SessionGate gate, SessionPasswords passwords, ImageIntake intake, UploadPace pace,
-        AperturDb db, CancellationToken cancellationToken)
+        AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var look = PageLook.Of(http.Request);
         if (await FindAsync(id, gate, cancellationToken) is not { } session)
@@ -32,23 +32,31 @@ internal static class UploadPageApi
 
         var results = new List<UploadPageResult>();
         bool wrong = false, throttled = false;
-        if (gate.Refusal(session) is null && await SealingKeyAsync(session, db, cancellationToken) is null)
+        var refused = gate.Refusal(session);
+        if (refused is null && await SealingKeyAsync(session, db, cancellationToken) is null)
         {
-            using var deadline = pace.Begin(http, session, Math.Min(MultipartReader.MaxParts, session.MaxImages - session.ImagesCount));
             try
             {
+                var most = Math.Min(MultipartReader.MaxParts, session.MaxImages - session.ImagesCount);
+                using var deadline = pace.Begin(http, session, most);
                 wrong = !await ReceiveAllAsync(http.Request, session, passwords, intake, results, deadline.Token);
             }
             catch (ApiErrorException exception) when (exception.Error.StatusCode == StatusCodes.Status429TooManyRequests)
             {
                 throttled = true;
             }
+            catch (ApiErrorException exception) when (exception.Error.StatusCode == StatusCodes.Status413PayloadTooLarge)
+            {
+                refused = exception.Error;
+            }
 
             session = await gate.FindAsync(id, cancellationToken);
         }
 
+        if (refused is not null)
+            await BodyDrain.RunAsync(http, clock);
         var model = await DescribeAsync(session, gate, db, look, results, cancellationToken);
-        return UploadPage.Result(model with { PasswordWrong = wrong, PasswordThrottled = throttled });
+        return UploadPage.Result(model with { PasswordWrong = wrong, PasswordThrottled = throttled, Refused = refused });
     }
 
     /// <returns>False when the password, which stands before the photos, is wrong or missing: nothing was taken then.</returns>

@@ -1,3 +1,5 @@
+using Apertur.Server.Http;
+
 namespace Apertur.Server.Pages;
 
 internal enum UploadPageStatus
@@ -52,6 +54,9 @@ internal sealed record UploadPageModel
 
     /// <summary>The form was sent without script, and too many wrong passwords before it.</summary>
     public bool PasswordThrottled { get; init; }
+
+    /// <summary>Why nothing was taken of a form that was sent without script; null when its files were looked at.</summary>
+    public ApiError? Refused { get; init; }
 
     /// <summary>What became of each file of a form that was sent without script.</summary>
     public IReadOnlyList<UploadPageResult> Results { get; init; } = [];

@@ -101,6 +101,22 @@ public sealed class MistakeTests
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(data));
     }
 
+    [Theory]
+    [InlineData("--email", "init", "--json")]
+    [InlineData("'nonsense'", "nonsense")]
+    [InlineData("--port takes", "demo", "--port", "70000")]
+    [InlineData("--port takes", "demo", "--port", "0")]
+    [InlineData("'many'", "demo", "--port", "many")]
+    public async Task Argument_that_is_wrong_or_missing_puts_nothing_on_standard_output(string words, params string[] arguments)
+    {
+        var (exitCode, output, errors) = await AperturProcess.RunAsync(arguments);
+
+        Assert.Equal(1, exitCode);
+        Assert.Empty(output);
+        Assert.Contains(words, errors);
+        Assert.Contains("Usage:", errors);
+    }
+
     private static async Task ExpectAsync(string words, params string[] arguments)
     {
         var (exitCode, _, errors) = await AperturProcess.RunAsync(arguments);

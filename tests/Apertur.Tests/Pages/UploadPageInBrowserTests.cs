@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Apertur.Tests.Support;
@@ -173,6 +174,25 @@ public sealed class UploadPageInBrowserTests : IAsyncLifetime
         await Assertions.Expect(framed.Locator("#upload")).ToBeHiddenAsync();
     }
 
+    [Fact]
+    public async Task Form_without_scripts_says_why_nothing_of_it_was_taken()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 1, ["max_image_size_mb"] = 1 });
+
+        var large = await SendFormAsync(app, session, [.. Photos.Jpeg(), .. new byte[3 * 1024 * 1024]]);
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, large.Status);
+        Assert.Contains("This photo is too large.", large.Text, StringComparison.Ordinal);
+
+        var first = await SendFormAsync(app, session, Photos.Jpeg());
+        Assert.Equal(HttpStatusCode.OK, first.Status);
+        Assert.DoesNotContain("role=\"alert\"", first.Text, StringComparison.Ordinal);
+
+        var second = await SendFormAsync(app, session, Photos.Jpeg());
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, second.Status);
+        Assert.Contains("No more photos can be sent with this link.", second.Text, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("en", "expired")]
     [InlineData("fr", "expiré")]
@@ -204,5 +224,12 @@ public sealed class UploadPageInBrowserTests : IAsyncLifetime
         Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= window.innerWidth"));
         hosts.Remove("");
         Assert.Equal([new Uri(app.Url).Authority], hosts);
+    }
+
+    private static async Task<Answer> SendFormAsync(AperturApp app, string session, byte[] photo)
+    {
+        using var file = new ByteArrayContent(photo);
+        using var form = new MultipartFormDataContent { { file, "file", "photo.jpg" } };
+        return await app.ClientOf(null).PostAsync($"/u/{session}?lang=en", form);
     }
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Apertur.Server.Deliveries;
 using Apertur.Tests.Destinations;
 using Apertur.Tests.Support;
 
@@ -113,6 +114,29 @@ public sealed class DeliveryTests
         Assert.Equal("completed", (string)row["status"]!);
         Assert.Equal(0, (int)row["imagesFailed"]!);
         Assert.Equal(100, (int)(await app.Client.GetAsync("stats")).Json["deliverySuccessRate"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Delivery_that_waits_for_its_next_attempt_is_tried_at_once_when_asked(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.AnswersWith(context =>
+        {
+            context.Response.StatusCode = 503;
+            context.Response.Headers.RetryAfter = "3600";
+        });
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await receiver.NextAsync(TestContext.Current.CancellationToken);
+        await app.PassAsync(TimeSpan.FromSeconds(1));
+        Assert.Equal(DeliveryState.Retrying, (await app.DeliveriesAsync(id)).Single().State);
+
+        var answer = (await app.Client.PostAsync($"uploads/{id}/retry")).Expect(HttpStatusCode.OK);
+
+        Assert.Equal("1 delivery is being tried again.", (string)answer.Json["message"]!);
+        await app.Client.UploadBecomesAsync(id, "delivered");
+        Assert.Equal(2, (await app.DeliveriesAsync(id)).Single().Attempts);
     }
 
     [Theory, AllDatabases]
