@@ -16,7 +16,7 @@ internal static class AuthApi
         TimeProvider clock, CancellationToken cancellationToken)
     {
         var email = User.CleanEmail(body.Value.Email) ?? "";
-        await guesses.CountSignInAsync(email, http.Connection.RemoteIpAddress?.ToString(), cancellationToken);
+        await guesses.CountSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
         var person = await db.Users.AsNoTracking().SingleOrDefaultAsync(u => u.Email == email, cancellationToken);
         if (!Passwords.Verify(person?.PasswordHash, body.Value.Password))
             throw ApiErrors.Unauthenticated("The e-mail address or the password is wrong.").ToException();
@@ -25,7 +25,7 @@ internal static class AuthApi
         if (person.TotpOn)
             await CheckCodeAsync(person, body.Value.Totp, database, secrets, clock, cancellationToken);
 
-        await guesses.ForgetSignInAsync(email, cancellationToken);
+        await guesses.ForgetSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
         return TypedResults.Ok(Describe(await signIns.BeginAsync(person, cancellationToken)));
     }
 

@@ -1,3 +1,4 @@
+using System.Net;
 using Apertur.Server.Http;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -22,19 +23,24 @@ internal sealed class Guesses(Database database, TimeProvider clock)
     private const int Minute = 60;
     private const int Hour = 3600;
 
-    /// <summary>Counts a guess at one person's password, from one address. Many people may share an address.</summary>
+    /// <summary>
+    /// Counts a guess at one person's password, from one address. Many people may share an address. What is over the limit of its address counts
+    /// no further, so a guesser alone shuts out nobody who comes from elsewhere; the limit for all addresses together is for many guessers.
+    /// </summary>
     /// <exception cref="ApiErrorException">429: too many; says when to come back.</exception>
-    public async Task CountSignInAsync(string email, string? address, CancellationToken cancellationToken)
+    public async Task CountSignInAsync(string email, IPAddress? address, CancellationToken cancellationToken)
     {
-        await CountAsync($"address {address}", 30, 300, cancellationToken);
-        await CountAsync(Person(email), 5, 20, cancellationToken);
+        await CountAsync($"address {AddressRanges.Subject(address)}", 30, 300, cancellationToken);
+        await CountAsync(Person(email, address), 5, 20, cancellationToken);
+        await CountAsync(Person(email), 50, 200, cancellationToken);
     }
 
-    /// <summary>The guess was right: the person's count begins anew. The address's goes on, or one good account would buy guesses at others.</summary>
-    public Task ForgetSignInAsync(string email, CancellationToken cancellationToken)
+    /// <summary>The guess was right: the person's counts begin anew. The address's goes on, or one good account would buy guesses at others.</summary>
+    public Task ForgetSignInAsync(string email, IPAddress? address, CancellationToken cancellationToken)
     {
-        var subject = Person(email);
-        return database.WriteAsync(db => db.Guesses.Where(g => g.Subject == subject).ExecuteDeleteAsync(cancellationToken), cancellationToken);
+        string[] subjects = [Person(email, address), Person(email)];
+        return database.WriteAsync(
+            db => db.Guesses.Where(g => subjects.Contains(g.Subject)).ExecuteDeleteAsync(cancellationToken), cancellationToken);
     }
 
     /// <summary>Counts one guess.</summary>
@@ -58,6 +64,8 @@ internal sealed class Guesses(Database database, TimeProvider clock)
 
     // A stranger's address may be anything: what is stored has a length of our choosing.
     private static string Person(string email) => $"person {OneTimeSecret.HashOf(email)}";
+
+    private static string Person(string email, IPAddress? address) => $"{Person(email)} from {AddressRanges.Subject(address)}";
 
     private static async Task<Guess> CountAsync(
         AperturDb db, string subject, int seconds, DateTimeOffset now, CancellationToken cancellationToken)

@@ -34,7 +34,7 @@ internal static class MeApi
             async db =>
             {
                 await db.Users.Where(u => u.Id == me.Id).ExecuteUpdateAsync(u => u.SetProperty(x => x.PasswordHash, hash), cancellationToken);
-                await SignIns.EndAllAsync(db, me.Id, caller.SignInId, cancellationToken);
+                await SignIns.EndAllAsync(database, db, me.Id, caller.SignInId, cancellationToken);
             },
             cancellationToken);
         return TypedResults.NoContent();
@@ -92,9 +92,9 @@ internal static class MeApi
     private static async Task CheckAsync(
         User me, string field, string? password, HttpContext http, Guesses guesses, CancellationToken cancellationToken)
     {
-        await guesses.CountSignInAsync(me.Email, http.Connection.RemoteIpAddress?.ToString(), cancellationToken);
+        await guesses.CountSignInAsync(me.Email, http.Connection.RemoteIpAddress, cancellationToken);
         if (!Passwords.Verify(me.PasswordHash, password))
             throw ApiErrors.Validation(field, "The password is wrong.").ToException();
-        await guesses.ForgetSignInAsync(me.Email, cancellationToken);
+        await guesses.ForgetSignInAsync(me.Email, http.Connection.RemoteIpAddress, cancellationToken);
     }
 }

@@ -44,19 +44,20 @@ internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clo
                 if (token is null || token.ExpiresAt <= now)
                     return null;
 
+                // One renewal or end of a sign-in at a time, or a token made meanwhile would outlive it.
+                var signIn = await database.Locked(db.SignIns, [token.SignInId]).AsNoTracking().SingleOrDefaultAsync(cancellationToken);
+                if (signIn is null)
+                    return null;
+
                 var first = await db.RefreshTokens.Where(t => t.Hash == hash && t.UsedAt == null)
                     .ExecuteUpdateAsync(t => t.SetProperty(x => x.UsedAt, now), cancellationToken) == 1;
                 if (!first)
                 {
-                    await EndAsync(db, db.SignIns.Where(s => s.Id == token.SignInId), cancellationToken);
+                    await EndAsync(database, db, db.SignIns.Where(s => s.Id == token.SignInId), cancellationToken);
                     return null;
                 }
 
-                var person = await (
-                    from signIn in db.SignIns
-                    join user in db.Users on signIn.UserId equals user.Id
-                    where signIn.Id == token.SignInId
-                    select user).AsNoTracking().SingleAsync(cancellationToken);
+                var person = await db.Users.AsNoTracking().SingleAsync(u => u.Id == signIn.UserId, cancellationToken);
                 return person.DisabledAt is null
                     ? Pair(db, person, token.SignInId, now)
                     : throw ApiErrors.AccountDisabled.ToException();
@@ -67,11 +68,11 @@ internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clo
 
     /// <summary>Ends one sign-in: its tokens count no more from the next call on.</summary>
     public Task EndAsync(Guid signInId, CancellationToken cancellationToken) =>
-        database.WriteAsync(db => EndAsync(db, db.SignIns.Where(s => s.Id == signInId), cancellationToken), cancellationToken);
+        database.WriteAsync(db => EndAsync(database, db, db.SignIns.Where(s => s.Id == signInId), cancellationToken), cancellationToken);
 
     /// <summary>Ends every sign-in of a person but one.</summary>
-    public static Task EndAllAsync(AperturDb db, Guid userId, Guid? except, CancellationToken cancellationToken) =>
-        EndAsync(db, db.SignIns.Where(s => s.UserId == userId && s.Id != except), cancellationToken);
+    public static Task EndAllAsync(Database database, AperturDb db, Guid userId, Guid? except, CancellationToken cancellationToken) =>
+        EndAsync(database, db, db.SignIns.Where(s => s.UserId == userId && s.Id != except), cancellationToken);
 
     /// <summary>Removes sign-ins that nobody can renew any more, and one-time links and guesses that are over.</summary>
     public static Task RemoveExpiredAsync(Database database, DateTimeOffset now, CancellationToken cancellationToken)
@@ -81,7 +82,7 @@ internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clo
             async db =>
             {
                 var over = db.SignIns.Where(s => !db.RefreshTokens.Any(t => t.SignInId == s.Id && t.ExpiresAt > now));
-                await EndAsync(db, over, cancellationToken);
+                await EndAsync(database, db, over, cancellationToken);
                 await db.RefreshTokens.Where(t => t.ExpiresAt <= now).ExecuteDeleteAsync(cancellationToken);
                 await db.OneTimeLinks.Where(l => l.ExpiresAt <= now).ExecuteDeleteAsync(cancellationToken);
                 await db.Guesses.Where(g => g.Started < anHourAgo).ExecuteDeleteAsync(cancellationToken);
@@ -89,9 +90,10 @@ internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clo
             cancellationToken);
     }
 
-    private static async Task EndAsync(AperturDb db, IQueryable<SignIn> signIns, CancellationToken cancellationToken)
+    private static async Task EndAsync(Database database, AperturDb db, IQueryable<SignIn> signIns, CancellationToken cancellationToken)
     {
         var ids = await signIns.Select(s => s.Id).ToListAsync(cancellationToken);
+        await database.Locked(db.SignIns, ids).AsNoTracking().ToListAsync(cancellationToken);
         await db.RefreshTokens.Where(t => ids.Contains(t.SignInId)).ExecuteDeleteAsync(cancellationToken);
         await db.SignIns.Where(s => ids.Contains(s.Id)).ExecuteDeleteAsync(cancellationToken);
     }

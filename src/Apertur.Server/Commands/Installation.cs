@@ -1,4 +1,5 @@
 using Apertur.Server.Accounts;
+using Apertur.Server.Audit;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
@@ -11,15 +12,16 @@ namespace Apertur.Server.Commands;
 /// <param name="TestKey">Shown now and never again.</param>
 internal sealed record Installation(User Owner, Project Project, string LiveKey, string TestKey)
 {
+    /// <param name="link">Used up with it; null on the command line.</param>
     /// <exception cref="CommandException">There is an owner already, or a value cannot be used.</exception>
     public static async Task<Installation> CreateAsync(
-        IServiceProvider services, string email, string password, string projectName, CancellationToken cancellationToken)
+        IServiceProvider services, string email, string password, string projectName, OneTimeLink? link, CancellationToken cancellationToken)
     {
         var address = User.CleanEmail(email) ?? throw new CommandException($"'{email}' is not an e-mail address.");
         if (Passwords.Problem(password) is { } problem)
             throw new CommandException(problem);
-        if (string.IsNullOrWhiteSpace(projectName))
-            throw new CommandException("The project needs a name.");
+        if (Project.NameProblem(projectName) is { } nameProblem)
+            throw new CommandException(nameProblem);
 
         var database = services.GetRequiredService<Database>();
         await Migrator.RunAsync(database, cancellationToken);
@@ -29,6 +31,9 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
         await database.WriteAsync(
             async db =>
             {
+                // First, because with PostgreSQL only this keeps apart two who follow the link at once.
+                if (link is not null && !await link.TakeAsync(db, cancellationToken))
+                    throw new CommandException("This link has been used.");
                 if (await db.Users.AnyAsync(cancellationToken))
                     throw new CommandException("This data folder has an owner already.");
                 db.Users.Add(owner);
@@ -43,8 +48,8 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
     public static async Task<Installation> AddProjectAsync(
         IServiceProvider services, string name, string ownerEmail, CancellationToken cancellationToken)
     {
-        if (string.IsNullOrWhiteSpace(name))
-            throw new CommandException("The project needs a name.");
+        if (Project.NameProblem(name) is { } problem)
+            throw new CommandException(problem);
         var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
         var (project, live, test) = NewProject(name, services.GetRequiredService<Secrets>(), now);
         var owner = await services.GetRequiredService<Database>().WriteAsync(
@@ -54,6 +59,7 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
                 var person = await db.Users.SingleOrDefaultAsync(u => u.Email == email, cancellationToken)
                     ?? throw new CommandException($"There is no user '{ownerEmail}'. Make one with 'user create'.");
                 Add(db, project, live.Row, test.Row, person, now);
+                AuditLog.AddOperator(db, project.Id, "projects.create", project.Id, now);
                 return person;
             },
             cancellationToken);

@@ -40,8 +40,8 @@ internal static class KeyCommand
 
     private static async Task CreateAsync(string data, string project, string label, string env, bool json, CancellationToken cancellationToken)
     {
-        if (string.IsNullOrWhiteSpace(label))
-            throw new CommandException("The key needs a label.");
+        if (label.Trim().Length is 0 or > ApiKey.MaxLabelLength)
+            throw new CommandException($"The key's label must have 1 to {ApiKey.MaxLabelLength} characters.");
         await using var folder = await DataFolder.OpenAsync(data, cancellationToken);
         var (row, plainText) = await folder.Database.WriteAsync(
             async db =>

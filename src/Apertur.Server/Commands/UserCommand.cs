@@ -89,7 +89,7 @@ internal static class UserCommand
                 var user = await FindAsync(db.Users, email, cancellationToken);
                 user.DisabledAt = disable ? user.DisabledAt ?? folder.Now : null;
                 // Enabled again, the person signs in again.
-                await SignIns.EndAllAsync(db, user.Id, except: null, cancellationToken);
+                await SignIns.EndAllAsync(folder.Database, db, user.Id, except: null, cancellationToken);
                 return user;
             },
             cancellationToken);

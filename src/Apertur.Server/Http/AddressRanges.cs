@@ -40,6 +40,13 @@ internal static class AddressRanges
     /// <summary>An IPv4 address as such, also when a socket for both kinds gives it as IPv6.</summary>
     public static IPAddress Plain(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 
+    /// <summary>What a client is counted by: whoever has one IPv6 address has the 2^64 of its network.</summary>
+    public static string Subject(IPAddress? address) => address is null ? "" : Plain(address) switch
+    {
+        { AddressFamily: AddressFamily.InterNetworkV6 } v6 => Mask(v6, 64).ToString(),
+        var v4 => v4.ToString(),
+    };
+
     /// <summary>The address with everything after its first <paramref name="prefix"/> bits zero.</summary>
     public static IPAddress Mask(IPAddress address, int prefix)
     {

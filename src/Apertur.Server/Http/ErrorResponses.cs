@@ -3,6 +3,7 @@ using Apertur.Server.Pages;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Data.Sqlite;
 
 namespace Apertur.Server.Http;
@@ -20,7 +21,8 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
             exception is ConnectionResetException or ConnectionAbortedException
             || (context.RequestAborted.IsCancellationRequested && exception is not ApiErrorException))
         {
-            // Nobody is there to read an answer.
+            // Nobody is there to read an answer, or to send another request: Kestrel, which looks for one, would stumble over the broken body.
+            context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
             return;
         }
         catch (Exception exception)
@@ -54,6 +56,8 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
         ApiErrorException refusal => refusal.Error,
         MultipartException malformed => ApiErrors.BadRequest(malformed.Message),
         BadHttpRequestException { StatusCode: 400 } bad => ApiErrors.BadRequest(bad.Message),
+        // How the framework says that a form has a NUL in it, or too many fields, or one that is too long.
+        InvalidDataException => ApiErrors.BadRequest("The form in the body of this request cannot be read."),
         BadHttpRequestException bad => OfStatus(bad.StatusCode),
         DiskFullException => ApiErrors.DiskFull,
         // The client is still there (see above), so it was a time limit of ours.

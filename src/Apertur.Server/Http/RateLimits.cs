@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Microsoft.AspNetCore.Http.Metadata;
@@ -29,7 +27,7 @@ internal sealed class RateLimits(RateCounts counts, Settings settings)
         }
 
         context.Response.OnStarting(WriteHeadersAsync, context);
-        var address = Subject(context.Connection.RemoteIpAddress);
+        var address = AddressRanges.Subject(context.Connection.RemoteIpAddress);
         if (access is null or Access.Public or Access.Session)
         {
             if (access is Access.Session && context.GetRouteValue("id") is string id)
@@ -112,11 +110,4 @@ internal sealed class RateLimits(RateCounts counts, Settings settings)
 
         return Task.CompletedTask;
     }
-
-    /// <summary>Whoever has one IPv6 address has the 2^64 of its network.</summary>
-    private static string Subject(IPAddress? address) => address is null ? "" : AddressRanges.Plain(address) switch
-    {
-        { AddressFamily: AddressFamily.InterNetworkV6 } v6 => AddressRanges.Mask(v6, 64).ToString(),
-        var v4 => v4.ToString(),
-    };
 }

@@ -18,6 +18,8 @@ internal sealed class ApiKey : ITenantData
     public const string SigningSecretColumn = "api_keys.signing_secret";
     public const string TotpSecretColumn = "api_keys.totp_secret";
 
+    public const int MaxLabelLength = 200;
+
     private const int PrefixLength = 16;
 
     public required Guid Id { get; init; }

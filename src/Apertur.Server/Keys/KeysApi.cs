@@ -13,7 +13,6 @@ namespace Apertur.Server.Keys;
 /// <summary>The keys of a project's programs. A key sees and makes keys of its own environment only.</summary>
 internal static class KeysApi
 {
-    private const int MaxLabelLength = 200;
     private const int MaxRestrictions = 100;
     private const int MaxDestinations = 100;
 
@@ -146,7 +145,7 @@ internal static class KeysApi
     private static void Change(ApiKey key, KeyRequest request, LimitSettings limits, List<FieldError> errors)
     {
         if (request.Label?.Trim() is { Length: > 0 } label)
-            key.Label = label.Length <= MaxLabelLength ? label : Refuse("label", $"label may have up to {MaxLabelLength} characters.", label);
+            key.Label = label.Length <= ApiKey.MaxLabelLength ? label : Refuse("label", $"label may have up to {ApiKey.MaxLabelLength} characters.", label);
         key.IsActive = request.IsActive ?? key.IsActive;
         if (request.HasMaxImages)
             key.MaxImages = SessionLimits.InRange("maxImages", request.MaxImages, 1, limits.MaxImagesPerSession, errors);

@@ -32,7 +32,7 @@ internal static class LinkPageApi
         {
             return link.Kind switch
             {
-                OneTimeLinkKind.Owner => await SetUpAsync(http, link, typed, database, cancellationToken),
+                OneTimeLinkKind.Owner => await SetUpAsync(http, link, typed, cancellationToken),
                 OneTimeLinkKind.Password => await SetPasswordAsync(link, typed, database, cancellationToken),
                 _ => await JoinAsync(http, link, typed, db, database, guesses, clock, cancellationToken),
             };
@@ -44,6 +44,11 @@ internal static class LinkPageApi
         catch (ApiErrorException exception)
         {
             return await FormAsync(db, link, typed, exception.Error.Message, cancellationToken);
+        }
+        catch (DbUpdateException)
+        {
+            // The account or the membership was made by another link at the same moment; this one is not used up.
+            return await FormAsync(db, link, typed, "Something has changed at this moment. Please look at the form again.", cancellationToken);
         }
     }
 
@@ -65,11 +70,10 @@ internal static class LinkPageApi
     }
 
     private static async Task<IResult> SetUpAsync(
-        HttpContext http, OneTimeLink link, TypedForm typed, Database database, CancellationToken cancellationToken)
+        HttpContext http, OneTimeLink link, TypedForm typed, CancellationToken cancellationToken)
     {
         var made = await Installation.CreateAsync(
-            http.RequestServices, typed.Email ?? "", typed.Password ?? "", typed.Project ?? "", cancellationToken);
-        await database.WriteAsync(db => link.TakeAsync(db, cancellationToken), cancellationToken);
+            http.RequestServices, typed.Email ?? "", typed.Password ?? "", typed.Project ?? "", link, cancellationToken);
         return LinkPage.Done("Apertur is set up", $"""
             <p>You can sign in as {made.Owner.Email}. The keys of {made.Project.Name} are shown this once:</p>
             <dl><dt>Project</dt><dd><code>{made.Project.Id.ToString()}</code></dd>
@@ -87,7 +91,7 @@ internal static class LinkPageApi
                 if (!await link.TakeAsync(db, cancellationToken))
                     return false;
                 await db.Users.Where(u => u.Id == link.UserId).ExecuteUpdateAsync(u => u.SetProperty(x => x.PasswordHash, hash), cancellationToken);
-                await SignIns.EndAllAsync(db, link.UserId!.Value, except: null, cancellationToken);
+                await SignIns.EndAllAsync(database, db, link.UserId!.Value, except: null, cancellationToken);
                 return true;
             },
             cancellationToken);
@@ -99,7 +103,6 @@ internal static class LinkPageApi
         CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        var address = http.Connection.RemoteIpAddress?.ToString();
         var email = link.Email!;
         var known = await db.Users.AsNoTracking().SingleOrDefaultAsync(u => u.Email == email, cancellationToken);
         if (known is null)
@@ -109,10 +112,10 @@ internal static class LinkPageApi
         else
         {
             // Whoever sent the invitation has seen the link too: only the password tells that the person follows it.
-            await guesses.CountSignInAsync(email, address, cancellationToken);
+            await guesses.CountSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
             if (!Passwords.Verify(known.PasswordHash, typed.Password))
                 throw ApiErrors.Unauthenticated("The password is wrong.").ToException();
-            await guesses.ForgetSignInAsync(email, cancellationToken);
+            await guesses.ForgetSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
         }
 
         var person = known ?? User.Create(email, typed.Password!, now);
@@ -132,7 +135,7 @@ internal static class LinkPageApi
                         Role = link.Role!.Value,
                         CreatedAt = now,
                     });
-                    AuditLog.Add(write, link.ProjectId.Value, person, "members.join", person.Id, address, now);
+                    AuditLog.Add(write, link.ProjectId.Value, person, "members.join", person.Id, http.Connection.RemoteIpAddress?.ToString(), now);
                 }
 
                 return true;

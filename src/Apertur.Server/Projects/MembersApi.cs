@@ -126,7 +126,9 @@ internal static class MembersApi
     {
         if (member.Role == Role.Owner
             && !await db.Members.AnyAsync(
-                m => m.ProjectId == member.ProjectId && m.UserId != member.UserId && m.Role == Role.Owner, cancellationToken))
+                m => m.ProjectId == member.ProjectId && m.UserId != member.UserId && m.Role == Role.Owner
+                    && db.Users.Any(u => u.Id == m.UserId && u.DisabledAt == null),
+                cancellationToken))
         {
             throw ApiErrors.LastOwner.ToException();
         }

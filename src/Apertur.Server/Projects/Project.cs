@@ -8,6 +8,8 @@ internal sealed class Project
     /// <summary>The place that <see cref="WebhookSecret"/> is bound to when encrypted.</summary>
     public const string WebhookSecretColumn = "projects.webhook_secret";
 
+    private const int MaxNameLength = 200;
+
     /// <summary>How long the secret before the present one goes on signing, where the signature has room for two.</summary>
     public static readonly TimeSpan SecretOverlap = TimeSpan.FromHours(24);
 
@@ -42,6 +44,12 @@ internal sealed class Project
 
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
+
+    /// <summary>What is wrong with a name; null when it can be used.</summary>
+    public static string? NameProblem(string name) =>
+        name.Trim().Length is 0 or > MaxNameLength || name.Contains('\0')
+            ? $"The project's name must have 1 to {MaxNameLength} characters."
+            : null;
 
     /// <summary>A project with a webhook secret, and nothing else yet.</summary>
     public static Project Create(string name, Secrets secrets, DateTimeOffset now)

@@ -11,7 +11,6 @@ namespace Apertur.Server.Projects;
 /// <summary>Projects, as their members see and change them.</summary>
 internal static class ProjectsApi
 {
-    private const int MaxNameLength = 200;
     private const int MaxRetentionDays = 3650;
     private const int MinKeyBits = 2048;
     private const int MaxKeyLength = 4096;
@@ -101,8 +100,8 @@ internal static class ProjectsApi
         if (request.Name?.Trim() is { } name)
         {
             project.Name = name;
-            if (name.Length is 0 or > MaxNameLength)
-                errors.Add(new FieldError("name", $"The project's name must have 1 to {MaxNameLength} characters."));
+            if (Project.NameProblem(name) is { } problem)
+                errors.Add(new FieldError("name", problem));
         }
 
         if (request.HasE2ePublicKey)

@@ -45,7 +45,8 @@ internal static class SessionEvents
         Database database, Guid sessionId, EventPlace after, DateTimeOffset now, CancellationToken cancellationToken)
     {
         await using var db = database.Open();
-        var session = await db.Sessions.AsNoTracking().SingleOrDefaultAsync(s => s.Id == sessionId, cancellationToken);
+        var session = await db.Sessions.AsNoTracking().SingleOrDefaultAsync(
+            s => s.Id == sessionId && db.Projects.Any(p => p.Id == s.ProjectId && p.DeletedAt == null && p.DisabledAt == null), cancellationToken);
         // Only up to what the session's row says: later changes may be half seen by now.
         var (from, to) = (DateTimeOffset.FromUnixTimeMilliseconds(after.Stamp), session?.LastChanged);
         if (session is null || EventPlace.After(session.LastChanged).CompareTo(after) <= 0)

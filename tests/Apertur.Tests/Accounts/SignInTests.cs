@@ -75,6 +75,24 @@ public sealed class SignInTests
     }
 
     [Theory, AllDatabases]
+    public async Task Sign_in_that_ends_while_it_is_renewed_is_over(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        for (var i = 0; i < 12; i++)
+        {
+            var owner = await app.TokenAsync(await app.OwnerAsync());
+
+            var answers = await Task.WhenAll(
+                Refresh(app, owner.RefreshToken), owner.Client.PostAsync("auth/logout"), Refresh(app, owner.RefreshToken));
+
+            Assert.All(answers, answer => Assert.True((int)answer.Status < 500, answer.Text));
+            (await owner.Client.GetAsync("me")).Expect(HttpStatusCode.Unauthorized);
+            foreach (var renewed in answers.Where(answer => answer.Status == HttpStatusCode.OK))
+                (await app.Read(renewed.Json).Client.GetAsync("me")).Expect(HttpStatusCode.Unauthorized);
+        }
+    }
+
+    [Theory, AllDatabases]
     public async Task Refresh_token_ends_after_thirty_idle_days_and_is_stored_as_a_hash(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
@@ -169,6 +187,40 @@ public sealed class SignInTests
         Assert.Equal(right.Headers.RetryAfter!.Delta!.Value.TotalSeconds, right.Json["retryAfter"]!.GetValue<int>());
         app.Clock.Jump(right.Headers.RetryAfter.Delta.Value);
         await app.SignInAsync();
+    }
+
+    [Theory, AllDatabases]
+    public async Task Guesser_shuts_out_nobody_who_signs_in_from_another_address(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Server:TrustedProxies"] = "127.0.0.1" });
+        Task<Answer> LoginAsync(string address, string password) => app.ClientOf(null).SendAsync(
+            HttpMethod.Post, "auth/login", new { email = People.OwnerEmail, password }, ("X-Forwarded-For", address));
+
+        var guesses = new List<HttpStatusCode>();
+        // One guesser with a whole network of addresses to himself, as everybody has with IPv6.
+        for (var i = 0; i < 25; i++)
+            guesses.Add((await LoginAsync($"2001:db8:1:1::{i:x}", "wrong horse")).Status);
+
+        Assert.Equal(20, guesses.Count(status => status == HttpStatusCode.TooManyRequests));
+        (await LoginAsync("2001:db8:1:1::ffff", People.OwnerPassword)).Expect(HttpStatusCode.TooManyRequests);
+        (await LoginAsync("2001:db8:1:2::1", People.OwnerPassword)).Expect(HttpStatusCode.OK);
+        (await LoginAsync("192.0.2.7", People.OwnerPassword)).Expect(HttpStatusCode.OK);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Guesses_at_one_person_from_many_addresses_are_slowed_down_too(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Server:TrustedProxies"] = "127.0.0.1" });
+
+        var refused = 0;
+        for (var i = 0; i < 52; i++)
+        {
+            var answer = await app.ClientOf(null).SendAsync(
+                HttpMethod.Post, "auth/login", new { email = People.OwnerEmail, password = new string('x', 300) }, ("X-Forwarded-For", $"192.0.2.{i}"));
+            refused += answer.Status == HttpStatusCode.TooManyRequests ? 1 : 0;
+        }
+
+        Assert.Equal(2, refused);
     }
 
     [Theory, AllDatabases]

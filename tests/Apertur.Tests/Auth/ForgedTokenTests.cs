@@ -101,7 +101,7 @@ public sealed class ForgedTokenTests
         foreach (var nonsense in new[] { ".", "..", "...", "....", "a.b.c", "a.b", "eyJ.eyJ.x", "{}", "null", "%00.%00.%00", "Bearer x", "=.=.=",
             $"{parts[0]}.{parts[1]}", $"{parts[0]}..{parts[2]}", $".{parts[1]}.{parts[2]}", $"{real}.{parts[2]}", $"{real}.", $"{parts[0]}.{parts[1]}.",
             $"{Base64Url.EncodeToString("[]"u8)}.{parts[1]}.{parts[2]}", $"{Base64Url.EncodeToString("\xff\xfe"u8)}.{parts[1]}.{parts[2]}",
-            Sign(Header(real, "crit", new JsonArray("exp2")), Payload(real), key)[..^1], $"{parts[1]}.{parts[0]}.{parts[2]}", real + "A" })
+            Sign(Header(real, "crit", new JsonArray("exp2")), Payload(real), key)[..^1], $"{parts[1]}.{parts[0]}.{parts[2]}", real + "A", real + "=", real + "==" })
         {
             yield return ("malformed " + nonsense, nonsense);
         }

@@ -34,7 +34,7 @@ internal sealed partial class TenantWorld
     public Dictionary<string, string> OtherThings { get; } = [];
 
     /// <summary>The kinds of things that belong to an environment; A's are live.</summary>
-    public static IReadOnlyCollection<string> LiveThings { get; } = ["uploads", "upload-sessions", "images"];
+    public static IReadOnlyCollection<string> LiveThings { get; } = ["uploads", "upload-sessions", "images", "keys"];
 
     /// <summary>Credentials that name nobody: what they are, and what they send.</summary>
     public Dictionary<string, string?> Nobodies { get; } = [];
@@ -103,32 +103,6 @@ internal sealed partial class TenantWorld
             topics = new[] { "*" },
             isActive = false,
         })).Expect(HttpStatusCode.Created).Json["id"]!.GetValue<string>());
-        var told = new LoggedEvent
-        {
-            Id = Guid.CreateVersion7(now),
-            ProjectId = app.ProjectId,
-            Topic = Mark,
-            Body = "{}",
-            CreatedAt = now,
-        };
-        var telling = new EventDelivery
-        {
-            Id = Guid.CreateVersion7(now),
-            EventId = told.Id,
-            WebhookId = webhook,
-            Topic = Mark,
-            State = DeliveryState.Failed,
-            DueAt = now,
-            CreatedAt = now,
-            UpdatedAt = now,
-        };
-        await app.ChangeAsync(db => db.AddRange(told, telling));
-        var otherWebhook = (await app.ClientOf(otherText).PostAsync($"projects/{other.Id}/webhooks", new
-        {
-            url = "http://127.0.0.1:9/",
-            topics = new[] { "*" },
-            isActive = false,
-        })).Expect(HttpStatusCode.Created).Json["id"]!.GetValue<string>();
 
         var invited = (await (await app.TokenAsync(world.People["owner"])).Client
             .PostAsync($"projects/{app.ProjectId}/members", new { email = $"{Mark}2@example.com", role = "viewer" })).Expect(HttpStatusCode.Created).Json;
@@ -147,16 +121,56 @@ internal sealed partial class TenantWorld
         world.Things["downloads/{id}"] = upload;
         world.Things["images/{imageId}"] = upload;
         world.Things["webhooks/{id}"] = webhook.ToString();
-        world.Things["deliveries/{deliveryId}"] = telling.Id.ToString();
+        world.Things["deliveries/{deliveryId}"] = (await world.AddTellingAsync(app.ProjectId, webhook, Mark)).ToString();
         world.Things["keys/{id}"] = revokedKey.Id.ToString();
         world.Things["members/{userId}"] = member.Id.ToString();
         world.Things["invitations/{id}"] = invited["id"]!.GetValue<string>();
-        world.OtherThings["projects/{projectId}"] = other.Id.ToString();
-        world.OtherThings["webhooks/{id}"] = otherWebhook;
-        world.OtherThings["upload-sessions/{id}"] = world.OtherSession;
         world.Things["callback/{provider}"] = "dropbox";
         world.Things["link/{secret}"] = invited["url"]!.GetValue<string>().Split('/')[^1];
+        await world.AddOtherThingsAsync();
         return world;
+    }
+
+    private async Task AddOtherThingsAsync()
+    {
+        async Task<string> MakeAsync(AperturClient maker, string path, object request)
+        {
+            var made = (await maker.PostAsync($"projects/{OtherProject}/{path}", request)).Expect(HttpStatusCode.Created).Json;
+            return (made["key"] ?? made)["id"]!.GetValue<string>();
+        }
+
+        var stranger = await App.TokenAsync(People["non-member"]);
+        var upload = (await App.Client.UploadAsync(OtherSession, Photos.Jpeg()))["id"]!.GetValue<string>();
+        OtherThings["projects/{projectId}"] = OtherProject.ToString();
+        OtherThings["upload-sessions/{id}"] = OtherSession;
+        OtherThings["uploads/{id}"] = OtherThings["images/{imageId}"] = upload;
+        OtherThings["keys/{id}"] = await MakeAsync(stranger.Client, "keys", new { label = "Spare" });
+        OtherThings["destinations/{id}"] = await MakeAsync(
+            stranger.Client, "destinations", new { type = "webhook", config = new { url = "http://127.0.0.1:9/" }, isActive = false });
+        OtherThings["webhooks/{id}"] = await MakeAsync(
+            stranger.Client, "webhooks", new { url = "http://127.0.0.1:9/", topics = new[] { "*" }, isActive = false });
+        OtherThings["members/{userId}"] = (await App.AddPersonAsync("partner@example.com", OtherProject, Role.Viewer)).Id.ToString();
+        OtherThings["invitations/{id}"] = await MakeAsync(stranger.Client, "members", new { email = "guest@example.com", role = "viewer" });
+        OtherThings["deliveries/{deliveryId}"] = (await AddTellingAsync(OtherProject, Guid.Parse(OtherThings["webhooks/{id}"]), "other")).ToString();
+    }
+
+    private async Task<Guid> AddTellingAsync(Guid project, Guid webhook, string topic)
+    {
+        var now = App.Clock.GetUtcNow();
+        var told = new LoggedEvent { Id = Guid.CreateVersion7(now), ProjectId = project, Topic = topic, Body = "{}", CreatedAt = now };
+        var telling = new EventDelivery
+        {
+            Id = Guid.CreateVersion7(now),
+            EventId = told.Id,
+            WebhookId = webhook,
+            Topic = topic,
+            State = DeliveryState.Failed,
+            DueAt = now,
+            CreatedAt = now,
+            UpdatedAt = now,
+        };
+        await App.ChangeAsync(db => db.AddRange(told, telling));
+        return telling.Id;
     }
 
     /// <summary>The kinds of ids in a path, such as <c>uploads/{id}</c>.</summary>
@@ -174,15 +188,14 @@ internal sealed partial class TenantWorld
         });
     }
 
-    /// <summary>A path about one of project A's things, by way of the stranger's own project or session.</summary>
-    public string FillThroughOthers(string pattern)
+    /// <summary>A path about the stranger's own things, or through them to one of project A's at its end.</summary>
+    public string FillOthers(string pattern, bool lastOfA = false)
     {
         var left = KindsIn(pattern).Count;
         return Hole().Replace(pattern, hole =>
         {
-            Assert.True(
-                left == 1 || OtherThings.ContainsKey(hole.Value), $"{pattern}: TenantWorld.OtherThings must say what '{hole.Value}' is filled with");
-            var things = --left == 0 ? Things : OtherThings;
+            var things = --left == 0 && lastOfA ? Things : OtherThings;
+            Assert.True(things.ContainsKey(hole.Value), $"{pattern}: TenantWorld must say what '{hole.Value}' is filled with");
             return $"{hole.Value[..hole.Value.IndexOf('{', StringComparison.Ordinal)]}{things[hole.Value]}";
         });
     }
@@ -207,7 +220,7 @@ internal sealed partial class TenantWorld
             }
         }
 
-        string[] theirs = [OtherProject.ToString(), People["non-member"].Id.ToString(), People["deleted member"].Id.ToString()];
+        string[] theirs = [.. OtherThings.Values, People["non-member"].Id.ToString(), People["deleted member"].Id.ToString()];
         return [.. rows.Where(row => !theirs.Any(id => row.Contains(id, StringComparison.Ordinal))).Order(StringComparer.Ordinal)];
     }
 

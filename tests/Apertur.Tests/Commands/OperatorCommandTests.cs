@@ -38,7 +38,7 @@ public sealed class OperatorCommandTests
 
         var actions = (await second.Client.GetAsync($"projects/{project}/audit")).Json["entries"]!.AsArray();
         Assert.Equal(
-            ["keys.create", "keys.disable", "projects.disable", "projects.enable"],
+            ["keys.create", "keys.disable", "projects.create", "projects.disable", "projects.enable"],
             actions.Select(e => e!["action"]!.GetValue<string>()).Order());
         Assert.All(actions, e => Assert.Equal("operator", e!["actor"]!["type"]!.GetValue<string>()));
 
@@ -77,7 +77,9 @@ public sealed class OperatorCommandTests
             (["user", "create", "--email", People.OwnerEmail, "--password", "battery staple"], "There is a user"),
             (["user", "disable", "--email", "x@example.com"], "There is no user"),
             (["project", "create", "--name", "N", "--owner", "x@example.com"], "There is no user"),
+            (["project", "create", "--name", new string('x', 201), "--owner", People.OwnerEmail], "The project's name must have"),
             (["key", "create", "--project", "x", "--label", "L"], "There is no project"),
+            (["key", "create", "--project", $"{app.ProjectId}", "--label", new string('x', 201)], "The key's label must have"),
             (["key", "disable", "--key", "x"], "There is no key"),
         })
         {

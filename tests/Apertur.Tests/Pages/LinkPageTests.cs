@@ -53,17 +53,19 @@ public sealed class LinkPageTests
         await using var app = await AperturApp.StartAsync(database);
         await ForgetEverybodyAsync(app);
         var path = $"/link/{await FirstOwnerAsync(app)}";
-        async Task<Answer> SendAsync(string password)
+        async Task<Answer> SendAsync(string password, string project = "\"><script>")
         {
             using var form = new FormUrlEncodedContent(new Dictionary<string, string>
             {
                 ["email"] = "first@example.com",
                 ["password"] = password,
-                ["project"] = "\"><script>",
+                ["project"] = project,
             });
             return await app.ClientOf(null).PostAsync(path, form);
         }
 
+        (await SendAsync("battery staple", new string('x', 201))).Expect(HttpStatusCode.BadRequest);
+        (await SendAsync("battery staple", "NUL \0")).Expect(HttpStatusCode.BadRequest);
         var refused = (await SendAsync("short")).Expect(HttpStatusCode.BadRequest);
 
         Assert.Contains("The password must have 8 to 256 characters.", refused.Text, StringComparison.Ordinal);
@@ -72,6 +74,30 @@ public sealed class LinkPageTests
         Assert.DoesNotContain("short\"", refused.Text, StringComparison.Ordinal);
         (await app.ClientOf(null).PostAsync(path)).Expect(HttpStatusCode.BadRequest);
         (await SendAsync("battery staple")).Expect(HttpStatusCode.OK);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Of_many_who_follow_the_link_at_once_one_owns_the_server(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        await ForgetEverybodyAsync(app);
+        var path = $"/link/{await FirstOwnerAsync(app)}";
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 6).Select(async i =>
+        {
+            using var form = new FormUrlEncodedContent(new Dictionary<string, string>
+            {
+                ["email"] = $"owner{i}@example.com",
+                ["password"] = "battery staple",
+                ["project"] = "Roofs",
+            });
+            return await app.ClientOf(null).PostAsync(path, form);
+        }));
+
+        Assert.Single(answers, answer => answer.Status == HttpStatusCode.OK);
+        Assert.All(answers, answer => Assert.True((int)answer.Status < 500, answer.Text));
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        Assert.Equal(1, await db.Users.CountAsync(TestContext.Current.CancellationToken));
     }
 
     private static Task<string?> FirstOwnerAsync(AperturApp app) =>

@@ -147,7 +147,9 @@ public sealed class UploadPageInBrowserTests : IAsyncLifetime
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
         var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 2 });
-        var page = await Chromium.OpenAsync("about:blank", Browser.Phone);
+        // Another origin to the browser, and like this one on loopback: pages from elsewhere may not reach it.
+        var elsewhere = app.Url.Replace("127.0.0.1", "localhost", StringComparison.Ordinal);
+        var page = await Chromium.OpenAsync($"{elsewhere}/healthz", Browser.Phone);
         await page.SetContentAsync($"""
             <script>heard = []; addEventListener('message', event => heard.push(event.data))</script>
             <iframe src="{app.Url}/u/{session}?lang=en" allow="camera" width="360" height="600"></iframe>

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Apertur.Server;
+using Apertur.Server.Projects;
 using Apertur.Tests.Support;
 
 namespace Apertur.Tests.Polling;
@@ -78,6 +80,39 @@ public sealed class PollTests
         var image = await app.Client.UploadAsync(session, Photos.Jpeg());
 
         Assert.Equal((string)image["id"]!, (string)(await Eventually.Arrives(held)).Json["images"]![0]!["id"]!);
+    }
+
+    [Theory]
+    [AllDatabases("revoked key")]
+    [AllDatabases("signed out")]
+    [AllDatabases("suspended")]
+    [AllDatabases("removed")]
+    public async Task Held_requests_of_somebody_who_has_lost_access_tell_nothing_of_what_came_after(DatabaseKind database, string how)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await LongPollingAsync(app);
+        var member = await app.TokenAsync(await app.AddPersonAsync("member@example.com", app.ProjectId, Role.Viewer));
+        var client = how == "revoked key" ? app.Client : member.Client;
+        var seen = (string)(await client.GetAsync($"upload-sessions/{session}/delivery-status")).Json["lastChanged"]!;
+        var timers = app.Clock.WaitingTimers;
+        var held = new[]
+        {
+            client.GetAsync($"upload-sessions/{session}/poll?timeout=30"),
+            client.GetAsync($"upload-sessions/{session}/delivery-status?pollFrom={seen}"),
+        };
+        await Eventually.True(() => app.Clock.WaitingTimers >= timers + held.Length);
+
+        await (how switch
+        {
+            "revoked key" => app.ChangeAsync(db => db.ApiKeys.Single(k => k.Env == Env.Live).IsActive = false),
+            "signed out" => member.Client.PostAsync("auth/logout"),
+            "suspended" => app.ChangeAsync(db => db.Users.Single(u => u.Id == member.UserId).DisabledAt = app.Clock.GetUtcNow()),
+            _ => app.ChangeAsync(db => db.Members.Remove(db.Members.Single(m => m.UserId == member.UserId))),
+        });
+        await app.ClientOf(null).UploadAsync(session, Photos.Jpeg());
+
+        foreach (var answer in held)
+            (await Eventually.Arrives(answer)).Expect(HttpStatusCode.Unauthorized);
     }
 
     [Theory, AllDatabases]

@@ -32,7 +32,8 @@ public sealed class MembersTests
     {
         await using var app = await AperturApp.StartAsync(database);
         var owner = await app.SignInAsync();
-        await app.AddPersonAsync("known@example.com");
+        var (other, _, _) = await app.CreateOtherProjectAsync();
+        await app.AddPersonAsync("known@example.com", other, Role.Owner);
         var invited = await InviteAsync(app, owner, "known@example.com", "viewer");
 
         (await FollowAsync(app, invited, ("password", "guessed by the sender"))).Expect(HttpStatusCode.BadRequest);
@@ -41,6 +42,35 @@ public sealed class MembersTests
         var known = await app.SignInAsync("known@example.com");
         (await known.Client.GetAsync($"projects/{app.ProjectId}")).Expect(HttpStatusCode.OK);
         (await owner.Client.PostAsync(Members(app), new { email = "known@example.com", role = "viewer" })).Expect(HttpStatusCode.BadRequest);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Two_invitations_of_one_person_followed_at_once_are_no_crash_and_the_one_that_lost_still_works(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var owner = await app.SignInAsync();
+        var links = new[] { await InviteAsync(app, owner, "new@example.com", "viewer"), await InviteAsync(app, owner, "new@example.com", "viewer") };
+
+        var answers = await Task.WhenAll(links.Select(link => FollowAsync(app, link, ("password", "battery staple"))));
+
+        Assert.Contains(answers, answer => answer.Status == HttpStatusCode.OK);
+        Assert.All(answers, answer => Assert.True(answer.Status is HttpStatusCode.OK or HttpStatusCode.BadRequest, answer.Text));
+        foreach (var lost in links.Where((_, i) => answers[i].Status != HttpStatusCode.OK))
+            (await FollowAsync(app, lost, ("password", "battery staple"))).Expect(HttpStatusCode.OK);
+        await app.SignInAsync("new@example.com", "battery staple");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Owner_who_is_suspended_is_not_the_one_that_a_project_needs(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var owner = await app.SignInAsync();
+        var second = await app.AddPersonAsync("second@example.com", app.ProjectId, Role.Owner);
+        await app.ChangeAsync(db => db.Users.Single(u => u.Id == second.Id).DisabledAt = app.Clock.GetUtcNow());
+
+        (await owner.Client.SendAsync(HttpMethod.Delete, $"{Members(app)}/{owner.UserId}")).Expect(HttpStatusCode.Conflict);
+
+        (await owner.Client.SendAsync(HttpMethod.Delete, $"{Members(app)}/{second.Id}")).Expect(HttpStatusCode.NoContent);
     }
 
     [Theory, AllDatabases]

@@ -36,6 +36,28 @@ public sealed class HostileTests
         await app.Client.UploadAsync(session, Photos.Png());
     }
 
+    [Fact]
+    public async Task Phone_that_goes_away_in_the_middle_of_a_photo_is_nothing_to_warn_of()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync();
+        int Files() => Directory.GetFiles(app.DataFolder + "/images", "*", SearchOption.AllDirectories).Length;
+        using (var phone = await ConnectAsync(app))
+        {
+            await SendAsync(phone, Head(session, "Content-Length: 1000000"));
+            await SendAsync(phone, "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n");
+            await phone.SendAsync(Photos.Jpeg(10_000, seed: 1), Cancellation);
+            await Eventually.True(() => Files() == 1);
+        }
+
+        await Eventually.True(() => Files() == 0);
+        // A server that has stopped has ended its connections.
+        await app.RestartAsync();
+
+        Assert.DoesNotContain(
+            app.Log.Lines, line => line.StartsWith("Warning Microsoft.AspNetCore.Server.Kestrel", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("Content-Length: 5\r\nTransfer-Encoding: chunked", "not both")]
     [InlineData("Transfer-Encoding: chunked\r\nContent-Length: 5", "not both")]

@@ -50,6 +50,21 @@ public sealed class SessionStreamTests
     }
 
     [Theory, AllDatabases]
+    public async Task Stream_of_a_project_that_is_disabled_ends(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var timers = app.Clock.WaitingTimers;
+        await using var events = await EventReader.OpenAsync(app, await app.Client.CreateSessionAsync());
+        await events.NextAsync();
+        await Eventually.True(() => app.Clock.WaitingTimers > timers);
+
+        await app.ChangeAsync(db => db.Projects.Single().DisabledAt = app.Clock.GetUtcNow());
+        app.Clock.Advance(TimeSpan.FromSeconds(15));
+
+        Assert.Null(await events.FrameAsync());
+    }
+
+    [Theory, AllDatabases]
     public async Task Client_that_was_away_gets_exactly_what_it_missed_also_after_a_restart(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();

@@ -32,7 +32,7 @@ internal sealed record DemoState(string Email, string Password, string ProjectId
         Installation made;
         try
         {
-            made = await Installation.CreateAsync(services, Email, password, "Demo", cancellationToken);
+            made = await Installation.CreateAsync(services, Email, password, "Demo", link: null, cancellationToken);
         }
         catch (CommandException)
         {
