@@ -21,8 +21,8 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
             exception is ConnectionResetException or ConnectionAbortedException
             || (context.RequestAborted.IsCancellationRequested && exception is not ApiErrorException))
         {
-            // Nobody is there to read an answer, or to send another request: Kestrel, which looks for one, would stumble over the broken body.
-            context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+            // Nobody is there to read an answer.
+            TakeNoMore(context);
             return;
         }
         catch (Exception exception)
@@ -35,6 +35,8 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
 
             context.Response.Clear();
             await BodyDrain.RunAsync(context, clock);
+            if (exception is BadHttpRequestException)
+                TakeNoMore(context);
             await AnswerAsync(context, error);
             return;
         }
@@ -42,6 +44,9 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
         if (!context.Response.HasStarted && context.Response is { StatusCode: >= 400, ContentLength: null or 0, ContentType: null })
             await AnswerAsync(context, OfStatus(context.Response.StatusCode));
     }
+
+    /// <summary>Behind a body that broke off there is no other request. Kestrel would look for one, stumble and warn.</summary>
+    private static void TakeNoMore(HttpContext context) => context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
 
     private static Task AnswerAsync(HttpContext context, ApiError error)
     {

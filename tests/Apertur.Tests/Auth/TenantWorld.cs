@@ -58,7 +58,6 @@ internal sealed partial class TenantWorld
             ["type"] = "webhook",
             ["name"] = Mark,
             ["config"] = new JsonObject { ["url"] = $"http://127.0.0.1:9/{Mark}" },
-            ["isActive"] = false,
         })).Expect(HttpStatusCode.Created).Json["id"]!.GetValue<string>();
         var session = await app.Client.CreateSessionAsync(new JsonObject { ["label"] = Mark, ["tags"] = new JsonArray(Mark), ["long_polling"] = true });
         var upload = (await app.Client.UploadAsync(session, Photos.Jpeg(), $"{Mark}.jpg"))["id"]!.GetValue<string>();
