@@ -31,8 +31,6 @@ internal static class DemoCommand
 
     private static async Task RunAsync(string data, int port, bool lan, CancellationToken cancellationToken)
     {
-        if (port is < 1 or > 65534)
-            throw new CommandException($"--port takes a number from 1 to 65534, as the inbox takes the next one; not {port}.");
         var settings = Settings.Load(data,
         [
             // The inbox is on this machine.

@@ -53,17 +53,6 @@ public sealed class MistakeTests
         Assert.False(Path.Exists(data));
     }
 
-    [Theory]
-    [InlineData("0")]
-    [InlineData("65535")]
-    [InlineData("99999")]
-    public async Task Port_that_leaves_none_for_the_inbox_is_refused_in_words(string port)
-    {
-        using var data = new TempFolder();
-
-        await ExpectAsync("--port takes a number from 1 to 65534", "demo", "--data", data.Path, "--port", port);
-    }
-
     [Fact]
     public async Task Settings_file_that_is_damaged_is_named()
     {

@@ -170,9 +170,8 @@ public sealed class UploadPageInBrowserTests : IAsyncLifetime
             ["apertur:image:received", "apertur:error", "apertur:image:received", "apertur:session:complete"],
             heard.Select(message => (string)message!["type"]!));
         Assert.Contains("damaged", (string)heard[1]!["data"]!["message"]!, StringComparison.Ordinal);
-        var rows = (await app.Client.GetAsync("uploads/recent")).Json.AsArray();
-        Assert.Equal(["gallery", "camera"], rows.Select(row => (string)row!["source"]!));
-        Assert.Equal(rows.Select(row => (string)row!["id"]!), new[] { 2, 0 }.Select(i => (string)heard[i]!["data"]!["id"]!));
+        foreach (var (index, source) in new[] { (0, "camera"), (2, "gallery") })
+            Assert.Equal(source, (string)(await app.Client.UploadRowAsync((string)heard[index]!["data"]!["id"]!))["source"]!);
         await Assertions.Expect(framed.Locator("#upload")).ToBeHiddenAsync();
     }
 
