@@ -24,7 +24,8 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
     [Theory, AllDatabases]
     public async Task Nobody_sees_or_changes_what_is_not_theirs(DatabaseKind database)
     {
-        await using var app = await AperturApp.StartAsync(database);
+        await using var app = await AperturApp.StartAsync(
+            database, new Dictionary<string, string?> { ["Thumbnails:Program"] = Components.Program("vipsthumbnail") });
         var world = await TenantWorld.CreateAsync(app);
         var routes = RouteTable.Of(app).Where(route => !route.Pattern.StartsWith("/assets/", StringComparison.Ordinal)).ToList();
         var before = await world.RowsAsync();
