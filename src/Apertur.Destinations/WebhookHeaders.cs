@@ -7,11 +7,13 @@ namespace Apertur.Destinations;
 /// <summary>The headers of a webhook request: which ones an owner may add, and the ones every receiver can rely on.</summary>
 public static class WebhookHeaders
 {
+    /// <summary>Characters of a header's value that a user gave.</summary>
+    public const int MaxCustomValueLength = 4096;
+
     // Longer texts stay out of the headers of the binary format: receivers commonly refuse more than 8 KB of all headers
     // together.
     private const int MaxTextLength = 2048;
     private const int MaxCustomNameLength = 128;
-    private const int MaxCustomValueLength = 4096;
 
     // RFC 9110, 5.6.2: what a header's name is made of.
     private static readonly SearchValues<char> _nameCharacters =

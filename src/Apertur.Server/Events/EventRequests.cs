@@ -20,10 +20,8 @@ internal sealed record EventAnswer(bool Accepted, int? Status, string? Body, int
 internal sealed class EventRequests(
     OutboundHttp http, EventWebhookSecrets secrets, DownloadLinks links, Settings settings, TimeProvider clock)
 {
-    /// <summary>How much of an answer's body is read and kept.</summary>
-    public const int MaxAnswerBytes = 4096;
-
-    private const int MaxErrorLength = 500;
+    /// <summary>How much of an answer's body is kept.</summary>
+    public const int MaxAnswerLength = 4096;
 
     /// <param name="webhook">Who is told.</param>
     /// <param name="happened">What is told.</param>
@@ -33,7 +31,8 @@ internal sealed class EventRequests(
     public async Task<EventAnswer> SendAsync(
         EventWebhook webhook, LoggedEvent happened, Guid deliveryId, CancellationToken stopping)
     {
-        using var request = Describe(webhook, happened, deliveryId);
+        var headers = secrets.CustomHeaders(webhook);
+        using var request = Describe(webhook, headers, happened, deliveryId);
         var started = clock.GetTimestamp();
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(settings.Events.TimeoutSeconds), clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);
@@ -41,9 +40,9 @@ internal sealed class EventRequests(
         {
             using var response = await http.SendAsync(request, either.Token);
             var outcome = HttpOutcome.Of(response, clock);
-            var body = await ReadAsync(response, either.Token);
+            var body = await ReadAsync(response, headers, either.Token);
             var accepted = outcome is DeliveryOutcome.Accepted;
-            return new(accepted, (int)response.StatusCode, body, Elapsed(started), Shorten(outcome.ReasonText));
+            return new(accepted, (int)response.StatusCode, body, Elapsed(started), outcome.ReasonText);
         }
         catch (Exception exception) when (exception is OperationCanceledException or HttpRequestException)
         {
@@ -51,14 +50,14 @@ internal sealed class EventRequests(
             var reason = limit.IsCancellationRequested
                 ? $"The destination did not answer within {settings.Events.TimeoutSeconds} s."
                 : HttpOutcome.Of(exception).ReasonText;
-            return new(false, null, null, Elapsed(started), Shorten(reason));
+            return new(false, null, null, Elapsed(started), reason);
         }
     }
 
-    private HttpRequestMessage Describe(EventWebhook webhook, LoggedEvent happened, Guid deliveryId)
+    private HttpRequestMessage Describe(EventWebhook webhook, JsonObject headers, LoggedEvent happened, Guid deliveryId)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, webhook.Url);
-        foreach (var (name, value) in secrets.CustomHeaders(webhook))
+        foreach (var (name, value) in headers)
             request.Headers.TryAddWithoutValidation(name, (string?)value);
         if (!request.Headers.Contains("User-Agent"))
             request.Headers.Add("User-Agent", "Apertur-Webhook/1.0");
@@ -101,9 +100,10 @@ internal sealed class EventRequests(
     }
 
     /// <summary>The beginning of the answer. One that breaks off changes nothing: the status was there before it.</summary>
-    private static async Task<string> ReadAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    private static async Task<string> ReadAsync(HttpResponseMessage response, JsonObject headers, CancellationToken cancellationToken)
     {
-        var buffer = new byte[MaxAnswerBytes];
+        // More than is kept, so that a secret at its end is whole when it is looked for.
+        var buffer = new byte[MaxAnswerLength + WebhookHeaders.MaxCustomValueLength];
         var length = 0;
         try
         {
@@ -117,10 +117,13 @@ internal sealed class EventRequests(
         }
 
         // PostgreSQL takes every character but this one.
-        return Encoding.UTF8.GetString(buffer, 0, length).Replace('\0', '\uFFFD');
+        var text = Encoding.UTF8.GetString(buffer, 0, length).Replace('\0', '\uFFFD');
+        return Beginning(EventWebhookSecrets.Hide(headers, text), MaxAnswerLength);
     }
 
-    private int Elapsed(long started) => (int)Math.Min(clock.GetElapsedTime(started).TotalMilliseconds, int.MaxValue);
+    /// <summary>Up to so many characters, and no half of a pair at the end.</summary>
+    private static string Beginning(string text, int length) =>
+        text.Length <= length ? text : text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
 
-    private static string? Shorten(string? text) => text is { Length: > MaxErrorLength } ? text[..MaxErrorLength] : text;
+    private int Elapsed(long started) => (int)Math.Min(clock.GetElapsedTime(started).TotalMilliseconds, int.MaxValue);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Apertur.Destinations;
 using Apertur.Server.Storage;
 
 namespace Apertur.Server.Events;
@@ -6,6 +7,9 @@ namespace Apertur.Server.Events;
 /// <summary>What is encrypted of an event webhook, in the clear.</summary>
 internal sealed class EventWebhookSecrets(Secrets secrets)
 {
+    // What is shorter guards nothing, and a "1" masked wherever it stands would spoil the answer.
+    private const int ShortestSecret = 6;
+
     public string Secret(EventWebhook webhook) => secrets.Unprotect(EventWebhook.SecretColumn, webhook.Id, webhook.Secret);
 
     public JsonObject CustomHeaders(EventWebhook webhook) =>
@@ -15,4 +19,17 @@ internal sealed class EventWebhookSecrets(Secrets secrets)
 
     public string ProtectHeaders(Guid webhookId, JsonObject headers) =>
         secrets.Protect(EventWebhook.CustomHeadersColumn, webhookId, headers.ToJsonString());
+
+    /// <summary>
+    /// What a receiver answered, without the values of custom headers: one that echoes its requests would else put them in the
+    /// clear before everybody who may see deliveries. Of <c>Bearer x</c> the <c>x</c> alone is found, too.
+    /// </summary>
+    public static string Hide(JsonObject customHeaders, string answer)
+    {
+        var values = customHeaders.Select(header => (string)header.Value!).ToList();
+        foreach (var value in values.Concat(values.Select(value => value[(value.LastIndexOf(' ') + 1)..]))
+                     .Where(value => value.Length >= ShortestSecret))
+            answer = answer.Replace(value, DestinationConfig.Mask, StringComparison.Ordinal);
+        return answer;
+    }
 }

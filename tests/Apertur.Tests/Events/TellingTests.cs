@@ -178,7 +178,7 @@ public sealed class TellingTests
         Assert.Equal(2, (int)page["limit"]!);
         Assert.Equal(["2", "1"], page["deliveries"]!.AsArray().Select(row => ((string)row!["responseBody"]!)[..1]));
         var newest = page["deliveries"]![0]!;
-        Assert.InRange(((string)newest["responseBody"]!).Length, 2000, EventRequests.MaxAnswerBytes);
+        Assert.InRange(((string)newest["responseBody"]!).Length, 2000, EventRequests.MaxAnswerLength);
         Assert.Equal("project.session.created", (string)newest["topic"]!);
         Assert.Equal(0, (int)newest["durationMs"]!);
         Assert.Empty((await app.HistoryAsync(webhook, "?page=9"))["deliveries"]!.AsArray());
