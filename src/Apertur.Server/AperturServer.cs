@@ -117,7 +117,6 @@ internal static class AperturServer
         services.AddSingleton<ResumeNotes>();
 
         services.AddSingleton<Signal>();
-        services.AddSingleton<Claims>();
         services.AddSingleton<Outcomes>();
         services.AddSingleton<DeliveryRun>();
         services.AddSingleton<IQueue, DeliveryQueue>();

@@ -1,7 +1,9 @@
+using Apertur.Server.Work;
+
 namespace Apertur.Server.Deliveries;
 
 /// <summary>One image on its way to one destination: the queue entry and its whole state. See <c>docs/delivery-states.md</c>.</summary>
-internal sealed class DeliveryRow
+internal sealed class DeliveryRow : IQueueRow
 {
     /// <summary>The place that <see cref="Resume"/> is bound to when encrypted.</summary>
     public const string ResumeColumn = "deliveries.resume";
@@ -14,15 +16,9 @@ internal sealed class DeliveryRow
     public required string DestinationName { get; init; }
     public DeliveryState State { get; set; } = DeliveryState.Pending;
 
-    /// <summary>Attempts begun, the running one included.</summary>
     public int Attempts { get; set; }
-
-    /// <summary>When it may be claimed next.</summary>
     public required DateTimeOffset DueAt { get; set; }
-
-    /// <summary>Names the claim that holds it while sending. An outcome is written only by its own claim.</summary>
     public Guid? LeaseToken { get; set; }
-
     public DateTimeOffset? LeaseUntil { get; set; }
     public string? LastError { get; set; }
 
@@ -40,13 +36,4 @@ internal sealed class DeliveryRow
 
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
-}
-
-internal enum DeliveryState
-{
-    Pending,
-    Sending,
-    Retrying,
-    Sent,
-    Failed,
 }

@@ -1,4 +1,5 @@
 using Apertur.Server.Storage;
+using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;

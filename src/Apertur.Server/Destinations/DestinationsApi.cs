@@ -132,7 +132,7 @@ internal static partial class DestinationsApi
                 // The pump ends them one by one, on the path of every other outcome; being due is all they need.
                 await write.Deliveries
                     .Where(d => d.DestinationId == destination.Id
-                        && (d.State == Deliveries.DeliveryState.Pending || d.State == Deliveries.DeliveryState.Retrying))
+                        && (d.State == DeliveryState.Pending || d.State == DeliveryState.Retrying))
                     .ExecuteUpdateAsync(d => d.SetProperty(x => x.DueAt, now), cancellationToken);
             },
             cancellationToken);

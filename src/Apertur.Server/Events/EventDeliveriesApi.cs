@@ -1,6 +1,5 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
-using Apertur.Server.Deliveries;
 using Apertur.Server.Http;
 using Apertur.Server.Storage;
 using Apertur.Server.Work;

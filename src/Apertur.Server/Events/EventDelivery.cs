@@ -1,9 +1,9 @@
-using Apertur.Server.Deliveries;
+using Apertur.Server.Work;
 
 namespace Apertur.Server.Events;
 
 /// <summary>One event on its way to one webhook: the queue entry, its whole state and, later, the history.</summary>
-internal sealed class EventDelivery
+internal sealed class EventDelivery : IQueueRow
 {
     public required Guid Id { get; init; }
     public required Guid EventId { get; init; }
@@ -11,15 +11,9 @@ internal sealed class EventDelivery
     public required string Topic { get; init; }
     public DeliveryState State { get; set; } = DeliveryState.Pending;
 
-    /// <summary>Attempts begun, the running one included.</summary>
     public int Attempts { get; set; }
-
-    /// <summary>When it may be claimed next.</summary>
     public required DateTimeOffset DueAt { get; set; }
-
-    /// <summary>Names the claim that holds it while sending. An outcome is written only by its own claim.</summary>
     public Guid? LeaseToken { get; set; }
-
     public DateTimeOffset? LeaseUntil { get; set; }
 
     /// <summary>Status of the last answer; null when the last attempt got none.</summary>

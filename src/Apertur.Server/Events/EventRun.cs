@@ -1,5 +1,5 @@
-using Apertur.Server.Deliveries;
 using Apertur.Server.Storage;
+using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Events;

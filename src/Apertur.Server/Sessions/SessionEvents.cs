@@ -1,7 +1,7 @@
 using System.Globalization;
 using Apertur.Server.Contract;
-using Apertur.Server.Deliveries;
 using Apertur.Server.Storage;
+using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Sessions;

@@ -12,6 +12,7 @@ using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Uploads;
+using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;

@@ -1,9 +1,9 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Apertur.Server.Work;
 using Apertur.Server;
 using Apertur.Server.Accounts;
-using Apertur.Server.Deliveries;
 using Apertur.Server.Events;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;

@@ -4,6 +4,7 @@ using Apertur.Destinations;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Storage;
+using Apertur.Server.Work;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
 using Microsoft.AspNetCore.Http;

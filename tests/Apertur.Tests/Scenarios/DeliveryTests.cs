@@ -1,7 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
-using Apertur.Server.Deliveries;
+using Apertur.Server.Work;
 using Apertur.Tests.Destinations;
 using Apertur.Tests.Support;
 

@@ -3,7 +3,6 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
-using Apertur.Server.Deliveries;
 using Apertur.Server.Storage;
 using Apertur.Server.Work;
 using Apertur.Tests.Destinations;

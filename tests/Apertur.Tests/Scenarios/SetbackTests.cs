@@ -147,7 +147,7 @@ public sealed class SetbackTests
                     .SetProperty(r => r.LeaseToken, Guid.NewGuid()).SetProperty(r => r.LeaseUntil, ended),
                 Cancellation),
             Cancellation);
-        Assert.Equal(1, await app.Services.GetRequiredService<Claims>().ReleaseAbandonedAsync(all: false, Cancellation));
+        Assert.Equal(1, await app.Services.GetServices<IQueue>().OfType<DeliveryQueue>().Single().ReleaseAbandonedAsync(all: false, Cancellation));
     }
 
     /// <summary>A file without a row, written at that time.</summary>
