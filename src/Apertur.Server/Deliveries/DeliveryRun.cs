@@ -65,6 +65,11 @@ internal sealed partial class DeliveryRun(
         {
             return null;
         }
+        catch (ClaimLostException)
+        {
+            // Whoever has it now writes the outcome.
+            return null;
+        }
         catch (OperationCanceledException) when (attempt.IsCancellationRequested)
         {
             return new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.");

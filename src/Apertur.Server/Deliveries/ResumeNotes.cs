@@ -16,7 +16,7 @@ internal sealed class ResumeNotes(Database database, Secrets secrets)
     /// <param name="row">The delivery as this process claimed it; it gets the note too.</param>
     /// <param name="text">At most 4,096 characters. It is a capability, so it is encrypted.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="InvalidOperationException">The claim was lost: another worker has the delivery by now.</exception>
+    /// <exception cref="ClaimLostException">Another worker has the delivery by now.</exception>
     public async Task SaveAsync(DeliveryRow row, string text, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(text.Length, MaxLength);
@@ -27,7 +27,10 @@ internal sealed class ResumeNotes(Database database, Secrets secrets)
                 .ExecuteUpdateAsync(d => d.SetProperty(x => x.Resume, note), cancellationToken),
             cancellationToken);
         if (saved == 0)
-            throw new InvalidOperationException("The claim on this delivery was lost.");
+            throw new ClaimLostException();
         row.Resume = note;
     }
 }
+
+/// <summary>A row that this process had claimed is no longer its own: its lease ran out while the process was held up.</summary>
+internal sealed class ClaimLostException() : Exception("The claim on this delivery was lost.");

@@ -15,7 +15,6 @@ internal sealed class BlobStore : IDisposable
 {
     private static readonly long _lastInstant = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
 
-    private readonly string _root;
     private readonly long _reserve;
     private readonly SyncThreads _threads = new();
     private readonly ConcurrentDictionary<string, Lazy<SyncedDirectory>> _days = new();
@@ -24,10 +23,15 @@ internal sealed class BlobStore : IDisposable
     /// <param name="reserveBytes">Free space below which no new image is begun: room for the database to go on.</param>
     public BlobStore(string root, long reserveBytes = 64 * 1024 * 1024)
     {
-        _root = Path.GetFullPath(root);
+        Root = Path.GetFullPath(root);
         _reserve = reserveBytes;
-        DurableFile.CreateDirectory(_root);
+        DurableFile.CreateDirectory(Root);
     }
+
+    /// <summary>The folder that all is in.</summary>
+    public string Root { get; }
+
+    public bool IsEmpty => !Directory.EnumerateFileSystemEntries(Root).Any();
 
     /// <summary>Begins an image, under its final name: until a row names it, nothing looks there.</summary>
     /// <param name="id">A version 7 UUID that has no file yet.</param>
@@ -84,7 +88,7 @@ internal sealed class BlobStore : IDisposable
     /// <summary>Every stored image, oldest day first, files of uploads in progress included: compare <see cref="StoredBlob.WrittenAt"/>.</summary>
     public IEnumerable<StoredBlob> Enumerate()
     {
-        foreach (var day in new DirectoryInfo(_root).EnumerateDirectories().OrderBy(day => day.Name, StringComparer.Ordinal))
+        foreach (var day in new DirectoryInfo(Root).EnumerateDirectories().OrderBy(day => day.Name, StringComparer.Ordinal))
         {
             foreach (var file in day.EnumerateFiles())
             {
@@ -95,7 +99,7 @@ internal sealed class BlobStore : IDisposable
     }
 
     /// <summary>Bytes that may still be written to the disk that holds the images.</summary>
-    public long FreeBytes => new DriveInfo(_root).AvailableFreeSpace;
+    public long FreeBytes => new DriveInfo(Root).AvailableFreeSpace;
 
     /// <summary>Writes, syncs and removes a small file, as an upload would.</summary>
     /// <exception cref="IOException">The store cannot take images now; <see cref="DiskFullException"/> when it lacks room.</exception>
@@ -108,22 +112,22 @@ internal sealed class BlobStore : IDisposable
     {
         if (FreeBytes < _reserve)
             throw new DiskFullException($"Less than {_reserve / (1024 * 1024)} MB are free on the disk that holds the images.");
-        var path = Path.Combine(_root, $"probe-{Guid.NewGuid()}");
+        var path = Path.Combine(Root, $"probe-{Guid.NewGuid()}");
         using var probe = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.DeleteOnClose);
         RandomAccess.Write(probe, "probe"u8, 0);
         RandomAccess.FlushToDisk(probe);
-        DurableFile.SyncDirectory(_root);
+        DurableFile.SyncDirectory(Root);
     }
 
     // A lazy value: uploads that arrive while the day's folder is being made wait until its own name is on disk.
     private Lazy<SyncedDirectory> Open(string day) => new(() =>
     {
-        var path = Path.Combine(_root, day);
+        var path = Path.Combine(Root, day);
         DurableFile.CreateDirectory(path);
         return new SyncedDirectory(path);
     });
 
-    private string PathOf(Guid id) => Path.Combine(_root, DayOf(id), id.ToString());
+    private string PathOf(Guid id) => Path.Combine(Root, DayOf(id), id.ToString());
 
     private static string DayOf(Guid id)
     {

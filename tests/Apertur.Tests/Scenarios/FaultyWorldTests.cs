@@ -82,7 +82,9 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
             sent.Add(Convert.ToHexStringLower(SHA256.HashData(photo)));
             Interlocked.Add(ref bytes, photo.Length);
         });
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"> {photos} photos, {bytes / 1e6:F0} MB, are received."));
         await DeliverAsync(app, patience);
+        output.WriteLine("> All is delivered; what is there is compared.");
         relay.Misbehave(new Faults(0, 0));
 
         var expected = sent.Order().ToList();
@@ -93,7 +95,7 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
         AssertSame("dropbox", expected, clouds.Dropbox.Files.Select(stored => Hash(stored.Bytes)));
         var (attempts, unfinished) = (await app.AttemptsAsync(), (await bucket.UnfinishedUploadsAsync()).Count);
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{database}: {photos} photos, {bytes / 1e6:F0} MB, 5 destinations, {attempts} attempts for {5 * photos} deliveries, "
+            $"> {database}: {photos} photos, {bytes / 1e6:F0} MB, 5 destinations, {attempts} attempts for {5 * photos} deliveries, "
             + $"requests faulted: webhook {atHook}, S3 {atBucket}, Google {atGoogle}, Dropbox {atDropbox}; "
             + $"{TimeProvider.System.GetElapsedTime(started).TotalSeconds:F0} s; every destination holds {photos} of {photos}; "
             // Where the request that gives parts up met a fault as well.
@@ -101,8 +103,9 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
     }
 
     /// <summary>Lets time pass until every delivery has ended, and sees that every one was sent.</summary>
-    private static async Task DeliverAsync(AperturApp app, TimeSpan patience)
+    private async Task DeliverAsync(AperturApp app, TimeSpan patience)
     {
+        var told = 0;
         var pump = app.Services.GetRequiredService<Pump>();
         while (true)
         {
@@ -114,6 +117,12 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
             Assert.Empty(await parked.ToListAsync(TestContext.Current.CancellationToken));
             if (states.Keys.All(state => state == DeliveryState.Sent))
                 return;
+            var (sent, all) = (states.GetValueOrDefault(DeliveryState.Sent), states.Values.Sum());
+            if (told < sent * 10 / all)
+            {
+                told = sent * 10 / all;
+                output.WriteLine($"> {sent} of {all} are delivered.");
+            }
 
             // What hangs ends when the clock has moved far enough; what works is given real time first.
             await Task.WhenAny(pump.DrainAsync(), Task.Delay(patience, TimeProvider.System, TestContext.Current.CancellationToken));

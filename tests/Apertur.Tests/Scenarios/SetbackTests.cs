@@ -38,6 +38,29 @@ public sealed class SetbackTests
     }
 
     [Theory, AllDatabases]
+    public async Task Server_whose_photos_are_not_mounted_does_not_start_and_gives_none_up(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(503);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new() { ["url"] = receiver.Url });
+        var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await receiver.NextAsync(Cancellation);
+        var (mounted, elsewhere) = (Path.Combine(app.DataFolder, "images"), Path.Combine(app.DataFolder, "elsewhere"));
+        Directory.Move(mounted, elsewhere);
+        app.Clock.Jump(TimeSpan.FromMinutes(1));
+
+        var refused = await Assert.ThrowsAsync<InvalidOperationException>(app.RestartAsync);
+
+        Assert.Contains("mounted", refused.Message);
+        Directory.Delete(mounted);
+        Directory.Move(elsewhere, mounted);
+        await app.RestartAsync();
+        await app.PassAsync(TimeSpan.FromMinutes(1));
+        await app.Client.UploadBecomesAsync(id, "delivered");
+    }
+
+    [Theory, AllDatabases]
     public async Task Outcome_in_words_that_no_database_keeps_is_written_all_the_same(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database, configure: services => services.AddSingleton<IDestinationType>(new Babbler()));
