@@ -9,7 +9,7 @@ public abstract record DeliveryOutcome
     public int? Status { get; init; }
 
     /// <summary>The destination has the image. Final.</summary>
-    /// <param name="Reference">Where it is, for a person to find: a key, a file id, a path. At most 1,024 characters.</param>
+    /// <param name="Reference">Where it is, for a person to find: a key, a file id, a path. Its first 1,024 characters are kept.</param>
     public sealed record Accepted(string? Reference = null) : DeliveryOutcome;
 
     /// <summary>It may work later: too many requests, a server's error, a timeout. Tried again by schedule.</summary>

@@ -14,7 +14,6 @@ public sealed class DropboxDestination : IOAuthDestination
     private const string DefaultTemplate = "{date}/{session}/{index}-{filename}";
 
     // The limit of DeliveryOutcome.Accepted; a name may have as many bytes, and the folder comes before it.
-    private const int MaxReferenceLength = 1024;
 
     private readonly Uri _root;
     private readonly JsonApi _api;
@@ -125,11 +124,8 @@ public sealed class DropboxDestination : IOAuthDestination
         });
     }
 
-    private static DeliveryOutcome Accepted(ApiAnswer answer, string path)
-    {
-        var shown = answer.Text("path_display") ?? path;
-        return answer.Means(new DeliveryOutcome.Accepted(shown[..Math.Min(shown.Length, MaxReferenceLength)]));
-    }
+    private static DeliveryOutcome Accepted(ApiAnswer answer, string path) =>
+        answer.Means(new DeliveryOutcome.Accepted(answer.Text("path_display") ?? path));
 
     /// <summary>The folder with a slash before every name: Dropbox's own root is the empty string.</summary>
     private static string Folder(DestinationConfig config) =>

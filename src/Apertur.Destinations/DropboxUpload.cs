@@ -80,7 +80,8 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
                     last ? "upload_session/finish" : "upload_session/append_v2", arguments, delivery, offset, length, patience);
                 if (last && answer.IsSuccess)
                     return answer;
-                if (answer.IsSuccess)
+                // Being told that all is there is no progress.
+                if (answer.IsSuccess && length > 0)
                     (offset, cuts) = (offset + length, 0);
             }
             catch (HttpRequestException) when (cuts < MaxCutsWithoutProgress)

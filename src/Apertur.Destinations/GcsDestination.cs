@@ -49,8 +49,9 @@ public sealed class GcsDestination : IDestinationType
             if (token is null)
                 return failure!;
 
-            await using var file = delivery.OpenRead();
-            var crc32c = await Crc32C.OfAsync(file, patience.Token);
+            string crc32c;
+            await using (var file = delivery.OpenRead())
+                crc32c = await Crc32C.OfAsync(file, patience.Token);
             var key = KeyTemplate.Render(delivery.Config.Required("keyTemplate"), delivery);
             var other = KeyTemplate.Alternative(key, delivery);
             // An interrupted upload knows which of the two names it found free.

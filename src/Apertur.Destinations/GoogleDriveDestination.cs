@@ -85,11 +85,9 @@ public sealed class GoogleDriveDestination : IOAuthDestination
             if (GoogleDriveFolders.First(found) is { } file && IsSame(file, delivery))
                 return found.Means(new DeliveryOutcome.Accepted((string?)file["id"]));
 
-            var generated = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, patience);
-            if (!generated.IsSuccess)
-                return Refusal(generated);
-            id = (string?)generated.Json?["ids"]?[0] ?? throw new InvalidOperationException("Google Drive generated no file id.");
-            await new UploadResume(id, null).SaveAsync(delivery, patience.Token);
+            (id, var refusal) = await NewIdAsync(delivery, token, patience);
+            if (id is null)
+                return Refusal(refusal);
         }
 
         var path = KeyTemplate.Render(delivery.Config.Required("nameTemplate"), delivery).Split('/');
@@ -113,7 +111,16 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         var answer = await _upload.SendAsync(UploadAddress, token, resource, id, delivery, patience);
         // The id is taken: an earlier attempt came through, and its answer was lost.
         if (answer.Status == HttpStatusCode.Conflict)
+        {
             answer = await GetAsync(FileAddress(id, "&fields=" + FileFields), token, patience);
+            if (answer.Status == HttpStatusCode.NotFound)
+            {
+                // Its file was deleted since, for good, and no id serves twice.
+                await NewIdAsync(delivery, token, patience);
+                return answer.Means(new DeliveryOutcome.TryAgain("The file was there and is gone. It will be sent again."));
+            }
+        }
+
         if (answer.Status == HttpStatusCode.NotFound && place.Path.Count > 0)
         {
             _folders.Forget(place, token);
@@ -132,16 +139,27 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         return await WithdrawAsync(id, delivery, token, patience);
     }
 
+    /// <summary>Gets the id that the file will have, and keeps it before it is used.</summary>
+    /// <returns>An id, or null and the answer that refused it.</returns>
+    private async Task<(string? Id, ApiAnswer Answer)> NewIdAsync(Delivery delivery, string token, Patience patience)
+    {
+        var answer = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, patience);
+        if (!answer.IsSuccess)
+            return (null, answer);
+        var id = (string?)answer.Json?["ids"]?[0] ?? throw new InvalidOperationException("Google Drive generated no file id.");
+        await new UploadResume(id, null).SaveAsync(delivery, patience.Token);
+        return (id, answer);
+    }
+
     /// <summary>
     /// Takes away a file of ours that holds other bytes than were sent, or lies in the trash; the next attempt makes another.
     /// </summary>
     private async Task<DeliveryOutcome> WithdrawAsync(string id, Delivery delivery, string token, Patience patience)
     {
-        using var request = JsonApi.Request(HttpMethod.Delete, FileAddress(id, ""), token);
+        // Into the trash: should its owner have changed it meanwhile, the change is not lost.
+        using var request = JsonApi.Request(HttpMethod.Patch, FileAddress(id, ""), token, new JsonObject { ["trashed"] = true });
         var answer = await _api.SendAsync(request, patience);
-        var generated = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, patience);
-        if ((string?)generated.Json?["ids"]?[0] is { } next)
-            await new UploadResume(next, null).SaveAsync(delivery, patience.Token);
+        await NewIdAsync(delivery, token, patience);
         return answer.Means(new DeliveryOutcome.TryAgain("The file did not arrive as it was sent, or came into the trash."));
     }
 

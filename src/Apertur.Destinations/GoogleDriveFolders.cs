@@ -6,8 +6,8 @@ using System.Text.Json.Nodes;
 namespace Apertur.Destinations;
 
 /// <summary>
-/// Folders by path. Drive knows no paths and lets two folders have one name, so a folder that two workers make at the same time
-/// is settled afterwards: the oldest one counts for everybody, and the younger is taken away by the one who made it.
+/// Folders by path. Drive knows no paths and lets two folders have one name. The workers of one server make a folder one at a time;
+/// where two servers make one in the same instant, the oldest counts for everybody, and the younger goes into the trash again.
 /// </summary>
 internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
 {
@@ -17,7 +17,7 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
 
     // Only spares requests: every image of a session goes into the same folder. By account, whose token changes within an hour.
     private readonly ConcurrentDictionary<string, string> _found = new();
-    private readonly SemaphoreSlim[] _turns = [.. Enumerable.Range(0, 64).Select(_ => new SemaphoreSlim(1))];
+    private readonly Turns _turns = new();
 
     /// <summary>The id of the folder at the end of a path; folders that are missing are made.</summary>
     /// <param name="place">Where it is.</param>
@@ -26,51 +26,25 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
     /// <returns>An id, or the answer that refused it.</returns>
     public async Task<(string? Id, ApiAnswer? Refused)> MakeAsync(DrivePlace place, string token, Patience patience)
     {
-        var key = Key(place, token);
-        if (_found.TryGetValue(key, out var known))
-            return (known, null);
-
-        // One at a time for each path, so that the workers of one server do not race.
-        var turn = _turns[(uint)key.GetHashCode(StringComparison.Ordinal) % (uint)_turns.Length];
-        await turn.WaitAsync(patience.Token);
-        try
+        var parent = place.Start;
+        for (var depth = 1; depth <= place.Path.Count; depth++)
         {
-            if (_found.TryGetValue(key, out known))
-                return (known, null);
-            var (id, refused) = await WalkAsync(place, make: true, token, patience);
-            if (id is not null)
-            {
-                if (_found.Count >= MaxRemembered)
-                    _found.Clear();
-                _found[key] = id;
-            }
+            var (id, refused) = await MakeAsync(Key(place, depth, token), parent, place.Path[depth - 1], token, patience);
+            if (id is null)
+                return (null, refused);
+            parent = id;
+        }
 
-            return (id, refused);
-        }
-        finally
-        {
-            turn.Release();
-        }
+        return (parent, null);
     }
 
     /// <summary>The id of the last folder of a path that exists.</summary>
-    public Task<(string? Id, ApiAnswer? Refused)> NearestAsync(DrivePlace place, string token, Patience patience) =>
-        WalkAsync(place, make: false, token, patience);
-
-    /// <summary>Looks the path up again next time: the folder that was found is not there any more.</summary>
-    public void Forget(DrivePlace place, string token) => _found.TryRemove(Key(place, token), out _);
-
-    private static string Key(DrivePlace place, string token) =>
-        $"{Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(token)))}/{place.Start}/{string.Join('/', place.Path)}";
-
-    private async Task<(string? Id, ApiAnswer? Refused)> WalkAsync(DrivePlace place, bool make, string token, Patience patience)
+    public async Task<(string? Id, ApiAnswer? Refused)> NearestAsync(DrivePlace place, string token, Patience patience)
     {
         var parent = place.Start;
         foreach (var name in place.Path)
         {
             var (id, refused) = await OldestAsync(parent, name, token, patience);
-            if (id is null && refused is null && make)
-                (id, refused) = await CreateAsync(parent, name, token, patience);
             if (refused is not null)
                 return (null, refused);
             if (id is null)
@@ -79,6 +53,39 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
         }
 
         return (parent, null);
+    }
+
+    /// <summary>Looks the path up again next time: a folder that was found is not there any more.</summary>
+    public void Forget(DrivePlace place, string token)
+    {
+        for (var depth = 1; depth <= place.Path.Count; depth++)
+            _found.TryRemove(Key(place, depth, token), out _);
+    }
+
+    private static string Key(DrivePlace place, int depth, string token) =>
+        $"{Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(token)))}/{place.Start}/{string.Join('/', place.Path.Take(depth))}";
+
+    private async Task<(string? Id, ApiAnswer? Refused)> MakeAsync(
+        string key, string parent, string name, string token, Patience patience)
+    {
+        if (_found.TryGetValue(key, out var known))
+            return (known, null);
+
+        using var turn = await _turns.TakeAsync(key, patience.Token);
+        if (_found.TryGetValue(key, out known))
+            return (known, null);
+
+        var (id, refused) = await OldestAsync(parent, name, token, patience);
+        if (id is null && refused is null)
+            (id, refused) = await CreateAsync(parent, name, token, patience);
+        if (id is not null)
+        {
+            if (_found.Count >= MaxRemembered)
+                _found.Clear();
+            _found[key] = id;
+        }
+
+        return (id, refused);
     }
 
     private async Task<(string? Id, ApiAnswer? Refused)> OldestAsync(
@@ -101,30 +108,39 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
         if (!answer.IsSuccess || answer.Text("id") is not { } made)
             return (null, answer);
 
-        var (oldest, refused) = await OldestAsync(parent, name, token, patience);
-        if (refused is not null)
-            return (null, refused);
         // A search that does not list the new folder yet cannot list a rival either.
-        if (oldest is null || oldest == made)
-            return (made, null);
-
-        return await RemoveIfEmptyAsync(made, token, patience) is { } failed ? (null, failed) : (oldest, null);
+        var (oldest, refused) = await OldestAsync(parent, name, token, patience);
+        if (refused is null && oldest is not null && oldest != made)
+            refused = await RetireAsync(made, token, patience);
+        return refused is null ? (oldest ?? made, null) : (null, refused);
     }
 
-    /// <summary>A third worker may have found the younger folder alone and used it: then it stays.</summary>
+    /// <summary>
+    /// Puts the younger of two folders into the trash, unless it is in use: a third worker may have found it alone. What comes into it
+    /// meanwhile is seen afterwards and brings it back; and nothing is ever deleted for good.
+    /// </summary>
     /// <returns>The answer that refused it; null when it is done.</returns>
-    private async Task<ApiAnswer?> RemoveIfEmptyAsync(string folder, string token, Patience patience)
+    private async Task<ApiAnswer?> RetireAsync(string folder, string token, Patience patience)
     {
-        var inside = await SearchAsync($"{Quoted(folder)} in parents", token, patience);
-        if (!inside.IsSuccess)
-            return inside;
-        if (FirstId(inside) is not null)
-            return null;
+        var inside = $"{Quoted(folder)} in parents";
+        var before = await SearchAsync(inside, token, patience);
+        if (!before.IsSuccess || FirstId(before) is not null)
+            return before.IsSuccess ? null : before;
 
-        using var request = JsonApi.Request(
-            HttpMethod.Delete, new Uri(root, $"drive/v3/files/{Uri.EscapeDataString(folder)}?supportsAllDrives=true"), token);
-        var answer = await api.SendAsync(request, patience);
+        var answer = await TrashAsync(folder, true, token, patience);
+        if (!answer.IsSuccess)
+            return answer;
+        var after = await SearchAsync(inside, token, patience);
+        if (!after.IsSuccess || FirstId(after) is not null)
+            answer = await TrashAsync(folder, false, token, patience);
         return answer.IsSuccess ? null : answer;
+    }
+
+    private async Task<ApiAnswer> TrashAsync(string folder, bool trashed, string token, Patience patience)
+    {
+        var address = new Uri(root, $"drive/v3/files/{Uri.EscapeDataString(folder)}?supportsAllDrives=true");
+        using var request = JsonApi.Request(HttpMethod.Patch, address, token, new JsonObject { ["trashed"] = trashed });
+        return await api.SendAsync(request, patience);
     }
 
     private async Task<ApiAnswer> SearchAsync(string query, string token, Patience patience)

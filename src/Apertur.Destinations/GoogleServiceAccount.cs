@@ -39,7 +39,7 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
 
         if (Text(key, "client_email") is null || Text(key, "private_key") is null)
             return "The key file needs client_email and private_key: download it as JSON from the service account's page.";
-        if (Text(key, "token_uri") is { } address && !IsWebAddress(address))
+        if (Text(key, "token_uri") is { } address && !DestinationConfig.IsWebAddress(address))
             return "The key file's token_uri is not a web address.";
 
         try
@@ -91,6 +91,9 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
             HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => answer.Means(
                 new DeliveryOutcome.Broken(
                     "Google does not accept the service account's key: it may be deleted or disabled. Save a new key file.")),
+            // For a file they would be the end; here they say that there is no such address.
+            HttpStatusCode.Gone or HttpStatusCode.UnsupportedMediaType => answer.Means(
+                new DeliveryOutcome.Broken("The key file's token_uri does not give access tokens.")),
             _ when answer.IsSuccess => answer.Means(
                 new DeliveryOutcome.Broken("The key file's token_uri answered without an access token.")),
             _ => answer.Outcome,
@@ -123,11 +126,6 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
     private static string Encode(JsonObject part) => Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(part));
 
     private static string Digest(string keyFile) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(keyFile)));
-
-    private static bool IsWebAddress(string address) =>
-        Uri.TryCreate(address, UriKind.Absolute, out var uri)
-        && (uri.Scheme == Uri.UriSchemeHttps || uri.Scheme == Uri.UriSchemeHttp)
-        && uri.UserInfo.Length == 0;
 
     private static string? Text(JsonObject key, string name) =>
         key[name] is JsonValue value && value.TryGetValue<string>(out var text) && text.Length > 0 ? text : null;

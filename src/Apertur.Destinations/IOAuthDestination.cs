@@ -26,6 +26,11 @@ public interface IOAuthDestination : IDestinationType
     };
 
     /// <summary>Why nothing can be sent before anything was asked of the provider; null when there is a token to try.</summary>
-    internal DeliveryOutcome? Unconnected(DestinationConfig config) =>
-        Missing(config.AccessToken is not null) is { } missing ? new DeliveryOutcome.Broken(missing) : null;
+    internal DeliveryOutcome? Unconnected(DestinationConfig config) => Missing(config.AccessToken is not null) switch
+    {
+        null => null,
+        // The operator's to mend, at once for all owners: nothing may wait until each of them has acted.
+        { } missing when OAuth is null => new DeliveryOutcome.TryAgain(missing),
+        { } missing => new DeliveryOutcome.Broken(missing),
+    };
 }

@@ -80,10 +80,31 @@ public sealed class OutboundHttp : IDisposable
                 : new AddressRefusedException();
         }
 
+        // One address that swallows packets, as where IPv6 is broken, must not use up the time of the others.
+        foreach (var address in reachable[..^1])
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limit.CancelAfter(_connectTimeout / reachable.Length);
+            try
+            {
+                return await ConnectAsync(address, context.DnsEndPoint.Port, limit.Token).ConfigureAwait(false);
+            }
+            catch (Exception exception)
+                when (exception is SocketException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+            {
+            }
+        }
+
+        return await ConnectAsync(reachable[^1], context.DnsEndPoint.Port, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<Stream> ConnectAsync(IPAddress address, int port, CancellationToken cancellationToken)
+    {
+        // For both families, so that an IPv4 address in IPv6 form is reached as well.
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
-            await socket.ConnectAsync(reachable, context.DnsEndPoint.Port, cancellationToken).ConfigureAwait(false);
+            await socket.ConnectAsync(address, port, cancellationToken).ConfigureAwait(false);
             return new NetworkStream(socket, ownsSocket: true);
         }
         catch

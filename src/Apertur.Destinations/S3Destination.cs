@@ -26,15 +26,12 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
 
     private static readonly TimeSpan _wait = TimeSpan.FromSeconds(60);
 
-    // The limit of DeliveryOutcome.Accepted; a key may have as many bytes, and the bucket comes before it.
-    private const int MaxReferenceLength = 1024;
-
     // More endpoints than a server serves; a limit because endpoints are users' input.
     private const int MaxRemembered = 1000;
 
     private readonly GuardedClients _clients = new(http);
     private readonly ConcurrentDictionary<string, bool> _cannotCondition = new();
-    private readonly SemaphoreSlim[] _turns = [.. Enumerable.Range(0, 256).Select(_ => new SemaphoreSlim(1))];
+    private readonly Turns _turns = new();
 
     public string Type => "s3";
 
@@ -74,24 +71,43 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
         new("serverSideEncryption", "Server-side encryption") { Allowed = ["AES256", "aws:kms"] },
     ];
 
-    public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
-        WithBucketAsync(delivery.Config, delivery.SizeBytes, async bucket =>
+    public async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken)
+    {
+        var template = delivery.Config.Required("keyTemplate");
+        var key = KeyTemplate.Render(template, delivery);
+        var endpoint = delivery.Config.Text("endpoint");
+        // Amazon needs no turns: there the condition alone decides.
+        using var turn = endpoint is null
+            ? null
+            : await _turns.TakeAsync($"{endpoint} {delivery.Config.Required("bucket")} {key}", cancellationToken).ConfigureAwait(false);
+        return await WithBucketAsync(delivery.Config, delivery.SizeBytes, async bucket =>
         {
-            var key = KeyTemplate.Render(delivery.Config.Required("keyTemplate"), delivery);
-            if (await IsStoredAsync(bucket, key, delivery, cancellationToken).ConfigureAwait(false))
-                return Accepted(bucket, key);
+            switch (await StoreAsync(bucket, key, endpoint, delivery).ConfigureAwait(false))
+            {
+                case S3Object.SameImage:
+                    return Accepted(bucket, key);
+
+                // What has the name cannot be looked at. It is taken for ours only where no other image could have it.
+                case S3Object.Unknown when KeyTemplate.IsUnique(template, key, delivery):
+                    return Accepted(bucket, key);
+
+                case S3Object.Unknown:
+                    return Unreadable(bucket);
+            }
 
             // The name holds the image's id: what is there already can only be an earlier attempt's, and the same bytes.
             var alternative = KeyTemplate.Alternative(key, delivery);
             await bucket.WriteAsync(alternative, delivery, S3Write.Replacing).ConfigureAwait(false);
             return Accepted(bucket, alternative);
-        }, cancellationToken);
+        }, cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Writes, looks at and deletes one small object beside the place where images would go.</summary>
     public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken)
     {
         var test = TestImage.Delivery(config, clock);
-        var place = KeyTemplate.Render(config.Required("keyTemplate"), test);
+        var template = config.Required("keyTemplate");
+        var place = KeyTemplate.Render(template, test);
         // A name of its own for every test: two at once must not remove each other's object.
         var key = KeyTemplate.Alternative(place, test with { ImageId = test.Id });
         return WithBucketAsync(config, test.SizeBytes, async bucket =>
@@ -100,9 +116,13 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
             {
                 await bucket.WriteAsync(key, test, S3Write.Replacing).ConfigureAwait(false);
                 var found = await bucket.LookAsync(key, test).ConfigureAwait(false);
-                return found is S3Object.SameImage or S3Object.Unknown
-                    ? new DeliveryOutcome.Accepted(bucket.Name)
-                    : new DeliveryOutcome.TryAgain("The service took an object but does not give it back.");
+                return found switch
+                {
+                    S3Object.SameImage => new DeliveryOutcome.Accepted(bucket.Name),
+                    S3Object.Unknown when KeyTemplate.IsUnique(template, place, test) => new DeliveryOutcome.Accepted(bucket.Name),
+                    S3Object.Unknown => Unreadable(bucket),
+                    _ => new DeliveryOutcome.TryAgain("The service took an object but does not give it back."),
+                };
             }
             finally
             {
@@ -111,63 +131,68 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
         }, cancellationToken);
     }
 
-    private static DeliveryOutcome.Accepted Accepted(S3Bucket bucket, string key)
-    {
-        var reference = $"{bucket.Name}/{key}";
-        return new DeliveryOutcome.Accepted(reference.Length > MaxReferenceLength ? reference[..MaxReferenceLength] : reference);
-    }
+    private static DeliveryOutcome.Accepted Accepted(S3Bucket bucket, string key) => new($"{bucket.Name}/{key}");
 
-    /// <summary>Whether the image is under this key now; false when another image is, or may be.</summary>
-    private async Task<bool> IsStoredAsync(S3Bucket bucket, string key, Delivery delivery, CancellationToken cancellationToken)
+    private static DeliveryOutcome.Broken Unreadable(S3Bucket bucket) => new(
+        $"The access key may write to the bucket \"{bucket.Name}\" but not read: an image that is there cannot be told from another of the "
+        + "same name. Allow s3:GetObject, or put {id} into the key template.");
+
+    /// <summary>Puts the image under this key if the key is free, and says what is there then.</summary>
+    private async Task<S3Object> StoreAsync(S3Bucket bucket, string key, string? endpoint, Delivery delivery)
     {
-        if (delivery.Config.Text("endpoint") is not { } endpoint)
+        if (endpoint is null)
             return await WriteIfAbsentAsync(bucket, key, delivery).ConfigureAwait(false);
 
-        var turn = _turns[(uint)HashCode.Combine(endpoint, bucket.Name, key) % (uint)_turns.Length];
-        await turn.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            var found = await bucket.LookAsync(key, delivery).ConfigureAwait(false);
-            if (found is S3Object.SameImage or S3Object.OtherImage)
-                return found == S3Object.SameImage;
+        var found = await bucket.LookAsync(key, delivery).ConfigureAwait(false);
+        if (found is S3Object.SameImage or S3Object.OtherImage)
+            return found;
 
-            if (!_cannotCondition.ContainsKey(endpoint))
+        var refused = false;
+        if (!_cannotCondition.ContainsKey(endpoint))
+        {
+            try
             {
-                try
-                {
-                    return await WriteIfAbsentAsync(bucket, key, delivery).ConfigureAwait(false);
-                }
-                catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.NotImplemented)
-                {
-                    if (_cannotCondition.Count >= MaxRemembered)
-                        _cannotCondition.Clear();
-                    _cannotCondition[endpoint] = true;
-                }
+                return await WriteIfAbsentAsync(bucket, key, delivery).ConfigureAwait(false);
             }
+            // Perhaps the condition, perhaps something else that the request asked for.
+            catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.NotImplemented)
+            {
+                refused = true;
+            }
+        }
 
-            return found == S3Object.Absent && await bucket.WriteAsync(key, delivery, S3Write.Looking).ConfigureAwait(false);
-        }
-        finally
+        // Without a condition and without having seen that the name is free, somebody's object might be replaced.
+        if (found == S3Object.Unknown)
+            return S3Object.OtherImage;
+        if (!await bucket.WriteAsync(key, delivery, S3Write.Looking).ConfigureAwait(false))
+            return S3Object.OtherImage;
+        if (refused)
         {
-            turn.Release();
+            if (_cannotCondition.Count >= MaxRemembered)
+                _cannotCondition.Clear();
+            _cannotCondition[endpoint] = true;
         }
+
+        return S3Object.SameImage;
     }
 
-    private static async Task<bool> WriteIfAbsentAsync(S3Bucket bucket, string key, Delivery delivery)
+    private static async Task<S3Object> WriteIfAbsentAsync(S3Bucket bucket, string key, Delivery delivery)
     {
         try
         {
-            return await bucket.WriteAsync(key, delivery, S3Write.IfAbsent).ConfigureAwait(false);
+            return await bucket.WriteAsync(key, delivery, S3Write.IfAbsent).ConfigureAwait(false)
+                ? S3Object.SameImage
+                : S3Object.OtherImage;
         }
         catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.PreconditionFailed)
         {
-            return await bucket.LookAsync(key, delivery).ConfigureAwait(false) == S3Object.SameImage;
+            return await bucket.LookAsync(key, delivery).ConfigureAwait(false);
         }
         // Somebody else is writing that name at this moment. Who it was shows at the next attempt.
         catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.Conflict)
         {
             if (await bucket.LookAsync(key, delivery).ConfigureAwait(false) == S3Object.SameImage)
-                return true;
+                return S3Object.SameImage;
             throw;
         }
     }

@@ -69,6 +69,7 @@ report.drive.byName = await search("name = 'Claims of O\\'Brien' and 'root' in p
 report.drive.badQuery = await search('name ~ nonsense').then(() => 200, (error) => error.status);
 const { data: back } = await api.files.get({ fileId: file.id, alt: 'media' }, { responseType: 'arraybuffer' });
 report.drive.downloaded = sha256(Buffer.from(back)) === sha256(small);
+report.drive.trashed = (await api.files.update({ fileId: file.id, requestBody: { trashed: true }, fields: "trashed" })).data.trashed;
 await api.files.delete({ fileId: file.id });
 report.drive.deleted = await api.files.get({ fileId: file.id }).then(() => 200, (error) => error.status);
 credentials.setCredentials({ access_token: 'another' });

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 
@@ -24,20 +25,32 @@ public abstract class DestinationConformance : IAsyncLifetime
 
     protected abstract Task StopAsync();
 
-    /// <summary>A configuration that works.</summary>
+    /// <summary>A configuration that works, with the default template for names.</summary>
     protected abstract JsonObject Values();
 
     /// <summary>Everything at the far end, by name; a repeat that the far end can tell as one counts once.</summary>
     private protected abstract Task<IReadOnlyList<Arrived>> ArrivedAsync();
 
-    /// <summary>Configurations or states of the far end that refuse, and the outcome each has to give.</summary>
+    /// <summary>
+    /// Configurations or states of the far end that refuse, and the outcome each has to give. Each is arranged twice, for a delivery and
+    /// for a test.
+    /// </summary>
     private protected abstract IEnumerable<(string What, Func<JsonObject> Refuse, Type Outcome)> Refusals();
 
-    /// <summary>Makes a delivery stay unanswered; <paramref name="underWay"/> completes when it is under way.</summary>
+    /// <summary>
+    /// Makes a delivery of several megabytes stay unanswered; <paramref name="underWay"/> completes when the far end has some of it, or
+    /// its request.
+    /// </summary>
     protected abstract JsonObject Hang(out Task underWay);
 
-    /// <summary>The values of secret fields in use, none of which may show in any outcome.</summary>
-    protected abstract IReadOnlyList<string> Secrets { get; }
+    /// <summary>Makes the far end take the next image, while its answer is lost.</summary>
+    protected abstract JsonObject LoseAnswer();
+
+    /// <summary>
+    /// What may show in no outcome besides the secret fields of the configuration: tokens, addresses that are capabilities, and texts that
+    /// the far end plants in its refusals.
+    /// </summary>
+    protected virtual IReadOnlyList<string> Secrets => [];
 
     public async ValueTask InitializeAsync()
     {
@@ -58,8 +71,13 @@ public abstract class DestinationConformance : IAsyncLifetime
     [InlineData(9_000_000)]
     public async Task Bytes_name_and_type_arrive_intact(int length)
     {
+        var open = 0;
         var delivery = Sample.Delivery(Config(), length, "Été à Zürich.jpg");
-        Assert.IsType<DeliveryOutcome.Accepted>(await Type.DeliverAsync(delivery, Cancellation));
+        var outcome = await Type.DeliverAsync(
+            delivery with { OpenRead = () => new CountedStream(Sample.Bytes(delivery), change => Interlocked.Add(ref open, change)) }, Cancellation);
+        Assert.IsType<DeliveryOutcome.Accepted>(outcome);
+        AssertTellsNoSecret(outcome, delivery.Config);
+        Assert.Equal(0, open);
 
         var arrived = Assert.Single(await ArrivedAsync());
         Assert.True(Sample.Bytes(delivery).AsSpan().SequenceEqual(arrived.Bytes));
@@ -71,22 +89,41 @@ public abstract class DestinationConformance : IAsyncLifetime
     public async Task The_same_delivery_twice_arrives_once()
     {
         var delivery = Sample.Delivery(Config());
-        var first = await Type.DeliverAsync(delivery, Cancellation);
-        var second = await Type.DeliverAsync(delivery, Cancellation);
-        Assert.IsType<DeliveryOutcome.Accepted>(first);
-        Assert.Equal(first, second);
+        var first = Assert.IsType<DeliveryOutcome.Accepted>(await Type.DeliverAsync(delivery, Cancellation));
+        // After a crash nothing is remembered but what the far end has.
+        var second = Assert.IsType<DeliveryOutcome.Accepted>(await Create(Http).DeliverAsync(delivery, Cancellation));
+        Assert.Equal(first.Reference, second.Reference);
         Assert.Single(await ArrivedAsync());
     }
 
-    [Fact]
-    public async Task Two_images_of_one_name_both_arrive()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_image_whose_answer_was_lost_arrives_once(bool keepsResume)
     {
-        var one = Sample.Delivery(Config(), 500);
-        var other = Sample.Delivery(one.Config, 600) with { SessionId = one.SessionId };
+        var attempts = new Cloud.Attempts(Type, Sample.Delivery(Config(LoseAnswer())));
+        Assert.IsType<DeliveryOutcome.TryAgain>(await attempts.NextAsync());
+        var again = attempts.Delivery with { Resume = keepsResume ? attempts.Kept : null };
+        Assert.IsType<DeliveryOutcome.Accepted>(await Create(Http).DeliverAsync(again, Cancellation));
+        Assert.Equal(Sample.Bytes(again), Assert.Single(await ArrivedAsync()).Bytes);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Two_images_of_one_name_and_length_both_arrive(bool atOnce)
+    {
+        var one = Sample.Delivery(Config());
+        var other = Sample.Delivery(one.Config) with { SessionId = one.SessionId };
+        var first = Type.DeliverAsync(one, Cancellation);
+        if (!atOnce)
+            await first;
         Assert.All(
-            await Task.WhenAll(Type.DeliverAsync(one, Cancellation), Type.DeliverAsync(other, Cancellation)),
+            await Task.WhenAll(first, Type.DeliverAsync(other, Cancellation)),
             outcome => Assert.IsType<DeliveryOutcome.Accepted>(outcome));
-        Assert.Equal([500, 600], (await ArrivedAsync()).Select(arrived => arrived.Bytes.Length).Order());
+        Assert.Equal(
+            new[] { one, other }.Select(delivery => Convert.ToHexString(Sample.Bytes(delivery))).Order(),
+            (await ArrivedAsync()).Select(arrived => Convert.ToHexString(arrived.Bytes)).Order());
     }
 
     [Fact]
@@ -97,12 +134,12 @@ public abstract class DestinationConformance : IAsyncLifetime
             var config = Config(refuse());
             var outcome = await Type.DeliverAsync(Sample.Delivery(config), Cancellation);
             Assert.True(expected == outcome.GetType(), $"{what}: {outcome}");
-            Assert.All(Secrets, secret => Assert.DoesNotContain(secret, outcome.ToString(), StringComparison.Ordinal));
+            AssertTellsNoSecret(outcome, config);
 
             refuse();
             var test = await Type.TestAsync(config, Cancellation);
             Assert.True(expected == test.GetType(), $"test, {what}: {test}");
-            Assert.All(Secrets, secret => Assert.DoesNotContain(secret, test.ToString(), StringComparison.Ordinal));
+            AssertTellsNoSecret(test, config);
         }
     }
 
@@ -131,7 +168,10 @@ public abstract class DestinationConformance : IAsyncLifetime
     [Fact]
     public async Task Test_succeeds_and_leaves_nothing_behind()
     {
-        Assert.IsType<DeliveryOutcome.Accepted>(await Type.TestAsync(Config(), Cancellation));
+        var config = Config();
+        var outcome = await Type.TestAsync(config, Cancellation);
+        Assert.IsType<DeliveryOutcome.Accepted>(outcome);
+        AssertTellsNoSecret(outcome, config);
         Assert.Empty(await ArrivedAsync());
     }
 
@@ -154,7 +194,7 @@ public abstract class DestinationConformance : IAsyncLifetime
     }
 
     /// <summary>That the name is one segment below where the configuration says, where names are places.</summary>
-    private protected virtual void AssertInsidePrefix(string name, Delivery delivery) => Assert.NotEmpty(name);
+    private protected abstract void AssertInsidePrefix(string name, Delivery delivery);
 
     private protected DestinationConfig Config() => Config(Values());
 
@@ -162,4 +202,56 @@ public abstract class DestinationConformance : IAsyncLifetime
     private protected virtual DestinationConfig Config(JsonObject values) => Sample.Config(Type, values);
 
     private protected static Type Outcome<T>() where T : DeliveryOutcome => typeof(T);
+
+    private void AssertTellsNoSecret(DeliveryOutcome outcome, DestinationConfig config)
+    {
+        var told = outcome.ToString();
+        var own = Type.Fields.Where(field => field.Secret).SelectMany(field => TextsOf(config, field));
+        foreach (var secret in own.Concat(Secrets).SelectMany(FormsOf))
+            Assert.DoesNotContain(secret, told, StringComparison.Ordinal);
+    }
+
+    private static IEnumerable<string> TextsOf(DestinationConfig config, ConfigField field) => field.Kind switch
+    {
+        ConfigFieldKind.Map => config.Map(field.Name).Values,
+        // A key file: any line of the key would do.
+        ConfigFieldKind.Document => (config.Text(field.Name) ?? "").Split("\\n").Where(line => line.Length > 20),
+        _ => config.Text(field.Name) is { Length: > 0 } text ? [text] : [],
+    };
+
+    /// <summary>As it is, as part of an address, and inside of the Base64 of anything, at whichever of three places it begins.</summary>
+    private static IEnumerable<string> FormsOf(string secret)
+    {
+        yield return secret;
+        yield return Uri.EscapeDataString(secret);
+        for (var before = 0; before < 3; before++)
+        {
+            var bytes = new byte[before].Concat(Encoding.UTF8.GetBytes(secret)).ToArray();
+            var whole = bytes.Length / 3 * 4;
+            if (whole > 12)
+                yield return Convert.ToBase64String(bytes)[4..whole];
+        }
+    }
+
+    private sealed class CountedStream : MemoryStream
+    {
+        private readonly Action<int> _count;
+
+        public CountedStream(byte[] bytes, Action<int> count)
+            : base(bytes, writable: false)
+        {
+            _count = count;
+            count(1);
+        }
+
+        private bool _isClosed;
+
+        protected override void Dispose(bool disposing)
+        {
+            if (!_isClosed)
+                _count(-1);
+            _isClosed = true;
+            base.Dispose(disposing);
+        }
+    }
 }

@@ -12,7 +12,7 @@ public sealed class DropboxConformanceTests : DestinationConformance
     private FakeDropbox _service = null!;
     private string _token = "";
 
-    protected override IReadOnlyList<string> Secrets => ["planted", "pid_upload_session"];
+    protected override IReadOnlyList<string> Secrets => ["planted", "pid_upload_session", _token];
 
     private protected override IDestinationType Create(OutboundHttp http) => DropboxDestinationTests.Dropbox(http, _service);
 
@@ -53,6 +53,12 @@ public sealed class DropboxConformanceTests : DestinationConformance
     {
         // The first piece has arrived when the second one hangs.
         underWay = _service.Hang("POST /2/files/upload_session/finish");
+        return Values();
+    }
+
+    protected override JsonObject LoseAnswer()
+    {
+        _service.LoseAnswer(Upload);
         return Values();
     }
 

@@ -254,6 +254,24 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_last_request_that_is_always_cut_is_not_sent_for_ever()
+    {
+        for (var i = 0; i < 20; i++)
+            _service.CutBody("upload_session/finish", after: i == 0 ? Large - (2 * 8 * 1024 * 1024) : 0);
+        Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config(), Large)));
+        Assert.InRange(_service.Count("upload_session/finish"), 1, 5);
+    }
+
+    [Fact]
+    public async Task What_is_kept_of_a_long_name_fits_its_place()
+    {
+        var folder = string.Concat(Enumerable.Repeat("/" + new string('ф', 120), 4));
+        var attempts = new Attempts(_dropbox, Sample.Delivery(Config(("folder", folder)), Large, new string('ф', 120) + ".jpg"));
+        Is<DeliveryOutcome.Accepted>(await attempts.NextAsync());
+        Assert.NotNull(attempts.Kept);
+    }
+
+    [Fact]
     public async Task Without_a_connection_nothing_is_asked()
     {
         _token = null!;
@@ -266,7 +284,8 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     {
         var unconfigured = new DropboxDestination(_http, new(), TimeProvider.System);
         Assert.Null(unconfigured.OAuth);
-        var outcome = Is<DeliveryOutcome.Broken>(await unconfigured.TestAsync(Config(), Cancellation));
+        // No owner can help, so nothing waits for one.
+        var outcome = Is<DeliveryOutcome.TryAgain>(await unconfigured.TestAsync(Config(), Cancellation));
         Assert.Contains("not configured", outcome.Reason, StringComparison.Ordinal);
     }
 

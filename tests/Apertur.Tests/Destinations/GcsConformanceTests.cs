@@ -53,6 +53,12 @@ public sealed class GcsConformanceTests : DestinationConformance
         return Values();
     }
 
+    protected override JsonObject LoseAnswer()
+    {
+        _google.LoseAnswer(Upload);
+        return Values();
+    }
+
     private protected override void AssertInsidePrefix(string name, Delivery delivery) =>
         Cloud.AssertInsidePrefix("apertur", name, delivery);
 

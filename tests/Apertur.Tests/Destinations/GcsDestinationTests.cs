@@ -268,6 +268,15 @@ public sealed class GcsDestinationTests : IAsyncLifetime
         Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config(), Small)));
     }
 
+    [Theory]
+    [InlineData(410)]
+    [InlineData(415)]
+    public async Task A_token_endpoint_that_is_gone_ends_no_image(int status)
+    {
+        _google.Refuse("POST /token", status);
+        Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config())));
+    }
+
     [Fact]
     public async Task A_wrong_clock_of_this_server_does_not_break_the_destination()
     {

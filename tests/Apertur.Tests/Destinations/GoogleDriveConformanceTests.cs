@@ -11,7 +11,7 @@ public sealed class GoogleDriveConformanceTests : DestinationConformance
     private FakeGoogle _google = null!;
     private string _token = "";
 
-    protected override IReadOnlyList<string> Secrets => ["planted", "upload_id"];
+    protected override IReadOnlyList<string> Secrets => ["planted", "upload_id", _token];
 
     private protected override IDestinationType Create(OutboundHttp http) => GoogleDriveDestinationTests.Drive(http, _google);
 
@@ -51,6 +51,12 @@ public sealed class GoogleDriveConformanceTests : DestinationConformance
         // The first piece has arrived when the second one hangs.
         _google.On("PUT /upload/drive", async (_, next) => await next());
         underWay = _google.Hang("PUT /upload/drive");
+        return Values();
+    }
+
+    protected override JsonObject LoseAnswer()
+    {
+        _google.LoseAnswer(Upload);
         return Values();
     }
 

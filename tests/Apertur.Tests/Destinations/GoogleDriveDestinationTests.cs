@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Tests.Support.Fakes;
+using Microsoft.AspNetCore.Http;
 using static Apertur.Tests.Destinations.Cloud;
 
 namespace Apertur.Tests.Destinations;
@@ -209,6 +210,63 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_photo_that_comes_into_the_younger_of_two_folders_brings_it_back()
+    {
+        var (other, third) = (Drive(_http, _google), Drive(_http, _google));
+        using var both = new Barrier(2);
+        for (var i = 0; i < 2; i++)
+        {
+            _google.On(MakeFolder, async (_, next) =>
+            {
+                await Task.Run(() => both.SignalAndWait(TimeSpan.FromSeconds(20)));
+                await next();
+            });
+        }
+
+        var config = Config(("folder", "Shared"), ("nameTemplate", "{id}.jpg"));
+        string? younger = null;
+        _google.On("PATCH /drive/v3/files/", async (context, next) =>
+        {
+            // It was empty when that was looked up. Now a third server comes, whose search does not list the older one yet.
+            younger = context.Request.Path.Value!.Split('/')[^1];
+            _google.On(FolderSearch, (search, _) => search.Response.WriteAsJsonAsync(new { files = new[] { new { id = younger } } }));
+            Is<DeliveryOutcome.Accepted>(await third.DeliverAsync(Sample.Delivery(config), Cancellation));
+            await next();
+        });
+        Assert.All(
+            await Task.WhenAll(DeliverAsync(Sample.Delivery(config)), other.DeliverAsync(Sample.Delivery(config), Cancellation)),
+            outcome => Is<DeliveryOutcome.Accepted>(outcome));
+
+        Assert.Equal(3, _google.Files.Count);
+        Assert.Contains(_google.Folders, folder => folder.Id == younger);
+    }
+
+    [Fact]
+    public async Task An_id_whose_file_was_deleted_for_good_is_replaced()
+    {
+        var attempts = new Attempts(_drive, Sample.Delivery(Config(), Small));
+        _google.LoseAnswer(Create);
+        Is<DeliveryOutcome.TryAgain>(await attempts.NextAsync());
+        _google.Delete(Assert.Single(_google.Files).Id);
+
+        // Drive gives no id out twice.
+        _google.RefuseBecause(Create, 409, "fileIdInUse");
+        Is<DeliveryOutcome.TryAgain>(await attempts.NextAsync());
+        Is<DeliveryOutcome.Accepted>(await attempts.NextAsync());
+        Assert.Single(_google.Files);
+    }
+
+    [Fact]
+    public async Task Sessions_that_begin_together_make_the_folder_of_the_day_once()
+    {
+        var config = Config(("nameTemplate", "{date}/{session}/{id}.jpg"));
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => DeliverAsync(Sample.Delivery(config))));
+        Assert.All(outcomes, outcome => Is<DeliveryOutcome.Accepted>(outcome));
+        Assert.Equal(10, _google.Count(MakeFolder));
+        Assert.Equal(10, _google.Folders.Count);
+    }
+
+    [Fact]
     public async Task A_folder_by_id_is_used_as_it_is()
     {
         var folder = _google.MakeFolder("Made by a person");
@@ -280,7 +338,8 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     {
         var unconfigured = new GoogleDriveDestination(_http, new() { DriveApi = _google.Root }, TimeProvider.System);
         Assert.Null(unconfigured.OAuth);
-        var outcome = Is<DeliveryOutcome.Broken>(await unconfigured.TestAsync(Config(), Cancellation));
+        // No owner can help, so nothing waits for one.
+        var outcome = Is<DeliveryOutcome.TryAgain>(await unconfigured.TestAsync(Config(), Cancellation));
         Assert.Contains("not configured", outcome.Reason, StringComparison.Ordinal);
     }
 

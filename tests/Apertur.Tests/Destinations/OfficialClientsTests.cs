@@ -42,6 +42,7 @@ public sealed class OfficialClientsTests
               "byName": ["Claims of O'Brien"],
               "badQuery": 400,
               "downloaded": true,
+              "trashed": true,
               "deleted": 404,
               "wrongToken": 401
             }

@@ -30,14 +30,16 @@ public sealed partial class FakeGoogle
 
         public bool IsFolder => (string?)Resource["mimeType"] == FolderType;
 
+        public bool IsTrashed => (bool?)Resource["trashed"] == true;
+
         public string? Parent => (string?)Resource["parents"]?[0];
     }
 
-    /// <summary>Files that are not folders.</summary>
-    public IReadOnlyList<DriveFile> Files => All(file => !file.IsFolder);
+    /// <summary>Files that are not folders and not in the trash themselves.</summary>
+    public IReadOnlyList<DriveFile> Files => All(file => !file.IsFolder && !file.IsTrashed);
 
-    /// <summary>Folders without the root.</summary>
-    public IReadOnlyList<DriveFile> Folders => All(file => file.IsFolder && file.Id != RootId);
+    /// <summary>Folders without the root and not in the trash.</summary>
+    public IReadOnlyList<DriveFile> Folders => All(file => file.IsFolder && !file.IsTrashed && file.Id != RootId);
 
     /// <summary>The names from the root to a file, joined by slashes.</summary>
     public string PathOf(DriveFile file)
@@ -105,6 +107,20 @@ public sealed partial class FakeGoogle
                 return request.Query["alt"] == "media"
                     ? Results.Bytes(file.Bytes, (string?)file.Resource["mimeType"])
                     : FakeJson.Answer(Only(file.Resource.DeepClone(), FieldsOf(request.Query["fields"])));
+            }
+        });
+        app.MapPatch("/drive/v3/files/{id}", async (HttpRequest request, string id) =>
+        {
+            var change = JsonNode.Parse(await ReadAsync(request.Body))!.AsObject();
+            if (Unauthorized(request) is { } refused)
+                return refused;
+            lock (_files)
+            {
+                if (!_files.TryGetValue(id, out var file))
+                    return NoFile(id);
+                foreach (var (name, value) in change)
+                    file.Resource[name] = value?.DeepClone();
+                return FakeJson.Answer(Only(file.Resource.DeepClone(), FieldsOf(request.Query["fields"])));
             }
         });
         app.MapDelete("/drive/v3/files/{id}", (HttpRequest request, string id) =>
