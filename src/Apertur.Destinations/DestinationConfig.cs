@@ -87,25 +87,23 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
         return (values, errors);
     }
 
-    /// <summary>A copy in which secrets are replaced by <see cref="Mask"/>: what the API reads back.</summary>
+    /// <summary>
+    /// What the API reads back: secrets are replaced by <see cref="Mask"/>, and what the type does not declare is left out, since nothing
+    /// says whether it is one.
+    /// </summary>
     public static JsonObject Masked(IReadOnlyList<ConfigField> fields, JsonObject values)
     {
-        var masked = values.DeepClone().AsObject();
-        foreach (var field in fields.Where(field => field.Secret && masked[field.Name] is not null))
+        var masked = new JsonObject();
+        foreach (var field in fields)
         {
-            if (field.Kind == ConfigFieldKind.Map)
-            {
-                foreach (var name in masked[field.Name]!.AsObject().Select(entry => entry.Key).ToList())
-                    masked[field.Name]![name] = Mask;
-            }
-            else
-            {
-                masked[field.Name] = Mask;
-            }
+            if (values[field.Name] is { } value)
+                masked[field.Name] = !field.Secret ? value.DeepClone() : value is JsonObject map ? Masked(map) : Mask;
         }
 
         return masked;
     }
+
+    private static JsonObject Masked(JsonObject map) => new(map.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)Mask)));
 
     private static JsonNode? Unmask(JsonNode? sent, JsonNode? stored)
     {

@@ -49,16 +49,21 @@ internal sealed partial class DeliveryRun(
         try
         {
             await using var db = database.Open();
-            if (await GatherAsync(db, row, either.Token) is not var (upload, session, project, destination))
+            if (await GatherAsync(db, row, either.Token) is not var (upload, session, project, destination, connectedAt))
                 return new DeliveryOutcome.GiveUp("The image was withdrawn.");
             if (destination.DeletedAt is not null)
                 return new DeliveryOutcome.GiveUp("The destination was deleted.");
             if (types.Find(destination.Type) is not { } type)
                 return new DeliveryOutcome.Broken($"This server has no destination type '{destination.Type}'.");
+            // Who withdraws an image removes its row first. A file that is missing is an accident, such as a disk that is not mounted.
+            if (!blobs.Exists(upload.Id))
+                return new DeliveryOutcome.TryAgain("The stored image is missing on the server's disk.");
 
+            var target = configs.Target(destination, connectedAt);
             return await tokens.UseAsync(
                 type, destination.Id,
-                token => type.DeliverAsync(Describe(row, upload, session, project, configs.Read(destination, project, token)), either.Token),
+                token => type.DeliverAsync(
+                    Describe(row, upload, session, project, configs.Read(destination, project, token), target), either.Token),
                 either.Token);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -74,11 +79,6 @@ internal sealed partial class DeliveryRun(
         {
             return new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.");
         }
-        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
-        {
-            LogThrown(row.Id, row.DestinationType, exception);
-            return new DeliveryOutcome.GiveUp("The stored image is missing.");
-        }
         catch (Exception exception)
         {
             LogThrown(row.Id, row.DestinationType, exception);
@@ -86,20 +86,23 @@ internal sealed partial class DeliveryRun(
         }
     }
 
-    private static async Task<(Upload Upload, UploadSession Session, Project Project, Destination Destination)?> GatherAsync(
-        AperturDb db, DeliveryRow row, CancellationToken cancellationToken)
+    private static async Task<(Upload Upload, UploadSession Session, Project Project, Destination Destination, DateTimeOffset? ConnectedAt)?>
+        GatherAsync(AperturDb db, DeliveryRow row, CancellationToken cancellationToken)
     {
         var found = await (
             from upload in db.Uploads
             join session in db.Sessions on upload.SessionId equals session.Id
             join project in db.Projects on upload.ProjectId equals project.Id
             join destination in db.Destinations on row.DestinationId equals destination.Id
+            join connection in db.OAuthGrants on destination.Id equals connection.Id into connections
+            from grant in connections.DefaultIfEmpty()
             where upload.Id == row.UploadId
-            select new { upload, session, project, destination }).AsNoTracking().SingleOrDefaultAsync(cancellationToken);
-        return found is null ? null : (found.upload, found.session, found.project, found.destination);
+            select new { upload, session, project, destination, ConnectedAt = (DateTimeOffset?)grant.ConnectedAt }).AsNoTracking().SingleOrDefaultAsync(cancellationToken);
+        return found is null ? null : (found.upload, found.session, found.project, found.destination, found.ConnectedAt);
     }
 
-    private Delivery Describe(DeliveryRow row, Upload upload, UploadSession session, Project project, DestinationConfig config) => new()
+    private Delivery Describe(
+        DeliveryRow row, Upload upload, UploadSession session, Project project, DestinationConfig config, string target) => new()
     {
         Id = row.Id,
         ProjectName = project.Name,
@@ -116,8 +119,8 @@ internal sealed partial class DeliveryRun(
         Config = config,
         OpenRead = () => blobs.OpenRead(upload.Id),
         DownloadUrl = () => links.Create(upload.Id),
-        Resume = notes.Read(row),
-        SaveResume = (text, cancellationToken) => notes.SaveAsync(row, text, cancellationToken),
+        Resume = notes.Read(row, target),
+        SaveResume = (text, cancellationToken) => notes.SaveAsync(row, target, text, cancellationToken),
     };
 
     [LoggerMessage(EventName = "delivery.attempted", Level = LogLevel.Information,

@@ -22,6 +22,7 @@ internal sealed record Attempt(DeliveryRow Row, DeliveryOutcome? Result);
 internal sealed class Outcomes
 {
     private const int MaxErrorLength = 500;
+    private const int MaxReferenceLength = 1024;
 
     private readonly Database _database;
     private readonly RetrySchedule _schedule;
@@ -88,12 +89,12 @@ internal sealed class Outcomes
         row.LeaseToken = null;
         row.LeaseUntil = null;
         row.UpdatedAt = now;
-        row.LastError = result is null ? row.LastError : Shorten(result.ReasonText);
+        row.LastError = result is null ? row.LastError : Storable(result.ReasonText, MaxErrorLength);
         switch (result)
         {
             case DeliveryOutcome.Accepted accepted:
                 row.State = DeliveryState.Sent;
-                row.Reference = Storable(accepted.Reference);
+                row.Reference = Storable(accepted.Reference, MaxReferenceLength);
                 break;
 
             case DeliveryOutcome.GiveUp:
@@ -112,7 +113,7 @@ internal sealed class Outcomes
                 row.Attempts--;
                 row.DueAt = now;
                 // The row as it was claimed tells when.
-                if (Parking.Park(destination, Shorten(broken.Reason)!, attempt.Row.UpdatedAt))
+                if (Parking.Park(destination, Storable(broken.Reason, MaxErrorLength)!, attempt.Row.UpdatedAt))
                     events.DestinationDisabled(destination);
                 break;
 
@@ -161,13 +162,9 @@ internal sealed class Outcomes
         (await _database.Locked(set, ids).ToListAsync(cancellationToken)).ToDictionary(id);
 
     /// <summary>A stranger's text as every database takes it: PostgreSQL refuses NUL and half of a surrogate pair, and with it the outcome.</summary>
-    private static string? Storable(string? text) => text?.Replace("\0", "", StringComparison.Ordinal);
-
-    private static string? Shorten(string? text)
+    private static string? Storable(string? text, int length)
     {
-        text = Storable(text);
-        return text is { Length: > MaxErrorLength }
-            ? text[..(char.IsHighSurrogate(text[MaxErrorLength - 1]) ? MaxErrorLength - 1 : MaxErrorLength)]
-            : text;
+        text = text?.Replace("\0", "", StringComparison.Ordinal);
+        return text is null || text.Length <= length ? text : text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
     }
 }

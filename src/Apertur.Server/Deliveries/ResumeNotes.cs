@@ -1,26 +1,37 @@
+using Apertur.Server.Destinations;
 using Apertur.Server.Storage;
 using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;
 
-/// <summary>What a destination notes down in one attempt for the next: an upload session to go on with, an id to use again.</summary>
+/// <summary>
+/// What a destination notes down in one attempt for the next: an upload session to go on with, an id to use again. It counts for the
+/// target it was made for and no other: going on with it after the owner chose another bucket or account would bring the image to the old.
+/// </summary>
 internal sealed class ResumeNotes(Database database, Secrets secrets)
 {
     private const int MaxLength = 4096;
 
-    public string? Read(DeliveryRow row) =>
-        row.Resume is null ? null : secrets.Unprotect(DeliveryRow.ResumeColumn, row.Id, row.Resume);
+    /// <param name="row">The delivery.</param>
+    /// <param name="target">From <see cref="DestinationConfigs.Target"/>.</param>
+    /// <returns>Null when there is none for this target.</returns>
+    public string? Read(DeliveryRow row, string target) =>
+        row.Resume is { } note && secrets.Unprotect(DeliveryRow.ResumeColumn, row.Id, note) is var text
+        && text.StartsWith(target, StringComparison.Ordinal)
+            ? text[target.Length..]
+            : null;
 
     /// <summary>On disk when the task is done.</summary>
     /// <param name="row">The delivery as this process claimed it; it gets the note too.</param>
+    /// <param name="target">What it is for.</param>
     /// <param name="text">At most 4,096 characters. It is a capability, so it is encrypted.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="ClaimLostException">Another worker has the delivery by now.</exception>
-    public async Task SaveAsync(DeliveryRow row, string text, CancellationToken cancellationToken)
+    public async Task SaveAsync(DeliveryRow row, string target, string text, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(text.Length, MaxLength);
-        var note = secrets.Protect(DeliveryRow.ResumeColumn, row.Id, text);
+        var note = secrets.Protect(DeliveryRow.ResumeColumn, row.Id, target + text);
         var saved = await database.WriteAsync(
             db => db.Deliveries
                 .Where(d => d.Id == row.Id && d.State == DeliveryState.Sending && d.LeaseToken == row.LeaseToken)

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Projects;
@@ -15,6 +17,13 @@ internal sealed class DestinationConfigs(DestinationTypes types, Secrets secrets
         JsonNode.Parse(secrets.Unprotect(Column, destination.Id, destination.Config))!.AsObject();
 
     public string Protect(Guid destinationId, JsonObject values) => secrets.Protect(Column, destinationId, values.ToJsonString());
+
+    /// <summary>A short text that is another one when the configuration or the connected account is.</summary>
+    public string Target(Destination destination, DateTimeOffset? connectedAt)
+    {
+        var all = $"{Values(destination).ToJsonString()} {connectedAt?.ToUnixTimeMilliseconds()}";
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(all)))[..16];
+    }
 
     /// <summary>The configuration for one attempt.</summary>
     /// <param name="destination">The destination.</param>

@@ -79,14 +79,42 @@ internal static partial class DestinationsApi
     /// at once.
     /// </summary>
     public static async Task<Ok<DestinationResponse>> Update(
-        string projectId, string id, Body<DestinationRequest> body, Caller caller, AperturDb db, DestinationTypes types,
+        string projectId, string id, Body<DestinationRequest> body, Caller caller, Database database, DestinationTypes types,
         DestinationConfigs configs, Signal deliver, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var destination = await FindAsync(caller, projectId, id, db, cancellationToken);
         var request = body.Value;
+        var destination = await database.WriteAsync(
+            async db =>
+            {
+                var row = await LockAsync(caller, projectId, id, db, database, cancellationToken);
+                var now = clock.GetUtcNow();
+                var missing = types.Find(row.Type) is IOAuthDestination oauth
+                    ? oauth.Missing(await db.OAuthGrants.AnyAsync(grant => grant.Id == row.Id, cancellationToken))
+                    : null;
+                Change(row, request, missing, types, configs);
+                if (missing is null && (request.Config is not null || row.IsActive))
+                    await Parking.ResumeAsync(db, row, now, cancellationToken);
+                row.UpdatedAt = now;
+                return row;
+            },
+            cancellationToken);
+        deliver.Give();
+        return TypedResults.Ok(Describe(destination, types, configs));
+    }
+
+    /// <param name="destination">The row.</param>
+    /// <param name="request">What is to change.</param>
+    /// <param name="missing">What a destination that has to be connected lacks.</param>
+    /// <param name="types">What it may be.</param>
+    /// <param name="configs">Reads and writes its configuration.</param>
+    /// <exception cref="ApiErrorException">400, with every mistake.</exception>
+    private static void Change(
+        Destination destination, DestinationRequest request, string? missing, DestinationTypes types, DestinationConfigs configs)
+    {
         var errors = new List<FieldError>();
         destination.Name = CheckName(request, errors) ?? destination.Name;
-        destination.IsActive = request.IsActive ?? request.IsActiveTwin ?? destination.IsActive;
+        var active = request.IsActive ?? request.IsActiveTwin;
+        destination.IsActive = active ?? destination.IsActive;
         if (request.Config is { } sent)
         {
             if (types.Find(destination.Type) is not { } type)
@@ -101,19 +129,10 @@ internal static partial class DestinationsApi
             destination.Config = configs.Protect(destination.Id, CheckConfig(type, sent, stored, errors));
         }
 
-        var missing = types.Find(destination.Type) is IOAuthDestination oauth
-            ? oauth.Missing(await db.OAuthGrants.AnyAsync(grant => grant.Id == destination.Id, cancellationToken))
-            : null;
-        if (missing is not null && (request.IsActive ?? request.IsActiveTwin) == true)
+        if (missing is not null && active == true)
             errors.Add(new FieldError("isActive", missing));
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
-        if (missing is null && (request.Config is not null || destination.IsActive))
-            Parking.Resume(destination, clock.GetUtcNow());
-        destination.UpdatedAt = clock.GetUtcNow();
-        await db.SaveChangesAsync(cancellationToken);
-        deliver.Give();
-        return TypedResults.Ok(Describe(destination, types, configs));
     }
 
     /// <summary>Removes a destination. Its waiting deliveries end as failed; what was delivered keeps its type and name.</summary>
@@ -142,8 +161,8 @@ internal static partial class DestinationsApi
 
     /// <summary>Tries the destination out. A success ends any parking.</summary>
     public static async Task<Ok<DestinationTestResponse>> Test(
-        string projectId, string id, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs, OAuthTokens tokens,
-        Signal deliver, TimeProvider clock, ILogger<DestinationTypes> log, CancellationToken cancellationToken)
+        string projectId, string id, Caller caller, AperturDb db, Database database, DestinationTypes types, DestinationConfigs configs,
+        OAuthTokens tokens, Signal deliver, TimeProvider clock, ILogger<DestinationTypes> log, CancellationToken cancellationToken)
     {
         var destination = await FindAsync(caller, projectId, id, db, cancellationToken);
         var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == destination.ProjectId, cancellationToken);
@@ -151,8 +170,10 @@ internal static partial class DestinationsApi
         if (outcome is not DeliveryOutcome.Accepted)
             return TypedResults.Ok(new DestinationTestResponse { Success = false, Status = outcome.Status, Error = outcome.ReasonText });
 
-        Parking.Resume(destination, clock.GetUtcNow());
-        await db.SaveChangesAsync(cancellationToken);
+        await database.WriteAsync(
+            async write => await Parking.ResumeAsync(
+                write, await LockAsync(caller, projectId, id, write, database, cancellationToken), clock.GetUtcNow(), cancellationToken),
+            cancellationToken);
         deliver.Give();
         return TypedResults.Ok(new DestinationTestResponse
         {
@@ -203,6 +224,15 @@ internal static partial class DestinationsApi
         var destinationId = Ids.Parse(id);
         return await Mine(caller, projectId, db).SingleOrDefaultAsync(d => d.Id == destinationId, cancellationToken)
             ?? throw ApiErrors.NotFound.ToException();
+    }
+
+    /// <summary>A destination of the caller's, tracked, that nobody else changes until the transaction ends.</summary>
+    /// <exception cref="ApiErrorException">404.</exception>
+    private static async Task<Destination> LockAsync(
+        Caller caller, string projectId, string id, AperturDb db, Database database, CancellationToken cancellationToken)
+    {
+        await database.Locked(db.Destinations, [Ids.Parse(id)]).LoadAsync(cancellationToken);
+        return await FindAsync(caller, projectId, id, db, cancellationToken);
     }
 
     private static string? CheckName(DestinationRequest request, List<FieldError> errors)

@@ -73,7 +73,7 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
                 });
                 destination.IsActive = true;
                 destination.UpdatedAt = now;
-                Parking.Resume(destination, now);
+                await Parking.ResumeAsync(db, destination, now, cancellationToken);
                 return true;
             },
             cancellationToken);
@@ -166,7 +166,8 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
 
             case OAuthAnswer.Misconfigured misconfigured:
                 await GiveTurnBackAsync(grant);
-                return Access.No(new DeliveryOutcome.Broken(misconfigured.Reason));
+                // The operator mends it, at once for all owners: nothing may wait until each of them has acted.
+                return Access.No(new DeliveryOutcome.TryAgain(misconfigured.Reason));
 
             case OAuthAnswer.TryAgain again:
                 await GiveTurnBackAsync(grant);

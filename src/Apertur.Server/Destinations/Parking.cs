@@ -1,4 +1,6 @@
+using Apertur.Server.Storage;
 using Apertur.Server.Work;
+using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Destinations;
 
@@ -20,11 +22,18 @@ internal static class Parking
         return true;
     }
 
-    /// <summary>The owner has acted: what waited goes on, and all trouble is forgotten.</summary>
-    public static void Resume(Destination destination, DateTimeOffset now)
+    /// <summary>The owner has acted: what waits goes on at once, whenever it was due, and all trouble is forgotten.</summary>
+    /// <param name="db">The transaction.</param>
+    /// <param name="destination">The row, locked: else what a delivery writes meanwhile would stay.</param>
+    /// <param name="now">When.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public static Task ResumeAsync(AperturDb db, Destination destination, DateTimeOffset now, CancellationToken cancellationToken)
     {
         destination.ParkedReason = null;
         destination.ResumedAt = now;
         Breaker.Reset(destination, now);
+        return db.Deliveries
+            .Where(row => row.DestinationId == destination.Id && row.State == DeliveryState.Retrying && row.DueAt > now)
+            .ExecuteUpdateAsync(row => row.SetProperty(r => r.DueAt, now), cancellationToken);
     }
 }

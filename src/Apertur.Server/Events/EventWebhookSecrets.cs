@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Storage;
@@ -22,13 +23,14 @@ internal sealed class EventWebhookSecrets(Secrets secrets)
 
     /// <summary>
     /// What a receiver answered, without the values of custom headers: one that echoes its requests would else put them in the
-    /// clear before everybody who may see deliveries. Of <c>Bearer x</c> the <c>x</c> alone is found, too.
+    /// clear before everybody who may see deliveries. Of <c>Bearer x</c> the <c>x</c> alone is found, too, and what JSON makes of it.
     /// </summary>
     public static string Hide(JsonObject customHeaders, string answer)
     {
         var values = customHeaders.Select(header => (string)header.Value!).ToList();
         foreach (var value in values.Concat(values.Select(value => value[(value.LastIndexOf(' ') + 1)..]))
-                     .Where(value => value.Length >= ShortestSecret))
+                     .Where(value => value.Length >= ShortestSecret)
+                     .SelectMany(value => new[] { value, JsonEncodedText.Encode(value).ToString(), value.Replace("/", @"\/", StringComparison.Ordinal) }))
             answer = answer.Replace(value, DestinationConfig.Mask, StringComparison.Ordinal);
         return answer;
     }

@@ -16,7 +16,7 @@ internal sealed partial class Pump(
     private static readonly TimeSpan _heartbeat = Lease / 3;
     private static readonly TimeSpan _afterFailure = TimeSpan.FromSeconds(5);
 
-    private readonly ConcurrentDictionary<Guid, Running> _running = [];
+    private readonly ConcurrentDictionary<Running, bool> _running = [];
     private readonly CancellationTokenSource _outOfPatience = new();
 
     /// <summary>Claims what is due and free lanes allow, and starts it.</summary>
@@ -32,12 +32,12 @@ internal sealed partial class Pump(
     /// <summary>Breaks off what runs here for these endpoints. The attempts do not count.</summary>
     public void End(IReadOnlySet<Guid> endpoints)
     {
-        foreach (var running in _running.Values.Where(running => endpoints.Contains(running.Row.Endpoint)))
+        foreach (var running in _running.Keys.Where(running => endpoints.Contains(running.Row.Endpoint)))
             running.End();
     }
 
     /// <summary>Waits until nothing that was started is still running.</summary>
-    public Task DrainAsync() => Task.WhenAll(_running.Values.Select(running => running.Task));
+    public Task DrainAsync() => Task.WhenAll(_running.Keys.Select(running => running.Task));
 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
@@ -62,7 +62,7 @@ internal sealed partial class Pump(
 
     private async Task<int> RunOnceAsync(IQueue queue, CancellationToken cancellationToken)
     {
-        var under = _running.Values.Where(running => running.Queue == queue).ToLookup(running => running.Row.Endpoint);
+        var under = _running.Keys.Where(running => running.Queue == queue).ToLookup(running => running.Row.Endpoint);
         var free = queue.Lanes - under.Sum(endpoint => endpoint.Count());
         if (free <= 0)
             return 0;
@@ -112,7 +112,7 @@ internal sealed partial class Pump(
     {
         foreach (var queue in queues)
         {
-            var held = _running.Values.Where(running => running.Queue == queue)
+            var held = _running.Keys.Where(running => running.Queue == queue)
                 .Select(running => running.Row.LeaseToken).Distinct().ToList();
             if (held.Count > 0)
                 await queue.ExtendAsync(held, cancellationToken);
@@ -124,7 +124,10 @@ internal sealed partial class Pump(
     private void Start(IQueue queue, Claimed row)
     {
         var running = new Running(queue, row, _outOfPatience.Token);
-        _running[row.Id] = running;
+        // Claimed again while an earlier attempt still runs, whose lease ran out meanwhile: nobody waits for that one's outcome.
+        foreach (var earlier in _running.Keys.Where(other => other.Row.Id == row.Id))
+            earlier.End();
+        _running[running] = true;
         running.Task = Task.Run(async () =>
         {
             try
@@ -138,7 +141,7 @@ internal sealed partial class Pump(
             }
             finally
             {
-                _running.TryRemove(row.Id, out _);
+                _running.TryRemove(running, out _);
                 running.Dispose();
                 signal.Give();
             }

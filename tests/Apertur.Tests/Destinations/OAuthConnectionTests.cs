@@ -227,7 +227,8 @@ public sealed class OAuthConnectionTests : IAsyncLifetime
 
         Assert.True(Parking.Park(destination, "revoked", now));
         Assert.False(Parking.Park(destination, "revoked once more", now));
-        Parking.Resume(destination, now.AddSeconds(1));
+        destination.ParkedReason = null;
+        destination.ResumedAt = now.AddSeconds(1);
         Assert.False(Parking.Park(destination, "revoked", now));
         Assert.Null(destination.ParkedReason);
         Assert.True(Parking.Park(destination, "again", now.AddSeconds(2)));

@@ -244,8 +244,8 @@ public sealed class OAuthTokensTests : IAsyncLifetime
         var row = (await app.DeliveriesAsync(upload)).Single();
         row.LeaseToken = Guid.NewGuid();
 
-        await Assert.ThrowsAsync<InvalidOperationException>(
-            () => app.Services.GetRequiredService<ResumeNotes>().SaveAsync(row, "note", TestContext.Current.CancellationToken));
+        await Assert.ThrowsAsync<ClaimLostException>(
+            () => app.Services.GetRequiredService<ResumeNotes>().SaveAsync(row, "target", "note", TestContext.Current.CancellationToken));
     }
 
     [Theory, AllDatabases]

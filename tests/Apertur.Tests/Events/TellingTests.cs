@@ -157,6 +157,29 @@ public sealed class TellingTests
     }
 
     [Theory, AllDatabases]
+    public async Task Receiver_that_echoes_its_request_shows_no_custom_header(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var headers = new JsonObject { ["Authorization"] = "Basic dXNl+/pZDpwYXNz==", ["X-Short"] = "1" };
+        var webhook = await app.CreateWebhookAsync(events, new JsonObject { ["customHeaders"] = headers }, "project.session.created");
+        events.Handles(async context =>
+        {
+            var echo = context.Request.Headers.Authorization.ToString();
+            await context.Response.WriteAsJsonAsync(new { plain = 1, escaped = echo });
+            // As PHP writes it, once more at the very end of what is kept.
+            await context.Response.WriteAsync(echo.Replace("/", @"\/", StringComparison.Ordinal) + new string('x', 3970) + echo);
+        });
+
+        await app.Client.CreateSessionAsync();
+        await app.NewestBecomesAsync(webhook, "sent");
+
+        var body = (string)(await app.HistoryAsync(webhook))["deliveries"]![0]!["responseBody"]!;
+        Assert.StartsWith("""{"plain":1,"escaped":"********"}********x""", body, StringComparison.Ordinal);
+        Assert.DoesNotContain("dXNl", body, StringComparison.Ordinal);
+    }
+
+    [Theory, AllDatabases]
     public async Task History_has_pages_newest_first_and_the_beginning_of_each_answer(DatabaseKind database)
     {
         await using var events = await Receiver.StartAsync();
