@@ -11,7 +11,8 @@ public static class HttpOutcome
 {
     /// <summary>
     /// 2xx is accepted; 410 and 415 are final for the image; everything else, redirects included, may work later.
-    /// <c>Retry-After</c> counts on 429 and 503 (RFC 9110, 10.2.3), in seconds or as a date.
+    /// <c>Retry-After</c> counts on 429 and 503 (RFC 9110, 10.2.3), in seconds or as a date. A service whose 401, 403 or 404 say that only
+    /// the owner can help has to be asked before: for webhooks, which have deployments and outages, they pass.
     /// </summary>
     /// <param name="response">The answer; its body is not read.</param>
     /// <param name="clock">Reads a <c>Retry-After</c> date against now.</param>

@@ -16,23 +16,10 @@ internal sealed class JsonApi(OutboundHttp http, TimeProvider clock)
 
     private static readonly TimeSpan _wait = TimeSpan.FromSeconds(60);
 
-    /// <summary>Runs one attempt within its time, and says what a failure without an answer means.</summary>
-    /// <param name="bytes">What the attempt sends.</param>
-    /// <param name="act">The attempt.</param>
-    /// <param name="cancellationToken">The server stops.</param>
-    public async Task<DeliveryOutcome> AttemptAsync(
-        long bytes, Func<Patience, Task<DeliveryOutcome>> act, CancellationToken cancellationToken)
-    {
-        using var patience = new Patience(_wait, bytes, clock, cancellationToken);
-        try
-        {
-            return await act(patience);
-        }
-        catch (Exception exception) when (exception is OperationCanceledException or HttpRequestException)
-        {
-            return patience.Verdict() ?? HttpOutcome.Of(exception);
-        }
-    }
+    /// <inheritdoc cref="Patience.AttemptAsync"/>
+    public Task<DeliveryOutcome> AttemptAsync(
+        long bytes, Func<Patience, Task<DeliveryOutcome>> act, CancellationToken cancellationToken) =>
+        Patience.AttemptAsync(_wait, bytes, clock, act, cancellationToken);
 
     /// <exception cref="HttpRequestException">No answer, or one that broke off.</exception>
     public async Task<ApiAnswer> SendAsync(HttpRequestMessage request, Patience patience)

@@ -32,6 +32,27 @@ internal sealed class Patience : IDisposable
         _any = CancellationTokenSource.CreateLinkedTokenSource(caller, _stalled.Token, _tooSlow.Token);
     }
 
+    /// <summary>Runs one attempt over HTTP within its time, and says what a failure without an answer means.</summary>
+    /// <param name="wait">The longest wait without progress.</param>
+    /// <param name="bytes">What the attempt sends.</param>
+    /// <param name="clock">Measures the limits.</param>
+    /// <param name="act">The attempt. It tells of progress, and passes <see cref="Token"/> on.</param>
+    /// <param name="cancellationToken">The server stops.</param>
+    /// <exception cref="OperationCanceledException">The server stops.</exception>
+    public static async Task<DeliveryOutcome> AttemptAsync(
+        TimeSpan wait, long bytes, TimeProvider clock, Func<Patience, Task<DeliveryOutcome>> act, CancellationToken cancellationToken)
+    {
+        using var patience = new Patience(wait, bytes, clock, cancellationToken);
+        try
+        {
+            return await act(patience).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or HttpRequestException)
+        {
+            return patience.Verdict() ?? HttpOutcome.Of(exception);
+        }
+    }
+
     public TimeProvider Clock { get; }
 
     /// <summary>For everything that has to be over when patience is.</summary>

@@ -131,21 +131,17 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
         ];
     }
 
-    private async Task<DeliveryOutcome> ExchangeAsync(
-        HttpRequestMessage request, WebhookBody body, int seconds, CancellationToken cancellationToken)
-    {
-        using var patience = new Patience(TimeSpan.FromSeconds(seconds), body.Length, clock, cancellationToken);
-        request.Content = new StreamedContent(body, patience.Progress);
-        try
-        {
-            using var response = await http.SendAsync(request, patience.Token).ConfigureAwait(false);
-            return HttpOutcome.Of(response, clock);
-        }
-        catch (Exception exception) when (exception is OperationCanceledException or HttpRequestException)
-        {
-            return patience.Verdict() ?? HttpOutcome.Of(exception);
-        }
-    }
+    private Task<DeliveryOutcome> ExchangeAsync(
+        HttpRequestMessage request, WebhookBody body, int seconds, CancellationToken cancellationToken) =>
+        Patience.AttemptAsync(
+            TimeSpan.FromSeconds(seconds), body.Length, clock,
+            async patience =>
+            {
+                request.Content = new StreamedContent(body, patience.Progress);
+                using var response = await http.SendAsync(request, patience.Token).ConfigureAwait(false);
+                return HttpOutcome.Of(response, clock);
+            },
+            cancellationToken);
 
     /// <summary>Sends the body as it is read and tells of every piece that was taken.</summary>
     private sealed class StreamedContent : HttpContent

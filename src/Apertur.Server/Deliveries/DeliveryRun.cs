@@ -49,22 +49,18 @@ internal sealed partial class DeliveryRun(
         try
         {
             await using var db = database.Open();
-            if (await GatherAsync(db, row, either.Token) is not var (upload, session, project, destination, connectedAt))
+            if (await GatherAsync(db, row, either.Token) is not { } about)
                 return new DeliveryOutcome.GiveUp("The image was withdrawn.");
-            if (destination.DeletedAt is not null)
+            if (about.Destination.DeletedAt is not null)
                 return new DeliveryOutcome.GiveUp("The destination was deleted.");
-            if (types.Find(destination.Type) is not { } type)
-                return new DeliveryOutcome.Broken($"This server has no destination type '{destination.Type}'.");
+            if (types.Find(about.Destination.Type) is not { } type)
+                return new DeliveryOutcome.Broken($"This server has no destination type '{about.Destination.Type}'.");
             // Who withdraws an image removes its row first. A file that is missing is an accident, such as a disk that is not mounted.
-            if (!blobs.Exists(upload.Id))
+            if (!blobs.Exists(row.UploadId))
                 return new DeliveryOutcome.TryAgain("The stored image is missing on the server's disk.");
 
-            var target = configs.Target(destination, connectedAt);
             return await tokens.UseAsync(
-                type, destination.Id,
-                token => type.DeliverAsync(
-                    Describe(row, upload, session, project, configs.Read(destination, project, token), target), either.Token),
-                either.Token);
+                type, row.DestinationId, token => type.DeliverAsync(Describe(row, about, token), either.Token), either.Token);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
@@ -86,42 +82,46 @@ internal sealed partial class DeliveryRun(
         }
     }
 
-    private static async Task<(Upload Upload, UploadSession Session, Project Project, Destination Destination, DateTimeOffset? ConnectedAt)?>
-        GatherAsync(AperturDb db, DeliveryRow row, CancellationToken cancellationToken)
+    private static Task<Gathered?> GatherAsync(AperturDb db, DeliveryRow row, CancellationToken cancellationToken) =>
+        (from upload in db.Uploads
+         join session in db.Sessions on upload.SessionId equals session.Id
+         join project in db.Projects on upload.ProjectId equals project.Id
+         join destination in db.Destinations on row.DestinationId equals destination.Id
+         join grant in db.OAuthGrants on destination.Id equals grant.Id into grants
+         from connection in grants.DefaultIfEmpty()
+         where upload.Id == row.UploadId
+         select new Gathered(upload, session, project, destination, connection == null ? null : connection.ConnectedAt))
+        .AsNoTracking().SingleOrDefaultAsync(cancellationToken);
+
+    private Delivery Describe(DeliveryRow row, Gathered about, string? accessToken)
     {
-        var found = await (
-            from upload in db.Uploads
-            join session in db.Sessions on upload.SessionId equals session.Id
-            join project in db.Projects on upload.ProjectId equals project.Id
-            join destination in db.Destinations on row.DestinationId equals destination.Id
-            join connection in db.OAuthGrants on destination.Id equals connection.Id into connections
-            from grant in connections.DefaultIfEmpty()
-            where upload.Id == row.UploadId
-            select new { upload, session, project, destination, ConnectedAt = (DateTimeOffset?)grant.ConnectedAt }).AsNoTracking().SingleOrDefaultAsync(cancellationToken);
-        return found is null ? null : (found.upload, found.session, found.project, found.destination, found.ConnectedAt);
+        var (upload, session) = (about.Upload, about.Session);
+        var target = configs.Target(about.Destination, about.ConnectedAt);
+        return new()
+        {
+            Id = row.Id,
+            ProjectName = about.Project.Name,
+            SessionId = session.Id,
+            ImageId = upload.Id,
+            ImageIndex = upload.ImageIndex,
+            Filename = upload.Filename,
+            MimeType = upload.MimeType,
+            SizeBytes = upload.SizeBytes,
+            Sha256 = upload.Sha256,
+            ReceivedAt = upload.CreatedAt,
+            Tags = session.Tags ?? [],
+            Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),
+            Config = configs.Read(about.Destination, about.Project, accessToken),
+            OpenRead = () => blobs.OpenRead(upload.Id),
+            DownloadUrl = () => links.Create(upload.Id),
+            Resume = notes.Read(row, target),
+            SaveResume = (text, cancellationToken) => notes.SaveAsync(row, target, text, cancellationToken),
+        };
     }
 
-    private Delivery Describe(
-        DeliveryRow row, Upload upload, UploadSession session, Project project, DestinationConfig config, string target) => new()
-    {
-        Id = row.Id,
-        ProjectName = project.Name,
-        SessionId = session.Id,
-        ImageId = upload.Id,
-        ImageIndex = upload.ImageIndex,
-        Filename = upload.Filename,
-        MimeType = upload.MimeType,
-        SizeBytes = upload.SizeBytes,
-        Sha256 = upload.Sha256,
-        ReceivedAt = upload.CreatedAt,
-        Tags = session.Tags ?? [],
-        Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),
-        Config = config,
-        OpenRead = () => blobs.OpenRead(upload.Id),
-        DownloadUrl = () => links.Create(upload.Id),
-        Resume = notes.Read(row, target),
-        SaveResume = (text, cancellationToken) => notes.SaveAsync(row, target, text, cancellationToken),
-    };
+    /// <summary>All that an attempt needs to know.</summary>
+    private sealed record Gathered(
+        Upload Upload, UploadSession Session, Project Project, Destination Destination, DateTimeOffset? ConnectedAt);
 
     [LoggerMessage(EventName = "delivery.attempted", Level = LogLevel.Information,
         Message = "delivery.attempted {Delivery} image {Image} {Type} {Destination} attempt {Attempt}: {Outcome} -> {State} in {Milliseconds:F0} ms {Reason}")]

@@ -9,7 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.Destinations;
 
-/// <summary>The recipe in docs/add-a-destination.md, followed: a type that exists in this file and nowhere else.</summary>
+/// <summary>A type given to the server from outside, as docs/add-a-destination.md has it: it exists in this file and nowhere else.</summary>
 public sealed class ExternalTypeTests
 {
     private const string Word = "test_shelf";
@@ -59,7 +59,8 @@ public sealed class ExternalTypeTests
         var row = await app.Client.UploadBecomesAsync(upload, "delivered");
         Assert.Equal($$"""[{"type":"{{Word}}","count":1}]""", row["destinationsBreakdown"]!.ToJsonString());
         var (place, sha256) = Assert.Single(shelf.Photos);
-        Assert.Equal("Cellar/planted-code/IMG.jpg", place);
+        Assert.Equal("planted-code", shelf.Code);
+        Assert.Matches("^Cellar/[0-9a-f-]{36}-IMG.jpg$", place);
         Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(photo)), sha256);
         Assert.Equal(place, (await app.DeliveriesAsync(upload)).Single().Reference);
 
@@ -84,6 +85,8 @@ public sealed class ExternalTypeTests
 
         public bool Breaks { get; set; }
 
+        public string? Code { get; private set; }
+
         public string Type => Word;
 
         public string Label => "A shelf";
@@ -102,7 +105,8 @@ public sealed class ExternalTypeTests
                 return new DeliveryOutcome.Broken("The shelf has fallen.");
 
             await using var photo = delivery.OpenRead();
-            var place = $"{delivery.Config.Required("name")}/{delivery.Config.Required("code")}/{delivery.Filename}";
+            Code = delivery.Config.Required("code");
+            var place = delivery.Config.Required("name") + "/" + KeyTemplate.Render("{id}-{filename}", delivery);
             Photos[place] = Convert.ToHexStringLower(await SHA256.HashDataAsync(photo, cancellationToken));
             return new DeliveryOutcome.Accepted(place);
         }
