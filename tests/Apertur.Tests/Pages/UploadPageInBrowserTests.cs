@@ -104,6 +104,37 @@ public sealed class UploadPageInBrowserTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Done_says_first_that_a_photo_was_not_sent()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync();
+        var page = await Chromium.OpenAsync("about:blank", Browser.Phone);
+        await page.Clock.InstallAsync();
+        await page.GotoAsync($"{app.Url}/u/{session}?lang=en");
+        Task PickAsync(string name) => page.Locator("#gallery").SetInputFilesAsync(
+            new FilePayload { Name = name, MimeType = "image/jpeg", Buffer = Photos.Jpeg() });
+        await PickAsync("one.jpg");
+        await Assertions.Expect(page.Locator("#photos li[data-state=sent]")).ToHaveCountAsync(1);
+        await page.RouteAsync("**/images", route => route.AbortAsync());
+        await PickAsync("two.jpg");
+        await Eventually.Becomes(
+            async () =>
+            {
+                await page.Clock.FastForwardAsync(31_000);
+                return await page.Locator("#photos li[data-state=gaveUp]").CountAsync();
+            },
+            count => count == 1, "it is given up");
+
+        await page.Locator("#done").ClickAsync();
+
+        await Assertions.Expect(page.Locator("#summary")).ToContainTextAsync("One photo was not sent");
+        Assert.NotEqual("completed", (string)(await app.Client.GetAsync($"upload/{session}/session")).Json["status"]!);
+        await page.Locator("#done").ClickAsync();
+        await Assertions.Expect(page.Locator("#thanks")).ToBeVisibleAsync();
+        Assert.Equal("completed", (string)(await app.Client.GetAsync($"upload/{session}/session")).Json["status"]!);
+    }
+
+    [Fact]
     public async Task Form_works_without_scripts()
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);

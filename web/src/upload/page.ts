@@ -45,6 +45,8 @@ function start(data: PageData): void {
   const api = `/api/v1/upload/${encodeURIComponent(data.sessionId)}`;
   let { limits } = data;
   let told = false;
+  /** Photos that were not sent have been spoken of, so another press on Done means without them. */
+  let warned = false;
   const rows = new Map<Photo, Row>();
 
   const form = byId<HTMLFormElement>('upload');
@@ -132,6 +134,7 @@ function start(data: PageData): void {
     if (summary.textContent !== words) summary.textContent = words;
     list.hidden = rows.size === 0;
     done.hidden = sent === 0 || queue.unfinished;
+    warned = false;
   }
 
   function tellComplete(): void {
@@ -219,13 +222,20 @@ function start(data: PageData): void {
   });
 
   window.addEventListener('beforeunload', event => {
-    if (!queue.unfinished) return;
+    if (!queue.unfinished && queue.count('gaveUp') === 0) return;
     event.preventDefault();
     // What browsers before 2023 go by.
     event.returnValue = true;
   });
 
   async function finish(): Promise<void> {
+    const left = queue.count('gaveUp');
+    // In words on the page: where it is framed, browsers show no dialog.
+    if (left > 0 && !warned) {
+      warned = true;
+      summary.textContent = fill(plural(texts.withoutOne, texts.withoutOther, left), { n: left });
+      return;
+    }
     done.disabled = true;
     const outcome = await complete(api, queue.password);
     done.disabled = false;
