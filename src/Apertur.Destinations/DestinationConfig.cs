@@ -97,7 +97,7 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
         foreach (var field in fields)
         {
             if (values[field.Name] is { } value)
-                masked[field.Name] = !field.Secret ? value.DeepClone() : value is JsonObject map ? Masked(map) : Mask;
+                masked[field.Name] = !field.Secret ? value.DeepClone() : field.Kind == ConfigFieldKind.Map ? Masked(value.AsObject()) : Mask;
         }
 
         return masked;

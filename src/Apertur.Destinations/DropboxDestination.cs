@@ -13,8 +13,6 @@ public sealed class DropboxDestination : IOAuthDestination
     private const string DefaultFolder = "/Apertur";
     private const string DefaultTemplate = "{date}/{session}/{index}-{filename}";
 
-    // The limit of DeliveryOutcome.Accepted; a name may have as many bytes, and the folder comes before it.
-
     private readonly Uri _root;
     private readonly JsonApi _api;
     private readonly DropboxUpload _upload;

@@ -94,7 +94,7 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         var place = Place(delivery.Config, path[..^1]);
         var (parent, refused) = await _folders.MakeAsync(place, token, patience);
         if (parent is null)
-            return Refusal(refused!);
+            return refused!.Status == HttpStatusCode.NotFound && _folders.Forget(place, token) ? IsGone(refused) : Refusal(refused);
 
         var resource = new JsonObject
         {
@@ -121,11 +121,8 @@ public sealed class GoogleDriveDestination : IOAuthDestination
             }
         }
 
-        if (answer.Status == HttpStatusCode.NotFound && place.Path.Count > 0)
-        {
-            _folders.Forget(place, token);
-            return answer.Means(new DeliveryOutcome.TryAgain("The folder was there and is gone. It will be looked up again."));
-        }
+        if (answer.Status == HttpStatusCode.NotFound && _folders.Forget(place, token))
+            return IsGone(answer);
 
         if (!answer.IsSuccess)
             return Refusal(answer);
@@ -180,6 +177,9 @@ public sealed class GoogleDriveDestination : IOAuthDestination
 
     private static bool IsTrashed(JsonObject file) =>
         file["trashed"] is JsonValue value && value.TryGetValue<bool>(out var isTrashed) && isTrashed;
+
+    private static DeliveryOutcome IsGone(ApiAnswer folder) =>
+        folder.Means(new DeliveryOutcome.TryAgain("The folder was there and is gone. It will be looked up again."));
 
     private static DeliveryOutcome Refusal(ApiAnswer answer) =>
         GoogleRefusal.Common(answer) ?? (answer.Status, GoogleRefusal.Reason(answer)) switch

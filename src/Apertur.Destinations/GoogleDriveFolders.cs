@@ -56,10 +56,13 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
     }
 
     /// <summary>Looks the path up again next time: a folder that was found is not there any more.</summary>
-    public void Forget(DrivePlace place, string token)
+    /// <returns>Whether any of it was known.</returns>
+    public bool Forget(DrivePlace place, string token)
     {
+        var known = false;
         for (var depth = 1; depth <= place.Path.Count; depth++)
-            _found.TryRemove(Key(place, depth, token), out _);
+            known |= _found.TryRemove(Key(place, depth, token), out _);
+        return known;
     }
 
     private static string Key(DrivePlace place, int depth, string token) =>

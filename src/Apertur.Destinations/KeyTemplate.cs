@@ -62,15 +62,6 @@ public static partial class KeyTemplate
         return Join(segments[..^1], Segment($"{Truncate(stem, MaxSegmentBytes - 64)}-{delivery.ImageId}{extension}"));
     }
 
-    /// <summary>Whether no other image can have been given this key: it holds the image's id, or its session and its place there.</summary>
-    public static bool IsUnique(string template, string key, Delivery delivery) =>
-        ((template.Contains("{id}", StringComparison.Ordinal) || template.EndsWith('/'))
-            && key.Contains(delivery.ImageId.ToString(), StringComparison.Ordinal))
-        // Only in front and with a dash is it told apart from digits that a file name begins with.
-        || (template.Split('/')[^1].StartsWith("{index}-", StringComparison.Ordinal)
-            && template.Contains("{session}", StringComparison.Ordinal)
-            && key.Contains(delivery.SessionId.ToString(), StringComparison.Ordinal));
-
     /// <summary>
     /// Gives up the innermost folders of a key that is too long: what remains is inside of the template's prefix.
     /// </summary>

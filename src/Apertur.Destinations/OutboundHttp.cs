@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
@@ -68,6 +69,7 @@ public sealed class OutboundHttp : IDisposable
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
+        var started = Stopwatch.GetTimestamp();
         var host = context.DnsEndPoint.Host;
         var addresses = IPAddress.TryParse(host, out var literal)
             ? [literal]
@@ -81,13 +83,13 @@ public sealed class OutboundHttp : IDisposable
         }
 
         // One address that swallows packets, as where IPv6 is broken, must not use up the time of the others.
-        foreach (var address in reachable[..^1])
+        for (var i = 0; i < reachable.Length - 1; i++)
         {
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            limit.CancelAfter(_connectTimeout / reachable.Length);
+            limit.CancelAfter((_connectTimeout - Stopwatch.GetElapsedTime(started)) / (reachable.Length - i));
             try
             {
-                return await ConnectAsync(address, context.DnsEndPoint.Port, limit.Token).ConfigureAwait(false);
+                return await ConnectAsync(reachable[i], context.DnsEndPoint.Port, limit.Token).ConfigureAwait(false);
             }
             catch (Exception exception)
                 when (exception is SocketException or OperationCanceledException && !cancellationToken.IsCancellationRequested)

@@ -234,13 +234,17 @@ internal sealed class S3Bucket : IDisposable
     private async Task AbortAsync(string key, string uploadId)
     {
         using var limit = new CancellationTokenSource(S3Destination.CleanUpTime, _patience.Clock);
-        try
+        for (var tries = 0; tries < 3 && !limit.IsCancellationRequested; tries++)
         {
-            await _client.AbortMultipartUploadAsync(Name, key, uploadId, limit.Token).ConfigureAwait(false);
-        }
-        catch (Exception exception) when (S3Outcome.IsFailure(exception))
-        {
-            // What ended the upload is the news; that its parts could not be removed as well follows from it.
+            try
+            {
+                await _client.AbortMultipartUploadAsync(Name, key, uploadId, limit.Token).ConfigureAwait(false);
+                return;
+            }
+            catch (Exception exception) when (S3Outcome.IsFailure(exception))
+            {
+                // What ended the upload is the news; that its parts could not be removed as well follows from it.
+            }
         }
     }
 

@@ -13,9 +13,10 @@ namespace Apertur.Destinations;
 /// <b>One object.</b> The name comes from the template, so a repeat arrives at the same one. Objects carry the image's id:
 /// one that is there already is told apart from another image of the same name, which is never overwritten
 /// (<see cref="KeyTemplate.Alternative"/>). Amazon decides by <c>If-None-Match: *</c> alone. Elsewhere the header may be
-/// refused (501) or ignored, so every delivery looks first, one at a time for each name. What remains open: two servers, a
-/// service without conditional writes (for large images, Ceph too), and a template that gives two images one name in the same
-/// instant; <c>{id}</c>, or <c>{session}</c> with <c>{index}</c>, in the template rules it out.
+/// refused (501) or ignored, so every delivery looks first, one at a time for each name; where the key may not look, it takes the name
+/// with the image's id at once. What remains open: two servers, a service without conditional writes (for large images, Ceph too),
+/// and a template that gives two images one name in the same instant; and at Amazon, a key that may not look leaves a second
+/// object when a reply is lost. <c>{id}</c> in the template rules out the former, <c>s3:GetObject</c> the latter.
 /// </remarks>
 /// <param name="http">The guarded way out.</param>
 /// <param name="clock">Time limits.</param>
@@ -73,8 +74,7 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
 
     public async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken)
     {
-        var template = delivery.Config.Required("keyTemplate");
-        var key = KeyTemplate.Render(template, delivery);
+        var key = KeyTemplate.Render(delivery.Config.Required("keyTemplate"), delivery);
         var endpoint = delivery.Config.Text("endpoint");
         // Amazon needs no turns: there the condition alone decides.
         using var turn = endpoint is null
@@ -82,18 +82,8 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
             : await _turns.TakeAsync($"{endpoint} {delivery.Config.Required("bucket")} {key}", cancellationToken).ConfigureAwait(false);
         return await WithBucketAsync(delivery.Config, delivery.SizeBytes, async bucket =>
         {
-            switch (await StoreAsync(bucket, key, endpoint, delivery).ConfigureAwait(false))
-            {
-                case S3Object.SameImage:
-                    return Accepted(bucket, key);
-
-                // What has the name cannot be looked at. It is taken for ours only where no other image could have it.
-                case S3Object.Unknown when KeyTemplate.IsUnique(template, key, delivery):
-                    return Accepted(bucket, key);
-
-                case S3Object.Unknown:
-                    return Unreadable(bucket);
-            }
+            if (await StoreAsync(bucket, key, endpoint, delivery).ConfigureAwait(false))
+                return Accepted(bucket, key);
 
             // The name holds the image's id: what is there already can only be an earlier attempt's, and the same bytes.
             var alternative = KeyTemplate.Alternative(key, delivery);
@@ -106,8 +96,7 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
     public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken)
     {
         var test = TestImage.Delivery(config, clock);
-        var template = config.Required("keyTemplate");
-        var place = KeyTemplate.Render(template, test);
+        var place = KeyTemplate.Render(config.Required("keyTemplate"), test);
         // A name of its own for every test: two at once must not remove each other's object.
         var key = KeyTemplate.Alternative(place, test with { ImageId = test.Id });
         return WithBucketAsync(config, test.SizeBytes, async bucket =>
@@ -116,13 +105,9 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
             {
                 await bucket.WriteAsync(key, test, S3Write.Replacing).ConfigureAwait(false);
                 var found = await bucket.LookAsync(key, test).ConfigureAwait(false);
-                return found switch
-                {
-                    S3Object.SameImage => new DeliveryOutcome.Accepted(bucket.Name),
-                    S3Object.Unknown when KeyTemplate.IsUnique(template, place, test) => new DeliveryOutcome.Accepted(bucket.Name),
-                    S3Object.Unknown => Unreadable(bucket),
-                    _ => new DeliveryOutcome.TryAgain("The service took an object but does not give it back."),
-                };
+                return found is S3Object.SameImage or S3Object.Unknown
+                    ? new DeliveryOutcome.Accepted(bucket.Name)
+                    : new DeliveryOutcome.TryAgain("The service took an object but does not give it back.");
             }
             finally
             {
@@ -133,19 +118,16 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
 
     private static DeliveryOutcome.Accepted Accepted(S3Bucket bucket, string key) => new($"{bucket.Name}/{key}");
 
-    private static DeliveryOutcome.Broken Unreadable(S3Bucket bucket) => new(
-        $"The access key may write to the bucket \"{bucket.Name}\" but not read: an image that is there cannot be told from another of the "
-        + "same name. Allow s3:GetObject, or put {id} into the key template.");
-
-    /// <summary>Puts the image under this key if the key is free, and says what is there then.</summary>
-    private async Task<S3Object> StoreAsync(S3Bucket bucket, string key, string? endpoint, Delivery delivery)
+    /// <summary>Puts the image under this key, if it is free.</summary>
+    /// <returns>Whether the image is there now; false when another is, or may be.</returns>
+    private async Task<bool> StoreAsync(S3Bucket bucket, string key, string? endpoint, Delivery delivery)
     {
         if (endpoint is null)
             return await WriteIfAbsentAsync(bucket, key, delivery).ConfigureAwait(false);
 
         var found = await bucket.LookAsync(key, delivery).ConfigureAwait(false);
-        if (found is S3Object.SameImage or S3Object.OtherImage)
-            return found;
+        if (found != S3Object.Absent)
+            return found == S3Object.SameImage;
 
         var refused = false;
         if (!_cannotCondition.ContainsKey(endpoint))
@@ -161,11 +143,7 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
             }
         }
 
-        // Without a condition and without having seen that the name is free, somebody's object might be replaced.
-        if (found == S3Object.Unknown)
-            return S3Object.OtherImage;
-        if (!await bucket.WriteAsync(key, delivery, S3Write.Looking).ConfigureAwait(false))
-            return S3Object.OtherImage;
+        var written = await bucket.WriteAsync(key, delivery, S3Write.Looking).ConfigureAwait(false);
         if (refused)
         {
             if (_cannotCondition.Count >= MaxRemembered)
@@ -173,26 +151,24 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
             _cannotCondition[endpoint] = true;
         }
 
-        return S3Object.SameImage;
+        return written;
     }
 
-    private static async Task<S3Object> WriteIfAbsentAsync(S3Bucket bucket, string key, Delivery delivery)
+    private static async Task<bool> WriteIfAbsentAsync(S3Bucket bucket, string key, Delivery delivery)
     {
         try
         {
-            return await bucket.WriteAsync(key, delivery, S3Write.IfAbsent).ConfigureAwait(false)
-                ? S3Object.SameImage
-                : S3Object.OtherImage;
+            return await bucket.WriteAsync(key, delivery, S3Write.IfAbsent).ConfigureAwait(false);
         }
         catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.PreconditionFailed)
         {
-            return await bucket.LookAsync(key, delivery).ConfigureAwait(false);
+            return await bucket.LookAsync(key, delivery).ConfigureAwait(false) == S3Object.SameImage;
         }
         // Somebody else is writing that name at this moment. Who it was shows at the next attempt.
         catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.Conflict)
         {
             if (await bucket.LookAsync(key, delivery).ConfigureAwait(false) == S3Object.SameImage)
-                return S3Object.SameImage;
+                return true;
             throw;
         }
     }

@@ -16,7 +16,9 @@ internal sealed class DeliveryRow : IQueueRow
     public required string DestinationName { get; init; }
     public DeliveryState State { get; set; } = DeliveryState.Pending;
 
+    /// <summary>Begun, the running one included.</summary>
     public int Attempts { get; set; }
+
     public required DateTimeOffset DueAt { get; set; }
     public Guid? LeaseToken { get; set; }
     public DateTimeOffset? LeaseUntil { get; set; }

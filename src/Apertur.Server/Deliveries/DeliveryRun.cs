@@ -24,6 +24,8 @@ internal sealed partial class DeliveryRun(
     TimeProvider clock,
     ILogger<DeliveryRun> log)
 {
+    private static readonly DeliveryOutcome _fileIsMissing = new DeliveryOutcome.TryAgain("The stored image is missing on the server's disk.");
+
     private readonly RetrySchedule _schedule = new(settings.Delivery.RetrySeconds);
 
     /// <param name="row">A delivery that this process has claimed.</param>
@@ -32,7 +34,7 @@ internal sealed partial class DeliveryRun(
     {
         var started = clock.GetTimestamp();
         var result = await AttemptAsync(row, stopping);
-        var state = await outcomes.WriteAsync(new Attempt(row, result));
+        var state = await outcomes.WriteAsync(new Attempt(row, result, Asked: result != _fileIsMissing));
         var outcome = result?.GetType().Name ?? "Stopped";
         var elapsed = clock.GetElapsedTime(started).TotalMilliseconds;
         LogAttempt(
@@ -57,10 +59,10 @@ internal sealed partial class DeliveryRun(
                 return new DeliveryOutcome.Broken($"This server has no destination type '{about.Destination.Type}'.");
             // Who withdraws an image removes its row first. A file that is missing is an accident, such as a disk that is not mounted.
             if (!blobs.Exists(row.UploadId))
-                return new DeliveryOutcome.TryAgain("The stored image is missing on the server's disk.");
+                return _fileIsMissing;
 
             return await tokens.UseAsync(
-                type, row.DestinationId, token => type.DeliverAsync(Describe(row, about, token), either.Token), either.Token);
+                type, row.DestinationId, access => type.DeliverAsync(Describe(row, about, access), either.Token), either.Token);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
@@ -87,16 +89,14 @@ internal sealed partial class DeliveryRun(
          join session in db.Sessions on upload.SessionId equals session.Id
          join project in db.Projects on upload.ProjectId equals project.Id
          join destination in db.Destinations on row.DestinationId equals destination.Id
-         join grant in db.OAuthGrants on destination.Id equals grant.Id into grants
-         from connection in grants.DefaultIfEmpty()
          where upload.Id == row.UploadId
-         select new Gathered(upload, session, project, destination, connection == null ? null : connection.ConnectedAt))
+         select new Gathered(upload, session, project, destination))
         .AsNoTracking().SingleOrDefaultAsync(cancellationToken);
 
-    private Delivery Describe(DeliveryRow row, Gathered about, string? accessToken)
+    private Delivery Describe(DeliveryRow row, Gathered about, OAuthTokens.Access access)
     {
         var (upload, session) = (about.Upload, about.Session);
-        var target = configs.Target(about.Destination, about.ConnectedAt);
+        var target = configs.Target(about.Destination, access.ConnectedAt);
         return new()
         {
             Id = row.Id,
@@ -111,7 +111,7 @@ internal sealed partial class DeliveryRun(
             ReceivedAt = upload.CreatedAt,
             Tags = session.Tags ?? [],
             Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),
-            Config = configs.Read(about.Destination, about.Project, accessToken),
+            Config = configs.Read(about.Destination, about.Project, access.Token),
             OpenRead = () => blobs.OpenRead(upload.Id),
             DownloadUrl = () => links.Create(upload.Id),
             Resume = notes.Read(row, target),
@@ -120,8 +120,7 @@ internal sealed partial class DeliveryRun(
     }
 
     /// <summary>All that an attempt needs to know.</summary>
-    private sealed record Gathered(
-        Upload Upload, UploadSession Session, Project Project, Destination Destination, DateTimeOffset? ConnectedAt);
+    private sealed record Gathered(Upload Upload, UploadSession Session, Project Project, Destination Destination);
 
     [LoggerMessage(EventName = "delivery.attempted", Level = LogLevel.Information,
         Message = "delivery.attempted {Delivery} image {Image} {Type} {Destination} attempt {Attempt}: {Outcome} -> {State} in {Milliseconds:F0} ms {Reason}")]

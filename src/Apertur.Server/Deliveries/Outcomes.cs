@@ -13,7 +13,8 @@ namespace Apertur.Server.Deliveries;
 /// <summary>What became of one claimed delivery.</summary>
 /// <param name="Row">The delivery as it was claimed.</param>
 /// <param name="Result">What the destination said; null when the server stopped first, and the attempt does not count.</param>
-internal sealed record Attempt(DeliveryRow Row, DeliveryOutcome? Result);
+/// <param name="Asked">False when the destination was not asked, so that the result says nothing of it.</param>
+internal sealed record Attempt(DeliveryRow Row, DeliveryOutcome? Result, bool Asked = true);
 
 /// <summary>
 /// Writes outcomes: the delivery's next state and every count that follows from it, in one transaction. An outcome counts only while the
@@ -86,15 +87,17 @@ internal sealed class Outcomes
     {
         var result = attempt.Result;
         var now = _clock.GetUtcNow();
+        // The row as it was claimed tells when. What an attempt found out before the owner acted says nothing about now.
+        var isStale = attempt.Row.UpdatedAt < destination.ResumedAt;
         row.LeaseToken = null;
         row.LeaseUntil = null;
         row.UpdatedAt = now;
-        row.LastError = result is null ? row.LastError : Storable(result.ReasonText, MaxErrorLength);
+        row.LastError = result is null ? row.LastError : StorableText.Of(result.ReasonText, MaxErrorLength);
         switch (result)
         {
             case DeliveryOutcome.Accepted accepted:
                 row.State = DeliveryState.Sent;
-                row.Reference = Storable(accepted.Reference, MaxReferenceLength);
+                row.Reference = StorableText.Of(accepted.Reference, MaxReferenceLength);
                 break;
 
             case DeliveryOutcome.GiveUp:
@@ -104,7 +107,7 @@ internal sealed class Outcomes
             case DeliveryOutcome.TryAgain again:
                 var wait = _schedule.After(row.Attempts, again.After, Random.Shared.NextDouble());
                 row.State = wait is null ? DeliveryState.Failed : DeliveryState.Retrying;
-                row.DueAt = now + (wait ?? TimeSpan.Zero);
+                row.DueAt = now + (isStale ? TimeSpan.Zero : wait ?? TimeSpan.Zero);
                 break;
 
             case DeliveryOutcome.Broken broken:
@@ -112,8 +115,7 @@ internal sealed class Outcomes
                 row.State = DeliveryState.Retrying;
                 row.Attempts--;
                 row.DueAt = now;
-                // The row as it was claimed tells when.
-                if (Parking.Park(destination, Storable(broken.Reason, MaxErrorLength)!, attempt.Row.UpdatedAt))
+                if (Parking.Park(destination, StorableText.Of(broken.Reason, MaxErrorLength), attempt.Row.UpdatedAt))
                     events.DestinationDisabled(destination);
                 break;
 
@@ -125,7 +127,7 @@ internal sealed class Outcomes
 
         if (row.State is DeliveryState.Sent or DeliveryState.Failed)
             row.Resume = null;
-        if (result is DeliveryOutcome.Accepted or DeliveryOutcome.TryAgain or DeliveryOutcome.GiveUp)
+        if (attempt.Asked && !isStale && result is (DeliveryOutcome.Accepted or DeliveryOutcome.TryAgain or DeliveryOutcome.GiveUp))
             Breaker.Count(destination, result is not DeliveryOutcome.TryAgain, _lanes, now);
     }
 
@@ -160,11 +162,4 @@ internal sealed class Outcomes
         DbSet<T> set, IEnumerable<Guid> ids, Func<T, Guid> id, CancellationToken cancellationToken)
         where T : class =>
         (await _database.Locked(set, ids).ToListAsync(cancellationToken)).ToDictionary(id);
-
-    /// <summary>A stranger's text as every database takes it: PostgreSQL refuses NUL and half of a surrogate pair, and with it the outcome.</summary>
-    private static string? Storable(string? text, int length)
-    {
-        text = text?.Replace("\0", "", StringComparison.Ordinal);
-        return text is null || text.Length <= length ? text : text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
-    }
 }

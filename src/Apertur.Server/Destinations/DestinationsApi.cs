@@ -92,7 +92,7 @@ internal static partial class DestinationsApi
                     ? oauth.Missing(await db.OAuthGrants.AnyAsync(grant => grant.Id == row.Id, cancellationToken))
                     : null;
                 Change(row, request, missing, types, configs);
-                if (missing is null && (request.Config is not null || row.IsActive))
+                if (missing is null && (request.Config is not null || (request.IsActive ?? request.IsActiveTwin) == true))
                     await Parking.ResumeAsync(db, row, now, cancellationToken);
                 row.UpdatedAt = now;
                 return row;
@@ -115,10 +115,12 @@ internal static partial class DestinationsApi
         destination.Name = CheckName(request, errors) ?? destination.Name;
         var active = request.IsActive ?? request.IsActiveTwin;
         destination.IsActive = active ?? destination.IsActive;
-        if (request.Config is { } sent)
+        if (request.Config is { } given)
         {
             if (types.Find(destination.Type) is not { } type)
                 throw ApiErrors.Validation("config", $"This server has no destination type '{destination.Type}'.").ToException();
+            // A copy: after a deadlock all this runs again.
+            var sent = given.DeepClone().AsObject();
             var stored = configs.Values(destination);
             foreach (var (field, value) in stored)
             {
@@ -166,7 +168,7 @@ internal static partial class DestinationsApi
     {
         var destination = await FindAsync(caller, projectId, id, db, cancellationToken);
         var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == destination.ProjectId, cancellationToken);
-        var outcome = await TryAsync(destination, types, tokens, token => configs.Read(destination, project, token), clock, log, cancellationToken);
+        var outcome = await TryAsync(destination, types, tokens, access => configs.Read(destination, project, access.Token), clock, log, cancellationToken);
         if (outcome is not DeliveryOutcome.Accepted)
             return TypedResults.Ok(new DestinationTestResponse { Success = false, Status = outcome.Status, Error = outcome.ReasonText });
 
@@ -184,7 +186,7 @@ internal static partial class DestinationsApi
     }
 
     private static async Task<DeliveryOutcome> TryAsync(
-        Destination destination, DestinationTypes types, OAuthTokens tokens, Func<string?, DestinationConfig> config, TimeProvider clock,
+        Destination destination, DestinationTypes types, OAuthTokens tokens, Func<OAuthTokens.Access, DestinationConfig> config, TimeProvider clock,
         ILogger log, CancellationToken cancellationToken)
     {
         if (types.Find(destination.Type) is not { } type)
@@ -195,7 +197,7 @@ internal static partial class DestinationsApi
         try
         {
             // A type may go on for a while to take away what it left; the caller does not wait for that.
-            return await tokens.UseAsync(type, destination.Id, token => type.TestAsync(config(token), either.Token), either.Token)
+            return await tokens.UseAsync(type, destination.Id, access => type.TestAsync(config(access), either.Token), either.Token)
                 .WaitAsync(either.Token);
         }
         catch (OperationCanceledException) when (time.IsCancellationRequested)
@@ -231,8 +233,10 @@ internal static partial class DestinationsApi
     private static async Task<Destination> LockAsync(
         Caller caller, string projectId, string id, AperturDb db, Database database, CancellationToken cancellationToken)
     {
-        await database.Locked(db.Destinations, [Ids.Parse(id)]).LoadAsync(cancellationToken);
-        return await FindAsync(caller, projectId, id, db, cancellationToken);
+        var project = Ids.Parse(projectId);
+        caller.RoleIn(project);
+        var destination = await database.Locked(db.Destinations, [Ids.Parse(id)]).SingleOrDefaultAsync(cancellationToken);
+        return destination is { DeletedAt: null } && destination.ProjectId == project ? destination : throw ApiErrors.NotFound.ToException();
     }
 
     private static string? CheckName(DestinationRequest request, List<FieldError> errors)

@@ -32,22 +32,22 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
     /// without OAuth, and destinations that nobody has connected, are called with none.
     /// </summary>
     public async Task<DeliveryOutcome> UseAsync(
-        IDestinationType type, Guid destinationId, Func<string?, Task<DeliveryOutcome>> act, CancellationToken cancellationToken)
+        IDestinationType type, Guid destinationId, Func<Access, Task<DeliveryOutcome>> act, CancellationToken cancellationToken)
     {
         if (type is not IOAuthDestination { OAuth: { } flow })
-            return await act(null);
+            return await act(Access.None);
 
         var access = await GetAsync(destinationId, flow, cancellationToken);
         if (access.Refused is not null)
             return access.Refused;
 
-        var outcome = await act(access.Token);
+        var outcome = await act(access);
         if (outcome.Status != StatusCodes.Status401Unauthorized || access.Token is null)
             return outcome;
 
         await DropAsync(destinationId, access.Version);
         access = await GetAsync(destinationId, flow, cancellationToken);
-        return access.Refused ?? await act(access.Token);
+        return access.Refused ?? await act(access);
     }
 
     /// <summary>Keeps a new grant, and lets the destination go on.</summary>
@@ -91,9 +91,9 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
         await using var db = database.Open();
         var grant = await db.OAuthGrants.AsNoTracking().SingleOrDefaultAsync(g => g.Id == id);
         if (grant is null)
-            return new Access(null, default);
+            return Access.None;
         return grant.AccessToken is { } token && grant.AccessUntil > clock.GetUtcNow()
-            ? new Access(secrets.Unprotect(OAuthGrant.AccessTokenColumn, id, token), grant.Version)
+            ? new Access(secrets.Unprotect(OAuthGrant.AccessTokenColumn, id, token), grant.Version, grant.ConnectedAt)
             : null;
     }
 
@@ -195,7 +195,7 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
                 .SetProperty(g => g.Refresher, (Guid?)null)
                 .SetProperty(g => g.RefreshUntil, (DateTimeOffset?)null)),
             CancellationToken.None);
-        return stored == 1 ? new Access(granted.AccessToken, version) : null;
+        return stored == 1 ? new Access(granted.AccessToken, version, grant.ConnectedAt) : null;
     }
 
     /// <summary>The grant is gone at the provider: here it goes too, and the destination waits for its owner.</summary>
@@ -239,12 +239,15 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
 
     /// <param name="Token">Null while nobody has connected the destination.</param>
     /// <param name="Version">Of the grant that the token comes from.</param>
-    private sealed record Access(string? Token, Guid Version)
+    /// <param name="ConnectedAt">Another for every account that was connected; null while none is.</param>
+    internal sealed record Access(string? Token, Guid Version, DateTimeOffset? ConnectedAt)
     {
+        public static readonly Access None = new(null, default, null);
+
         /// <summary>Why there is no token to try; null when nothing is wrong.</summary>
         public DeliveryOutcome? Refused { get; private init; }
 
-        public static Access No(DeliveryOutcome why) => new(null, default) { Refused = why };
+        public static Access No(DeliveryOutcome why) => None with { Refused = why };
 
         /// <summary>Without the token.</summary>
         public override string ToString() => Version.ToString();

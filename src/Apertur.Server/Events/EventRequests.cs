@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Http;
+using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 
 namespace Apertur.Server.Events;
@@ -116,14 +117,8 @@ internal sealed class EventRequests(
         {
         }
 
-        // PostgreSQL takes every character but this one.
-        var text = Encoding.UTF8.GetString(buffer, 0, length).Replace('\0', '\uFFFD');
-        return Beginning(EventWebhookSecrets.Hide(headers, text), MaxAnswerLength);
+        return StorableText.Of(EventWebhookSecrets.Hide(headers, Encoding.UTF8.GetString(buffer, 0, length)), MaxAnswerLength);
     }
-
-    /// <summary>Up to so many characters, and no half of a pair at the end.</summary>
-    private static string Beginning(string text, int length) =>
-        text.Length <= length ? text : text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
 
     private int Elapsed(long started) => (int)Math.Min(clock.GetElapsedTime(started).TotalMilliseconds, int.MaxValue);
 }

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
@@ -23,15 +24,28 @@ internal sealed class EventWebhookSecrets(Secrets secrets)
 
     /// <summary>
     /// What a receiver answered, without the values of custom headers: one that echoes its requests would else put them in the
-    /// clear before everybody who may see deliveries. Of <c>Bearer x</c> the <c>x</c> alone is found, too, and what JSON makes of it.
+    /// clear before everybody who may see deliveries. Of <c>Bearer x</c> the <c>x</c> alone is found, too, and what JSON makes of it, and
+    /// at the end of the answer the beginning of one.
     /// </summary>
     public static string Hide(JsonObject customHeaders, string answer)
     {
-        var values = customHeaders.Select(header => (string)header.Value!).ToList();
-        foreach (var value in values.Concat(values.Select(value => value[(value.LastIndexOf(' ') + 1)..]))
-                     .Where(value => value.Length >= ShortestSecret)
-                     .SelectMany(value => new[] { value, JsonEncodedText.Encode(value).ToString(), value.Replace("/", @"\/", StringComparison.Ordinal) }))
-            answer = answer.Replace(value, DestinationConfig.Mask, StringComparison.Ordinal);
-        return answer;
+        // The longest first, because one may be part of another.
+        var forms = customHeaders.SelectMany(header => Forms(((string)header.Value!).Trim())).Distinct().OrderByDescending(form => form.Length).ToList();
+        foreach (var form in forms)
+            answer = answer.Replace(form, DestinationConfig.Mask, StringComparison.Ordinal);
+        var rest = forms.Select(form => Enumerable.Range(ShortestSecret, form.Length - ShortestSecret)
+            .LastOrDefault(length => answer.EndsWith(form[..length], StringComparison.Ordinal))).DefaultIfEmpty().Max();
+        return answer[..^rest];
+    }
+
+    private static IEnumerable<string> Forms(string value)
+    {
+        foreach (var secret in new[] { value, value[(value.LastIndexOf(' ') + 1)..] }.Where(text => text.Length >= ShortestSecret))
+        {
+            yield return secret;
+            yield return secret.Replace("/", @"\/", StringComparison.Ordinal);
+            yield return JsonEncodedText.Encode(secret).ToString();
+            yield return JsonEncodedText.Encode(secret, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).ToString();
+        }
     }
 }

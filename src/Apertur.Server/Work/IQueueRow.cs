@@ -10,9 +10,6 @@ internal interface IQueueRow
 
     DeliveryState State { get; }
 
-    /// <summary>Attempts begun, the running one included.</summary>
-    int Attempts { get; }
-
     /// <summary>When it may be claimed next.</summary>
     DateTimeOffset DueAt { get; }
 

@@ -170,6 +170,21 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
         Assert.Equal(Assert.Single(_google.Folders).Id, _google.Files[^1].Parent);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task A_folder_above_that_was_deleted_is_made_anew(int depth)
+    {
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(Config())));
+        _google.Delete(_google.Folders[depth].Id);
+
+        // Another session: its own folder is not known yet, those above are.
+        var attempts = new Attempts(_drive, Sample.Delivery(Config()));
+        Is<DeliveryOutcome.TryAgain>(await attempts.NextAsync());
+        Is<DeliveryOutcome.Accepted>(await attempts.NextAsync());
+        Assert.StartsWith($"Apertur/2026-06-12/{attempts.Delivery.SessionId}/", _google.PathOf(_google.Files[^1]), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task No_image_goes_into_the_trash_with_its_folder()
     {

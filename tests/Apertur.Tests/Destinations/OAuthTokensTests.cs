@@ -172,12 +172,12 @@ public sealed class OAuthTokensTests : IAsyncLifetime
         _clouds.Google.Refuse(Token, StatusCodes.Status200OK, answer.ToJsonString());
 
         string? kept = null;
-        var outcome = await Node(app).UseAsync(Type(app), id, async token =>
+        var outcome = await Node(app).UseAsync(Type(app), id, async used =>
         {
             await using var db = app.Services.GetRequiredService<Database>().Open();
             var grant = await db.OAuthGrants.SingleAsync(TestContext.Current.CancellationToken);
             kept = app.Services.GetRequiredService<Secrets>().Unprotect(OAuthGrant.RefreshTokenColumn, id, grant.RefreshToken);
-            Assert.Equal(access, token);
+            Assert.Equal(access, used.Token);
             return new DeliveryOutcome.Accepted();
         }, TestContext.Current.CancellationToken);
 
@@ -271,9 +271,9 @@ public sealed class OAuthTokensTests : IAsyncLifetime
         string? used = null;
         await tokens.UseAsync(
             Type(app), id,
-            token =>
+            access =>
             {
-                used = token;
+                used = access.Token;
                 return Task.FromResult<DeliveryOutcome>(new DeliveryOutcome.Accepted());
             },
             TestContext.Current.CancellationToken);

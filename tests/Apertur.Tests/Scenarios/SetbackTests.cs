@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server;
 using Apertur.Server.Deliveries;
+using Apertur.Server.Destinations;
 using Apertur.Server.Storage;
 using Apertur.Server.Work;
 using Apertur.Tests.Support;
@@ -83,6 +85,29 @@ public sealed class SetbackTests
         Directory.Move(elsewhere, mounted);
         await app.PassAsync(TimeSpan.FromMinutes(10));
         await app.Client.UploadBecomesAsync(id, "delivered");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Photos_whose_files_are_away_say_nothing_of_their_destination(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new() { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(webhook);
+        await app.Services.GetRequiredService<Database>().WriteAsync(
+            async db => Parking.Park(await db.Destinations.SingleAsync(Cancellation), "It waits.", app.Clock.GetUtcNow()), Cancellation);
+        for (var i = 0; i < 2 * Breaker.MinAttempts; i++)
+            await app.Client.UploadAsync(session, Photos.Png());
+        foreach (var file in Directory.GetFiles(Path.Combine(app.DataFolder, "images"), "*", SearchOption.AllDirectories))
+            File.Delete(file);
+        await app.Client.SendAsync(
+            HttpMethod.Patch, $"projects/{app.ProjectId}/destinations/{webhook}", new JsonObject { ["isActive"] = true });
+        await Eventually.True(() => app.Log.Lines.Count(line => line.Contains("image is missing", StringComparison.Ordinal)) >= 2 * Breaker.MinAttempts);
+
+        var healthy = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+
+        await app.Client.UploadBecomesAsync(healthy, "delivered");
+        Assert.Null((await app.DestinationAsync(webhook)).OpenUntil);
     }
 
     /// <summary>Held up for longer than a lease, a node can get its own row again while its first attempt still runs.</summary>
@@ -242,7 +267,6 @@ public sealed class SetbackTests
         return path;
     }
 
-    /// <summary>Refuses in words that hold a NUL, and a character that lies across the longest length that is kept.</summary>
     /// <summary>A queue of one row that can be offered again and again.</summary>
     private sealed class OneRow : IQueue
     {
@@ -297,6 +321,7 @@ public sealed class SetbackTests
         }
     }
 
+    /// <summary>Answers in words that hold a NUL, and a character that lies across the longest length that is kept.</summary>
     private sealed class Babbler : IDestinationType
     {
         public string Type => "babbler";

@@ -55,11 +55,15 @@ public sealed partial class FakeGoogle
             return Add(new JsonObject { ["name"] = name, ["mimeType"] = FolderType }, null, []).Id;
     }
 
-    /// <summary>Deletes a file or folder as a person would.</summary>
+    /// <summary>Deletes a file, or a folder with all that is in it, as a person would.</summary>
     public void Delete(string id)
     {
         lock (_files)
+        {
             _files.Remove(id);
+            foreach (var inside in _files.Values.Where(file => file.Parent == id).ToList())
+                Delete(inside.Id);
+        }
     }
 
     /// <summary>Moves a folder to the trash as a person would: it still takes files.</summary>
