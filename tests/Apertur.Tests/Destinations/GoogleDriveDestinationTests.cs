@@ -203,17 +203,7 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     public async Task A_folder_that_two_servers_make_at_once_is_one_in_the_end()
     {
         var other = Drive(_http, _google);
-        // Both have looked before either has made it.
-        using var both = new Barrier(2);
-        for (var i = 0; i < 2; i++)
-        {
-            _google.On(MakeFolder, async (_, next) =>
-            {
-                await Task.Run(() => both.SignalAndWait(TimeSpan.FromSeconds(20)));
-                await next();
-            });
-        }
-
+        using var both = HoldUntilTwoMakeAFolder();
         var config = Config(("folder", "Shared"), ("nameTemplate", "{id}.jpg"));
         var outcomes = await Task.WhenAll(
             DeliverAsync(Sample.Delivery(config)), other.DeliverAsync(Sample.Delivery(config), Cancellation));
@@ -228,16 +218,7 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     public async Task A_photo_that_comes_into_the_younger_of_two_folders_brings_it_back()
     {
         var (other, third) = (Drive(_http, _google), Drive(_http, _google));
-        using var both = new Barrier(2);
-        for (var i = 0; i < 2; i++)
-        {
-            _google.On(MakeFolder, async (_, next) =>
-            {
-                await Task.Run(() => both.SignalAndWait(TimeSpan.FromSeconds(20)));
-                await next();
-            });
-        }
-
+        using var both = HoldUntilTwoMakeAFolder();
         var config = Config(("folder", "Shared"), ("nameTemplate", "{id}.jpg"));
         string? younger = null;
         _google.On("PATCH /drive/v3/files/", async (context, next) =>
@@ -382,6 +363,22 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
         AuthorizeEndpoint = new Uri(root, authorize),
         TokenEndpoint = new Uri(root, token),
     };
+
+    /// <summary>Both servers have looked before either has made the folder.</summary>
+    private Barrier HoldUntilTwoMakeAFolder()
+    {
+        var both = new Barrier(2);
+        for (var i = 0; i < 2; i++)
+        {
+            _google.On(MakeFolder, async (_, next) =>
+            {
+                await Task.Run(() => both.SignalAndWait(TimeSpan.FromSeconds(20)));
+                await next();
+            });
+        }
+
+        return both;
+    }
 
     private Task<DeliveryOutcome> DeliverAsync(Delivery delivery) => _drive.DeliverAsync(delivery, Cancellation);
 

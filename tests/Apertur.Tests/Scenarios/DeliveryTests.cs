@@ -120,11 +120,7 @@ public sealed class DeliveryTests
     public async Task Delivery_that_waits_for_its_next_attempt_is_tried_at_once_when_asked(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
-        receiver.AnswersWith(context =>
-        {
-            context.Response.StatusCode = 503;
-            context.Response.Headers.RetryAfter = "3600";
-        });
+        receiver.AsksToWait(503, seconds: 3600);
         await using var app = await AperturApp.StartAsync(database);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
@@ -143,11 +139,7 @@ public sealed class DeliveryTests
     public async Task Retry_after_is_waited_for(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
-        receiver.AnswersWith(context =>
-        {
-            context.Response.StatusCode = 429;
-            context.Response.Headers.RetryAfter = "120";
-        });
+        receiver.AsksToWait(429, seconds: 120);
         await using var app = await AperturApp.StartAsync(database);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;

@@ -1,17 +1,12 @@
-using System.Collections.Concurrent;
 using System.Net;
-using System.Text.Json.Nodes;
 using Apertur.Destinations;
-using Apertur.Server;
 using Apertur.Server.Deliveries;
-using Apertur.Server.Destinations;
 using Apertur.Server.Storage;
 using Apertur.Server.Work;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace Apertur.Tests.Scenarios;
@@ -40,103 +35,6 @@ public sealed class SetbackTests
         Assert.Single(receiver.Requests);
         (await app.Client.PostAsync($"uploads/{id}/retry")).Expect(HttpStatusCode.OK);
         await app.Client.UploadBecomesAsync(id, "delivered");
-    }
-
-    [Theory, AllDatabases]
-    public async Task Server_whose_photos_are_not_mounted_does_not_start_and_gives_none_up(DatabaseKind database)
-    {
-        await using var receiver = await Receiver.StartAsync();
-        receiver.Answers(503);
-        await using var app = await AperturApp.StartAsync(database);
-        var webhook = await app.Client.CreateDestinationAsync("webhook", new() { ["url"] = receiver.Url });
-        var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
-        await receiver.NextAsync(Cancellation);
-        var (mounted, elsewhere) = (Path.Combine(app.DataFolder, "images"), Path.Combine(app.DataFolder, "elsewhere"));
-        Directory.Move(mounted, elsewhere);
-        app.Clock.Jump(TimeSpan.FromMinutes(1));
-
-        var refused = await Assert.ThrowsAsync<InvalidOperationException>(app.RestartAsync);
-
-        Assert.Contains("mounted", refused.Message);
-        Directory.Delete(mounted);
-        Directory.Move(elsewhere, mounted);
-        await app.RestartAsync();
-        await app.PassAsync(TimeSpan.FromMinutes(1));
-        await app.Client.UploadBecomesAsync(id, "delivered");
-    }
-
-    [Theory, AllDatabases]
-    public async Task Photo_whose_file_is_away_waits_until_it_is_back(DatabaseKind database)
-    {
-        await using var receiver = await Receiver.StartAsync();
-        receiver.Answers(503);
-        await using var app = await AperturApp.StartAsync(database);
-        var webhook = await app.Client.CreateDestinationAsync("webhook", new() { ["url"] = receiver.Url });
-        var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
-        await receiver.NextAsync(Cancellation);
-        var (mounted, elsewhere) = (Path.Combine(app.DataFolder, "images"), Path.Combine(app.DataFolder, "elsewhere"));
-        Directory.Move(mounted, elsewhere);
-
-        await app.PassAsync(TimeSpan.FromMinutes(1));
-        await Eventually.Becomes(
-            async () => (await app.DeliveriesAsync(id)).Single(),
-            row => row.State == DeliveryState.Retrying && row.LastError!.Contains("missing", StringComparison.Ordinal), "it is told");
-
-        Directory.Move(elsewhere, mounted);
-        await app.PassAsync(TimeSpan.FromMinutes(10));
-        await app.Client.UploadBecomesAsync(id, "delivered");
-    }
-
-    [Theory, AllDatabases]
-    public async Task Photos_whose_files_are_away_say_nothing_of_their_destination(DatabaseKind database)
-    {
-        await using var receiver = await Receiver.StartAsync();
-        await using var app = await AperturApp.StartAsync(database);
-        var webhook = await app.Client.CreateDestinationAsync("webhook", new() { ["url"] = receiver.Url });
-        var session = await app.Client.CreateSessionAsync(webhook);
-        await app.Services.GetRequiredService<Database>().WriteAsync(
-            async db => Parking.Park(await db.Destinations.SingleAsync(Cancellation), "It waits.", app.Clock.GetUtcNow()), Cancellation);
-        for (var i = 0; i < 2 * Breaker.MinAttempts; i++)
-            await app.Client.UploadAsync(session, Photos.Png());
-        foreach (var file in Directory.GetFiles(Path.Combine(app.DataFolder, "images"), "*", SearchOption.AllDirectories))
-            File.Delete(file);
-        await app.Client.SendAsync(
-            HttpMethod.Patch, $"projects/{app.ProjectId}/destinations/{webhook}", new JsonObject { ["isActive"] = true });
-        await Eventually.True(() => app.Log.Lines.Count(line => line.Contains("image is missing", StringComparison.Ordinal)) >= 2 * Breaker.MinAttempts);
-
-        var healthy = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
-
-        await app.Client.UploadBecomesAsync(healthy, "delivered");
-        Assert.Null((await app.DestinationAsync(webhook)).OpenUntil);
-    }
-
-    /// <summary>Held up for longer than a lease, a node can get its own row again while its first attempt still runs.</summary>
-    [Fact]
-    public async Task Row_that_is_claimed_again_is_kept_alive_and_the_first_attempt_ended()
-    {
-        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
-        var (queue, clock, signal) = (new OneRow(), new TestClock(), new Signal());
-        using var pump = new Pump([queue], signal, app.Services.GetRequiredService<Settings>(), clock, NullLogger<Pump>.Instance);
-        var first = queue.Offer();
-        await pump.RunOnceAsync(Cancellation);
-        var second = queue.Offer();
-        await pump.RunOnceAsync(Cancellation);
-
-        await Eventually.Arrives(first.Ended.Task);
-        Assert.False(second.Ended.Task.IsCompleted);
-        await pump.StartAsync(Cancellation);
-        await Eventually.Becomes(
-            () =>
-            {
-                clock.Advance(TimeSpan.FromSeconds(1));
-                return Task.FromResult(queue.Extended);
-            },
-            extended => extended.Contains(second.Token), "the claim is extended");
-        Assert.DoesNotContain(first.Token, queue.Extended);
-        var stopping = pump.StopAsync(Cancellation);
-        Assert.False(stopping.IsCompleted);
-        second.Done.SetResult();
-        await Eventually.Arrives(stopping);
     }
 
     [Theory, AllDatabases]
@@ -265,60 +163,6 @@ public sealed class SetbackTests
         await File.WriteAllBytesAsync(path, Photos.Png(), Cancellation);
         File.SetLastWriteTimeUtc(path, written.UtcDateTime);
         return path;
-    }
-
-    /// <summary>A queue of one row that can be offered again and again.</summary>
-    private sealed class OneRow : IQueue
-    {
-        private readonly Guid _row = Guid.NewGuid();
-        private readonly Guid _endpoint = Guid.NewGuid();
-        private readonly ConcurrentQueue<Attempt> _offered = [];
-        private readonly ConcurrentQueue<Guid> _extended = [];
-
-        public int Lanes => 16;
-
-        public int LanesPerEndpoint => 8;
-
-        public IReadOnlyCollection<Guid> Extended => _extended;
-
-        public Attempt Offer()
-        {
-            var attempt = new Attempt();
-            _offered.Enqueue(attempt);
-            return attempt;
-        }
-
-        public Task<IReadOnlyList<(Guid Endpoint, int? Free)>> DueAsync(CancellationToken cancellationToken) =>
-            Task.FromResult<IReadOnlyList<(Guid, int?)>>(_offered.IsEmpty ? [] : [(_endpoint, null)]);
-
-        public Task<IReadOnlyList<Claimed>> TakeAsync(
-            IReadOnlyList<(Guid Endpoint, int Most)> wanted, CancellationToken cancellationToken) =>
-            Task.FromResult<IReadOnlyList<Claimed>>(
-                _offered.TryDequeue(out var attempt) ? [new Claimed(_row, _endpoint, attempt.Token, attempt.RunAsync)] : []);
-
-        public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken)
-        {
-            foreach (var token in leaseTokens)
-                _extended.Enqueue(token);
-            return Task.CompletedTask;
-        }
-
-        public Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken) => Task.FromResult(0);
-
-        public sealed class Attempt
-        {
-            public Guid Token { get; } = Guid.NewGuid();
-
-            public TaskCompletionSource Done { get; } = new();
-
-            public TaskCompletionSource Ended { get; } = new();
-
-            public async Task RunAsync(CancellationToken stopping)
-            {
-                await Done.Task.WaitAsync(stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                Ended.SetResult();
-            }
-        }
     }
 
     /// <summary>Answers in words that hold a NUL, and a character that lies across the longest length that is kept.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Builder;
@@ -76,6 +77,13 @@ public sealed class Receiver : IAsyncDisposable
             AnswersWith(context => context.Response.StatusCode = status);
         return this;
     }
+
+    /// <summary>The next request gets this status and is asked to wait so long.</summary>
+    public Receiver AsksToWait(int status, int seconds) => AnswersWith(context =>
+    {
+        context.Response.StatusCode = status;
+        context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+    });
 
     /// <summary>The next request gets this answer, after its body was read.</summary>
     public Receiver AnswersWith(Action<HttpContext> answer) => Handles(async context =>
