@@ -133,9 +133,11 @@ internal sealed class ImageIntake
     {
         var sessions = await _database.Locked(db.Sessions, images.Select(image => image.Upload.SessionId))
             .ToDictionaryAsync(session => session.Id, cancellationToken);
+        // Whatever their state: a photo waits for one that is switched off, parked or not connected, and the pump ends it with the reason for one
+        // that is gone. No photo is left without a word about each of its destinations.
         var destinationIds = sessions.Values.SelectMany(session => session.DestinationIds).Distinct().ToList();
         var destinations = destinationIds.Count == 0 ? [] : await db.Destinations.AsNoTracking()
-            .Where(destination => destinationIds.Contains(destination.Id) && destination.IsActive && destination.DeletedAt == null)
+            .Where(destination => destinationIds.Contains(destination.Id))
             .Select(destination => new SessionDestination(destination.Id, destination.Type, destination.Name))
             .ToDictionaryAsync(destination => destination.Id, cancellationToken);
 

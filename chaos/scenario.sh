@@ -1,0 +1,26 @@
+# Runs one explicit test against components of its own, and prints what it says. Sourced by the runs beside it.
+
+# run_scenario METHOD SECONDS [COMPONENT...]
+run_scenario() {
+  local method=$1 limit=$2 component
+  shift 2
+  require_toolchain
+  scratch=$(mktemp -d "${TMPDIR:-/tmp}/apertur-chaos.XXXXXX")
+  chmod 711 "$scratch" # the components do not run as root, and must get through
+  mkdir "$scratch/tmp"
+  trap 'for c in swift postgres; do tests/components/$c stop "$scratch/$c" || true; done; rm -rf "$scratch"' EXIT
+
+  quiet_build tests/Apertur.Tests
+  export CI=true TMPDIR=$scratch/tmp
+  [ "${CHAOS_DATABASE:-}" != PostgreSql ] || set -- "$@" postgres
+  for component in "$@"; do
+    case $component in
+      swift) APERTUR_TEST_S3_ENDPOINT=$(tests/components/swift start "$scratch/swift") && export APERTUR_TEST_S3_ENDPOINT ;;
+      postgres) APERTUR_TEST_POSTGRES=$(tests/components/postgres start "$scratch/postgres") && export APERTUR_TEST_POSTGRES ;;
+    esac
+  done
+
+  timeout "$limit" dotnet artifacts/bin/Apertur.Tests/release/Apertur.Tests.dll -noLogo -noColor -noAutoReporters -explicit only \
+    -method "*$method" -showLiveOutput |
+    sed -un -e 's/^.*\[OUTPUT\] > //p' -e '/\[FAIL\]/,/Output:/p' -e '/Total: /p'
+}
