@@ -15,7 +15,11 @@ public abstract record DeliveryOutcome
     /// <summary>It may work later: too many requests, a server's error, a timeout. Tried again by schedule.</summary>
     /// <param name="Reason">What happened, for the project's members.</param>
     /// <param name="After">How long the service asked to wait; honoured within bounds. Null when it did not say.</param>
-    public sealed record TryAgain(string Reason, TimeSpan? After = null) : DeliveryOutcome;
+    public sealed record TryAgain(string Reason, TimeSpan? After = null) : DeliveryOutcome
+    {
+        /// <summary>Its time was up before it answered. Such a destination costs most, so it is left alone after few of these.</summary>
+        public bool TimedOut { get; init; }
+    }
 
     /// <summary>This image will never be accepted here; others may. Final.</summary>
     /// <param name="Reason">What happened, for the project's members.</param>

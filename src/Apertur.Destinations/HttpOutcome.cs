@@ -43,7 +43,7 @@ public static class HttpOutcome
             return new DeliveryOutcome.Broken(refused.Message);
         // The handler's limit for connecting shows as a cancellation that nobody asked for; the SDK of S3 unwraps it.
         if (exception is OperationCanceledException or TimeoutException)
-            return new DeliveryOutcome.TryAgain("No connection to the destination: it timed out.");
+            return new DeliveryOutcome.TryAgain("No connection to the destination: it timed out.") { TimedOut = true };
 
         var failure = exception as HttpRequestException;
         return new DeliveryOutcome.TryAgain(failure?.HttpRequestError switch

@@ -14,12 +14,11 @@ internal sealed class JsonApi(OutboundHttp http, TimeProvider clock)
     /// <summary>A member twice would else show only when it is read, and then as an exception.</summary>
     public static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
-    private static readonly TimeSpan _wait = TimeSpan.FromSeconds(60);
 
     /// <inheritdoc cref="TransferDeadline.AttemptAsync"/>
     public Task<DeliveryOutcome> AttemptAsync(
         long bytes, Func<TransferDeadline, Task<DeliveryOutcome>> act, CancellationToken cancellationToken) =>
-        TransferDeadline.AttemptAsync(_wait, bytes, clock, act, cancellationToken);
+        TransferDeadline.AttemptAsync(TransferDeadline.LongestSilence, bytes, clock, act, cancellationToken);
 
     /// <exception cref="HttpRequestException">No answer, or one that broke off.</exception>
     public async Task<ApiAnswer> SendAsync(HttpRequestMessage request, TransferDeadline deadline)

@@ -25,7 +25,6 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
     /// <summary>For removing what a failed attempt or a test left.</summary>
     internal static readonly TimeSpan CleanUpTime = TimeSpan.FromSeconds(5);
 
-    private static readonly TimeSpan _wait = TimeSpan.FromSeconds(60);
 
     // More endpoints than a server serves; a limit because endpoints are users' input.
     private const int MaxRemembered = 1000;
@@ -176,7 +175,7 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
     private async Task<DeliveryOutcome> WithBucketAsync(
         DestinationConfig config, long bytes, Func<S3Bucket, Task<DeliveryOutcome>> act, CancellationToken cancellationToken)
     {
-        using var deadline = new TransferDeadline(_wait, bytes, clock, cancellationToken);
+        using var deadline = new TransferDeadline(TransferDeadline.LongestSilence, bytes, clock, cancellationToken);
         using var bucket = new S3Bucket(config, _clients, deadline);
         try
         {

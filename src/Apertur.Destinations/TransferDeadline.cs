@@ -11,6 +11,9 @@ internal sealed class TransferDeadline : IDisposable
 {
     public const int SlowestBytesPerSecond = 64 * 1024;
 
+    /// <summary>The longest wait for the first byte of an answer, or for the next piece to be taken, where the owner cannot choose it.</summary>
+    public static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(30);
+
     private readonly TimeSpan _wait;
     private readonly CancellationToken _caller;
     private readonly CancellationTokenSource _stalled;
@@ -72,11 +75,14 @@ internal sealed class TransferDeadline : IDisposable
         if (_stalled.IsCancellationRequested)
         {
             return new DeliveryOutcome.TryAgain(
-                string.Create(CultureInfo.InvariantCulture, $"The destination did not answer within {_wait.TotalSeconds} s."));
+                string.Create(CultureInfo.InvariantCulture, $"The destination did not answer within {_wait.TotalSeconds} s."))
+            {
+                TimedOut = true,
+            };
         }
 
         return _tooSlow.IsCancellationRequested
-            ? new DeliveryOutcome.TryAgain("The destination took the image too slowly.")
+            ? new DeliveryOutcome.TryAgain("The destination took the image too slowly.") { TimedOut = true }
             : null;
     }
 

@@ -13,8 +13,9 @@ namespace Apertur.Server.Deliveries;
 /// <summary>What became of one claimed delivery.</summary>
 /// <param name="Row">The delivery as it was claimed.</param>
 /// <param name="Result">What the destination said; null when the server stopped first, and the attempt does not count.</param>
+/// <param name="Took">How long it held its lane.</param>
 /// <param name="DestinationContacted">False when the destination was not asked, so that the result says nothing of it.</param>
-internal sealed record Attempt(DeliveryRow Row, DeliveryOutcome? Result, bool DestinationContacted = true);
+internal sealed record Attempt(DeliveryRow Row, DeliveryOutcome? Result, TimeSpan Took, bool DestinationContacted = true);
 
 /// <summary>
 /// Writes outcomes: the delivery's next state and every count that follows from it, in one transaction. An outcome counts only while the
@@ -128,7 +129,11 @@ internal sealed class DeliveryOutcomeWriter
         if (row.State is DeliveryState.Sent or DeliveryState.Failed)
             row.Resume = null;
         if (attempt.DestinationContacted && !isStale && result is (DeliveryOutcome.Accepted or DeliveryOutcome.TryAgain or DeliveryOutcome.GiveUp))
-            Breaker.Count(destination, result is not DeliveryOutcome.TryAgain, _lanes, now);
+        {
+            var failure = result as DeliveryOutcome.TryAgain;
+            var sample = new BreakerSample(failure is null, Answered: failure is not { Status: null }, failure is { TimedOut: true }, attempt.Took);
+            Breaker.Count(destination, sample, _lanes, now);
+        }
     }
 
     private void Count(DeliveryRow row, Upload upload, UploadSession session, DailyCountChanges counts, EventOutbox events)

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -9,29 +10,16 @@ namespace Apertur.Server.Deliveries;
 internal sealed class DeliveryQueue(
     Database database, DeliveryRun run, SessionNotifier notifier, Settings settings, TimeProvider clock) : IQueue
 {
-    private readonly QueueTable<DeliveryRow> _table = new(database, "destination_id", clock);
+    private readonly QueueTable<DeliveryRow> _table = new(
+        database, "destination_id", "destinations", usable: "e.is_active AND e.parked_reason IS NULL", gone: "e.deleted_at IS NOT NULL", clock);
 
     public int Lanes => settings.Delivery.Lanes;
 
     public int LanesPerEndpoint => settings.Delivery.LanesPerDestination;
 
-    public async Task<IReadOnlyList<(Guid Endpoint, int? Free)>> DueAsync(CancellationToken cancellationToken)
-    {
-        var due = await _table.DueAsync<DueDestination>(
-            """
-            SELECT d.id AS "Id",
-                   CAST(CASE WHEN d.lane_limit IS NULL OR d.deleted_at IS NOT NULL THEN NULL
-                        ELSE d.lane_limit - (SELECT count(*) FROM deliveries s WHERE s.destination_id = d.id AND s.state = 'sending')
-                        END AS INTEGER) AS "Free"
-            FROM due JOIN destinations d ON d.id = due.id
-            WHERE d.deleted_at IS NOT NULL OR (d.is_active AND d.parked_reason IS NULL AND (d.open_until IS NULL OR d.open_until <= {0}))
-            """,
-            cancellationToken);
-        return [.. due.Select(row => (Guid.Parse(row.Id), row.Free))];
-    }
+    public Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken) => _table.DueAsync(cancellationToken);
 
-    public async Task<IReadOnlyList<Claimed>> TakeAsync(
-        IReadOnlyList<(Guid Endpoint, int Most)> wanted, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken)
     {
         var rows = await database.WriteAsync(
             async db =>
@@ -71,10 +59,12 @@ internal sealed class DeliveryQueue(
 
     private async Task TouchSessionsAsync(AperturDb db, IEnumerable<Guid> sessionIds, CancellationToken cancellationToken)
     {
-        var now = clock.GetUtcNow();
-        foreach (var session in await database.Locked(db.Sessions, sessionIds).ToListAsync(cancellationToken))
-            session.Touch(now);
-        await db.SaveChangesAsync(cancellationToken);
+        // What UploadSession.Touch does, in one statement whatever the number of sessions; the one before it takes the locks in order.
+        var ids = await database.Locked(db.Sessions, sessionIds).Select(session => session.Id).ToListAsync(cancellationToken);
+        var among = database.IsSqlite ? "SELECT value FROM json_each({1})" : "SELECT jsonb_array_elements_text({1}::jsonb)";
+        var sql = $$"""UPDATE sessions SET last_changed = CASE WHEN {0} > last_changed THEN {0} ELSE last_changed + 1 END WHERE id IN ({{among}})""";
+        await db.Database.ExecuteSqlRawAsync(
+            sql, [clock.GetUtcNow().ToUnixTimeMilliseconds(), JsonSerializer.Serialize(ids)], cancellationToken);
     }
 
     /// <summary>Marks first attempts for the event stream, all in one statement whatever the number of sessions.</summary>
@@ -90,6 +80,4 @@ internal sealed class DeliveryQueue(
                 cancellationToken);
         }
     }
-
-    private sealed record DueDestination(string Id, int? Free);
 }

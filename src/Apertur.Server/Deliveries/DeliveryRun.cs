@@ -34,7 +34,8 @@ internal sealed partial class DeliveryRun(
     {
         var started = clock.GetTimestamp();
         var result = await AttemptAsync(row, stopping);
-        var state = await outcomes.WriteAsync(new Attempt(row, result, DestinationContacted: result != _fileIsMissing));
+        var took = clock.GetElapsedTime(started);
+        var state = await outcomes.WriteAsync(new Attempt(row, result, took, DestinationContacted: result != _fileIsMissing));
         var outcome = result?.GetType().Name ?? "Stopped";
         var elapsed = clock.GetElapsedTime(started).TotalMilliseconds;
         LogAttempt(
@@ -75,7 +76,7 @@ internal sealed partial class DeliveryRun(
         }
         catch (OperationCanceledException) when (attempt.IsCancellationRequested)
         {
-            return new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.");
+            return new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.") { TimedOut = true };
         }
         catch (Exception exception)
         {

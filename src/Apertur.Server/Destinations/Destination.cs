@@ -1,7 +1,9 @@
+using Apertur.Server.Queue;
+
 namespace Apertur.Server.Destinations;
 
 /// <summary>A place that a project's photos go to.</summary>
-internal sealed class Destination
+internal sealed class Destination : IBreakerState
 {
     public required Guid Id { get; init; }
     public required Guid ProjectId { get; init; }
@@ -22,7 +24,7 @@ internal sealed class Destination
     /// <summary>When its owner last did something about it; see <see cref="DestinationSuspension"/>.</summary>
     public DateTimeOffset ResumedAt { get; set; } = DateTimeOffset.UnixEpoch;
 
-    /// <summary>Deliveries at once while recovering; null when healthy. See <see cref="Queue.Breaker"/>.</summary>
+    /// <summary>Rows at once while recovering; null when healthy. See <see cref="Breaker"/>.</summary>
     public int? LaneLimit { get; set; }
 
     /// <summary>Nothing is claimed before; null when the breaker is closed or probing.</summary>
@@ -32,6 +34,9 @@ internal sealed class Destination
     public DateTimeOffset WindowStart { get; set; }
     public int WindowAttempts { get; set; }
     public int WindowFailures { get; set; }
+    public long WindowLaneMs { get; set; }
+    public int Timeouts { get; set; }
+    public bool HasAnswered { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
     public DateTimeOffset? DeletedAt { get; set; }

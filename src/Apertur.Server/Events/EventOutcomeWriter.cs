@@ -16,13 +16,15 @@ internal sealed record EventAttempt(EventDelivery Row, EventAnswer? Answer);
 internal sealed partial class EventOutcomeWriter
 {
     private readonly Database _database;
+    private readonly int _lanes;
     private readonly TimeProvider _clock;
     private readonly ILogger<EventOutcomeWriter> _log;
     private readonly GroupCommit<EventAttempt, DeliveryState?> _commit;
 
-    public EventOutcomeWriter(Database database, TimeProvider clock, ILogger<EventOutcomeWriter> log)
+    public EventOutcomeWriter(Database database, Settings settings, TimeProvider clock, ILogger<EventOutcomeWriter> log)
     {
         _database = database;
+        _lanes = settings.Events.LanesPerWebhook;
         _clock = clock;
         _log = log;
         _commit = new GroupCommit<EventAttempt, DeliveryState?>(database, WriteAsync);
@@ -72,6 +74,9 @@ internal sealed partial class EventOutcomeWriter
         }
 
         row.Note(answer);
+        // Only silence costs lanes; how many failures switch a webhook off is its owner's to say.
+        var answered = answer.Status is not null;
+        Breaker.Count(webhook, new BreakerSample(answered, answered, answer.TimedOut, TimeSpan.FromMilliseconds(answer.DurationMs)), _lanes, now);
         if (answer.Accepted)
         {
             row.State = DeliveryState.Sent;

@@ -6,24 +6,16 @@ namespace Apertur.Server.Events;
 /// <summary>Events on their way to webhooks, as the pump sees them. A webhook that is switched off keeps what waits for it.</summary>
 internal sealed class EventQueue(Database database, EventRun run, Settings settings, TimeProvider clock) : IQueue
 {
-    private readonly QueueTable<EventDelivery> _table = new(database, "webhook_id", clock);
+    private readonly QueueTable<EventDelivery> _table = new(
+        database, "webhook_id", "event_webhooks", usable: "e.is_active", gone: "1 = 0", clock);
 
     public int Lanes => settings.Events.Lanes;
 
     public int LanesPerEndpoint => settings.Events.LanesPerWebhook;
 
-    public async Task<IReadOnlyList<(Guid Endpoint, int? Free)>> DueAsync(CancellationToken cancellationToken)
-    {
-        var due = await _table.DueAsync<string>(
-            """
-            SELECT w.id AS "Value" FROM due JOIN event_webhooks w ON w.id = due.id WHERE w.is_active
-            """,
-            cancellationToken);
-        return [.. due.Select(id => (Guid.Parse(id), (int?)null))];
-    }
+    public Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken) => _table.DueAsync(cancellationToken);
 
-    public async Task<IReadOnlyList<Claimed>> TakeAsync(
-        IReadOnlyList<(Guid Endpoint, int Most)> wanted, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken)
     {
         var rows = await database.WriteAsync(db => _table.TakeAsync(db, wanted, cancellationToken), cancellationToken);
         return rows.ConvertAll(

@@ -15,7 +15,8 @@ namespace Apertur.Server.Events;
 /// <param name="Body">How the answer's body began; null when there was none.</param>
 /// <param name="DurationMs">From the request to the end of the answer.</param>
 /// <param name="Error">Why it was not accepted; null when it was.</param>
-internal sealed record EventAnswer(bool Accepted, int? Status, string? Body, int DurationMs, string? Error);
+/// <param name="TimedOut">Whether its time was up before it answered.</param>
+internal sealed record EventAnswer(bool Accepted, int? Status, string? Body, int DurationMs, string? Error, bool TimedOut = false);
 
 /// <summary>Tells one event to one webhook: the request, its signature and what was answered.</summary>
 internal sealed class EventRequests(
@@ -48,10 +49,10 @@ internal sealed class EventRequests(
         catch (Exception exception) when (exception is OperationCanceledException or HttpRequestException)
         {
             stopping.ThrowIfCancellationRequested();
-            var reason = limit.IsCancellationRequested
-                ? $"The destination did not answer within {settings.Events.TimeoutSeconds} s."
-                : HttpOutcome.Of(exception).ReasonText;
-            return new(false, null, null, Elapsed(started), reason);
+            var outcome = limit.IsCancellationRequested
+                ? new DeliveryOutcome.TryAgain($"The destination did not answer within {settings.Events.TimeoutSeconds} s.") { TimedOut = true }
+                : HttpOutcome.Of(exception);
+            return new(false, null, null, Elapsed(started), outcome.ReasonText, outcome is DeliveryOutcome.TryAgain { TimedOut: true });
         }
     }
 

@@ -3,6 +3,7 @@ using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
@@ -78,6 +79,7 @@ internal static class EventWebhooksApi
                     throw ApiErrors.Validation(errors).ToException();
 
                 webhook.UpdatedAt = clock.GetUtcNow();
+                Breaker.Reset(webhook, webhook.UpdatedAt);
                 webhook.IsActive = body.Value.IsActive ?? webhook.IsActive;
                 if (body.Value.IsActive is true)
                 {

@@ -6,19 +6,17 @@ namespace Apertur.Server.Queue;
 /// </summary>
 internal interface IQueue
 {
-    /// <summary>How many rows this node runs at once. Queues do not share lanes, so none can starve another.</summary>
+    /// <summary>How many rows this node runs at once, see <see cref="LaneShares"/>. Queues do not share lanes, so none can starve another.</summary>
     int Lanes { get; }
 
     /// <summary>How many of them may be for one endpoint.</summary>
     int LanesPerEndpoint { get; }
 
-    /// <summary>
-    /// Endpoints that have something due, and how many rows may be under way for each at once over all nodes; null for no such limit.
-    /// </summary>
-    Task<IReadOnlyList<(Guid Endpoint, int? Free)>> DueAsync(CancellationToken cancellationToken);
+    /// <summary>Endpoints that have something due and may be sent to.</summary>
+    Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken);
 
     /// <summary>Claims up to the given number of due rows for each endpoint, oldest first.</summary>
-    Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyList<(Guid Endpoint, int Most)> wanted, CancellationToken cancellationToken);
+    Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken);
 
     /// <summary>Keeps claims alive.</summary>
     Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken);

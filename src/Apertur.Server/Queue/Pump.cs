@@ -62,42 +62,18 @@ internal sealed partial class Pump(
 
     private async Task<int> RunOnceAsync(IQueue queue, CancellationToken cancellationToken)
     {
-        var under = _running.Keys.Where(running => running.Queue == queue).ToLookup(running => running.Row.Endpoint);
-        var free = queue.Lanes - under.Sum(endpoint => endpoint.Count());
-        if (free <= 0)
-            return 0;
-
-        var wanted = new List<(Guid, int)>();
         var due = (await queue.DueAsync(cancellationToken)).ToArray();
-        // When lanes are short, nobody is always first.
         Random.Shared.Shuffle(due);
-        foreach (var (endpoint, limit) in due)
-        {
-            var most = Math.Min(Share(queue, free, under[endpoint].Count()), limit ?? int.MaxValue);
-            if (most <= 0)
-                continue;
-
-            wanted.Add((endpoint, most));
-            free -= most;
-        }
-
+        var running = _running.Keys.Where(running => running.Queue == queue).Select(running => running.Endpoint).ToList();
+        var wanted = new LaneShares(queue.Lanes, queue.LanesPerEndpoint).Divide(due, running);
         if (wanted.Count == 0)
             return 0;
 
+        var endpoints = due.ToDictionary(endpoint => endpoint.Id);
         var taken = await queue.TakeAsync(wanted, cancellationToken);
         foreach (var row in taken)
-            Start(queue, row);
+            Start(queue, row, endpoints[row.Endpoint]);
         return taken.Count;
-    }
-
-    /// <summary>
-    /// How many more lanes an endpoint may take. Half of all lanes are for endpoints that have nothing under way, one each: eight that hang
-    /// would otherwise hold every lane until their time is up.
-    /// </summary>
-    private static int Share(IQueue queue, int free, int busy)
-    {
-        var shared = free - (queue.Lanes / 2);
-        return shared > 0 ? Math.Min(queue.LanesPerEndpoint - busy, shared) : busy == 0 ? Math.Min(1, free) : 0;
     }
 
     private Task ClaimAsync(CancellationToken stoppingToken) => WorkerLoop.RunAsync(
@@ -121,9 +97,9 @@ internal sealed partial class Pump(
         }
     }
 
-    private void Start(IQueue queue, Claimed row)
+    private void Start(IQueue queue, Claimed row, DueEndpoint endpoint)
     {
-        var running = new Running(queue, row, _stopDeadline.Token);
+        var running = new Running(queue, row, endpoint, _stopDeadline.Token);
         // Claimed again while an earlier attempt still runs, whose lease ran out meanwhile: nobody waits for that one's outcome.
         foreach (var earlier in _running.Keys.Where(other => other.Row.Id == row.Id))
             earlier.End();
@@ -148,13 +124,15 @@ internal sealed partial class Pump(
         });
     }
 
-    private sealed class Running(IQueue queue, Claimed row, CancellationToken stopping) : IDisposable
+    private sealed class Running(IQueue queue, Claimed row, DueEndpoint endpoint, CancellationToken stopping) : IDisposable
     {
         private readonly CancellationTokenSource _end = CancellationTokenSource.CreateLinkedTokenSource(stopping);
 
         public IQueue Queue => queue;
 
         public Claimed Row => row;
+
+        public DueEndpoint Endpoint => endpoint;
 
         public Task Task { get; set; } = Task.CompletedTask;
 

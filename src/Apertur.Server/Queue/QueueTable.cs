@@ -1,21 +1,24 @@
+using System.Text.Json;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Queue;
 
 /// <summary>
-/// A table as a queue. Endpoints first, rows second: an endpoint with fifty thousand due rows costs and gets no more than one with three.
+/// A table as a queue. Endpoints first, rows second: an endpoint with fifty thousand due rows costs and gets no more than one with three, and
+/// a round of claims takes the same number of statements whatever the number of endpoints.
 /// </summary>
 /// <param name="database">Where the table is.</param>
 /// <param name="endpoint">The column that says what a row is for.</param>
+/// <param name="endpoints">The table of those; it keeps <see cref="IBreakerState"/>.</param>
+/// <param name="usable">The condition, of an endpoint <c>e</c>, that it takes something now.</param>
+/// <param name="gone">The condition that it takes nothing any more, so that its rows are claimed to end them.</param>
 /// <param name="clock">Says what is due.</param>
-internal sealed class QueueTable<T>(Database database, string endpoint, TimeProvider clock)
+internal sealed class QueueTable<T>(Database database, string endpoint, string endpoints, string usable, string gone, TimeProvider clock)
     where T : class, IQueueRow
 {
-    /// <summary>What is read of the endpoints that have something due.</summary>
-    /// <param name="select">The query, with <c>due</c> as a table of their <c>id</c>s, and <c>{0}</c> as the time.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<List<TDue>> DueAsync<TDue>(string select, CancellationToken cancellationToken)
+    /// <summary>Endpoints that have something due and may be sent to.</summary>
+    public async Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken)
     {
         await using var db = database.Open();
         var table = Name(db);
@@ -27,46 +30,59 @@ internal sealed class QueueTable<T>(Database database, string endpoint, TimeProv
               UNION ALL
               SELECT (SELECT min({{endpoint}}) FROM {{table}} WHERE state IN ('pending', 'retrying') AND {{endpoint}} > waiting.id)
               FROM waiting WHERE waiting.id IS NOT NULL
-            ), due (id) AS (
-              SELECT id FROM waiting
-              WHERE EXISTS (SELECT 1 FROM {{table}}
-                            WHERE {{endpoint}} = waiting.id AND state IN ('pending', 'retrying') AND due_at <= {0})
             )
-            {{select}}
+            SELECT e.id AS "Id", e.project_id AS "ProjectId",
+                   CASE WHEN {{gone}} THEN 0 WHEN e.timeouts > 0 THEN 2 WHEN e.has_answered THEN 0 ELSE 1 END AS "Standing",
+                   CAST(CASE WHEN e.lane_limit IS NULL OR {{gone}} THEN NULL
+                        ELSE e.lane_limit - (SELECT count(*) FROM {{table}} s WHERE s.{{endpoint}} = e.id AND s.state = 'sending')
+                        END AS INTEGER) AS "Free"
+            FROM waiting JOIN {{endpoints}} e ON e.id = waiting.id
+            WHERE ({{gone}} OR ({{usable}} AND (e.open_until IS NULL OR e.open_until <= {0} OR e.open_until > {1})))
+              AND EXISTS (SELECT 1 FROM {{table}} WHERE {{endpoint}} = e.id AND state IN ('pending', 'retrying') AND due_at <= {0})
             """;
-        return await db.Database.SqlQueryRaw<TDue>(sql, clock.GetUtcNow().ToUnixTimeMilliseconds()).ToListAsync(cancellationToken);
+        var now = clock.GetUtcNow();
+        var due = await db.Database.SqlQueryRaw<DueRow>(
+            sql, now.ToUnixTimeMilliseconds(), (now + Breaker.LongestPause).ToUnixTimeMilliseconds()).ToListAsync(cancellationToken);
+        return due.ConvertAll(row => new DueEndpoint(Guid.Parse(row.Id), Guid.Parse(row.ProjectId), (Standing)row.Standing, row.Free));
     }
 
     /// <summary>Claims up to the given number of due rows for each endpoint, oldest first, and counts the attempt.</summary>
-    public async Task<List<T>> TakeAsync(
-        AperturDb db, IReadOnlyList<(Guid Endpoint, int Most)> wanted, CancellationToken cancellationToken)
+    public async Task<List<T>> TakeAsync(AperturDb db, IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         var table = Name(db);
+        var most = wanted.Values.DefaultIfEmpty().Max();
         // SQLite's transaction excludes every other claimer; PostgreSQL's claimers step over each other's rows.
-        var skipLocked = database.IsSqlite ? "" : "FOR UPDATE SKIP LOCKED";
+        var chosen = database.IsSqlite
+            ? $$"""
+              SELECT x.id FROM json_each({3}) w JOIN {{table}} x ON x.rowid IN (
+                SELECT n.place FROM (SELECT r.place, row_number() OVER (ORDER BY r.due_at) AS number FROM (
+                  SELECT rowid AS place, due_at FROM {{table}}
+                  WHERE {{endpoint}} = json_extract(w.value, '$[0]') AND state IN ('pending', 'retrying') AND due_at <= {2}
+                  ORDER BY due_at LIMIT {4}) r) n
+                WHERE n.number <= json_extract(w.value, '$[1]'))
+              """
+            : $$"""
+              SELECT x.id FROM jsonb_array_elements({3}::jsonb) w CROSS JOIN LATERAL (
+                SELECT id FROM {{table}}
+                WHERE {{endpoint}} = w.value ->> 0 AND state IN ('pending', 'retrying') AND due_at <= {2}
+                ORDER BY due_at LIMIT least({4}, (w.value ->> 1)::int) FOR UPDATE SKIP LOCKED) x
+              """;
         var sql =
             $$"""
+            WITH chosen (id) AS MATERIALIZED ({{chosen}})
             UPDATE {{table}}
             SET state = 'sending', attempts = attempts + 1, lease_token = {0}, lease_until = {1}, updated_at = {2}
-            WHERE id IN (SELECT id FROM {{table}}
-                         WHERE {{endpoint}} = {3} AND state IN ('pending', 'retrying') AND due_at <= {2}
-                         ORDER BY due_at LIMIT {4} {{skipLocked}})
+            WHERE id IN (SELECT id FROM chosen)
             RETURNING *
             """;
-        var taken = new List<T>();
-        foreach (var (id, most) in wanted)
-        {
-            var token = Guid.CreateVersion7(now);
-            var rows = await db.Set<T>()
-                .FromSqlRaw(
-                    sql, token.ToString(), (now + Pump.Lease).ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds(), id.ToString(), most)
-                .AsNoTracking()
-                .ToListAsync(cancellationToken);
-            taken.AddRange(rows.OrderBy(row => row.DueAt).ThenBy(row => row.Id));
-        }
-
-        return taken;
+        var rows = await db.Set<T>()
+            .FromSqlRaw(
+                sql, Guid.CreateVersion7(now).ToString(), (now + Pump.Lease).ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds(),
+                JsonSerializer.Serialize(wanted.Select(pair => new object[] { pair.Key.ToString(), pair.Value })), most)
+            .AsNoTracking()
+            .ToListAsync(cancellationToken);
+        return [.. rows.OrderBy(row => row.DueAt).ThenBy(row => row.Id)];
     }
 
     /// <summary>Keeps claims alive.</summary>
@@ -108,4 +124,6 @@ internal sealed class QueueTable<T>(Database database, string endpoint, TimeProv
     }
 
     private static string Name(AperturDb db) => db.Set<T>().EntityType.GetTableName()!;
+
+    private sealed record DueRow(string Id, string ProjectId, int Standing, int? Free);
 }

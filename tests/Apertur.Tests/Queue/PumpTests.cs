@@ -62,11 +62,10 @@ public sealed class PumpTests
             return attempt;
         }
 
-        public Task<IReadOnlyList<(Guid Endpoint, int? Free)>> DueAsync(CancellationToken cancellationToken) =>
-            Task.FromResult<IReadOnlyList<(Guid, int?)>>(_offered.IsEmpty ? [] : [(_endpoint, null)]);
+        public Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken) =>
+            Task.FromResult<IReadOnlyList<DueEndpoint>>(_offered.IsEmpty ? [] : [new(_endpoint, Guid.Empty)]);
 
-        public Task<IReadOnlyList<Claimed>> TakeAsync(
-            IReadOnlyList<(Guid Endpoint, int Most)> wanted, CancellationToken cancellationToken) =>
+        public Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken) =>
             Task.FromResult<IReadOnlyList<Claimed>>(
                 _offered.TryDequeue(out var attempt) ? [new Claimed(_row, _endpoint, attempt.Token, attempt.RunAsync)] : []);
 

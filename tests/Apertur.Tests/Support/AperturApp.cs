@@ -101,7 +101,10 @@ internal sealed class AperturApp : IAsyncDisposable
     }
 
     /// <summary>Calls this server with that key, or with none.</summary>
-    public AperturClient ClientOf(string? key) => new(_http, Url, ProjectId, key);
+    public AperturClient ClientOf(string? key) => ClientOf(key, ProjectId);
+
+    /// <summary>The same in another project.</summary>
+    public AperturClient ClientOf(string? key, Guid projectId) => new(_http, Url, projectId, key);
 
     /// <summary>Tells programs that run on the same data folder which database it is.</summary>
     public void WriteSettings()

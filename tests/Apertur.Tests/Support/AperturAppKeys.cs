@@ -24,7 +24,7 @@ internal static class AperturAppKeys
     public static async Task<(Guid ProjectId, Guid KeyId, string Key)> CreateOtherProjectAsync(this AperturApp app)
     {
         var now = app.Clock.GetUtcNow();
-        var project = new Project { Id = Guid.CreateVersion7(), Name = "Other", WebhookSecret = "", CreatedAt = now, UpdatedAt = now };
+        var project = Project.Create("Other", app.Services.GetRequiredService<ColumnEncryption>(), now);
         var (key, plainText) = ApiKey.Create(project.Id, Env.Live, "Other", now);
         await app.Services.GetRequiredService<Database>().WriteAsync(
             db =>

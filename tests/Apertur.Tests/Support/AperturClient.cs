@@ -31,6 +31,8 @@ internal sealed class AperturClient(OutboundHttp http, string url, Guid projectI
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
+    public Guid ProjectId => projectId;
+
     /// <param name="method">Such as GET.</param>
     /// <param name="path">From <c>/</c>; below <c>/api/v1</c> when it does not start with a slash.</param>
     /// <param name="body">Sent as JSON; <see cref="HttpContent"/> as it is; no body when null.</param>
