@@ -1,8 +1,9 @@
 using System.Collections.Frozen;
+using System.Text.Json;
 
 namespace Apertur.Server;
 
-/// <summary>The words that the wire and the database use for the values of an enum: their names in lower case.</summary>
+/// <summary>The words that the wire and the database use for the values of an enum: their names in snake_case.</summary>
 internal static class EnumNames
 {
     public static string WireName<TEnum>(this TEnum value)
@@ -16,7 +17,7 @@ internal static class EnumNames
         where TEnum : struct, Enum
     {
         public static readonly FrozenDictionary<TEnum, string> Words =
-            Enum.GetValues<TEnum>().ToFrozenDictionary(value => value, value => value.ToString().ToLowerInvariant());
+            Enum.GetValues<TEnum>().ToFrozenDictionary(value => value, value => JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString()));
 
         public static readonly FrozenDictionary<string, TEnum> Values = Words.ToFrozenDictionary(pair => pair.Value, pair => pair.Key);
     }

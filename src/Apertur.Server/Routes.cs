@@ -68,6 +68,8 @@ internal static class Routes
         viewers.MapGet("/upload-sessions/{id}/images/{imageId}", PollApi.Image);
         viewers.MapGet("/uploads/{id}/download", UploadApi.Download);
         viewers.MapGet("/uploads/{id}/thumbnail", UploadApi.Thumbnail);
+        viewers.MapGet("/uploads/{id}/deliveries", DeliveriesApi.List);
+        viewers.MapGet("/uploads/{id}/destinations/{destinationId}/attempts", DeliveriesApi.Attempts);
         viewers.MapGet("/projects", ProjectsApi.List);
         viewers.MapGet("/projects/{projectId}", ProjectsApi.Get);
         viewers.MapGet("/projects/{projectId}/destinations", DestinationsApi.List);

@@ -31,6 +31,9 @@ internal sealed class Caller
     /// <summary>The key's id, or the person's.</summary>
     public Guid Id => Key?.Id ?? Person!.Id;
 
+    /// <summary>What people know the caller by: an e-mail address, or the part of a key that is shown.</summary>
+    public string Name => Key?.Prefix ?? Person!.Email;
+
     /// <summary>The person who signed in; null for a key.</summary>
     public User? Person { get; init; }
 

@@ -1,5 +1,7 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
+using Apertur.Server.Destinations;
+using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
@@ -10,9 +12,44 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;
 
-/// <summary>Giving deliveries that failed or wait another try.</summary>
+/// <summary>How an upload is on its way to its destinations, attempt by attempt, and giving deliveries that failed or wait another try.</summary>
 internal static class DeliveriesApi
 {
+    /// <summary>Where an upload is on its way to each of its destinations, and what has to happen before the next attempt.</summary>
+    public static async Task<Ok<List<DeliveryResponse>>> List(
+        string id, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
+        var now = clock.GetUtcNow();
+        var rows = await (
+            from row in Of(db, upload)
+            join destination in db.Destinations on row.DestinationId equals destination.Id
+            orderby row.Id
+            select new { row, destination }).AsNoTracking().ToListAsync(cancellationToken);
+        return TypedResults.Ok(rows.ConvertAll(pair => Describe(pair.row, pair.destination, now)));
+    }
+
+    /// <summary>
+    /// Every attempt to bring an upload to one of its destinations, newest first: when and why it was made, what came of it, and what was
+    /// decided then. The last 50 are kept.
+    /// </summary>
+    public static async Task<Ok<DeliveryAttemptsResponse>> Attempts(
+        string id, string destinationId, Caller caller, AperturDb db, CancellationToken cancellationToken)
+    {
+        var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
+        var destination = Ids.Parse(destinationId);
+        var delivery = await Of(db, upload).AsNoTracking().SingleOrDefaultAsync(row => row.DestinationId == destination, cancellationToken)
+            ?? throw ApiErrors.NotFound.ToException();
+        var attempts = await db.DeliveryAttempts.AsNoTracking().Where(attempt => attempt.DeliveryId == delivery.Id)
+            .OrderByDescending(attempt => attempt.Number).Take(DeliveryAttempt.Kept).ToListAsync(cancellationToken);
+        return TypedResults.Ok(new DeliveryAttemptsResponse
+        {
+            DeliveryId = delivery.Id,
+            Total = delivery.AttemptsMade,
+            Attempts = attempts.ConvertAll(Describe),
+        });
+    }
+
     /// <summary>
     /// Gives every delivery of an upload that failed, or waits for its next attempt, another try: at once and on the path of
     /// every other attempt. Attempts go on counting; when the schedule was used up, this one is the last unless it is asked for
@@ -22,7 +59,8 @@ internal static class DeliveriesApi
         string id, Caller caller, AperturDb db, Database database, AsyncAutoResetEvent deliver, SessionNotifier notifier, TimeProvider clock, CancellationToken cancellationToken)
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
-        var again = await database.WriteAsync(write => RetryAsync(write, database, upload, clock, cancellationToken), cancellationToken);
+        var again = await database.WriteAsync(
+            write => RetryAsync(write, database, upload, caller.Name, clock.GetUtcNow(), cancellationToken), cancellationToken);
         deliver.Set();
         notifier.Publish([upload.SessionId], deliveriesDue: true);
         return TypedResults.Ok(new MessageResponse(again == 0
@@ -31,16 +69,15 @@ internal static class DeliveriesApi
     }
 
     private static async Task<int> RetryAsync(
-        AperturDb db, Database database, Upload seen, TimeProvider clock, CancellationToken cancellationToken)
+        AperturDb db, Database database, Upload seen, string by, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var now = clock.GetUtcNow();
+        var due = Due.After(new DueEvent.Replayed(by), now)!.Value;
         // A destination that was deleted takes nothing any more, so its deliveries stay as they ended.
-        var deliveries = db.Deliveries.Where(delivery => delivery.SessionId == seen.SessionId && delivery.UploadId == seen.Id
-            && db.Destinations.Any(destination => destination.Id == delivery.DestinationId && destination.DeletedAt == null));
+        var deliveries = Of(db, seen).Where(
+            delivery => db.Destinations.Any(destination => destination.Id == delivery.DestinationId && destination.DeletedAt == null));
         // Before the session is locked, in the order of a claim: the other way round the two could wait for each other.
         var waiting = await deliveries.Where(delivery => delivery.State == DeliveryState.Retrying && delivery.DueAt > now)
-            .ExecuteUpdateAsync(
-                delivery => delivery.SetProperty(d => d.DueAt, now).SetProperty(d => d.UpdatedAt, now), cancellationToken);
+            .ExecuteUpdateAsync(delivery => delivery.SetDue(due, now), cancellationToken);
 
         var session = await database.Locked(db.Sessions, [seen.SessionId]).SingleAsync(cancellationToken);
         var upload = await database.Locked(db.Uploads, [seen.Id]).SingleOrDefaultAsync(cancellationToken);
@@ -51,7 +88,7 @@ internal static class DeliveriesApi
         foreach (var delivery in failed)
         {
             delivery.State = DeliveryState.Retrying;
-            delivery.DueAt = now;
+            delivery.Due = due;
             delivery.EndedAt = null;
             delivery.UpdatedAt = now;
         }
@@ -69,4 +106,53 @@ internal static class DeliveriesApi
         await counts.ApplyAsync(db, cancellationToken);
         return failed.Count + waiting;
     }
+
+    // By session first, which is how they are indexed.
+    private static IQueryable<DeliveryRow> Of(AperturDb db, Upload upload) =>
+        db.Deliveries.Where(row => row.SessionId == upload.SessionId && row.UploadId == upload.Id);
+
+    private static DeliveryResponse Describe(DeliveryRow row, Destination destination, DateTimeOffset now)
+    {
+        var waits = row.State is DeliveryState.Pending or DeliveryState.Retrying;
+        return new()
+        {
+            Id = row.Id,
+            DestinationId = row.DestinationId,
+            DestinationType = row.DestinationType,
+            DestinationName = row.DestinationName,
+            Status = row.State.WireName(),
+            Attempts = row.Attempts,
+            LastError = row.LastError,
+            Reference = row.Reference,
+            DueAt = waits ? row.DueAt : null,
+            DueCause = waits ? row.DueCause.WireName() : null,
+            DueBy = waits ? row.DueBy : null,
+            WaitingFor = waits ? WaitingFor(destination, now) : null,
+            CreatedAt = row.CreatedAt,
+            UpdatedAt = row.UpdatedAt,
+        };
+    }
+
+    private static string? WaitingFor(Destination destination, DateTimeOffset now) =>
+        destination.DeletedAt is not null ? null
+        : destination.ParkedReason is { } reason ? reason
+        : !destination.IsActive ? "The destination is switched off."
+        : destination.OpenUntil > now ? "The destination did not work lately and is left alone for a while."
+        : null;
+
+    private static DeliveryAttemptResponse Describe(DeliveryAttempt attempt) => new()
+    {
+        Number = attempt.Number,
+        Outcome = attempt.Outcome.WireName(),
+        Status = attempt.Status,
+        Reason = attempt.Reason,
+        Node = attempt.Node,
+        DueAt = attempt.DueAt,
+        DueCause = attempt.DueCause.WireName(),
+        DueBy = attempt.DueBy,
+        StartedAt = attempt.StartedAt,
+        DurationMs = attempt.DurationMs,
+        NextAt = attempt.NextAt,
+        NextCause = attempt.NextCause?.WireName(),
+    };
 }

@@ -73,27 +73,39 @@ internal sealed class DeliveryOutcomeWriter
                 continue;
             }
 
-            Apply(attempt, row, destinations[row.DestinationId], events);
+            Apply(db, attempt, row, destinations[row.DestinationId], events);
             Count(row, uploads[row.UploadId], sessions[row.SessionId], counts, events);
             states.Add(row.State);
         }
 
         await events.WriteAsync(db, cancellationToken);
         await counts.ApplyAsync(db, cancellationToken);
+        await ForgetAsync(db, rows.Values, cancellationToken);
         return states;
     }
 
-    /// <summary>The state machine: from <c>sending</c> to what follows.</summary>
-    private void Apply(Attempt attempt, DeliveryRow row, Destination destination, EventOutbox events)
+    /// <summary>The state machine: from <c>sending</c> to what follows. The attempt is written down with what was decided.</summary>
+    private void Apply(AperturDb db, Attempt attempt, DeliveryRow row, Destination destination, EventOutbox events)
     {
         var result = attempt.Result;
         var now = _clock.GetUtcNow();
-        // The row as it was claimed tells when. What an attempt found out before the owner acted says nothing about now.
-        var isStale = attempt.Row.UpdatedAt < destination.ResumedAt;
+        // The row as it was claimed tells when. What an attempt found out before the owner acted says nothing about now. An act in the future
+        // is from before the clock was set back.
+        var claimed = attempt.Row.UpdatedAt;
+        var isStale = claimed < destination.ResumedAt && destination.ResumedAt <= now;
+        var held = attempt.Row.Due.Held(destination.ResumedAt, destination.OpenUntil, claimed);
+        if (attempt.DestinationContacted && !isStale && result is (DeliveryOutcome.Accepted or DeliveryOutcome.TryAgain or DeliveryOutcome.GiveUp))
+        {
+            var failure = result as DeliveryOutcome.TryAgain;
+            var sample = new BreakerSample(failure is null, Answered: failure is not { Status: null }, failure is { TimedOut: true }, attempt.Took);
+            Breaker.Count(destination, sample, _lanes, now);
+        }
+
         row.LeaseToken = null;
         row.LeaseUntil = null;
         row.UpdatedAt = now;
         row.LastError = result is null ? row.LastError : StorableText.Of(result.ReasonText, MaxErrorLength);
+        Due? next = null;
         switch (result)
         {
             case DeliveryOutcome.Accepted accepted:
@@ -106,33 +118,64 @@ internal sealed class DeliveryOutcomeWriter
                 break;
 
             case DeliveryOutcome.TryAgain again:
-                var wait = _schedule.After(row.Attempts, again.After, Random.Shared.NextDouble());
-                row.State = wait is null ? DeliveryState.Failed : DeliveryState.Retrying;
-                row.DueAt = now + (isStale ? TimeSpan.Zero : wait ?? TimeSpan.Zero);
+                var wait = _schedule.WaitAfter(row.Attempts, Random.Shared.NextDouble());
+                next = Due.After(
+                    isStale && wait is not null ? new DueEvent.Resumed() : new DueEvent.Failed(wait, again.After, destination.OpenUntil), now);
+                row.State = next is null ? DeliveryState.Failed : DeliveryState.Retrying;
                 break;
 
             case DeliveryOutcome.Broken broken:
                 // Not the image's fault: it waits, without losing an attempt, until the owner has acted.
                 row.State = DeliveryState.Retrying;
                 row.Attempts--;
-                row.DueAt = now;
-                if (DestinationSuspension.Suspend(destination, StorableText.Of(broken.Reason, MaxErrorLength), attempt.Row.UpdatedAt))
+                next = Due.After(isStale ? new DueEvent.Resumed() : new DueEvent.Parked(), now);
+                if (DestinationSuspension.Suspend(destination, StorableText.Of(broken.Reason, MaxErrorLength), claimed))
                     events.DestinationDisabled(destination);
                 break;
 
             case null:
                 row.State = --row.Attempts == 0 ? DeliveryState.Pending : DeliveryState.Retrying;
-                row.DueAt = now;
+                next = Due.After(new DueEvent.Stopped(), now);
                 break;
         }
 
+        row.Due = next ?? row.Due;
         if (row.State is DeliveryState.Sent or DeliveryState.Failed)
             row.Resume = null;
-        if (attempt.DestinationContacted && !isStale && result is (DeliveryOutcome.Accepted or DeliveryOutcome.TryAgain or DeliveryOutcome.GiveUp))
+        db.DeliveryAttempts.Add(new DeliveryAttempt
         {
-            var failure = result as DeliveryOutcome.TryAgain;
-            var sample = new BreakerSample(failure is null, Answered: failure is not { Status: null }, failure is { TimedOut: true }, attempt.Took);
-            Breaker.Count(destination, sample, _lanes, now);
+            DeliveryId = row.Id,
+            Number = ++row.AttemptsMade,
+            Node = Node.Name,
+            DueAt = held.At,
+            DueCause = held.Cause,
+            DueBy = held.By,
+            StartedAt = claimed,
+            DurationMs = (long)attempt.Took.TotalMilliseconds,
+            Outcome = Word(result),
+            Status = result?.Status,
+            Reason = result is null ? null : row.LastError,
+            NextAt = next?.At,
+            NextCause = next?.Cause,
+        });
+    }
+
+    private static AttemptOutcome Word(DeliveryOutcome? result) => result switch
+    {
+        DeliveryOutcome.Accepted => AttemptOutcome.Accepted,
+        DeliveryOutcome.TryAgain => AttemptOutcome.TryAgain,
+        DeliveryOutcome.GiveUp => AttemptOutcome.GiveUp,
+        DeliveryOutcome.Broken => AttemptOutcome.Broken,
+        _ => AttemptOutcome.Stopped,
+    };
+
+    /// <summary>Forgets the oldest attempts of deliveries that were tried very often.</summary>
+    private static async Task ForgetAsync(AperturDb db, IEnumerable<DeliveryRow> rows, CancellationToken cancellationToken)
+    {
+        foreach (var row in rows.Where(row => row.AttemptsMade > DeliveryAttempt.Kept))
+        {
+            var last = row.AttemptsMade - DeliveryAttempt.Kept;
+            await db.DeliveryAttempts.Where(attempt => attempt.DeliveryId == row.Id && attempt.Number <= last).ExecuteDeleteAsync(cancellationToken);
         }
     }
 

@@ -49,12 +49,36 @@ internal sealed class DeliveryQueue(
                     return (Count: 0, Sessions: sessions);
 
                 await TouchSessionsAsync(db, sessions, cancellationToken);
-                var count = await _table.PutBackAsync(abandoned.Where(row => sessions.Contains(row.SessionId)), cancellationToken);
+                var count = await PutBackAsync(db, abandoned.Where(row => sessions.Contains(row.SessionId)), cancellationToken);
                 return (Count: count, Sessions: sessions);
             },
             cancellationToken);
         notifier.Publish(released.Sessions);
         return released.Count;
+    }
+
+    private async Task<int> PutBackAsync(AperturDb db, IQueryable<DeliveryRow> abandoned, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var rows = await abandoned.AsNoTracking().ToListAsync(cancellationToken);
+        db.DeliveryAttempts.AddRange(rows.Select(row => new DeliveryAttempt
+        {
+            DeliveryId = row.Id,
+            Number = row.AttemptsMade + 1,
+            Node = row.LeaseNode,
+            DueAt = row.DueAt,
+            DueCause = row.DueCause,
+            DueBy = row.DueBy,
+            StartedAt = row.UpdatedAt,
+            Outcome = AttemptOutcome.Abandoned,
+            Reason = IQueueRow.Abandoned,
+            NextAt = now,
+            NextCause = DueCause.Abandoned,
+        }));
+        var ids = rows.ConvertAll(row => row.Id);
+        var put = db.Deliveries.Where(row => ids.Contains(row.Id));
+        await put.ExecuteUpdateAsync(row => row.SetProperty(r => r.AttemptsMade, r => r.AttemptsMade + 1), cancellationToken);
+        return await _table.PutBackAsync(put, cancellationToken);
     }
 
     private async Task TouchSessionsAsync(AperturDb db, IEnumerable<Guid> sessionIds, CancellationToken cancellationToken)

@@ -16,12 +16,29 @@ internal sealed class DeliveryRow : IQueueRow
     public required string DestinationName { get; init; }
     public DeliveryState State { get; set; } = DeliveryState.Pending;
 
-    /// <summary>Begun, the running one included.</summary>
+    /// <summary>Begun, the running one included, without those that do not count.</summary>
     public int Attempts { get; set; }
 
-    public required DateTimeOffset DueAt { get; set; }
+    /// <summary>All that have ended; see <see cref="DeliveryAttempt"/>.</summary>
+    public int AttemptsMade { get; set; }
+
+    public DateTimeOffset DueAt { get; private set; }
+    public DueCause DueCause { get; private set; }
+    public string? DueBy { get; private set; }
+
+    /// <summary>When it may be claimed next, and what decided that.</summary>
+    public required Due Due
+    {
+        get => new(DueAt, DueCause, DueBy);
+        set => (DueAt, DueCause, DueBy) = value;
+    }
+
     public Guid? LeaseToken { get; set; }
     public DateTimeOffset? LeaseUntil { get; set; }
+
+    /// <summary>The process that claimed it last, see <see cref="Node"/>.</summary>
+    public string? LeaseNode { get; set; }
+
     public string? LastError { get; set; }
 
     /// <summary>Where the destination keeps the image.</summary>

@@ -44,7 +44,7 @@ internal sealed partial class DeliveryRun(
 
     private async Task<DeliveryOutcome?> AttemptAsync(DeliveryRow row, CancellationToken stopping)
     {
-        if (row.LastError == IQueueRow.Abandoned && _schedule.After(row.Attempts - 1, asked: null, random: 0) is null)
+        if (row.LastError == IQueueRow.Abandoned && _schedule.WaitAfter(row.Attempts - 1, random: 0) is null)
             return new DeliveryOutcome.GiveUp("The server stopped during every attempt. Ask for another try if this image was not the reason.");
 
         using var attempt = new CancellationTokenSource(TimeSpan.FromMinutes(settings.Delivery.AttemptMinutes), clock);

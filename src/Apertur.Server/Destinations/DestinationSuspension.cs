@@ -34,6 +34,6 @@ internal static class DestinationSuspension
         Breaker.Reset(destination, now);
         return db.Deliveries
             .Where(row => row.DestinationId == destination.Id && row.State == DeliveryState.Retrying && row.DueAt > now)
-            .ExecuteUpdateAsync(row => row.SetProperty(r => r.DueAt, now), cancellationToken);
+            .ExecuteUpdateAsync(row => row.SetDue(Due.After(new DueEvent.Resumed(), now)!.Value, now), cancellationToken);
     }
 }

@@ -154,7 +154,7 @@ internal static partial class DestinationsApi
                 await write.Deliveries
                     .Where(d => d.DestinationId == destination.Id
                         && (d.State == DeliveryState.Pending || d.State == DeliveryState.Retrying))
-                    .ExecuteUpdateAsync(d => d.SetProperty(x => x.DueAt, now), cancellationToken);
+                    .ExecuteUpdateAsync(d => d.SetDue(Due.After(new DueEvent.Deleted(), now)!.Value, now), cancellationToken);
             },
             cancellationToken);
         deliver.Set();

@@ -43,7 +43,7 @@ internal static class EventDeliveriesApi
             WebhookId = webhook.Id,
             Topic = test.Topic,
             Attempts = 1,
-            DueAt = now,
+            Due = Due.After(new DueEvent.Received(), now)!.Value,
             CreatedAt = now,
             UpdatedAt = now,
         };
@@ -75,8 +75,8 @@ internal static class EventDeliveriesApi
                 if (row.State == DeliveryState.Sending)
                     return false;
                 row.State = DeliveryState.Retrying;
-                row.DueAt = clock.GetUtcNow();
-                row.UpdatedAt = row.DueAt;
+                row.UpdatedAt = clock.GetUtcNow();
+                row.Due = Due.After(new DueEvent.Replayed(caller.Name), row.UpdatedAt)!.Value;
                 return true;
             },
             cancellationToken);

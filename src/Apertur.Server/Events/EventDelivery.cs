@@ -14,9 +14,23 @@ internal sealed class EventDelivery : IQueueRow
     /// <summary>Begun, the running one included.</summary>
     public int Attempts { get; set; }
 
-    public required DateTimeOffset DueAt { get; set; }
+    public DateTimeOffset DueAt { get; private set; }
+    public DueCause DueCause { get; private set; }
+    public string? DueBy { get; private set; }
+
+    /// <summary>When it may be claimed next, and what decided that.</summary>
+    public required Due Due
+    {
+        get => new(DueAt, DueCause, DueBy);
+        set => (DueAt, DueCause, DueBy) = value;
+    }
+
     public Guid? LeaseToken { get; set; }
     public DateTimeOffset? LeaseUntil { get; set; }
+
+    /// <summary>The process that claimed it last, see <see cref="Node"/>.</summary>
+    public string? LeaseNode { get; set; }
+
 
     /// <summary>Status of the last answer; null when the last attempt got none.</summary>
     public int? ResponseCode { get; set; }

@@ -5,6 +5,7 @@ using Apertur.Server.Contract;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Http;
+using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -116,6 +117,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
             CreatedAt = now,
         };
         db.EventLog.Add(logged);
+        var due = Due.After(new DueEvent.Received(), now)!.Value;
         foreach (var listener in listeners)
         {
             db.EventDeliveries.Add(new EventDelivery
@@ -124,7 +126,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
                 EventId = logged.Id,
                 WebhookId = listener.Id,
                 Topic = logged.Topic,
-                DueAt = now,
+                Due = due,
                 CreatedAt = now,
                 UpdatedAt = now,
             });

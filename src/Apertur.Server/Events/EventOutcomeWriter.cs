@@ -69,7 +69,7 @@ internal sealed partial class EventOutcomeWriter
         if (answer is null)
         {
             row.State = --row.Attempts == 0 ? DeliveryState.Pending : DeliveryState.Retrying;
-            row.DueAt = now;
+            row.Due = Due.After(new DueEvent.Stopped(), now)!.Value;
             return;
         }
 
@@ -82,10 +82,10 @@ internal sealed partial class EventOutcomeWriter
             row.State = DeliveryState.Sent;
             webhook.ConsecutiveFailures = 0;
         }
-        else if (webhook.WaitAfter(row.Attempts) is { } wait)
+        else if (Due.After(new DueEvent.Failed(webhook.WaitAfter(row.Attempts), OpenUntil: webhook.OpenUntil), now) is { } due)
         {
             row.State = DeliveryState.Retrying;
-            row.DueAt = now + wait;
+            row.Due = due;
         }
         else
         {

@@ -23,6 +23,8 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(ImageDeliveryData))]
 [JsonSerializable(typeof(ImageFailedData))]
 [JsonSerializable(typeof(UploadResponse))]
+[JsonSerializable(typeof(List<DeliveryResponse>))]
+[JsonSerializable(typeof(DeliveryAttemptsResponse))]
 [JsonSerializable(typeof(DestinationRequest))]
 [JsonSerializable(typeof(DestinationResponse))]
 [JsonSerializable(typeof(List<DestinationResponse>))]

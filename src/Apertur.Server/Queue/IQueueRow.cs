@@ -10,8 +10,12 @@ internal interface IQueueRow
 
     DeliveryState State { get; }
 
-    /// <summary>When it may be claimed next.</summary>
+    /// <summary>When it may be claimed next. Set by <see cref="QueueRows.SetDue{T}"/> and <see cref="Due"/> only.</summary>
     DateTimeOffset DueAt { get; }
+
+    DueCause DueCause { get; }
+
+    string? DueBy { get; }
 
     /// <summary>Names the claim that holds it while sending. An outcome is written only by its own claim.</summary>
     Guid? LeaseToken { get; }

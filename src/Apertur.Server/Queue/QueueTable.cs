@@ -55,30 +55,30 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
         // SQLite's transaction excludes every other claimer; PostgreSQL's claimers step over each other's rows.
         var chosen = database.IsSqlite
             ? $$"""
-              SELECT x.id FROM json_each({3}) w JOIN {{table}} x ON x.rowid IN (
+              SELECT x.id FROM json_each({4}) w JOIN {{table}} x ON x.rowid IN (
                 SELECT n.place FROM (SELECT r.place, row_number() OVER (ORDER BY r.due_at) AS number FROM (
                   SELECT rowid AS place, due_at FROM {{table}}
-                  WHERE {{endpoint}} = json_extract(w.value, '$[0]') AND state IN ('pending', 'retrying') AND due_at <= {2}
-                  ORDER BY due_at LIMIT {4}) r) n
+                  WHERE {{endpoint}} = json_extract(w.value, '$[0]') AND state IN ('pending', 'retrying') AND due_at <= {3}
+                  ORDER BY due_at LIMIT {5}) r) n
                 WHERE n.number <= json_extract(w.value, '$[1]'))
               """
             : $$"""
-              SELECT x.id FROM jsonb_array_elements({3}::jsonb) w CROSS JOIN LATERAL (
+              SELECT x.id FROM jsonb_array_elements({4}::jsonb) w CROSS JOIN LATERAL (
                 SELECT id FROM {{table}}
-                WHERE {{endpoint}} = w.value ->> 0 AND state IN ('pending', 'retrying') AND due_at <= {2}
-                ORDER BY due_at LIMIT least({4}, (w.value ->> 1)::int) FOR UPDATE SKIP LOCKED) x
+                WHERE {{endpoint}} = w.value ->> 0 AND state IN ('pending', 'retrying') AND due_at <= {3}
+                ORDER BY due_at LIMIT least({5}, (w.value ->> 1)::int) FOR UPDATE SKIP LOCKED) x
               """;
         var sql =
             $$"""
             WITH chosen (id) AS MATERIALIZED ({{chosen}})
             UPDATE {{table}}
-            SET state = 'sending', attempts = attempts + 1, lease_token = {0}, lease_until = {1}, updated_at = {2}
+            SET state = 'sending', attempts = attempts + 1, lease_token = {0}, lease_until = {1}, lease_node = {2}, updated_at = {3}
             WHERE id IN (SELECT id FROM chosen)
             RETURNING *
             """;
         var rows = await db.Set<T>()
             .FromSqlRaw(
-                sql, Guid.CreateVersion7(now).ToString(), (now + Pump.Lease).ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds(),
+                sql, Guid.CreateVersion7(now).ToString(), (now + Pump.Lease).ToUnixTimeMilliseconds(), Node.Name, now.ToUnixTimeMilliseconds(),
                 JsonSerializer.Serialize(wanted.Select(pair => new object[] { pair.Key.ToString(), pair.Value })), most)
             .AsNoTracking()
             .ToListAsync(cancellationToken);
@@ -112,14 +112,14 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
     public Task<int> PutBackAsync(IQueryable<T> abandoned, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
+        var due = Due.After(new DueEvent.Abandoned(), now)!.Value;
         return abandoned.ExecuteUpdateAsync(
             row => row
                 .SetProperty(r => r.State, DeliveryState.Retrying)
                 .SetProperty(r => r.LeaseToken, (Guid?)null)
                 .SetProperty(r => r.LeaseUntil, (DateTimeOffset?)null)
                 .SetProperty(r => r.LastError, IQueueRow.Abandoned)
-                .SetProperty(r => r.DueAt, now)
-                .SetProperty(r => r.UpdatedAt, now),
+                .SetDue(due, now),
             cancellationToken);
     }
 

@@ -40,6 +40,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<UploadSession> Sessions => Set<UploadSession>();
     public DbSet<Upload> Uploads => Set<Upload>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
+    public DbSet<DeliveryAttempt> DeliveryAttempts => Set<DeliveryAttempt>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
     public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
     public DbSet<EventWebhook> EventWebhooks => Set<EventWebhook>();
@@ -58,6 +59,8 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         configurationBuilder.Properties<Env>().HaveConversion<WordConverter<Env>>();
         configurationBuilder.Properties<Role>().HaveConversion<WordConverter<Role>>();
         configurationBuilder.Properties<OneTimeLinkKind>().HaveConversion<WordConverter<OneTimeLinkKind>>();
+        configurationBuilder.Properties<DueCause>().HaveConversion<WordConverter<DueCause>>();
+        configurationBuilder.Properties<AttemptOutcome>().HaveConversion<WordConverter<AttemptOutcome>>();
         configurationBuilder.Properties<DeliveryState>().HaveConversion<WordConverter<DeliveryState>>();
     }
 
@@ -68,7 +71,9 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<IdempotentAnswer>().HasKey(answer => new { answer.Scope, answer.Key });
         modelBuilder.Entity<RefreshToken>().HasKey(token => token.Hash);
         modelBuilder.Entity<Guess>().HasKey(guess => new { guess.Subject, guess.Seconds });
-        modelBuilder.Entity<DeliveryRow>().ToTable("deliveries");
+        modelBuilder.Entity<DeliveryRow>().ToTable("deliveries").Ignore(row => row.Due);
+        modelBuilder.Entity<EventDelivery>().Ignore(row => row.Due);
+        modelBuilder.Entity<DeliveryAttempt>().HasKey(attempt => new { attempt.DeliveryId, attempt.Number });
         modelBuilder.Entity<OAuthGrant>().ToTable("oauth_grants");
         modelBuilder.Entity<OAuthRequest>().ToTable("oauth_requests");
 

@@ -5,6 +5,7 @@ using Apertur.Server.Deliveries;
 using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
+using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -207,6 +208,7 @@ internal sealed class ImageIntake
         upload.DestinationsTotal = destinations.Length;
         upload.DestinationTypes = [.. destinations.Select(destination => destination.Type).Order(StringComparer.Ordinal)];
         db.Uploads.Add(upload);
+        var due = Due.After(new DueEvent.Received(), upload.CreatedAt)!.Value;
         foreach (var destination in destinations)
         {
             db.Deliveries.Add(new DeliveryRow
@@ -217,7 +219,7 @@ internal sealed class ImageIntake
                 DestinationId = destination.Id,
                 DestinationType = destination.Type,
                 DestinationName = destination.Name,
-                DueAt = upload.CreatedAt,
+                Due = due,
                 CreatedAt = upload.CreatedAt,
                 UpdatedAt = upload.CreatedAt,
             });

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Apertur.Server;
 using Apertur.Server.Accounts;
+using Apertur.Server.Deliveries;
 using Apertur.Server.Events;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
@@ -113,6 +114,7 @@ internal sealed partial class TenantWorld
 
         world.Things["projects/{projectId}"] = app.ProjectId.ToString();
         world.Things["destinations/{id}"] = destination;
+        world.Things["destinations/{destinationId}"] = destination;
         world.Things["upload-sessions/{id}"] = session;
         world.Things["upload/{id}"] = session;
         world.Things["u/{id}"] = session;
@@ -126,6 +128,7 @@ internal sealed partial class TenantWorld
         world.Things["invitations/{id}"] = invited["id"]!.GetValue<string>();
         world.Things["callback/{provider}"] = "dropbox";
         world.Things["link/{secret}"] = invited["url"]!.GetValue<string>().Split('/')[^1];
+        await world.AddDeliveryAsync(session, upload, destination, Mark);
         await world.AddOtherThingsAsync();
         return world;
     }
@@ -146,11 +149,43 @@ internal sealed partial class TenantWorld
         OtherThings["keys/{id}"] = await MakeAsync(stranger.Client, "keys", new { label = "Spare" });
         OtherThings["destinations/{id}"] = await MakeAsync(
             stranger.Client, "destinations", new { type = "webhook", config = new { url = "http://127.0.0.1:9/" }, isActive = false });
+        OtherThings["destinations/{destinationId}"] = OtherThings["destinations/{id}"];
+        await AddDeliveryAsync(OtherSession, upload, OtherThings["destinations/{id}"], "other");
         OtherThings["webhooks/{id}"] = await MakeAsync(
             stranger.Client, "webhooks", new { url = "http://127.0.0.1:9/", topics = new[] { "*" }, isActive = false });
         OtherThings["members/{userId}"] = (await App.AddPersonAsync("partner@example.com", OtherProject, Role.Viewer)).Id.ToString();
         OtherThings["invitations/{id}"] = await MakeAsync(stranger.Client, "members", new { email = "guest@example.com", role = "viewer" });
         OtherThings["deliveries/{deliveryId}"] = (await AddTellingAsync(OtherProject, Guid.Parse(OtherThings["webhooks/{id}"]), "other")).ToString();
+    }
+
+    /// <summary>A delivery that is over, so that nothing of it changes by itself, and the attempt that ended it.</summary>
+    private Task AddDeliveryAsync(string session, string upload, string destination, string text)
+    {
+        var now = App.Clock.GetUtcNow();
+        var delivery = new DeliveryRow
+        {
+            Id = Guid.CreateVersion7(now),
+            UploadId = Guid.Parse(upload),
+            SessionId = Guid.Parse(session),
+            DestinationId = Guid.Parse(destination),
+            DestinationType = "webhook",
+            DestinationName = text,
+            State = DeliveryState.Sent,
+            AttemptsMade = 1,
+            Due = new Due(now, DueCause.Received),
+            CreatedAt = now,
+            UpdatedAt = now,
+        };
+        return App.ChangeAsync(db => db.AddRange(delivery, new DeliveryAttempt
+        {
+            DeliveryId = delivery.Id,
+            Number = 1,
+            DueAt = now,
+            DueCause = DueCause.Received,
+            StartedAt = now,
+            Outcome = AttemptOutcome.Accepted,
+            Reason = text,
+        }));
     }
 
     private async Task<Guid> AddTellingAsync(Guid project, Guid webhook, string topic)
@@ -164,7 +199,7 @@ internal sealed partial class TenantWorld
             WebhookId = webhook,
             Topic = topic,
             State = DeliveryState.Failed,
-            DueAt = now,
+            Due = new Due(now, DueCause.Received),
             CreatedAt = now,
             UpdatedAt = now,
         };

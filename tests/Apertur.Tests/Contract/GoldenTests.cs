@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Apertur.Server.Auth;
+using Apertur.Server.Queue;
 using Apertur.Tests.Encryption;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
@@ -104,6 +105,9 @@ public sealed class GoldenTests
         var upload = golden.Name("upload", (string)uploaded.Json["id"]!);
         await app.Client.UploadBecomesAsync(upload, "delivered");
         await golden.PinAsync("upload-download", "GET", $"uploads/{upload}/download");
+        await golden.PinAsync("upload-deliveries", "GET", $"uploads/{upload}/deliveries");
+        golden.Name("node", Node.Name);
+        await golden.PinAsync("upload-attempts", "GET", $"uploads/{upload}/destinations/{webhook}/attempts");
         await golden.PinAsync("upload-retry", "POST", $"uploads/{upload}/retry");
         await golden.PinAsync("delivery-status", "GET", $"upload-sessions/{session}/delivery-status");
         await golden.PinAsync("session-update", "PATCH", $"upload-sessions/{session}", new JsonObject { ["max_images"] = 30 });

@@ -1,0 +1,161 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Server.Deliveries;
+using Apertur.Server.Queue;
+using Apertur.Server.Storage;
+using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Apertur.Tests.Deliveries;
+
+/// <summary>What the API tells of the attempts at a delivery: why each was made when it was.</summary>
+public sealed class DeliveryAttemptsTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory, AllDatabases]
+    public async Task Each_attempt_says_why_it_was_made_then(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.AsksToWait(503, seconds: 120).Answers(500);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var began = app.Clock.GetUtcNow();
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await EndedAsync(app, upload, webhook, 1);
+        await app.PassAsync(TimeSpan.FromSeconds(121));
+        await EndedAsync(app, upload, webhook, 2);
+
+        (await app.Client.PostAsync($"uploads/{upload}/retry")).Expect(HttpStatusCode.OK);
+        await app.Client.UploadBecomesAsync(upload, "delivered");
+
+        var attempts = await EndedAsync(app, upload, webhook, 3);
+        Assert.Equal(
+            ["3 accepted 200 replayed - ", "2 try_again 500 retry_after - schedule", "1 try_again 503 received - retry_after"],
+            attempts.Select(a => $"{a["number"]} {a["outcome"]} {a["status"]} {a["dueCause"]} - {a["nextCause"]}"));
+        Assert.Equal(began.AddSeconds(120), (DateTimeOffset)attempts[1]["dueAt"]!, TimeSpan.FromMilliseconds(1));
+        Assert.Equal(began.AddSeconds(121), (DateTimeOffset)attempts[1]["startedAt"]!, TimeSpan.FromMilliseconds(1));
+        Assert.StartsWith((string)attempts[0]["dueBy"]!, app.LiveKey, StringComparison.Ordinal);
+        Assert.Contains("500", (string)attempts[1]["reason"]!, StringComparison.Ordinal);
+        Assert.All(attempts, attempt => Assert.Equal(Node.Name, (string)attempt["node"]!));
+        var delivery = (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json[0]!;
+        Assert.Equal(("sent", 3), ((string)delivery["status"]!, (int)delivery["attempts"]!));
+        Assert.Null(delivery["dueAt"]);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Delivery_that_waits_says_for_what_and_its_attempt_that_it_was_resumed(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(webhook);
+        await SwitchAsync(app, webhook, on: false);
+        var upload = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await app.PassAsync(TimeSpan.FromMinutes(3));
+
+        var waiting = (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json[0]!;
+        await SwitchAsync(app, webhook, on: true);
+        var resumed = app.Clock.GetUtcNow();
+
+        Assert.Equal(
+            ("pending", "received", "The destination is switched off."),
+            ((string)waiting["status"]!, (string)waiting["dueCause"]!, (string)waiting["waitingFor"]!));
+        var attempt = (await EndedAsync(app, upload, webhook, 1)).Single();
+        Assert.Equal("resumed", (string)attempt["dueCause"]!);
+        Assert.Equal(resumed, (DateTimeOffset)attempt["dueAt"]!, TimeSpan.FromMilliseconds(1));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Attempt_that_a_stopping_server_broke_off_is_told_too(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Hangs();
+        await using var app = await AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Delivery:StopSeconds"] = "0" });
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await receiver.NextAsync(Cancellation);
+
+        await app.RestartAsync();
+
+        Assert.Equal(
+            ["2 accepted stopped - ", "1 stopped received - stopped"],
+            (await EndedAsync(app, upload, webhook, 2)).Select(a => $"{a["number"]} {a["outcome"]} {a["dueCause"]} - {a["nextCause"]}"));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Attempt_whose_process_died_is_told_with_its_node(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(503);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await EndedAsync(app, upload, webhook, 1);
+        var ended = app.Clock.GetUtcNow().AddSeconds(-1);
+        await app.Services.GetRequiredService<Database>().WriteAsync(
+            db => db.Deliveries.ExecuteUpdateAsync(
+                row => row.SetProperty(r => r.State, DeliveryState.Sending).SetProperty(r => r.LeaseNode, "another")
+                    .SetProperty(r => r.LeaseToken, Guid.NewGuid()).SetProperty(r => r.LeaseUntil, ended),
+                Cancellation),
+            Cancellation);
+
+        await app.Services.GetServices<IQueue>().OfType<DeliveryQueue>().Single().ReleaseAbandonedAsync(all: false, Cancellation);
+        await app.PassAsync(TimeSpan.FromSeconds(1));
+
+        Assert.Equal(
+            ["3 accepted abandoned", "2 abandoned schedule", "1 try_again received"],
+            (await EndedAsync(app, upload, webhook, 3)).Select(a => $"{a["number"]} {a["outcome"]} {a["dueCause"]}"));
+        Assert.Equal("another", (string)(await EndedAsync(app, upload, webhook, 3))[1]["node"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Of_very_many_attempts_the_last_fifty_are_kept_and_all_are_counted(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(503);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await EndedAsync(app, upload, webhook, 1);
+        await app.ChangeAsync(db =>
+        {
+            var first = db.DeliveryAttempts.Single();
+            db.Deliveries.Single().AttemptsMade = 60;
+            db.DeliveryAttempts.AddRange(Enumerable.Range(2, 59).Select(number => new DeliveryAttempt
+            {
+                DeliveryId = first.DeliveryId,
+                Number = number,
+                DueAt = first.DueAt,
+                DueCause = first.DueCause,
+                StartedAt = first.StartedAt,
+                Outcome = first.Outcome,
+            }));
+        });
+
+        (await app.Client.PostAsync($"uploads/{upload}/retry")).Expect(HttpStatusCode.OK);
+        await app.Client.UploadBecomesAsync(upload, "delivered");
+
+        var answer = (await app.Client.GetAsync($"uploads/{upload}/destinations/{webhook}/attempts")).Json;
+        Assert.Equal(61, (int)answer["total"]!);
+        Assert.Equal(Enumerable.Range(12, 50).Reverse(), answer["attempts"]!.AsArray().Select(attempt => (int)attempt!["number"]!));
+        await using var read = app.Services.GetRequiredService<Database>().Open();
+        Assert.Equal(50, await read.DeliveryAttempts.CountAsync(Cancellation));
+        (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{upload}")).Expect(HttpStatusCode.NoContent);
+        Assert.Equal(0, await read.DeliveryAttempts.CountAsync(Cancellation));
+    }
+
+    /// <summary>Waits until so many attempts have ended, and gives them, newest first.</summary>
+    private static async Task<List<JsonNode>> EndedAsync(AperturApp app, string upload, string destination, int attempts)
+    {
+        var answer = await Eventually.Becomes(
+            async () => (await app.Client.GetAsync($"uploads/{upload}/destinations/{destination}/attempts")).Expect(HttpStatusCode.OK).Json,
+            answer => (int)answer["total"]! >= attempts, $"{attempts} attempts have ended");
+        return [.. answer["attempts"]!.AsArray().Select(attempt => attempt!)];
+    }
+
+    private static async Task SwitchAsync(AperturApp app, string destination, bool on) =>
+        (await app.Client.SendAsync(
+            HttpMethod.Patch, $"projects/{app.ProjectId}/destinations/{destination}", new JsonObject { ["isActive"] = on })).Expect(HttpStatusCode.OK);
+}
