@@ -13,6 +13,8 @@ internal sealed class StartupTasks(Database database, BlobStore blobs, IEnumerab
         await Migrator.RunAsync(database, cancellationToken);
         await AssertMountedAsync(cancellationToken);
         await keyPair.LoadAsync(cancellationToken);
+        foreach (var queue in queues)
+            await queue.RebaseAsync(change: null, cancellationToken);
         // SQLite belongs to one server (see DataLock): whatever is marked as sending was sent by a process that is gone.
         foreach (var queue in database.IsSqlite ? queues : [])
             await queue.ReleaseAbandonedAsync(all: true, cancellationToken);

@@ -47,11 +47,11 @@ internal static class AuthApi
             throw ApiErrors.TotpRequired.ToException();
         var secret = Convert.FromHexString(encryption.Unprotect(User.TotpSecretColumn, person.Id, person.TotpSecret!));
         // The step is taken by one conditional update: of two calls with the same code one wins.
-        var taken = Totp.Verify(secret, code, person.TotpLastStep, clock.GetUtcNow()) is { } step
-            && await database.WriteAsync(
-                db => db.Users.Where(u => u.Id == person.Id && u.TotpLastStep < step)
-                    .ExecuteUpdateAsync(u => u.SetProperty(x => x.TotpLastStep, step), cancellationToken),
-                cancellationToken) == 1;
+        var used = Totp.Verify(secret, code, person.UsedCodes, clock.GetUtcNow()) is { } step ? person.UsedCodes.With(step) : (UsedCodes?)null;
+        var taken = used is { } now && await database.WriteAsync(
+            db => db.Users.Where(u => u.Id == person.Id && u.TotpLastStep == person.TotpLastStep).ExecuteUpdateAsync(
+                u => u.SetProperty(x => x.TotpLastStep, now.Last).SetProperty(x => x.TotpHighestStep, now.Highest), cancellationToken),
+            cancellationToken) == 1;
         if (!taken)
             throw ApiErrors.Unauthenticated("This code is wrong or has been used. Wait for the next one.").ToException();
     }

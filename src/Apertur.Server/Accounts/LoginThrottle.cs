@@ -67,16 +67,18 @@ internal sealed class LoginThrottle(Database database, TimeProvider clock)
 
     private static string Person(string email, IPAddress? address) => $"{Person(email)} from {AddressRanges.Subject(address)}";
 
+    // A window that began in the future is from before the clock was set back.
     private static async Task<Guess> CountAsync(
         AperturDb db, string subject, int seconds, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var (at, over) = (now.ToUnixTimeMilliseconds(), now.AddSeconds(-seconds).ToUnixTimeMilliseconds());
+        var future = (now + WallClock.Tolerance).ToUnixTimeMilliseconds();
         var rows = await db.Guesses.FromSql(
             $"""
             INSERT INTO guesses (subject, seconds, started, count) VALUES ({subject}, {seconds}, {at}, 1)
             ON CONFLICT (subject, seconds) DO UPDATE SET
-              count = CASE WHEN guesses.started <= {over} THEN 1 ELSE guesses.count + 1 END,
-              started = CASE WHEN guesses.started <= {over} THEN {at} ELSE guesses.started END
+              count = CASE WHEN guesses.started <= {over} OR guesses.started > {future} THEN 1 ELSE guesses.count + 1 END,
+              started = CASE WHEN guesses.started <= {over} OR guesses.started > {future} THEN {at} ELSE guesses.started END
             RETURNING *
             """).AsNoTracking().ToListAsync(cancellationToken);
         return rows[0];

@@ -64,13 +64,15 @@ internal static class MeApi
         await throttle.CountAsync($"code {me.Id}", 5, 20, cancellationToken);
         var step = me.TotpSecret is { } kept
             ? Totp.Verify(
-                Convert.FromHexString(encryption.Unprotect(User.TotpSecretColumn, me.Id, kept)), body.Value.Code, me.TotpLastStep, clock.GetUtcNow())
+                Convert.FromHexString(encryption.Unprotect(User.TotpSecretColumn, me.Id, kept)), body.Value.Code, me.UsedCodes, clock.GetUtcNow())
             : throw ApiErrors.BadRequest("There is no secret yet. Make one with POST /api/v1/me/totp.").ToException();
         if (step is null)
             throw ApiErrors.Validation("code", "This code is wrong. Check the clock of the phone, and try the next one.").ToException();
+        var used = me.UsedCodes.With(step.Value);
         await database.WriteAsync(
             db => db.Users.Where(u => u.Id == me.Id && u.TotpSecret == kept).ExecuteUpdateAsync(
-                u => u.SetProperty(x => x.TotpOn, true).SetProperty(x => x.TotpLastStep, step.Value), cancellationToken),
+                u => u.SetProperty(x => x.TotpOn, true).SetProperty(x => x.TotpLastStep, used.Last).SetProperty(x => x.TotpHighestStep, used.Highest),
+                cancellationToken),
             cancellationToken);
         return TypedResults.NoContent();
     }

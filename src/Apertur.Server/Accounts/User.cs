@@ -1,4 +1,5 @@
 using System.Net.Mail;
+using Apertur.Server.Auth;
 
 namespace Apertur.Server.Accounts;
 
@@ -27,6 +28,10 @@ internal sealed class User
 
     /// <summary>The time step of the last code that was accepted: none is accepted twice.</summary>
     public long TotpLastStep { get; set; }
+    public long TotpHighestStep { get; set; }
+
+    /// <summary>Which codes are used up.</summary>
+    public UsedCodes UsedCodes => new(TotpLastStep, TotpHighestStep);
 
     public required DateTimeOffset CreatedAt { get; init; }
 

@@ -38,16 +38,17 @@ internal static class KeyRestrictions
 
         context.RequestServices.GetRequiredService<RateLimits>().CountCode(key.Id);
         var secret = Convert.FromHexString(encryption.Unprotect(ApiKey.TotpSecretColumn, key.Id, key.TotpSecret!));
-        if (Totp.Verify(secret, code, key.TotpLastStep, clock.GetUtcNow()) is not { } step || !await TakeStepAsync(context, key.Id, step))
+        if (Totp.Verify(secret, code, key.UsedCodes, clock.GetUtcNow()) is not { } step || !await TakeStepAsync(context, key, step))
             throw ApiErrors.Unauthenticated($"The code in {CodeHeader} is wrong or was used before. Each is good for one request.").ToException();
     }
 
     /// <summary>One statement decides between requests that show the same code at the same time, on whatever node.</summary>
-    private static async Task<bool> TakeStepAsync(HttpContext context, Guid keyId, long step)
+    private static async Task<bool> TakeStepAsync(HttpContext context, ApiKey key, long step)
     {
+        var used = key.UsedCodes.With(step);
         var taken = await context.RequestServices.GetRequiredService<Database>().WriteAsync(
-            db => db.ApiKeys.Where(k => k.Id == keyId && k.TotpLastStep < step)
-                .ExecuteUpdateAsync(k => k.SetProperty(x => x.TotpLastStep, step), context.RequestAborted),
+            db => db.ApiKeys.Where(k => k.Id == key.Id && k.TotpLastStep == key.TotpLastStep)
+                .ExecuteUpdateAsync(k => k.SetProperty(x => x.TotpLastStep, used.Last).SetProperty(x => x.TotpHighestStep, used.Highest), context.RequestAborted),
             context.RequestAborted);
         return taken == 1;
     }

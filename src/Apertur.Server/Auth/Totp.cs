@@ -20,9 +20,9 @@ internal static class Totp
     /// <summary>The step that a code is good for, one either way allowed for clocks that differ; null when it is not good.</summary>
     /// <param name="secret">The secret's bytes.</param>
     /// <param name="code">Six digits.</param>
-    /// <param name="lastStep">Steps up to this one are used up: each code is good once.</param>
+    /// <param name="used">What was accepted before.</param>
     /// <param name="now">The time.</param>
-    public static long? Verify(byte[] secret, string? code, long lastStep, DateTimeOffset now)
+    public static long? Verify(byte[] secret, string? code, UsedCodes used, DateTimeOffset now)
     {
         var current = now.ToUnixTimeSeconds() / StepSeconds;
         var given = Encoding.UTF8.GetBytes((code ?? "").Trim());
@@ -30,7 +30,7 @@ internal static class Totp
         for (var step = current - 1; step <= current + 1; step++)
         {
             // All are compared, so that the time taken tells nothing.
-            if (CryptographicOperations.FixedTimeEquals(given, Encoding.UTF8.GetBytes(CodeOf(secret, step))) && step > lastStep)
+            if (CryptographicOperations.FixedTimeEquals(given, Encoding.UTF8.GetBytes(CodeOf(secret, step))) && used.Leave(step, current))
                 good = step;
         }
 
@@ -67,4 +67,20 @@ internal static class Totp
     /// <summary>What an app reads from a QR code.</summary>
     public static string Address(byte[] secret, string account) =>
         $"otpauth://totp/Apertur:{Uri.EscapeDataString(account)}?secret={Text(secret)}&issuer=Apertur";
+}
+
+/// <summary>Which codes are used up: each is good once.</summary>
+/// <param name="Last">The step of the code that was accepted last.</param>
+/// <param name="Highest">The latest step of any; above <paramref name="Last"/> when the clock was set back in between.</param>
+internal readonly record struct UsedCodes(long Last, long Highest)
+{
+    /// <summary>Whether they leave the code of this step good. Those before the last one are used up.</summary>
+    /// <remarks>
+    /// No code is accepted before its time, so when the last one is of a time to come, the clock was set back. Then it does not count, but
+    /// what was accepted around the highest stays used up: the clock may be set right again while those codes are good.
+    /// </remarks>
+    public bool Leave(long step, long current) =>
+        (step > Last || Last > current + 1) && (step > Highest || step < Highest - 2);
+
+    public UsedCodes With(long step) => new(step, Math.Max(step, Highest));
 }

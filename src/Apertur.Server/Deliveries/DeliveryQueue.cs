@@ -38,6 +38,8 @@ internal sealed class DeliveryQueue(
     public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken) =>
         _table.ExtendAsync(leaseTokens, cancellationToken);
 
+    public Task RebaseAsync(ClockChange? change, CancellationToken cancellationToken) => _table.RebaseAsync(change, cancellationToken);
+
     public async Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken)
     {
         var released = await database.WriteAsync(

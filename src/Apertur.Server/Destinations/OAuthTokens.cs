@@ -131,7 +131,8 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
             {
                 var now = clock.GetUtcNow();
                 var grant = await database.Locked(db.OAuthGrants, [id]).SingleOrDefaultAsync();
-                if (grant is null || (grant.RefreshUntil > now) || (grant.AccessToken is not null && grant.AccessUntil > now))
+                // A turn that ends later than any can is from before the clock was set back.
+                if (grant is null || (grant.RefreshUntil > now && grant.RefreshUntil <= now + _turn) || (grant.AccessToken is not null && grant.AccessUntil > now))
                     return null;
 
                 grant.Refresher = Guid.CreateVersion7(now);

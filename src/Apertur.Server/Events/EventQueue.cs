@@ -25,6 +25,8 @@ internal sealed class EventQueue(Database database, EventRun run, Settings setti
     public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken) =>
         _table.ExtendAsync(leaseTokens, cancellationToken);
 
+    public Task RebaseAsync(ClockChange? change, CancellationToken cancellationToken) => _table.RebaseAsync(change, cancellationToken);
+
     public Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken) =>
         database.WriteAsync(db => _table.PutBackAsync(_table.Abandoned(db, all), cancellationToken), cancellationToken);
 }

@@ -62,6 +62,10 @@ internal sealed class ApiKey : ITenantData
 
     /// <summary>Codes up to this step are used up.</summary>
     public long TotpLastStep { get; set; }
+    public long TotpHighestStep { get; set; }
+
+    /// <summary>Which codes are used up.</summary>
+    public UsedCodes UsedCodes => new(TotpLastStep, TotpHighestStep);
 
     public DateTimeOffset? LastUsedAt { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }

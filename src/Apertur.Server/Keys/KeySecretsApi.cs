@@ -57,8 +57,8 @@ internal static class KeySecretsApi
             throw ApiErrors.BadRequest("There is no secret yet. Make one with POST …/totp.").ToException();
         limits.CountCode(key.Id);
         var secret = Convert.FromHexString(encryption.Unprotect(ApiKey.TotpSecretColumn, key.Id, kept));
-        if (Totp.Verify(secret, body.Value.Code, key.TotpLastStep, clock.GetUtcNow()) is not { } step
-            || !await SwitchOnAsync(database, key.Id, kept, step, cancellationToken))
+        if (Totp.Verify(secret, body.Value.Code, key.UsedCodes, clock.GetUtcNow()) is not { } step
+            || !await SwitchOnAsync(database, key, kept, key.UsedCodes.With(step), cancellationToken))
             throw ApiErrors.Validation("code", "This code is wrong or was used before. Check the clock of the device, and try the next one.").ToException();
 
         await db.Entry(key).ReloadAsync(cancellationToken);
@@ -75,9 +75,9 @@ internal static class KeySecretsApi
         return TypedResults.NoContent();
     }
 
-    private static async Task<bool> SwitchOnAsync(Database database, Guid keyId, string kept, long step, CancellationToken cancellationToken) =>
+    private static async Task<bool> SwitchOnAsync(Database database, ApiKey key, string kept, UsedCodes used, CancellationToken cancellationToken) =>
         await database.WriteAsync(
-            db => db.ApiKeys.Where(k => k.Id == keyId && k.TotpSecret == kept && k.TotpLastStep < step).ExecuteUpdateAsync(
-                k => k.SetProperty(x => x.TotpOn, true).SetProperty(x => x.TotpLastStep, step), cancellationToken),
+            db => db.ApiKeys.Where(k => k.Id == key.Id && k.TotpSecret == kept && k.TotpLastStep == key.TotpLastStep).ExecuteUpdateAsync(
+                k => k.SetProperty(x => x.TotpOn, true).SetProperty(x => x.TotpLastStep, used.Last).SetProperty(x => x.TotpHighestStep, used.Highest), cancellationToken),
             cancellationToken) == 1;
 }

@@ -101,7 +101,9 @@ internal static class Breaker
         StartWindow(endpoint, now);
     }
 
-    private static bool IsOpen(IBreakerState endpoint, DateTimeOffset now) => endpoint.OpenUntil > now;
+    // Longer than it can be is from before the clock was set back; claims do not believe it either.
+    private static bool IsOpen(IBreakerState endpoint, DateTimeOffset now) =>
+        endpoint.OpenUntil > now && endpoint.OpenUntil <= now + LongestPause;
 
     private static void Open(IBreakerState endpoint, DateTimeOffset now)
     {

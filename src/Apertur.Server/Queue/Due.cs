@@ -44,6 +44,9 @@ internal abstract record DueEvent
     /// <summary>The server stopped before the attempt ended.</summary>
     public sealed record Stopped : DueEvent;
 
+    /// <summary>The time of day was set while no server ran, so what was planned means nothing any more.</summary>
+    public sealed record ClockChanged : DueEvent;
+
     /// <summary>The endpoint was deleted: the next attempt ends it.</summary>
     public sealed record Deleted : DueEvent;
 }
@@ -73,6 +76,7 @@ internal readonly record struct Due(DateTimeOffset At, DueCause Cause, string? B
         DueEvent.Abandoned => new(now, DueCause.Abandoned),
         DueEvent.Stopped => new(now, DueCause.Stopped),
         DueEvent.Deleted => new(now, DueCause.Deleted),
+        DueEvent.ClockChanged => new(now, DueCause.ClockChanged),
         _ => throw new ArgumentOutOfRangeException(nameof(what)),
     };
 

@@ -21,6 +21,14 @@ internal interface IQueue
     /// <summary>Keeps claims alive.</summary>
     Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// The time of day was set: what was to wait for five minutes waits for five minutes by the new time, and claims hold for a lease. Doing it
+    /// once more on another node changes nothing but that a wait may end earlier.
+    /// </summary>
+    /// <param name="change">Null at the start of the server: how far it was set meanwhile, if it was, is not known.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    Task RebaseAsync(ClockChange? change, CancellationToken cancellationToken);
+
     /// <summary>Puts back what a crashed process held.</summary>
     /// <param name="all">Also claims whose lease still runs; right only when no other process uses the database.</param>
     /// <param name="cancellationToken">Ends the wait.</param>

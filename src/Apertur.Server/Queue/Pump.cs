@@ -18,11 +18,14 @@ internal sealed partial class Pump(
 
     private readonly ConcurrentDictionary<Running, bool> _running = [];
     private readonly CancellationTokenSource _stopDeadline = new();
+    private readonly WallClock _wallClock = new(clock);
+    private readonly SemaphoreSlim _following = new(1);
 
     /// <summary>Claims what is due and free lanes allow, and starts it.</summary>
     /// <returns>How many rows were started.</returns>
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
+        await FollowClockAsync(cancellationToken);
         var started = 0;
         foreach (var queue in queues)
             started += await RunOnceAsync(queue, cancellationToken);
@@ -52,13 +55,17 @@ internal sealed partial class Pump(
     public override void Dispose()
     {
         _stopDeadline.Dispose();
+        _following.Dispose();
         base.Dispose();
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(
+    protected override Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        LogNode(Node.Name);
+        return Task.WhenAll(
             ClaimAsync(stoppingToken),
             WorkerLoop.EveryAsync(_heartbeat, KeepLeasesAsync, clock, LogFailure, stoppingToken));
+    }
 
     private async Task<int> RunOnceAsync(IQueue queue, CancellationToken cancellationToken)
     {
@@ -86,6 +93,8 @@ internal sealed partial class Pump(
 
     private async Task KeepLeasesAsync(CancellationToken cancellationToken)
     {
+        // First, or claims would look abandoned that are not.
+        await FollowClockAsync(cancellationToken);
         foreach (var queue in queues)
         {
             var held = _running.Keys.Where(running => running.Queue == queue)
@@ -94,6 +103,24 @@ internal sealed partial class Pump(
                 await queue.ExtendAsync(held, cancellationToken);
             if (await queue.ReleaseAbandonedAsync(all: false, cancellationToken) > 0)
                 signal.Set();
+        }
+    }
+
+    private async Task FollowClockAsync(CancellationToken cancellationToken)
+    {
+        await _following.WaitAsync(cancellationToken);
+        try
+        {
+            if (_wallClock.Look() is not { } change)
+                return;
+            LogClock(change.By.TotalSeconds);
+            foreach (var queue in queues)
+                await queue.RebaseAsync(change, cancellationToken);
+            _wallClock.Follow(change);
+        }
+        finally
+        {
+            _following.Release();
         }
     }
 
@@ -153,6 +180,13 @@ internal sealed partial class Pump(
 
         public void Dispose() => _end.Dispose();
     }
+
+    [LoggerMessage(EventName = "pump.started", Level = LogLevel.Information, Message = "pump.started as node {Node}")]
+    private partial void LogNode(string node);
+
+    [LoggerMessage(EventName = "clock.changed", Level = LogLevel.Warning,
+        Message = "clock.changed by {Seconds:F0} s: what waits is due as much later or earlier")]
+    private partial void LogClock(double seconds);
 
     [LoggerMessage(EventName = "pump.failed", Level = LogLevel.Error, Message = "The pump could not reach the database; it goes on")]
     private partial void LogFailure(Exception exception);

@@ -1,3 +1,4 @@
+using System.Linq.Expressions;
 using System.Text.Json;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -95,6 +96,57 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
                 .Where(row => row.State == DeliveryState.Sending && tokens.Contains(row.LeaseToken))
                 .ExecuteUpdateAsync(row => row.SetProperty(r => r.LeaseUntil, until), cancellationToken),
             cancellationToken);
+    }
+
+    /// <inheritdoc cref="IQueue.RebaseAsync"/>
+    public Task RebaseAsync(ClockChange? change, CancellationToken cancellationToken) => database.WriteAsync(
+        async db =>
+        {
+            if (change is { } known)
+                await ShiftAsync(db, known, cancellationToken);
+            else
+                await EndFutureAsync(db, cancellationToken);
+        },
+        cancellationToken);
+
+    private static async Task ShiftAsync(AperturDb db, ClockChange change, CancellationToken cancellationToken)
+    {
+        var (now, before) = (change.Now, change.Now - change.By);
+        var earlier = before < now ? before : now;
+        // Set forward, each row is moved once: another node finds that it was written after the change.
+        var sql =
+            $$"""
+            UPDATE {{Name(db)}} SET due_at = due_at + {0}, due_cause = {1}, updated_at = {2}
+            WHERE state IN ('pending', 'retrying') AND due_at > {3} AND ({0} < 0 OR updated_at <= {4})
+            """;
+        await db.Database.ExecuteSqlRawAsync(
+            sql,
+            [
+                (long)change.By.TotalMilliseconds, DueCause.ClockChanged.WireName(), now.ToUnixTimeMilliseconds(),
+                earlier.ToUnixTimeMilliseconds(), before.ToUnixTimeMilliseconds(),
+            ],
+            cancellationToken);
+        await LeaseAnewAsync(db, now, row => row.LeaseUntil > earlier, cancellationToken);
+    }
+
+    /// <summary>The clock was set back while nobody ran here to notice, and by how much is not known: what was written in the future is due.</summary>
+    private async Task EndFutureAsync(AperturDb db, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var future = now + WallClock.Tolerance;
+        var latest = future + Pump.Lease;
+        var due = Due.After(new DueEvent.ClockChanged(), now)!.Value;
+        await db.Set<T>()
+            .Where(row => (row.State == DeliveryState.Pending || row.State == DeliveryState.Retrying) && row.UpdatedAt > future)
+            .ExecuteUpdateAsync(row => row.SetDue(due, now), cancellationToken);
+        await LeaseAnewAsync(db, now, row => row.LeaseUntil > latest, cancellationToken);
+    }
+
+    private static Task LeaseAnewAsync(AperturDb db, DateTimeOffset now, Expression<Func<T, bool>> which, CancellationToken cancellationToken)
+    {
+        var until = now + Pump.Lease;
+        return db.Set<T>().Where(row => row.State == DeliveryState.Sending).Where(which)
+            .ExecuteUpdateAsync(row => row.SetProperty(r => r.LeaseUntil, until), cancellationToken);
     }
 
     /// <summary>Rows that a crashed process held.</summary>

@@ -76,7 +76,7 @@ internal sealed class SessionPasswords(Database database, TimeProvider clock)
         await ChangeGuessesAsync(session.Id, guesses =>
         {
             ThrowIfUsedUp(guesses, now);
-            return [.. guesses.Where(guess => guess > now - (long)_longest.TotalMilliseconds), now];
+            return [.. guesses.Where(guess => Math.Abs(guess - now) < (long)_longest.TotalMilliseconds), now];
         });
 
         // A slow hash on purpose, so not on the thread that serves requests.
@@ -101,6 +101,8 @@ internal sealed class SessionPasswords(Database database, TimeProvider clock)
 
     private static void ThrowIfUsedUp(long[] guesses, long now)
     {
+        // Those in the future are from before the clock was set back.
+        guesses = [.. guesses.Where(guess => guess <= now + (long)WallClock.Tolerance.TotalMilliseconds)];
         var wait = _bounds
             .Where(bound => guesses.Length >= bound.Guesses)
             .Max(bound => (long?)(guesses[^bound.Guesses] + (long)bound.Within.TotalMilliseconds - now));

@@ -259,6 +259,11 @@ public sealed class SignInTests
         var twice = await Task.WhenAll(Login(code), Login(code));
         Assert.Equal([HttpStatusCode.OK, HttpStatusCode.Unauthorized], twice.Select(answer => answer.Status).Order());
 
+        app.Clock.Set(TimeSpan.FromDays(-1));
+        (await Login(Code())).Expect(HttpStatusCode.OK);
+        (await Login(Code())).Expect(HttpStatusCode.Unauthorized);
+        app.Clock.Set(TimeSpan.FromDays(1));
+        (await Login(code)).Expect(HttpStatusCode.Unauthorized);
         owner = app.Read(twice.Single(answer => answer.Status == HttpStatusCode.OK).Json);
         (await owner.Client.SendAsync(HttpMethod.Delete, "me/totp", new { password = "wrong" })).Expect(HttpStatusCode.BadRequest);
         (await owner.Client.SendAsync(HttpMethod.Delete, "me/totp", new { password = People.OwnerPassword })).Expect(HttpStatusCode.NoContent);

@@ -65,6 +65,26 @@ public sealed class KeyRestrictionTests
     }
 
     [Theory, AllDatabases]
+    public async Task Codes_are_good_once_also_when_the_clock_is_set_back_and_forward(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var (client, path, secret, _) = await PrepareAsync(app);
+        (await app.Client.PostAsync(path + "/confirm", new JsonObject { ["code"] = CodeNow(app, secret) })).Expect(HttpStatusCode.OK);
+        app.Clock.Jump(TimeSpan.FromMinutes(1));
+        var today = CodeNow(app, secret);
+        (await WithCodeAsync(client, today)).Expect(HttpStatusCode.OK);
+
+        app.Clock.Set(TimeSpan.FromDays(-1));
+        var yesterday = CodeNow(app, secret);
+        (await WithCodeAsync(client, yesterday)).Expect(HttpStatusCode.OK);
+        (await WithCodeAsync(client, yesterday)).Expect(HttpStatusCode.Unauthorized);
+        app.Clock.Set(TimeSpan.FromDays(1));
+        (await WithCodeAsync(client, today)).Expect(HttpStatusCode.Unauthorized);
+        app.Clock.Jump(TimeSpan.FromSeconds(30));
+        (await WithCodeAsync(client, CodeNow(app, secret))).Expect(HttpStatusCode.OK);
+    }
+
+    [Theory, AllDatabases]
     public async Task Codes_are_asked_for_only_between_confirmation_and_switching_off(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);

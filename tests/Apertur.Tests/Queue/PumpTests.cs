@@ -76,6 +76,8 @@ public sealed class PumpTests
             return Task.CompletedTask;
         }
 
+        public Task RebaseAsync(ClockChange? change, CancellationToken cancellationToken) => Task.CompletedTask;
+
         public Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken) => Task.FromResult(0);
 
         public sealed class Attempt

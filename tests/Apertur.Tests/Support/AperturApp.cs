@@ -54,7 +54,7 @@ internal sealed class AperturApp : IAsyncDisposable
     /// <summary>Where images, keys and, with SQLite, the database are.</summary>
     public string DataFolder => _data.Path;
 
-    /// <summary>Where it listens, without a slash at the end; another port after <see cref="RestartAsync"/>.</summary>
+    /// <summary>Where it listens, without a slash at the end; another port after <see cref="RestartAsync()"/>.</summary>
     public string Url => Running.Urls.Single();
 
     public string LiveKey => Installed.LiveKey;
@@ -126,9 +126,14 @@ internal sealed class AperturApp : IAsyncDisposable
     }
 
     /// <summary>Stops as on SIGTERM, and starts again on the same data.</summary>
-    public async Task RestartAsync()
+    public Task RestartAsync() => RestartAsync(static () => { });
+
+    /// <inheritdoc cref="RestartAsync()"/>
+    /// <param name="between">Happens while no server runs.</param>
+    public async Task RestartAsync(Action between)
     {
         await StopServerAsync();
+        between();
         await StartServerAsync();
     }
 

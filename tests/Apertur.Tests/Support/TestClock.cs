@@ -11,6 +11,7 @@ internal sealed class TestClock(DateTimeOffset start) : TimeProvider
     private readonly Lock _lock = new();
     private readonly List<Timer> _timers = [];
     private DateTimeOffset _now = start;
+    private TimeSpan _set;
 
     public TestClock()
         : this(new DateTimeOffset(2026, 6, 12, 9, 44, 41, 919, TimeSpan.Zero))
@@ -34,10 +35,21 @@ internal sealed class TestClock(DateTimeOffset start) : TimeProvider
     public override DateTimeOffset GetUtcNow()
     {
         lock (_lock)
-            return _now;
+            return _now + _set;
     }
 
-    public override long GetTimestamp() => GetUtcNow().UtcTicks;
+    public override long GetTimestamp()
+    {
+        lock (_lock)
+            return _now.UtcTicks;
+    }
+
+    /// <summary>Sets the time of day forward or back, as an operator or NTP does: no time passes, and no timer fires.</summary>
+    public void Set(TimeSpan by)
+    {
+        lock (_lock)
+            _set += by;
+    }
 
     /// <summary>Lets up to a few minutes pass as they would; longer times <see cref="Jump"/>.</summary>
     public void Advance(TimeSpan by)
@@ -49,7 +61,7 @@ internal sealed class TestClock(DateTimeOffset start) : TimeProvider
             return;
         }
 
-        var until = GetUtcNow() + by;
+        var until = new DateTimeOffset(GetTimestamp(), TimeSpan.Zero) + by;
         while (NextDue(until) is { } timer)
             timer.Fire();
     }

@@ -30,6 +30,22 @@ public sealed class TestClockTests
     }
 
     [Fact]
+    public void Clock_that_is_set_back_lets_no_time_pass()
+    {
+        var (before, started) = (_clock.GetUtcNow(), _clock.GetTimestamp());
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5), _clock);
+
+        _clock.Set(TimeSpan.FromDays(-1));
+        var early = limit.IsCancellationRequested;
+        _clock.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.Equal(before.AddDays(-1).AddSeconds(5), _clock.GetUtcNow());
+        Assert.Equal(TimeSpan.FromSeconds(5), _clock.GetElapsedTime(started));
+        Assert.False(early);
+        Assert.True(limit.IsCancellationRequested);
+    }
+
+    [Fact]
     public void Timers_fire_in_order_each_at_its_instant()
     {
         var start = _clock.GetUtcNow();

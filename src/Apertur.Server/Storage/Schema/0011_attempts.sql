@@ -24,3 +24,9 @@ CREATE TABLE delivery_attempts (
   next_cause  TEXT,
   PRIMARY KEY (delivery_id, number)
 );
+
+-- The latest step of any code that was accepted: above the last one's when the clock was set back in between.
+ALTER TABLE api_keys ADD COLUMN totp_highest_step BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE users ADD COLUMN totp_highest_step BIGINT NOT NULL DEFAULT 0;
+UPDATE api_keys SET totp_highest_step = totp_last_step;
+UPDATE users SET totp_highest_step = totp_last_step;
