@@ -2,7 +2,7 @@ using System.CommandLine;
 using Apertur.Server.Commands;
 using Apertur.Server.Storage;
 
-PrivateFiles.Only();
+PrivateFiles.SetUmask();
 var command = CommandLine.Create().Parse(args);
 return await command.InvokeAsync(new InvocationConfiguration
 {

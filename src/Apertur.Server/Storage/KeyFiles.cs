@@ -44,7 +44,9 @@ internal sealed class KeyFiles : IXmlRepository
     {
         try
         {
-            return XElement.Load(path);
+            // Not by its path, which would be read as an address.
+            using var file = File.OpenRead(path);
+            return XElement.Load(file);
         }
         catch (XmlException exception)
         {

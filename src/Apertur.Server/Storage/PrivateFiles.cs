@@ -11,7 +11,7 @@ internal static partial class PrivateFiles
     private const uint GroupAndOthers = 0b111_111;
 
     /// <summary>From now on, for the whole process. Windows has no such modes: there a file inherits from its folder.</summary>
-    public static void Only()
+    public static void SetUmask()
     {
         if (!OperatingSystem.IsWindows())
             _ = Umask(GroupAndOthers);

@@ -19,10 +19,14 @@ internal static class Components
 
     /// <summary>Full path of a program on the PATH.</summary>
     public static string Program(string name) =>
+        Find(name) ?? throw Missing(name);
+
+    /// <inheritdoc cref="Program"/>
+    /// <returns>Null when it is not there, and nothing comes of that.</returns>
+    public static string? Find(string name) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
             .Select(folder => Path.Combine(folder, name))
-            .FirstOrDefault(File.Exists)
-        ?? throw Missing(name);
+            .FirstOrDefault(File.Exists);
 
     /// <summary>
     /// Skips the test where this process may not mount a file system on a loop device: only Linux's root may, and in most containers not even

@@ -20,6 +20,9 @@ internal sealed partial class LoopDisk : IAsyncDisposable
     private readonly TempFolder _folder = new();
     private SafeFileHandle? _switch;
 
+    /// <summary>Those that can be made here.</summary>
+    public static string[] FileSystems => [.. new[] { "ext4", "xfs" }.Where(name => Components.Find($"mkfs.{name}") is not null)];
+
     private LoopDisk(string fileSystem) => FileSystem = fileSystem;
 
     /// <summary>Such as <c>ext4</c>.</summary>

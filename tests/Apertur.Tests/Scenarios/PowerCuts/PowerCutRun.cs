@@ -16,15 +16,13 @@ internal sealed class PowerCutRun(ITestOutputHelper output, int seed, params IRe
     private static readonly TimeSpan _beforeTheEnd = TimeSpan.FromMilliseconds(50);
 
     private readonly Random _random = new(seed);
-    private readonly Dictionary<string, int> _cuts = [];
+    private readonly List<(string Work, string FileSystem)> _cuts = [];
     private int _photos;
     private int _compared;
     private int _values;
     private int _delivered;
     private int _whole;
     private int _absent;
-
-    private int Cuts => _cuts.Where(cut => !cut.Key.StartsWith(' ')).Sum(cut => cut.Value);
 
     /// <param name="cuts">After this many it ends.</param>
     /// <param name="limit">After this time it ends too.</param>
@@ -36,13 +34,13 @@ internal sealed class PowerCutRun(ITestOutputHelper output, int seed, params IRe
         TimeSpan Taken() => TimeProvider.System.GetElapsedTime(started);
         try
         {
-            for (var life = 0; Cuts < cuts && Taken() < limit; life++)
+            for (var life = 0; _cuts.Count < cuts && Taken() < limit; life++)
                 await LiveAsync(fileSystems[life % fileSystems.Length], [.. works], cuts);
         }
         finally
         {
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"> Seed {seed}, {Taken().TotalSeconds:F0} s: power was cut {Cuts} times ({string.Join(", ", _cuts.Select(cut => $"{cut.Key.Trim()} {cut.Value}"))}). "
+                $"> Seed {seed}, {Taken().TotalSeconds:F0} s: power was cut {_cuts.Count} times ({Counts(cut => cut.FileSystem)}; {Counts(cut => cut.Work)}). "
                 + $"{_photos} photos were acknowledged and stayed, compared {_compared} times; {_delivered} deliveries ended; "
                 + $"{_values} encrypted or signed values read back; thumbnails: {_whole} whole, {_absent} absent."));
         }
@@ -56,7 +54,7 @@ internal sealed class PowerCutRun(ITestOutputHelper output, int seed, params IRe
         _random.Shuffle(works);
         foreach (var work in works.Prepend(Work.FirstStart))
         {
-            if (Cuts == cuts)
+            if (_cuts.Count == cuts)
                 break;
             await CutAsync(work, at);
             await RestartAsync(work, at);
@@ -73,8 +71,7 @@ internal sealed class PowerCutRun(ITestOutputHelper output, int seed, params IRe
     /// <summary>Every second cut comes when the work was just acknowledged: that is what a server which does not sync cannot keep.</summary>
     private async Task CutAsync(Work work, Installed at)
     {
-        Count(work.Name);
-        Count($" {at.Disk.FileSystem}");
+        _cuts.Add((work.Name, at.Disk.FileSystem));
         var done = work.RunAsync(at);
         var moment = work.Longest * (_random.Next(2) == 0 ? _random.NextDouble() : 5);
         await Task.WhenAny(done, Task.Delay(moment, TimeProvider.System, TestContext.Current.CancellationToken));
@@ -127,7 +124,8 @@ internal sealed class PowerCutRun(ITestOutputHelper output, int seed, params IRe
         _delivered += at.Promises.Photos;
     }
 
-    private void Count(string what) => _cuts[what] = _cuts.GetValueOrDefault(what) + 1;
+    private string Counts(Func<(string Work, string FileSystem), string> kind) =>
+        string.Join(", ", _cuts.CountBy(kind).Select(count => $"{count.Key} {count.Value}"));
 
     private static void Fail(Work work, Installed at, IReadOnlyList<string> broken) => Assert.True(
         broken.Count == 0,

@@ -35,7 +35,7 @@ public sealed class PowerCutTests(ITestOutputHelper output)
         var run = new PowerCutRun(
             output, Number("CHAOS_SEED", Environment.TickCount & 0xFFFF),
             Number("CHAOS_WITHOUT_SYNC", 0) == 0 ? [] : [Components.Program("python3"), _withoutSync]);
-        return run.RunAsync(Number("CHAOS_CUTS", 300), TimeSpan.FromMinutes(Number("CHAOS_MINUTES", 60)), Work.Others, "ext4", "xfs");
+        return run.RunAsync(Number("CHAOS_CUTS", 300), TimeSpan.FromMinutes(Number("CHAOS_MINUTES", 60)), Work.Others, LoopDisk.FileSystems);
     }
 
     private static int Number(string variable, int otherwise) =>
