@@ -56,10 +56,7 @@ internal static class AperturServer
     {
         var keys = Path.Combine(settings.DataFolder, "keys");
         DataLock.Make(settings.DataFolder);
-        if (OperatingSystem.IsWindows())
-            Directory.CreateDirectory(keys);
-        else
-            Directory.CreateDirectory(keys, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        DurableFile.CreateDirectory(keys);
 
         services.AddSingleton(settings);
         services.AddSingleton(TimeProvider.System);
