@@ -66,6 +66,11 @@ internal static class AperturServer
         services.AddSingleton(_ => new ColumnEncryption(keys));
         services.AddSingleton(_ => new DerivedKeys(keys));
         services.AddSingleton(_ => new BlobStore(Path.Combine(settings.DataFolder, "images")));
+        services.AddSingleton<ImagesOwner>();
+        services.AddSingleton<Quarantine>();
+        services.AddSingleton<StoredImages>();
+        services.AddSingleton<StorageCheck>();
+        services.AddSingleton<Adoption>();
     }
 
     private static void AddServices(IServiceCollection services, Settings settings)
