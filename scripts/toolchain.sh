@@ -48,3 +48,12 @@ quiet_build() {
     fi
   ) 9>"$root/artifacts/build.lock"
 }
+
+# unmount_below FOLDER: every file system that is mounted somewhere in a folder.
+unmount_below() {
+  local place
+  [ -e /proc/self/mounts ] || return 0
+  while read -r _ place _; do
+    case $place in "$1"/*) umount --lazy "$place" || true ;; esac
+  done </proc/self/mounts
+}

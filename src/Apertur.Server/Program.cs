@@ -1,6 +1,8 @@
 using System.CommandLine;
 using Apertur.Server.Commands;
+using Apertur.Server.Storage;
 
+PrivateFiles.SetUmask();
 var command = CommandLine.Create().Parse(args);
 return await command.InvokeAsync(new InvocationConfiguration
 {

@@ -47,7 +47,7 @@ internal static class DemoCommand
 
         using var client = new DemoClient(settings.Server.PublicUrl, state);
         (state, var link) = await client.PrepareAsync($"http://127.0.0.1:{port + 1}/hook", cancellationToken);
-        await state.SaveAsync(settings.DataFolder, cancellationToken);
+        state.Save(settings.DataFolder);
         Console.WriteLine(Greeting(state, link, settings, port, lan));
         await app.WaitForShutdownAsync(cancellationToken);
     }

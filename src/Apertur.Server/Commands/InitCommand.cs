@@ -9,11 +9,13 @@ internal static class InitCommand
     public static Command Create()
     {
         var email = new Option<string>("--email") { Description = "The owner's e-mail address.", Required = true };
-        var password = new Option<string>("--password") { Description = "The owner's password, at least 8 characters.", Required = true };
         var project = new Option<string>("--project") { Description = "The name of the first project.", Required = true };
-        var command = new Command("init", "Make the first owner, a project, a live and a test key.") { CommandLine.Data, email, password, project, CommandLine.Json };
+        var command = new Command("init", "Make the first owner, a project, a live and a test key. Asks for the owner's password.")
+        {
+            CommandLine.Data, email, PasswordInput.Argument, PasswordInput.StandardInput, project, CommandLine.Json,
+        };
         command.SetAction((parsed, cancellationToken) => CommandLine.RunAsync(() => RunAsync(
-            parsed.GetValue(CommandLine.Data)!, parsed.GetValue(email)!, parsed.GetValue(password)!, parsed.GetValue(project)!,
+            parsed.GetValue(CommandLine.Data)!, parsed.GetValue(email)!, PasswordInput.Require(parsed), parsed.GetValue(project)!,
             parsed.GetValue(CommandLine.Json), cancellationToken)));
         return command;
     }
@@ -22,7 +24,7 @@ internal static class InitCommand
         string data, string email, string password, string project, bool json, CancellationToken cancellationToken)
     {
         await using var folder = await DataFolder.OpenOrMakeAsync(data, cancellationToken);
-        var made = await Installation.CreateAsync(folder.Services, email, password, project, link: null, cancellationToken);
+        var made = await Installation.CreateAsync(folder.Services, email, password, project, link: null, beforeCommit: null, cancellationToken);
         Console.WriteLine(json ? Json(made) : Text(made));
     }
 

@@ -12,10 +12,17 @@ namespace Apertur.Server.Commands;
 /// <param name="TestKey">Shown now and never again.</param>
 internal sealed record Installation(User Owner, Project Project, string LiveKey, string TestKey)
 {
+    /// <param name="services">Database and encryption.</param>
+    /// <param name="email">The owner's.</param>
+    /// <param name="password">The owner's.</param>
+    /// <param name="projectName">Of the first project.</param>
     /// <param name="link">Used up with it; null on the command line.</param>
+    /// <param name="beforeCommit">Gets what is about to be made, to put away what is shown only once.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="CommandException">There is an owner already, or a value cannot be used.</exception>
     public static async Task<Installation> CreateAsync(
-        IServiceProvider services, string email, string password, string projectName, OneTimeLink? link, CancellationToken cancellationToken)
+        IServiceProvider services, string email, string password, string projectName, OneTimeLink? link,
+        Action<Installation>? beforeCommit, CancellationToken cancellationToken)
     {
         var address = User.CleanEmail(email) ?? throw new CommandException($"'{email}' is not an e-mail address.");
         if (Passwords.Problem(password) is { } problem)
@@ -28,6 +35,8 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
         var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
         var owner = User.Create(address, password, now);
         var (project, live, test) = NewProject(projectName, services.GetRequiredService<ColumnEncryption>(), now);
+        var made = new Installation(owner, project, live.PlainText, test.PlainText);
+        beforeCommit?.Invoke(made);
         await database.WriteAsync(
             async db =>
             {
@@ -40,7 +49,7 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
                 Add(db, project, live.Row, test.Row, owner, now);
             },
             cancellationToken);
-        return new Installation(owner, project, live.PlainText, test.PlainText);
+        return made;
     }
 
     /// <summary>Another project for somebody who is known, with its keys.</summary>

@@ -10,12 +10,12 @@ internal static class UserCommand
     public static Command Create()
     {
         var email = new Option<string>("--email") { Description = "The person's e-mail address.", Required = true };
-        var password = new Option<string?>("--password") { Description = "The password. Without it a link to set one is printed." };
         return new Command("user", "List, create, disable and enable people, or make a link to set a password.")
         {
             Act("list", "Show everybody.", [], (parsed, token) => ListAsync(Data(parsed), Json(parsed), token)),
-            Act("create", "Make an account.", [email, password], (parsed, token) =>
-                CreateAsync(Data(parsed), parsed.GetValue(email)!, parsed.GetValue(password), Json(parsed), token)),
+            Act("create", "Make an account. Without a password a link to set one is printed.",
+                [email, PasswordInput.Argument, PasswordInput.StandardInput], (parsed, token) =>
+                CreateAsync(Data(parsed), parsed.GetValue(email)!, PasswordInput.Read(parsed), Json(parsed), token)),
             Act("disable", "Keep somebody out, from the next call on.", [email], (parsed, token) =>
                 SwitchAsync(Data(parsed), parsed.GetValue(email)!, disable: true, Json(parsed), token)),
             Act("enable", "Let somebody in again.", [email], (parsed, token) =>

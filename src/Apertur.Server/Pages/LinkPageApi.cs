@@ -73,7 +73,7 @@ internal static class LinkPageApi
         HttpContext http, OneTimeLink link, TypedForm typed, CancellationToken cancellationToken)
     {
         var made = await Installation.CreateAsync(
-            http.RequestServices, typed.Email ?? "", typed.Password ?? "", typed.Project ?? "", link, cancellationToken);
+            http.RequestServices, typed.Email ?? "", typed.Password ?? "", typed.Project ?? "", link, beforeCommit: null, cancellationToken);
         return LinkPage.Done("Apertur is set up", $"""
             <p>You can sign in as {made.Owner.Email}. The keys of {made.Project.Name} are shown this once:</p>
             <dl><dt>Project</dt><dd><code>{made.Project.Id.ToString()}</code></dd>

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Apertur.Destinations;
 using Apertur.Server.Accounts;
 using Apertur.Server.Audit;
 using Apertur.Server.Deliveries;
@@ -39,6 +40,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<OAuthRequest> OAuthRequests => Set<OAuthRequest>();
     public DbSet<UploadSession> Sessions => Set<UploadSession>();
     public DbSet<Upload> Uploads => Set<Upload>();
+    public DbSet<ImagesOwnership> ImagesOwnership => Set<ImagesOwnership>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
     public DbSet<DeliveryAttempt> DeliveryAttempts => Set<DeliveryAttempt>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
@@ -62,6 +64,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         configurationBuilder.Properties<DueCause>().HaveConversion<WordConverter<DueCause>>();
         configurationBuilder.Properties<AttemptOutcome>().HaveConversion<WordConverter<AttemptOutcome>>();
         configurationBuilder.Properties<DeliveryState>().HaveConversion<WordConverter<DeliveryState>>();
+        configurationBuilder.Properties<ImageFault>().HaveConversion<WordConverter<ImageFault>>();
     }
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
@@ -76,6 +79,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<DeliveryRow>().ToTable("deliveries").Ignore(row => row.Due);
         modelBuilder.Entity<EventDelivery>().Ignore(row => row.Due);
         modelBuilder.Entity<DeliveryAttempt>().HasKey(attempt => new { attempt.DeliveryId, attempt.Number });
+        modelBuilder.Entity<ImagesOwnership>().ToTable("images_owner");
         modelBuilder.Entity<OAuthGrant>().ToTable("oauth_grants");
         modelBuilder.Entity<OAuthRequest>().ToTable("oauth_requests");
 

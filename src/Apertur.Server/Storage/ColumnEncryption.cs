@@ -18,14 +18,14 @@ internal sealed class ColumnEncryption
     private const int KeyIdBytes = 16;
     private static readonly TimeSpan _keyLifetime = TimeSpan.FromDays(90);
 
-    private readonly DirectoryInfo _folder;
+    private readonly KeyFiles _files;
     private readonly Lock _reading = new();
     private IDataProtectionProvider _provider;
 
-    /// <param name="keysFolder">Exists, and is readable by this program only.</param>
-    public ColumnEncryption(string keysFolder)
+    /// <inheritdoc cref="KeyFiles(string)"/>
+    public ColumnEncryption(string folder)
     {
-        _folder = new DirectoryInfo(keysFolder);
+        _files = new KeyFiles(folder);
         _provider = ReadKeys();
     }
 
@@ -56,8 +56,7 @@ internal sealed class ColumnEncryption
     {
         lock (_reading)
         {
-            using var services = new ServiceCollection().AddDataProtection().SetApplicationName(Application)
-                .PersistKeysToFileSystem(_folder).Services.BuildServiceProvider();
+            using var services = DataProtection();
             // Not the server's clock: keys are compared with what the framework's own made.
             var now = TimeProvider.System.GetUtcNow();
             var key = services.GetRequiredService<IKeyManager>().CreateNewKey(now, now + _keyLifetime);
@@ -73,7 +72,10 @@ internal sealed class ColumnEncryption
     /// <summary>A new secret: 64 lower-case hex characters of 256 random bits.</summary>
     public static string Generate() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
 
-    private IDataProtectionProvider ReadKeys() => DataProtectionProvider.Create(_folder, keys => keys.SetApplicationName(Application));
+    private IDataProtectionProvider ReadKeys() => DataProtection().GetRequiredService<IDataProtectionProvider>();
+
+    private ServiceProvider DataProtection() => new ServiceCollection().AddDataProtection().SetApplicationName(Application)
+        .AddKeyManagementOptions(keys => keys.XmlRepository = _files).Services.BuildServiceProvider();
 
     private static IDataProtector Protector(IDataProtectionProvider provider, string column, Guid row) =>
         provider.CreateProtector(Application, column, row.ToString());

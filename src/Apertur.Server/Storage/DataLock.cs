@@ -7,15 +7,14 @@ namespace Apertur.Server.Storage;
 internal static class DataLock
 {
     /// <summary>
-    /// Makes the data folder when it is missing, for this program's user only: it holds people's photos, and links and hashes in the database.
-    /// One that exists stays as its owner wanted it.
+    /// Makes the data folder when it is missing. One that exists stays as its owner wanted it; what is made in it is private in any case, see
+    /// <see cref="PrivateFiles"/>.
     /// </summary>
     public static void Make(string dataFolder)
     {
-        if (OperatingSystem.IsWindows())
-            Directory.CreateDirectory(dataFolder);
-        else
-            Directory.CreateDirectory(dataFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        // The folder above belongs to somebody else, and is touched only when it has to be.
+        if (!Directory.Exists(dataFolder))
+            DurableFile.CreateDirectory(dataFolder);
     }
 
     /// <summary>Holds the lock until the result is disposed.</summary>

@@ -21,6 +21,8 @@ internal sealed class DerivedKeys
         var path = Path.Combine(keysFolder, "server-secret");
         if (!File.Exists(path))
             Create(path);
+        // Another process may have named it a moment ago, and not have synced its name yet.
+        DurableFile.SyncDirectory(keysFolder);
         _secret = File.ReadAllBytes(path);
         if (_secret.Length != Length)
             throw new InvalidOperationException($"{path} is damaged: restore it from a backup.");
@@ -31,21 +33,13 @@ internal sealed class DerivedKeys
 
     private static void Create(string path)
     {
-        var draft = $"{path}.{Guid.NewGuid()}";
-        using (var file = new FileStream(draft, FileMode.CreateNew))
-        {
-            file.Write(RandomNumberGenerator.GetBytes(Length));
-            file.Flush(flushToDisk: true);
-        }
-
         try
         {
-            DurableFile.Rename(draft, path);
+            DurableFile.Write(path, RandomNumberGenerator.GetBytes(Length), overwrite: false);
         }
         catch (IOException) when (File.Exists(path))
         {
             // Another process was first; its secret counts.
-            File.Delete(draft);
         }
     }
 }

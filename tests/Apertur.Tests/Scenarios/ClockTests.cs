@@ -47,7 +47,11 @@ public sealed class ClockTests
         await using var app = await AperturApp.StartAsync(database);
         var upload = await RetryingAsync(app, receiver);
 
-        await app.RestartAsync(() => app.Clock.Set(-_day));
+        await app.RestartAsync(() =>
+        {
+            app.Clock.Set(-_day);
+            return Task.CompletedTask;
+        });
 
         await app.Client.UploadBecomesAsync(upload, "delivered");
     }

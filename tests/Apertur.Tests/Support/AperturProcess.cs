@@ -12,21 +12,31 @@ internal sealed partial class AperturProcess : IAsyncDisposable
 
     private readonly OutboundHttp _http = new(allowPrivateNetworks: true);
     private readonly Process _process;
-    private readonly JsonNode _installation;
+    private readonly JsonNode? _installation;
 
-    private AperturProcess(Process process, string url, JsonNode installation)
+    private AperturProcess(Process process, string url, JsonNode? installation)
     {
         (_process, Url, _installation) = (process, url, installation);
     }
 
     public string Url { get; }
 
-    public AperturClient Client => new(_http, Url, Guid.Parse((string)_installation["project"]!["id"]!), (string)_installation["keys"]!["live"]!);
+    public AperturClient Client =>
+        ClientOf((string)_installation!["keys"]!["live"]!, Guid.Parse((string)_installation["project"]!["id"]!));
+
+    /// <summary>Calls this server with that key or token, or with none.</summary>
+    public AperturClient ClientOf(string? key, Guid project = default) => new(_http, Url, project, key);
 
     /// <summary>Runs a command to its end.</summary>
-    public static async Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments)
+    public static Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments) => RunAsync("", arguments);
+
+    /// <summary>Runs a command that reads from standard input to its end.</summary>
+    public static async Task<(int ExitCode, string Output, string Errors)> RunAsync(
+        string input, string[] arguments, params IReadOnlyList<string> launcher)
     {
-        using var process = Start(arguments);
+        using var process = Start(launcher, arguments);
+        await process.StandardInput.WriteAsync(input);
+        process.StandardInput.Close();
         var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         var errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
@@ -43,9 +53,12 @@ internal sealed partial class AperturProcess : IAsyncDisposable
     }
 
     /// <summary>Starts <c>serve</c> and waits until it listens.</summary>
-    public static async Task<AperturProcess> ServeAsync(string dataFolder, JsonNode installation)
+    /// <param name="dataFolder">Made when missing.</param>
+    /// <param name="installation">What <c>init</c> printed; without it there is no <see cref="Client"/>.</param>
+    /// <param name="launcher">A program, with its arguments, that starts the server.</param>
+    public static async Task<AperturProcess> ServeAsync(string dataFolder, JsonNode? installation, params IReadOnlyList<string> launcher)
     {
-        var process = Start("serve", "--data", dataFolder, "--urls", "http://127.0.0.1:0");
+        var process = Start(launcher, "serve", "--data", dataFolder, "--urls", "http://127.0.0.1:0");
         while (await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
         {
             if (Listening().Match(line) is not { Success: true } match)
@@ -76,9 +89,20 @@ internal sealed partial class AperturProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    private static Process Start(params string[] arguments)
+    /// <summary>Program and arguments as a shell would take them.</summary>
+    public static string[] CommandLine(params string[] arguments) => ["dotnet", _program, .. arguments];
+
+    /// <summary>Starts a command.</summary>
+    /// <inheritdoc cref="ServeAsync" path="/param[@name='launcher']"/>
+    public static Process Start(IReadOnlyList<string> launcher, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [_program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        string[] command = [.. launcher, .. CommandLine(arguments)];
+        var start = new ProcessStartInfo(command[0], command[1..])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment["APERTUR__Outbound__AllowPrivateNetworks"] = "true";
         start.Environment["APERTUR__RateLimits__Enabled"] = "false";
         return Process.Start(start)!;

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Apertur.Tests.Support;
 
 /// <summary>
@@ -17,10 +19,28 @@ internal static class Components
 
     /// <summary>Full path of a program on the PATH.</summary>
     public static string Program(string name) =>
+        Find(name) ?? throw Missing(name);
+
+    /// <inheritdoc cref="Program"/>
+    /// <returns>Null when it is not there, and nothing comes of that.</returns>
+    public static string? Find(string name) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
             .Select(folder => Path.Combine(folder, name))
-            .FirstOrDefault(File.Exists)
-        ?? throw Missing(name);
+            .FirstOrDefault(File.Exists);
+
+    /// <summary>
+    /// Skips the test where this process may not mount a file system on a loop device: only Linux's root may, and in most containers not even
+    /// root. No installation changes that, so it is no failure with <c>CI=true</c>.
+    /// </summary>
+    public static void RequireMounting()
+    {
+        const int SysAdmin = 21;
+        var effective = File.Exists("/proc/self/status")
+            ? File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))["CapEff:".Length..].Trim()
+            : "0";
+        var may = (ulong.Parse(effective, NumberStyles.HexNumber, CultureInfo.InvariantCulture) >> SysAdmin & 1) == 1;
+        Assert.SkipUnless(may && File.Exists("/dev/loop-control"), "No file system may be mounted here.");
+    }
 
     private static string Handed(string variable, string name) =>
         Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : throw Missing(name);

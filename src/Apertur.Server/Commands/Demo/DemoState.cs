@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Commands.Demo;
 
@@ -20,33 +21,50 @@ internal sealed record DemoState(string Email, string Password, string ProjectId
     /// <exception cref="CommandException">The folder holds an installation that is not a demo.</exception>
     public static async Task<DemoState> OpenAsync(IServiceProvider services, string dataFolder, CancellationToken cancellationToken)
     {
-        var path = PathIn(dataFolder);
-        if (File.Exists(path))
+        var database = services.GetRequiredService<Database>();
+        await Migrator.RunAsync(database, cancellationToken);
+        await using (var db = database.Open())
         {
-            return JsonSerializer.Deserialize<DemoState>(await File.ReadAllTextAsync(path, cancellationToken))
-                ?? throw new CommandException($"{path} cannot be read. Delete {dataFolder} to begin anew.");
+            if (await db.Users.AnyAsync(cancellationToken))
+                return await ReadAsync(dataFolder, cancellationToken);
         }
 
         const string Email = "demo@example.com";
         var password = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
-        Installation made;
-        try
-        {
-            made = await Installation.CreateAsync(services, Email, password, "Demo", link: null, cancellationToken);
-        }
-        catch (CommandException)
+        DemoState? state = null;
+        // Saved first: an owner without it would be an installation that nobody has the keys of. It without an owner is replaced.
+        await Installation.CreateAsync(
+            services, Email, password, "Demo", link: null,
+            made =>
+            {
+                state = new DemoState(Email, password, made.Project.Id.ToString(), made.LiveKey, ColumnEncryption.Generate());
+                state.Save(dataFolder);
+            },
+            cancellationToken);
+        return state!;
+    }
+
+    public void Save(string dataFolder) => DurableFile.Write(PathIn(dataFolder), JsonSerializer.SerializeToUtf8Bytes(this));
+
+    private static async Task<DemoState> ReadAsync(string dataFolder, CancellationToken cancellationToken)
+    {
+        var path = PathIn(dataFolder);
+        if (!File.Exists(path))
         {
             throw new CommandException(
                 $"{dataFolder} holds an installation that is not a demo. Start it with './run serve --data {dataFolder}', or name another folder with --data.");
         }
 
-        var state = new DemoState(Email, password, made.Project.Id.ToString(), made.LiveKey, ColumnEncryption.Generate());
-        await state.SaveAsync(dataFolder, cancellationToken);
-        return state;
+        try
+        {
+            await using var file = File.OpenRead(path);
+            return (await JsonSerializer.DeserializeAsync<DemoState>(file, cancellationToken: cancellationToken))!;
+        }
+        catch (JsonException)
+        {
+            throw new CommandException($"{path} cannot be read. Delete {dataFolder} to begin anew.");
+        }
     }
-
-    public Task SaveAsync(string dataFolder, CancellationToken cancellationToken) =>
-        File.WriteAllTextAsync(PathIn(dataFolder), JsonSerializer.Serialize(this), cancellationToken);
 
     private static string PathIn(string dataFolder) => Path.Combine(dataFolder, "demo.json");
 }

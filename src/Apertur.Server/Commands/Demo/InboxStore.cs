@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
+using Apertur.Server.Storage;
 
 namespace Apertur.Server.Commands.Demo;
 
@@ -20,7 +21,7 @@ internal sealed class InboxStore : IDisposable
     {
         _folder = folder;
         _clock = clock;
-        Directory.CreateDirectory(folder);
+        DurableFile.CreateDirectory(folder);
         foreach (var leftOver in Directory.GetFiles(folder, "*.incoming")) File.Delete(leftOver);
         foreach (var path in Directory.GetFiles(folder, "*.json"))
         {
@@ -82,9 +83,8 @@ internal sealed class InboxStore : IDisposable
                 photo.Length, sha256, _clock.GetUtcNow());
         }
 
-        using var sidecar = File.Create(Path.ChangeExtension(PhotoPath(item.Id), ".json"));
-        JsonSerializer.Serialize(sidecar, item, JsonSerializerOptions.Web);
-        sidecar.Flush(flushToDisk: true);
+        // Syncs the folder too, and with it the photo's name.
+        DurableFile.Write(Path.ChangeExtension(PhotoPath(item.Id), ".json"), JsonSerializer.SerializeToUtf8Bytes(item, JsonSerializerOptions.Web));
         return item;
     }
 
@@ -97,7 +97,7 @@ internal sealed class InboxStore : IDisposable
         }
         catch (JsonException)
         {
-            // Cut off while it was written: the sender got no answer and sends that photo again.
+            // Nothing that this program wrote.
             item = null;
         }
 

@@ -1,0 +1,135 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Apertur.Tests.Support;
+
+namespace Apertur.Tests.Scenarios.PowerCuts;
+
+/// <summary>
+/// What a server has promised so far. An answer of success is a promise; a request without an answer may have been carried out or not, but
+/// never by half.
+/// </summary>
+internal sealed class Promises
+{
+    private readonly ConcurrentDictionary<string, string> _sent = [];
+    private readonly ConcurrentDictionary<string, string> _photos = [];
+    private readonly ConcurrentDictionary<string, HttpStatusCode?> _removals = [];
+    private readonly ConcurrentDictionary<string, string> _values = [];
+
+    /// <summary>How many photos were acknowledged and not removed since.</summary>
+    public int Photos => _photos.Keys.Count(Lasts);
+
+    /// <summary>Values that can be read only while the keys they are encrypted with are there.</summary>
+    public int Values => _values.Count;
+
+    /// <summary>Sends a photo; its name is of this one alone.</summary>
+    /// <returns>The upload's id when it was acknowledged.</returns>
+    public async Task<string?> UploadAsync(AperturClient client, string session, string filename, byte[] photo, bool lasting = true)
+    {
+        _sent[filename] = Hash(photo);
+        var answer = await client.PostImageAsync(session, photo, filename);
+        if (answer.Status != HttpStatusCode.Created)
+            return null;
+        var id = (string)answer.Json["id"]!;
+        if (lasting)
+            _photos[id] = _sent[filename];
+        return id;
+    }
+
+    /// <summary>Removes what is at a path for good.</summary>
+    public async Task RemoveAsync(AperturClient client, string path)
+    {
+        _removals[path] = null;
+        _removals[path] = (await client.SendAsync(HttpMethod.Delete, path)).Status;
+    }
+
+    /// <summary>From now on this value, such as <c>config.url</c>, of this answer stays as it is.</summary>
+    public void Keep(string path, string member, string value) => _values[$"{path} {member}"] = value;
+
+    /// <summary>Compares everything with what is there.</summary>
+    /// <param name="client">Somebody who sees it all.</param>
+    /// <returns>Every promise that is broken, in words.</returns>
+    public async Task<IReadOnlyList<string>> BrokenAsync(AperturClient client)
+    {
+        var broken = new ConcurrentBag<string>();
+        await Parallel.ForEachAsync(
+            _photos.Where(photo => Lasts(photo.Key)), Four(),
+            async (photo, _) => await CompareAsync(client, photo.Key, photo.Value, "acknowledged", broken));
+        await Parallel.ForEachAsync(
+            (await RowsAsync(client)).Where(row => !_photos.ContainsKey(row.Id) || !Lasts(row.Id)), Four(),
+            async (row, _) => await CompareAsync(client, row.Id, _sent[row.Filename], "listed", broken));
+        foreach (var path in _removals.Where(removal => removal.Value == HttpStatusCode.NoContent).Select(removal => removal.Key))
+        {
+            if ((await client.GetAsync(path.StartsWith("uploads/", StringComparison.Ordinal) ? path + "/download" : path)).Status != HttpStatusCode.NotFound)
+                broken.Add($"{path} was removed and is there again");
+        }
+
+        foreach (var (place, value) in _values)
+        {
+            var parts = place.Split(' ');
+            var answer = await client.GetAsync(parts[0]);
+            var now = answer.Status == HttpStatusCode.OK ? (string?)Member(answer.Json, parts[1]) : $"status {(int)answer.Status}";
+            if (now != value)
+                broken.Add($"{place} was {value} and is {now}");
+        }
+
+        return [.. broken];
+    }
+
+    /// <summary>Asks for the thumbnails of photos that can have one: whole ones or none.</summary>
+    public async Task<(int Whole, int Absent, IReadOnlyList<string> Broken)> ThumbnailsAsync(AperturClient client, int most)
+    {
+        var (whole, absent, broken) = (0, 0, new List<string>());
+        foreach (var id in _photos.Keys.Where(Lasts).Order(StringComparer.Ordinal).TakeLast(most))
+        {
+            var answer = await client.GetAsync($"uploads/{id}/thumbnail");
+            if (answer.Status == HttpStatusCode.NotFound)
+                absent++;
+            else if (answer.Status == HttpStatusCode.OK && answer.Bytes is [0xFF, 0xD8, .., 0xFF, 0xD9])
+                whole++;
+            else
+                broken.Add($"the thumbnail of {id} has status {(int)answer.Status} and {answer.Bytes.Length} bytes");
+        }
+
+        return (whole, absent, broken);
+    }
+
+    /// <summary>Nobody asked for its removal.</summary>
+    private bool Lasts(string photo) => !_removals.ContainsKey($"uploads/{photo}");
+
+    /// <summary>How many photos that have a destination are not delivered.</summary>
+    public static async Task<int> UndeliveredAsync(AperturClient client) =>
+        (await RowsAsync(client)).Count(row => row.Status is not ("delivered" or "stored_only"));
+
+    /// <summary>All uploads that the server lists, over all pages.</summary>
+    private static async Task<IReadOnlyList<(string Id, string Filename, string Status)>> RowsAsync(AperturClient client)
+    {
+        var rows = new List<(string, string, string)>();
+        for (var (page, pages) = (1, 1); page <= pages; page++)
+        {
+            var list = (await client.GetAsync($"uploads?page={page}&pageSize=100")).Expect(HttpStatusCode.OK).Json;
+            pages = (int)list["totalPages"]!;
+            rows.AddRange(list["data"]!.AsArray().Select(row =>
+                ((string)row!["id"]!, (string)row["filename"]!, (string)row["status"]!)));
+        }
+
+        return rows;
+    }
+
+    private static async Task CompareAsync(AperturClient client, string id, string sha256, string what, ConcurrentBag<string> broken)
+    {
+        var answer = await client.GetAsync($"uploads/{id}/download");
+        if (answer.Status != HttpStatusCode.OK)
+            broken.Add($"{what} photo {id} has status {(int)answer.Status}");
+        else if (Hash(answer.Bytes) != sha256)
+            broken.Add($"{what} photo {id} has other bytes: {answer.Bytes.Length} of them");
+    }
+
+    private static JsonNode? Member(JsonNode json, string path) => path.Split('.').Aggregate((JsonNode?)json, (node, name) => node?[name]);
+
+    private static string Hash(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+
+    private static ParallelOptions Four() =>
+        new() { MaxDegreeOfParallelism = 4, CancellationToken = TestContext.Current.CancellationToken };
+}

@@ -1,0 +1,68 @@
+using System.Xml.Linq;
+using Apertur.Server.Storage;
+using Apertur.Tests.Support;
+
+namespace Apertur.Tests.Storage;
+
+public sealed class KeyFilesTests
+{
+    private static readonly Guid _row = Guid.NewGuid();
+
+    [Fact]
+    public async Task Damaged_key_file_is_named_before_anything_is_done()
+    {
+        using var data = new TempFolder();
+        var installation = await AperturProcess.InitAsync(data.Path);
+        var key = KeysIn(data.File("keys")).Single();
+        await File.WriteAllBytesAsync(key, [], TestContext.Current.CancellationToken);
+
+        foreach (var command in new string[][] { ["serve", "--urls", "http://127.0.0.1:0"], ["encryption-keys", "rotate"] })
+        {
+            var (exitCode, output, errors) = await AperturProcess.RunAsync([.. command, "--data", data.Path]);
+
+            Assert.Equal(1, exitCode);
+            Assert.Empty(output);
+            Assert.StartsWith($"The key file {key} is damaged: restore it from a backup.", errors, StringComparison.Ordinal);
+            Assert.Single(errors.TrimEnd().Split('\n'));
+        }
+    }
+
+    [Fact]
+    public void What_a_crash_left_of_a_key_is_no_key_and_goes_away()
+    {
+        using var folder = new TempFolder();
+        var text = new ColumnEncryption(folder.Path).Protect("a.b", _row, "planted");
+        var (old, young) = (folder.File("key-1.xml.1.tmp"), folder.File("key-2.xml.2.tmp"));
+        File.WriteAllText(old, "<key ");
+        File.WriteAllText(young, "<key ");
+        File.SetLastWriteTimeUtc(old, TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-1));
+
+        Assert.Equal("planted", new ColumnEncryption(folder.Path).Unprotect("a.b", _row, text));
+
+        Assert.False(File.Exists(old));
+        // It may be somebody else's, who is about to give it its name.
+        Assert.True(File.Exists(young));
+    }
+
+    [Fact]
+    public void Key_that_has_expired_is_followed_by_one_that_is_on_disk_before_it_is_used()
+    {
+        using var folder = new TempFolder();
+        var before = new ColumnEncryption(folder.Path).Protect("a.b", _row, "planted");
+        var file = KeysIn(folder.Path).Single();
+        var key = XElement.Load(file);
+        foreach (var (name, daysAgo) in new[] { ("creationDate", 91), ("activationDate", 91), ("expirationDate", 1) })
+            key.Element(name)!.Value = TimeProvider.System.GetUtcNow().AddDays(-daysAgo).ToString("O");
+        key.Save(file);
+
+        var encryption = new ColumnEncryption(folder.Path);
+        var after = encryption.Protect("a.b", _row, "planted");
+
+        Assert.NotEqual(ColumnEncryption.KeyOf(before), ColumnEncryption.KeyOf(after));
+        Assert.Contains(folder.File($"key-{ColumnEncryption.KeyOf(after)}.xml"), KeysIn(folder.Path));
+        Assert.Equal(2, Directory.GetFiles(folder.Path).Length);
+        Assert.Equal("planted", encryption.Unprotect("a.b", _row, before));
+    }
+
+    private static IReadOnlyList<string> KeysIn(string folder) => Directory.GetFiles(folder, "key-*.xml");
+}
