@@ -15,7 +15,6 @@ using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server;
 
@@ -61,8 +60,10 @@ internal static class AperturServer
         services.AddSingleton(settings);
         services.AddSingleton(TimeProvider.System);
         services.AddPooledDbContextFactory<AperturDb>(options => Database.Configure(settings, options));
-        services.AddScoped(provider => provider.GetRequiredService<IDbContextFactory<AperturDb>>().CreateDbContext());
+        services.AddSingleton<SessionNotifier>();
+        services.AddSingleton<AsyncAutoResetEvent>();
         services.AddSingleton<Database>();
+        services.AddScoped(provider => provider.GetRequiredService<Database>().Open());
         services.AddSingleton(_ => new ColumnEncryption(keys));
         services.AddSingleton(_ => new DerivedKeys(keys));
         services.AddSingleton(_ => new BlobStore(Path.Combine(settings.DataFolder, "images")));
@@ -94,7 +95,6 @@ internal static class AperturServer
         services.AddSingleton<LoginThrottle>();
         services.AddSingleton<AuditLog>();
 
-        services.AddSingleton<SessionNotifier>();
         services.AddSingleton<LongPoll>();
         services.AddSingleton<SessionPasswords>();
         services.AddSingleton<SessionGate>();
@@ -124,7 +124,6 @@ internal static class AperturServer
         services.AddSingleton<OAuthTokens>();
         services.AddSingleton<ResumeNotes>();
 
-        services.AddSingleton<AsyncAutoResetEvent>();
         services.AddSingleton<DeliveryOutcomeWriter>();
         services.AddSingleton<DeliveryRun>();
         services.AddSingleton<IQueue, DeliveryQueue>();

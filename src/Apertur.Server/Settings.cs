@@ -92,6 +92,8 @@ internal sealed class Settings
         Require(Events.TimeoutSeconds >= 1 && Events.KeepDays >= 1, "Events:TimeoutSeconds and KeepDays must be at least 1.");
         Require(Database.Provider is not DatabaseProvider.PostgreSql || Database.ConnectionString.Length > 0,
             "Database:ConnectionString is needed for PostgreSql.");
+        Require(Database.LockWaitSeconds is >= 0 and <= 60 && Database.IdleTransactionSeconds is >= 0 and <= 60,
+            "Database:LockWaitSeconds and IdleTransactionSeconds must be between 0 and 60.");
         foreach (var (name, text) in OAuth.Addresses.Append(("Outbound:CloudStorageUrl", Outbound.CloudStorageUrl)))
         {
             Require(Uri.TryCreate(text, UriKind.Absolute, out var address) && address is { Scheme: "http" or "https", UserInfo: "" },
@@ -130,6 +132,9 @@ internal sealed class DatabaseSettings
 {
     public required DatabaseProvider Provider { get; init; }
     public required string ConnectionString { get; init; }
+    public required int LockWaitSeconds { get; init; }
+    public required int IdleTransactionSeconds { get; init; }
+    public required bool AllowDataLoss { get; init; }
 }
 
 internal sealed class OutboundSettings

@@ -75,19 +75,16 @@ internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clo
         EndAsync(database, db, db.SignIns.Where(s => s.UserId == userId && s.Id != except), cancellationToken);
 
     /// <summary>Removes sign-ins that nobody can renew any more, and one-time links and guesses that are over.</summary>
-    public static Task RemoveExpiredAsync(Database database, DateTimeOffset now, CancellationToken cancellationToken)
+    public static async Task RemoveExpiredAsync(Database database, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var anHourAgo = now.AddHours(-1);
-        return database.WriteAsync(
-            async db =>
-            {
-                var over = db.SignIns.Where(s => !db.RefreshTokens.Any(t => t.SignInId == s.Id && t.ExpiresAt > now));
-                await EndAsync(database, db, over, cancellationToken);
-                await db.RefreshTokens.Where(t => t.ExpiresAt <= now).ExecuteDeleteAsync(cancellationToken);
-                await db.OneTimeLinks.Where(l => l.ExpiresAt <= now).ExecuteDeleteAsync(cancellationToken);
-                await db.Guesses.Where(g => g.Started < anHourAgo).ExecuteDeleteAsync(cancellationToken);
-            },
+        await database.WriteAsync(
+            db => EndAsync(
+                database, db, db.SignIns.Where(s => !db.RefreshTokens.Any(t => t.SignInId == s.Id && t.ExpiresAt > now)), cancellationToken),
             cancellationToken);
+        var (over, anHourAgo) = (now.ToUnixTimeMilliseconds(), now.AddHours(-1).ToUnixTimeMilliseconds());
+        await SmallSteps.RemoveAsync(database, "refresh_tokens", "expires_at <= {0}", over, cancellationToken);
+        await SmallSteps.RemoveAsync(database, "one_time_links", "expires_at <= {0}", over, cancellationToken);
+        await SmallSteps.RemoveAsync(database, "guesses", "started < {0}", anHourAgo, cancellationToken);
     }
 
     private static async Task EndAsync(Database database, AperturDb db, IQueryable<SignIn> signIns, CancellationToken cancellationToken)

@@ -81,13 +81,7 @@ internal sealed class AuditLog(Database database, TimeProvider clock)
 
     // The call is done; nobody's impatience may leave it out of the log.
     private Task WriteAsync(AuditEntry entry) =>
-        database.WriteAsync(
-            db =>
-            {
-                db.AuditLog.Add(entry);
-                return Task.CompletedTask;
-            },
-            CancellationToken.None);
+        database.AddAsync([entry], CancellationToken.None);
 
     /// <summary><c>DestinationsApi.Create</c> is <c>destinations.create</c>.</summary>
     public static string ActionOf(MethodInfo handler)

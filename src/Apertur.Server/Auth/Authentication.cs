@@ -47,10 +47,10 @@ internal sealed class Authentication(RequestDelegate next, Tokens tokens, TimePr
         var credential = header[Scheme.Length..].Trim();
         if (!credential.StartsWith(ApiKey.Mark, StringComparison.Ordinal))
             return await FindPersonAsync(context, credential, rule, endpoint, db);
-        return await FindKeyAsync(context, credential, rule, db);
+        return await FindKeyAsync(context, credential, rule, db, database);
     }
 
-    private async Task<Caller> FindKeyAsync(HttpContext context, string credential, AccessRule rule, AperturDb db)
+    private async Task<Caller> FindKeyAsync(HttpContext context, string credential, AccessRule rule, AperturDb db, Database database)
     {
         var hash = ApiKey.HashOf(credential);
         var found = await (
@@ -69,13 +69,29 @@ internal sealed class Authentication(RequestDelegate next, Tokens tokens, TimePr
         await KeyRestrictions.CheckAsync(context, key);
         var now = clock.GetUtcNow();
         if (key.LastUsedAt is null || key.LastUsedAt < now - _lastUsedPrecision)
-            await db.ApiKeys.Where(k => k.Id == key.Id).ExecuteUpdateAsync(k => k.SetProperty(x => x.LastUsedAt, now), context.RequestAborted);
+            await NoteUseAsync(database, key.Id, now, context.RequestAborted);
         return new Caller(new Dictionary<Guid, Role> { [key.ProjectId] = ApiKey.Role }, rule.Needed ?? Role.Viewer)
         {
             Key = key,
             Env = key.Env,
             Project = key.ProjectId,
         };
+    }
+
+    /// <summary>Whoever holds the row, or a disk without room, keeps nobody from what the key is used for.</summary>
+    private static async Task NoteUseAsync(Database database, Guid keyId, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await database.WriteWithinAsync(
+                TimeSpan.Zero,
+                db => db.ApiKeys.Where(k => k.Id == keyId).ExecuteUpdateAsync(k => k.SetProperty(x => x.LastUsedAt, now), cancellationToken),
+                cancellationToken);
+        }
+        catch (Exception exception) when (Database.FailureIn(exception) is not null)
+        {
+            // It is noted with the next request.
+        }
     }
 
     private async Task<Caller> FindPersonAsync(HttpContext context, string credential, AccessRule rule, RouteEndpoint endpoint, AperturDb db)

@@ -2,9 +2,7 @@ using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Destinations;
 using Apertur.Server.Http;
-using Apertur.Server.ProjectData;
 using Apertur.Server.Queue;
-using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -56,13 +54,11 @@ internal static class DeliveriesApi
     /// again.
     /// </summary>
     public static async Task<Ok<MessageResponse>> Retry(
-        string id, Caller caller, AperturDb db, Database database, AsyncAutoResetEvent deliver, SessionNotifier notifier, TimeProvider clock, CancellationToken cancellationToken)
+        string id, Caller caller, AperturDb db, Database database, TimeProvider clock, CancellationToken cancellationToken)
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
         var again = await database.WriteAsync(
             write => RetryAsync(write, database, upload, caller.Name, clock.GetUtcNow(), cancellationToken), cancellationToken);
-        deliver.Set();
-        notifier.Publish([upload.SessionId], deliveriesDue: true);
         return TypedResults.Ok(new MessageResponse(again == 0
             ? "No delivery of this upload has failed."
             : $"{again} {(again == 1 ? "delivery is" : "deliveries are")} being tried again."));
@@ -101,9 +97,7 @@ internal static class DeliveriesApi
         upload.DestinationsFailed -= failed.Count;
         if (upload.DestinationsFailed == 0)
             session.ImagesFailed--;
-        var counts = new DailyCountChanges();
-        counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Failed -= failed.Count;
-        await counts.ApplyAsync(db, cancellationToken);
+        db.Counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Failed -= failed.Count;
         return failed.Count + waiting;
     }
 

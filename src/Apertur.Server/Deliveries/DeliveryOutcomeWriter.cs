@@ -29,28 +29,26 @@ internal sealed class DeliveryOutcomeWriter
     private readonly Database _database;
     private readonly RetrySchedule _schedule;
     private readonly int _lanes;
-    private readonly SessionNotifier _notifier;
     private readonly TimeProvider _clock;
     private readonly GroupCommit<Attempt, DeliveryState?> _commit;
 
-    public DeliveryOutcomeWriter(Database database, Settings settings, SessionNotifier notifier, TimeProvider clock)
+    public DeliveryOutcomeWriter(Database database, Settings settings, TimeProvider clock)
     {
         _database = database;
         _schedule = new RetrySchedule(settings.Delivery.RetrySeconds);
         _lanes = settings.Delivery.LanesPerDestination;
-        _notifier = notifier;
         _clock = clock;
-        _commit = new GroupCommit<Attempt, DeliveryState?>(database, WriteAsync);
+        _commit = new GroupCommit<Attempt, DeliveryState?>(database, Pump.OutcomeLockWait, RowsOf, WriteAsync);
     }
 
     /// <summary>Writes one outcome and gives the state the delivery has now; null when its claim was lost.</summary>
-    public async Task<DeliveryState?> WriteAsync(Attempt attempt)
-    {
-        var state = await _commit.AddAsync(attempt);
-        if (state is not null)
-            _notifier.Publish([attempt.Row.SessionId]);
-        return state;
-    }
+    public Task<DeliveryState?> WriteAsync(Attempt attempt) => _commit.AddAsync(attempt);
+
+    private static RowKey[] RowsOf(Attempt attempt) =>
+    [
+        new("sessions", attempt.Row.SessionId), new("destinations", attempt.Row.DestinationId),
+        new("uploads", attempt.Row.UploadId), new("deliveries", attempt.Row.Id),
+    ];
 
     private async Task<IReadOnlyList<DeliveryState?>> WriteAsync(
         AperturDb db, IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
@@ -61,7 +59,6 @@ internal sealed class DeliveryOutcomeWriter
         var uploads = await LockAsync(db.Uploads, attempts.Select(a => a.Row.UploadId), u => u.Id, cancellationToken);
         var rows = await LockAsync(db.Deliveries, attempts.Select(a => a.Row.Id), r => r.Id, cancellationToken);
 
-        var counts = new DailyCountChanges();
         var events = new EventOutbox(_clock.GetUtcNow());
         var states = new List<DeliveryState?>(attempts.Count);
         foreach (var attempt in attempts)
@@ -74,12 +71,11 @@ internal sealed class DeliveryOutcomeWriter
             }
 
             Apply(db, attempt, row, destinations[row.DestinationId], events);
-            Count(row, uploads[row.UploadId], sessions[row.SessionId], counts, events);
+            Count(row, uploads[row.UploadId], sessions[row.SessionId], db.Counts, events);
             states.Add(row.State);
         }
 
         await events.WriteAsync(db, cancellationToken);
-        await counts.ApplyAsync(db, cancellationToken);
         await ForgetAsync(db, rows.Values, cancellationToken);
         return states;
     }

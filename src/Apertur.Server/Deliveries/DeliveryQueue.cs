@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Apertur.Server.Queue;
-using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -8,7 +7,7 @@ namespace Apertur.Server.Deliveries;
 
 /// <summary>Images on their way to destinations, as the pump sees them.</summary>
 internal sealed class DeliveryQueue(
-    Database database, DeliveryRun run, SessionNotifier notifier, Settings settings, TimeProvider clock) : IQueue
+    Database database, DeliveryRun run, Settings settings, TimeProvider clock) : IQueue
 {
     private readonly QueueTable<DeliveryRow> _table = new(
         database, "destination_id", "destinations", usable: "e.is_active AND e.parked_reason IS NULL", gone: "e.deleted_at IS NOT NULL", clock);
@@ -21,16 +20,16 @@ internal sealed class DeliveryQueue(
 
     public async Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken)
     {
-        var rows = await database.WriteAsync(
-            async db =>
+        // A claim writes to the session: one that somebody else holds keeps its own deliveries waiting, not everybody's.
+        var rows = await database.WriteFreeAsync(
+            async (db, onlyFree) =>
             {
-                var taken = await _table.TakeAsync(db, wanted, cancellationToken);
+                var taken = await _table.TakeAsync(db, wanted, onlyFree ? "sessions" : null, cancellationToken);
                 await TouchSessionsAsync(db, taken.Select(row => row.SessionId), cancellationToken);
                 await StampStartsAsync(db, taken, cancellationToken);
                 return taken;
             },
             cancellationToken);
-        notifier.Publish([.. rows.Select(row => row.SessionId).Distinct()]);
         return rows.ConvertAll(
             row => new Claimed(row.Id, row.DestinationId, row.LeaseToken!.Value, stopping => run.RunAsync(row, stopping)));
     }
@@ -40,24 +39,19 @@ internal sealed class DeliveryQueue(
 
     public Task RebaseAsync(ClockChange? change, CancellationToken cancellationToken) => _table.RebaseAsync(change, cancellationToken);
 
-    public async Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken)
-    {
-        var released = await database.WriteAsync(
+    public Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken) =>
+        database.WriteAsync(
             async db =>
             {
                 var abandoned = _table.Abandoned(db, all);
                 var sessions = await abandoned.Select(row => row.SessionId).Distinct().ToListAsync(cancellationToken);
                 if (sessions.Count == 0)
-                    return (Count: 0, Sessions: sessions);
+                    return 0;
 
                 await TouchSessionsAsync(db, sessions, cancellationToken);
-                var count = await PutBackAsync(db, abandoned.Where(row => sessions.Contains(row.SessionId)), cancellationToken);
-                return (Count: count, Sessions: sessions);
+                return await PutBackAsync(db, abandoned.Where(row => sessions.Contains(row.SessionId)), cancellationToken);
             },
             cancellationToken);
-        notifier.Publish(released.Sessions);
-        return released.Count;
-    }
 
     private async Task<int> PutBackAsync(AperturDb db, IQueryable<DeliveryRow> abandoned, CancellationToken cancellationToken)
     {
@@ -87,6 +81,7 @@ internal sealed class DeliveryQueue(
     {
         // What UploadSession.Touch does, in one statement whatever the number of sessions; the one before it takes the locks in order.
         var ids = await database.Locked(db.Sessions, sessionIds).Select(session => session.Id).ToListAsync(cancellationToken);
+        db.Write.ChangedSessions.UnionWith(ids);
         var among = database.IsSqlite ? "SELECT value FROM json_each({1})" : "SELECT jsonb_array_elements_text({1}::jsonb)";
         var sql = $$"""UPDATE sessions SET last_changed = CASE WHEN {0} > last_changed THEN {0} ELSE last_changed + 1 END WHERE id IN ({{among}})""";
         await db.Database.ExecuteSqlRawAsync(

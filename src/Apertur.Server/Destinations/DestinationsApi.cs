@@ -35,7 +35,7 @@ internal static partial class DestinationsApi
 
     /// <summary>Adds a destination to a project.</summary>
     public static async Task<Created<DestinationResponse>> Create(
-        string projectId, Body<DestinationRequest> body, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs,
+        string projectId, Body<DestinationRequest> body, Caller caller, Database database, DestinationTypes types, DestinationConfigs configs,
         TimeProvider clock, CancellationToken cancellationToken)
     {
         var project = Ids.Parse(projectId);
@@ -69,8 +69,7 @@ internal static partial class DestinationsApi
             CreatedAt = now,
             UpdatedAt = now,
         };
-        db.Destinations.Add(destination);
-        await db.SaveChangesAsync(cancellationToken);
+        await database.AddAsync([destination], cancellationToken);
         return TypedResults.Created($"/api/v1/projects/{project}/destinations/{id}", Describe(destination, types, configs));
     }
 
@@ -80,7 +79,7 @@ internal static partial class DestinationsApi
     /// </summary>
     public static async Task<Ok<DestinationResponse>> Update(
         string projectId, string id, Body<DestinationRequest> body, Caller caller, Database database, DestinationTypes types,
-        DestinationConfigs configs, AsyncAutoResetEvent deliver, TimeProvider clock, CancellationToken cancellationToken)
+        DestinationConfigs configs, TimeProvider clock, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var destination = await database.WriteAsync(
@@ -98,7 +97,6 @@ internal static partial class DestinationsApi
                 return row;
             },
             cancellationToken);
-        deliver.Set();
         return TypedResults.Ok(Describe(destination, types, configs));
     }
 
@@ -139,8 +137,7 @@ internal static partial class DestinationsApi
 
     /// <summary>Removes a destination. Its waiting deliveries end as failed; what was delivered keeps its type and name.</summary>
     public static async Task<NoContent> Delete(
-        string projectId, string id, Caller caller, AperturDb db, Database database, AsyncAutoResetEvent deliver, TimeProvider clock,
-        CancellationToken cancellationToken)
+        string projectId, string id, Caller caller, AperturDb db, Database database, TimeProvider clock, CancellationToken cancellationToken)
     {
         var destination = await FindAsync(caller, projectId, id, db, cancellationToken);
         var now = clock.GetUtcNow();
@@ -157,14 +154,13 @@ internal static partial class DestinationsApi
                     .ExecuteUpdateAsync(d => d.SetDue(Due.After(new DueEvent.Deleted(), now)!.Value, now), cancellationToken);
             },
             cancellationToken);
-        deliver.Set();
         return TypedResults.NoContent();
     }
 
     /// <summary>Tries the destination out. A success ends any parking.</summary>
     public static async Task<Ok<DestinationTestResponse>> Test(
         string projectId, string id, Caller caller, AperturDb db, Database database, DestinationTypes types, DestinationConfigs configs,
-        OAuthTokens tokens, AsyncAutoResetEvent deliver, TimeProvider clock, ILogger<DestinationTypes> log, CancellationToken cancellationToken)
+        OAuthTokens tokens, TimeProvider clock, ILogger<DestinationTypes> log, CancellationToken cancellationToken)
     {
         var destination = await FindAsync(caller, projectId, id, db, cancellationToken);
         var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == destination.ProjectId, cancellationToken);
@@ -176,7 +172,6 @@ internal static partial class DestinationsApi
             async write => await DestinationSuspension.ResumeAsync(
                 write, await LockAsync(caller, projectId, id, write, database, cancellationToken), clock.GetUtcNow(), cancellationToken),
             cancellationToken);
-        deliver.Set();
         return TypedResults.Ok(new DestinationTestResponse
         {
             Success = true,

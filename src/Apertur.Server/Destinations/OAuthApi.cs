@@ -25,8 +25,8 @@ internal static partial class OAuthApi
 
     /// <summary>Gives the address at the provider where a person allows the connection.</summary>
     public static async Task<Ok<AuthorizeResponse>> Authorize(
-        string projectId, string id, HttpContext http, Caller caller, AperturDb db, DestinationTypes types, ColumnEncryption encryption, PublicAddress address,
-        TimeProvider clock, CancellationToken cancellationToken)
+        string projectId, string id, HttpContext http, Caller caller, AperturDb db, Database database, DestinationTypes types, ColumnEncryption encryption,
+        PublicAddress address, TimeProvider clock, CancellationToken cancellationToken)
     {
         var destination = await DestinationsApi.FindAsync(caller, projectId, id, db, cancellationToken);
         if (types.Find(destination.Type) is not IOAuthDestination type)
@@ -42,8 +42,7 @@ internal static partial class OAuthApi
         // A person's browser must be the one that comes back: nobody can be talked into finishing what somebody else began. A key has no
         // browser; whoever holds it decides whom to give the address to.
         var cookie = caller.Key is null ? SetCookie(http, state) : null;
-        await db.OAuthRequests.Where(request => request.ExpiresAt <= now).ExecuteDeleteAsync(cancellationToken);
-        db.OAuthRequests.Add(new OAuthRequest
+        var begun = new OAuthRequest
         {
             Id = requestId,
             StateHash = Hash(state),
@@ -54,15 +53,21 @@ internal static partial class OAuthApi
             Verifier = encryption.Protect(OAuthRequest.VerifierColumn, requestId, verifier),
             Callback = callback.AbsoluteUri,
             ExpiresAt = now + RequestLifetime,
-        });
-        await db.SaveChangesAsync(cancellationToken);
+        };
+        await database.WriteAsync(
+            async write =>
+            {
+                await write.OAuthRequests.Where(request => request.ExpiresAt <= now).ExecuteDeleteAsync(cancellationToken);
+                write.OAuthRequests.Add(begun);
+            },
+            cancellationToken);
         return TypedResults.Ok(new AuthorizeResponse { Url = flow.AuthorizeAddress(callback, state, verifier).AbsoluteUri });
     }
 
     /// <summary>Where the provider sends the person back to: keeps the grant, and says on a page what came of it.</summary>
     public static async Task<IResult> Callback(
         string provider, HttpContext http, AperturDb db, Database database, DestinationTypes types, ColumnEncryption encryption, OAuthTokens tokens,
-        AsyncAutoResetEvent deliver, TimeProvider clock, ILogger<OAuthTokens> log, CancellationToken cancellationToken)
+        TimeProvider clock, ILogger<OAuthTokens> log, CancellationToken cancellationToken)
     {
         var query = http.Request.Query;
         var state = query["state"].ToString();
@@ -101,7 +106,6 @@ internal static partial class OAuthApi
 
         if (problem is not null)
             return OAuthPage.Failed(type.Label, destination.Name, problem);
-        deliver.Set();
         return OAuthPage.Connected(type.Label, destination.Name);
     }
 

@@ -30,7 +30,7 @@ internal static class EventDeliveriesApi
 
     /// <summary>Sends a made-up event, at once and once, and says what was answered. The history has it too.</summary>
     public static async Task<Ok<MessageResponse>> Test(
-        string projectId, string id, Caller caller, AperturDb db, EventRequests requests, TimeProvider clock,
+        string projectId, string id, Caller caller, AperturDb db, Database database, EventRequests requests, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var webhook = await EventWebhooksApi.FindAsync(caller, projectId, id, db, cancellationToken);
@@ -51,9 +51,7 @@ internal static class EventDeliveriesApi
         row.Note(answer);
         row.State = answer.Accepted ? DeliveryState.Sent : DeliveryState.Failed;
         row.UpdatedAt = clock.GetUtcNow();
-        db.EventLog.Add(test);
-        db.EventDeliveries.Add(row);
-        await db.SaveChangesAsync(cancellationToken);
+        await database.AddAsync([test, row], cancellationToken);
         return TypedResults.Ok(new MessageResponse(answer.Accepted
             ? $"The test event was accepted with status {answer.Status}."
             : $"The test event was not accepted. {answer.Error}"));
@@ -61,8 +59,8 @@ internal static class EventDeliveriesApi
 
     /// <summary>Sends an event of the history again, on the path of every other attempt. Attempts go on counting.</summary>
     public static async Task<Ok<MessageResponse>> Retry(
-        string projectId, string id, string deliveryId, Caller caller, AperturDb db, Database database, AsyncAutoResetEvent deliver,
-        TimeProvider clock, CancellationToken cancellationToken)
+        string projectId, string id, string deliveryId, Caller caller, AperturDb db, Database database, TimeProvider clock,
+        CancellationToken cancellationToken)
     {
         var webhook = await EventWebhooksApi.FindAsync(caller, projectId, id, db, cancellationToken);
         var rowId = Ids.Parse(deliveryId);
@@ -80,7 +78,6 @@ internal static class EventDeliveriesApi
                 return true;
             },
             cancellationToken);
-        deliver.Set();
         return TypedResults.Ok(new MessageResponse(
             !queued ? "The event is being sent at this moment."
             : webhook.IsActive ? "The event is being sent again."

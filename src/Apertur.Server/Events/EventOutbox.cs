@@ -58,11 +58,10 @@ internal sealed class EventOutbox(DateTimeOffset now)
     /// Writes an event, and its deliveries, for each happening that a webhook listens to. New rows that it reports must be saved
     /// before.
     /// </summary>
-    /// <returns>Whether there is something to send once the transaction is committed.</returns>
-    public async Task<bool> WriteAsync(AperturDb db, CancellationToken cancellationToken)
+    public async Task WriteAsync(AperturDb db, CancellationToken cancellationToken)
     {
         if (_happenings.Count == 0)
-            return false;
+            return;
 
         var projects = _happenings.Select(happening => happening.ProjectId).Distinct().ToList();
         var webhooks = await db.EventWebhooks.Where(webhook => projects.Contains(webhook.ProjectId) && webhook.IsActive)
@@ -71,12 +70,11 @@ internal sealed class EventOutbox(DateTimeOffset now)
             .Select(happening => (PendingEvent: happening, Listeners: webhooks.FindAll(webhook => webhook.Hears(happening))))
             .Where(pair => pair.Listeners.Count > 0).ToList();
         if (heard.Count == 0)
-            return false;
+            return;
 
         var deliveries = await DeliveriesAsync(db, heard.ConvertAll(pair => pair.PendingEvent), cancellationToken);
         foreach (var (happening, listeners) in heard)
             Log(db, happening, listeners, deliveries);
-        return true;
     }
 
     /// <summary>An event that was made up to try out a webhook.</summary>

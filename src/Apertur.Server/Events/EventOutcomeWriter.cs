@@ -27,11 +27,14 @@ internal sealed partial class EventOutcomeWriter
         _lanes = settings.Events.LanesPerWebhook;
         _clock = clock;
         _log = log;
-        _commit = new GroupCommit<EventAttempt, DeliveryState?>(database, WriteAsync);
+        _commit = new GroupCommit<EventAttempt, DeliveryState?>(database, Pump.OutcomeLockWait, RowsOf, WriteAsync);
     }
 
     /// <summary>Writes one outcome and gives the state the delivery has now; null when its claim was lost.</summary>
     public Task<DeliveryState?> WriteAsync(EventAttempt attempt) => _commit.AddAsync(attempt);
+
+    private static RowKey[] RowsOf(EventAttempt attempt) =>
+        [new("event_webhooks", attempt.Row.WebhookId), new("event_deliveries", attempt.Row.Id)];
 
     private async Task<IReadOnlyList<DeliveryState?>> WriteAsync(
         AperturDb db, IReadOnlyList<EventAttempt> attempts, CancellationToken cancellationToken)

@@ -17,7 +17,7 @@ internal sealed class EventQueue(Database database, EventRun run, Settings setti
 
     public async Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken)
     {
-        var rows = await database.WriteAsync(db => _table.TakeAsync(db, wanted, cancellationToken), cancellationToken);
+        var rows = await database.WriteAsync(db => _table.TakeAsync(db, wanted, freeIn: null, cancellationToken), cancellationToken);
         return rows.ConvertAll(
             row => new Claimed(row.Id, row.WebhookId, row.LeaseToken!.Value, stopping => run.RunAsync(row, stopping)));
     }

@@ -33,7 +33,7 @@ internal static class EventWebhooksApi
 
     /// <summary>Adds an event webhook to a project.</summary>
     public static async Task<Created<EventWebhookResponse>> Create(
-        string projectId, Body<EventWebhookRequest> body, Caller caller, AperturDb db, EventWebhookSecrets secrets,
+        string projectId, Body<EventWebhookRequest> body, Caller caller, AperturDb db, Database database, EventWebhookSecrets secrets,
         TimeProvider clock, CancellationToken cancellationToken)
     {
         var project = Ids.Parse(projectId);
@@ -57,15 +57,14 @@ internal static class EventWebhooksApi
         if (others >= MaxPerProject)
             throw ApiErrors.BadRequest($"A project has at most {MaxPerProject} event webhooks.").ToException();
 
-        db.EventWebhooks.Add(webhook);
-        await db.SaveChangesAsync(cancellationToken);
+        await database.AddAsync([webhook], cancellationToken);
         return TypedResults.Created($"/api/v1/projects/{project}/webhooks/{id}", Describe(webhook, caller, secrets));
     }
 
     /// <summary>Changes what is given. Switching it on forgets its failures, and what waits for it goes on.</summary>
     public static async Task<Ok<EventWebhookResponse>> Update(
         string projectId, string id, Body<EventWebhookRequest> body, Caller caller, AperturDb db, Database database,
-        EventWebhookSecrets secrets, AsyncAutoResetEvent deliver, TimeProvider clock, CancellationToken cancellationToken)
+        EventWebhookSecrets secrets, TimeProvider clock, CancellationToken cancellationToken)
     {
         var found = await FindAsync(caller, projectId, id, db, cancellationToken);
         var changed = await database.WriteAsync(
@@ -90,7 +89,6 @@ internal static class EventWebhooksApi
                 return webhook;
             },
             cancellationToken);
-        deliver.Set();
         return TypedResults.Ok(Describe(changed, caller, secrets));
     }
 

@@ -67,6 +67,7 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
         BadHttpRequestException bad => OfStatus(bad.StatusCode),
         DiskFullException => ApiErrors.DiskFull,
         StoredImageException stored => OfImage(stored.Fault),
+        RowHeldException => ApiErrors.Unavailable,
         // The client is still there (see above), so it was a time limit of ours.
         OperationCanceledException => ApiErrors.RequestTimeout,
         // How Kestrel says that the size of a chunk has too many digits.
@@ -88,7 +89,8 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
         SqliteException { SqliteErrorCode: 5 or 6 or 10 or 14 } => ApiErrors.Unavailable,
         // Class 08: connection; 53: resources, where 53100 is a full disk; 57P: shutting down or starting.
         { SqlState: "53100" } => ApiErrors.DiskFull,
-        { SqlState: ['0', '8', ..] or ['5', '3', ..] or ['5', '7', 'P', ..] } or { IsTransient: true } => ApiErrors.Unavailable,
+        // 55P03: a lock was not to be had; 25P03: the transaction was ended because this node had stopped; 57014: the statement took too long.
+        { SqlState: ['0', '8', ..] or ['5', '3', ..] or ['5', '7', 'P', ..] or "55P03" or "25P03" or "57014" } or { IsTransient: true } => ApiErrors.Unavailable,
         _ => ApiErrors.Crashed,
     };
 

@@ -67,12 +67,9 @@ internal sealed record Idempotency(string Scope, string Key)
             : await db.IdempotentAnswers.AsNoTracking().SingleAsync(a => a.Scope == Scope && a.Key == Key, cancellationToken);
     }
 
-    public static Task RemoveExpiredAsync(Database database, DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        var expired = now - Lifetime;
-        return database.WriteAsync(
-            db => db.IdempotentAnswers.Where(answer => answer.CreatedAt <= expired).ExecuteDeleteAsync(cancellationToken), cancellationToken);
-    }
+    public static Task RemoveExpiredAsync(Database database, DateTimeOffset now, CancellationToken cancellationToken) =>
+        SmallSteps.RemoveAsync(
+            database, "idempotent_answers", "created_at <= {0}", (now - Lifetime).ToUnixTimeMilliseconds(), cancellationToken);
 }
 
 /// <summary>What was answered to a request with an <see cref="Idempotency"/> name.</summary>

@@ -15,35 +15,37 @@ internal static class KeySecretsApi
 {
     /// <summary>Makes a secret. From the next request on, the key counts only with a signature made with it; one made before is void.</summary>
     public static async Task<Ok<SigningSecretResponse>> CreateSigningSecret(
-        string projectId, string id, Caller caller, AperturDb db, ColumnEncryption encryption, CancellationToken cancellationToken)
+        string projectId, string id, Caller caller, Database database, ColumnEncryption encryption, CancellationToken cancellationToken)
     {
-        var key = await KeysApi.FindAsync(projectId, id, caller, db, cancellationToken);
         var secret = ColumnEncryption.Generate();
-        key.SigningSecret = encryption.Protect(ApiKey.SigningSecretColumn, key.Id, secret);
-        await db.SaveChangesAsync(cancellationToken);
+        await KeysApi.ChangeAsync(
+            projectId, id, caller, database,
+            key => key.SigningSecret = encryption.Protect(ApiKey.SigningSecretColumn, key.Id, secret), cancellationToken);
         return TypedResults.Ok(new SigningSecretResponse(secret));
     }
 
     /// <summary>Ends the signing of requests for a key.</summary>
     public static async Task<NoContent> DeleteSigningSecret(
-        string projectId, string id, Caller caller, AperturDb db, CancellationToken cancellationToken)
+        string projectId, string id, Caller caller, Database database, CancellationToken cancellationToken)
     {
-        var key = await KeysApi.FindAsync(projectId, id, caller, db, cancellationToken);
-        key.SigningSecret = null;
-        await db.SaveChangesAsync(cancellationToken);
+        await KeysApi.ChangeAsync(projectId, id, caller, database, key => key.SigningSecret = null, cancellationToken);
         return TypedResults.NoContent();
     }
 
     /// <summary>Makes a secret for an authenticator app. Codes are asked for only after a first one was confirmed.</summary>
     public static async Task<Ok<KeyTotpResponse>> CreateTotp(
-        string projectId, string id, Caller caller, AperturDb db, ColumnEncryption encryption, CancellationToken cancellationToken)
+        string projectId, string id, Caller caller, Database database, ColumnEncryption encryption, CancellationToken cancellationToken)
     {
-        var key = await KeysApi.FindAsync(projectId, id, caller, db, cancellationToken);
-        if (key.TotpOn)
-            throw ApiErrors.BadRequest("Codes are on already. Switch them off before making another secret.").ToException();
         var secret = Totp.GenerateSecret();
-        key.TotpSecret = encryption.Protect(ApiKey.TotpSecretColumn, key.Id, Convert.ToHexString(secret));
-        await db.SaveChangesAsync(cancellationToken);
+        var key = await KeysApi.ChangeAsync(
+            projectId, id, caller, database,
+            key =>
+            {
+                if (key.TotpOn)
+                    throw ApiErrors.BadRequest("Codes are on already. Switch them off before making another secret.").ToException();
+                key.TotpSecret = encryption.Protect(ApiKey.TotpSecretColumn, key.Id, Convert.ToHexString(secret));
+            },
+            cancellationToken);
         return TypedResults.Ok(new KeyTotpResponse(Totp.Text(secret), Totp.Address(secret, key.Label)));
     }
 
@@ -61,17 +63,15 @@ internal static class KeySecretsApi
             || !await SwitchOnAsync(database, key, kept, key.UsedCodes.With(step), cancellationToken))
             throw ApiErrors.Validation("code", "This code is wrong or was used before. Check the clock of the device, and try the next one.").ToException();
 
-        await db.Entry(key).ReloadAsync(cancellationToken);
-        return TypedResults.Ok((await KeysApi.DescribeAsync([key], db, cancellationToken)).Single());
+        var changed = await KeysApi.FindAsync(projectId, id, caller, db, cancellationToken);
+        return TypedResults.Ok((await KeysApi.DescribeAsync([changed], db, cancellationToken)).Single());
     }
 
     /// <summary>Switches codes off for a key.</summary>
     public static async Task<NoContent> DeleteTotp(
-        string projectId, string id, Caller caller, AperturDb db, CancellationToken cancellationToken)
+        string projectId, string id, Caller caller, Database database, CancellationToken cancellationToken)
     {
-        var key = await KeysApi.FindAsync(projectId, id, caller, db, cancellationToken);
-        (key.TotpOn, key.TotpSecret) = (false, null);
-        await db.SaveChangesAsync(cancellationToken);
+        await KeysApi.ChangeAsync(projectId, id, caller, database, key => (key.TotpOn, key.TotpSecret) = (false, null), cancellationToken);
         return TypedResults.NoContent();
     }
 

@@ -27,7 +27,8 @@ internal static class KeysApi
 
     /// <summary>Makes a key. It is shown in this answer and never again.</summary>
     public static async Task<Created<CreatedKeyResponse>> Create(
-        string projectId, Body<KeyRequest> body, Caller caller, AperturDb db, Settings settings, TimeProvider clock, CancellationToken cancellationToken)
+        string projectId, Body<KeyRequest> body, Caller caller, AperturDb db, Database database, Settings settings, TimeProvider clock,
+        CancellationToken cancellationToken)
     {
         var project = Ids.Parse(projectId);
         caller.Require(project, Role.Developer);
@@ -43,45 +44,52 @@ internal static class KeysApi
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
 
-        db.ApiKeys.Add(key);
-        await db.SaveChangesAsync(cancellationToken);
+        await database.AddAsync([key], cancellationToken);
         var described = (await DescribeAsync([key], db, cancellationToken)).Single();
         return TypedResults.Created($"/api/v1/projects/{project}/keys/{key.Id}", new CreatedKeyResponse(described, plainText));
     }
 
     /// <summary>Changes what is given. It holds from the next request that shows the key.</summary>
     public static async Task<Ok<KeyResponse>> Update(
-        string projectId, string id, Body<KeyRequest> body, Caller caller, AperturDb db, Settings settings, CancellationToken cancellationToken)
+        string projectId, string id, Body<KeyRequest> body, Caller caller, AperturDb db, Database database, Settings settings, CancellationToken cancellationToken)
     {
-        var key = await FindAsync(projectId, id, caller, db, cancellationToken);
-        var errors = new List<FieldError>();
-        if (EnvOf(body.Value.Env, errors) is { } env && env != key.Env)
-            errors.Add(new FieldError("env", "The environment of a key never changes. Make another key."));
-        Change(key, body.Value, settings.Limits, errors);
-        if (errors.Count > 0)
-            throw ApiErrors.Validation(errors).ToException();
-
-        await db.SaveChangesAsync(cancellationToken);
+        var key = await ChangeAsync(
+            projectId, id, caller, database,
+            key =>
+            {
+                var errors = new List<FieldError>();
+                if (EnvOf(body.Value.Env, errors) is { } env && env != key.Env)
+                    errors.Add(new FieldError("env", "The environment of a key never changes. Make another key."));
+                Change(key, body.Value, settings.Limits, errors);
+                if (errors.Count > 0)
+                    throw ApiErrors.Validation(errors).ToException();
+            },
+            cancellationToken);
         return TypedResults.Ok((await DescribeAsync([key], db, cancellationToken)).Single());
     }
 
     /// <summary>Ends a key for good. Sessions it has made go on.</summary>
     public static async Task<NoContent> Delete(
-        string projectId, string id, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
+        string projectId, string id, Caller caller, Database database, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var key = await FindAsync(projectId, id, caller, db, cancellationToken);
-        (key.IsActive, key.DeletedAt, key.SigningSecret, key.TotpSecret) = (false, clock.GetUtcNow(), null, null);
-        await db.SaveChangesAsync(cancellationToken);
+        await ChangeAsync(
+            projectId, id, caller, database,
+            key => (key.IsActive, key.DeletedAt, key.SigningSecret, key.TotpSecret) = (false, clock.GetUtcNow(), null, null),
+            cancellationToken);
         return TypedResults.NoContent();
     }
 
     /// <summary>Sets what becomes of photos when a session does not say.</summary>
-    public static async Task<Ok<KeyDestinationsResponse>> SetDestinations(
-        string id, Body<KeyDestinationsRequest> body, Caller caller, AperturDb db, CancellationToken cancellationToken)
+    public static Task<Ok<KeyDestinationsResponse>> SetDestinations(
+        string id, Body<KeyDestinationsRequest> body, Caller caller, Database database, CancellationToken cancellationToken) =>
+        database.WriteAsync(db => SetDestinationsAsync(id, body.Value, caller, db, cancellationToken), cancellationToken);
+
+    private static async Task<Ok<KeyDestinationsResponse>> SetDestinationsAsync(
+        string id, KeyDestinationsRequest request, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
         var key = await caller.FindAsync(db.ApiKeys.Where(k => k.DeletedAt == null), id, cancellationToken);
 
-        var asked = body.Value.DestinationIds?.Distinct().ToList();
+        var asked = request.DestinationIds?.Distinct().ToList();
         if (asked is { Count: > MaxDestinations })
             throw ApiErrors.Validation("destination_ids", $"A key may have up to {MaxDestinations} destinations.").ToException();
         Guid[] ids = asked is null ? key.DefaultDestinations : [.. asked.Select(text => Guid.TryParse(text, out var d) ? d : Guid.Empty)];
@@ -95,12 +103,25 @@ internal static class KeysApi
         }
 
         key.DefaultDestinations = [.. ids.Where(found.ContainsKey).Distinct()];
-        key.LongPollingEnabled = body.Value.LongPollingEnabled ?? key.LongPollingEnabled;
-        await db.SaveChangesAsync(cancellationToken);
+        key.LongPollingEnabled = request.LongPollingEnabled ?? key.LongPollingEnabled;
         return TypedResults.Ok(new KeyDestinationsResponse([.. key.DefaultDestinations.Select(d => found[d])], key.LongPollingEnabled));
     }
 
-    /// <summary>The key that a path names, for changing it.</summary>
+    /// <summary>Changes the key that a path names.</summary>
+    /// <returns>As it is then.</returns>
+    /// <exception cref="ApiErrorException">404, 403.</exception>
+    public static Task<ApiKey> ChangeAsync(
+        string projectId, string id, Caller caller, Database database, Action<ApiKey> change, CancellationToken cancellationToken) =>
+        database.WriteAsync(
+            async db =>
+            {
+                var key = await FindAsync(projectId, id, caller, db, cancellationToken);
+                change(key);
+                return key;
+            },
+            cancellationToken);
+
+    /// <summary>The key that a path names, for whoever may change it.</summary>
     /// <exception cref="ApiErrorException">404, 403.</exception>
     public static async Task<ApiKey> FindAsync(string projectId, string id, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {

@@ -42,7 +42,7 @@ internal static class PollApi
 
     /// <summary>The program has the image: it is not offered again.</summary>
     public static async Task<Results<Ok<AckResponse>, ApiError>> Acknowledge(
-        string id, string imageId, Caller caller, SessionGate gate, Database database, SessionNotifier notifier, TimeProvider clock,
+        string id, string imageId, Caller caller, SessionGate gate, Database database, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var session = await FindAsync(id, caller, Role.Developer, gate, cancellationToken);
@@ -63,11 +63,7 @@ internal static class PollApi
                 return null;
             },
             cancellationToken);
-        if (refused is not null)
-            return refused;
-
-        notifier.Publish([session.Id]);
-        return TypedResults.Ok(new AckResponse("acknowledged"));
+        return refused is null ? TypedResults.Ok(new AckResponse("acknowledged")) : refused;
     }
 
     private static async Task<UploadSession> FindAsync(

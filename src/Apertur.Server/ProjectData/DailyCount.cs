@@ -1,6 +1,3 @@
-using Apertur.Server.Storage;
-using Microsoft.EntityFrameworkCore;
-
 namespace Apertur.Server.ProjectData;
 
 /// <summary>What happened in one project, environment and UTC day: lists and statistics add these up instead of counting rows.</summary>
@@ -27,7 +24,7 @@ internal sealed class DailyCount
     public static int DayOf(DateTimeOffset instant) => (int)(instant.ToUnixTimeSeconds() / 86400);
 }
 
-/// <summary>Collects changes to the counts during a transaction and writes each row once.</summary>
+/// <summary>Collects changes to the counts during a transaction, so that each row is written once.</summary>
 internal sealed class DailyCountChanges
 {
     private readonly SortedDictionary<(string Project, Env Env, int Day), DailyCount> _changes = [];
@@ -41,24 +38,20 @@ internal sealed class DailyCountChanges
         return change;
     }
 
-    /// <summary>Adds what was collected, in the order of the key: two transactions that write the same rows never wait for each other in a circle.</summary>
-    public async Task ApplyAsync(AperturDb db, CancellationToken cancellationToken)
-    {
-        foreach (var ((project, env, _), change) in _changes)
-        {
-            var word = env.WireName();
-            await db.Database.ExecuteSqlAsync(
-                $"""
-                INSERT INTO daily_counts (project_id, env, day, sessions, images, images_delivered, sent, failed)
-                VALUES ({project}, {word}, {change.Day}, {change.Sessions}, {change.Images}, {change.ImagesDelivered}, {change.Sent}, {change.Failed})
-                ON CONFLICT (project_id, env, day) DO UPDATE SET
-                  sessions = daily_counts.sessions + excluded.sessions,
-                  images = daily_counts.images + excluded.images,
-                  images_delivered = daily_counts.images_delivered + excluded.images_delivered,
-                  sent = daily_counts.sent + excluded.sent,
-                  failed = daily_counts.failed + excluded.failed
-                """,
-                cancellationToken);
-        }
-    }
+    /// <summary>
+    /// What adds the changes up, in the order of the key: two transactions that write the same rows never wait for each other in a circle.
+    /// </summary>
+    public IEnumerable<FormattableString> Statements() => _changes.Select(pair => Add(pair.Key.Project, pair.Key.Env.WireName(), pair.Value));
+
+    private static FormattableString Add(string project, string env, DailyCount change) =>
+        $"""
+        INSERT INTO daily_counts (project_id, env, day, sessions, images, images_delivered, sent, failed)
+        VALUES ({project}, {env}, {change.Day}, {change.Sessions}, {change.Images}, {change.ImagesDelivered}, {change.Sent}, {change.Failed})
+        ON CONFLICT (project_id, env, day) DO UPDATE SET
+          sessions = daily_counts.sessions + excluded.sessions,
+          images = daily_counts.images + excluded.images,
+          images_delivered = daily_counts.images_delivered + excluded.images_delivered,
+          sent = daily_counts.sent + excluded.sent,
+          failed = daily_counts.failed + excluded.failed
+        """;
 }

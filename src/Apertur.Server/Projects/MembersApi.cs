@@ -26,8 +26,8 @@ internal static class MembersApi
 
     /// <summary>Invites somebody: the answer has a link to pass on. There is no mail in this server.</summary>
     public static async Task<Created<InvitationResponse>> Invite(
-        string projectId, Body<MemberRequest> body, Caller caller, AperturDb db, PublicAddress address, TimeProvider clock, HttpRequest http,
-        CancellationToken cancellationToken)
+        string projectId, Body<MemberRequest> body, Caller caller, AperturDb db, Database database, PublicAddress address, TimeProvider clock,
+        HttpRequest http, CancellationToken cancellationToken)
     {
         var project = Ids.Parse(projectId);
         var role = Wanted(body.Value, caller.RoleIn(project));
@@ -37,8 +37,7 @@ internal static class MembersApi
             throw ApiErrors.Validation("email", "This person is a member already.").ToException();
 
         var (link, secret) = OneTimeLink.ForInvitation(project, email, role, caller.Person!.Id, clock.GetUtcNow());
-        db.OneTimeLinks.Add(link);
-        await db.SaveChangesAsync(cancellationToken);
+        await database.AddAsync([link], cancellationToken);
         return TypedResults.Created(
             $"/api/v1/projects/{project}/invitations/{link.Id}", Describe(link, OneTimeLink.Address(address.BaseOf(http), secret)));
     }
@@ -56,12 +55,12 @@ internal static class MembersApi
 
     /// <summary>Takes an invitation back.</summary>
     public static async Task<Results<NoContent, ApiError>> DeleteInvitation(
-        string projectId, string id, AperturDb db, CancellationToken cancellationToken)
+        string projectId, string id, Database database, CancellationToken cancellationToken)
     {
         var (project, link) = (Ids.Parse(projectId), Ids.Parse(id));
-        return await db.OneTimeLinks.Where(l => l.Id == link && l.ProjectId == project).ExecuteDeleteAsync(cancellationToken) == 1
-            ? TypedResults.NoContent()
-            : ApiErrors.NotFound;
+        var deleted = await database.WriteAsync(
+            db => db.OneTimeLinks.Where(l => l.Id == link && l.ProjectId == project).ExecuteDeleteAsync(cancellationToken), cancellationToken);
+        return deleted == 1 ? TypedResults.NoContent() : ApiErrors.NotFound;
     }
 
     /// <summary>Gives a member another role.</summary>

@@ -6,26 +6,26 @@ namespace Apertur.Server.Projects;
 
 /// <summary>
 /// Removes projects with everything under them. One transaction puts a project out of everybody's reach; its rows and images, which may be
-/// millions, go in batches behind that, and after a crash where they stopped.
+/// millions, go behind that in steps too short for anybody to notice, and after a crash from where they stopped.
 /// </summary>
 internal sealed partial class ProjectRemoval(Database database, BlobStore blobs, Pump pump, TimeProvider clock, ILogger<ProjectRemoval> log)
     : BackgroundService
 {
-    private const int BatchSize = 500;
-
     // What another node began and could not finish is taken up here.
     private static readonly TimeSpan _every = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan _afterFailure = TimeSpan.FromMinutes(1);
 
-    /// <summary>Everything that hangs on a project, what refers to others first. A test holds this against the schema.</summary>
-    private static readonly (string Table, string Rows)[] _tables =
+    /// <summary>What there may be millions of, each row with those of another table that refer to it.</summary>
+    private static readonly (string Table, string Referring, string Reference)[] _many =
     [
-        ("event_deliveries", "event_id IN (SELECT id FROM event_log WHERE project_id = {0})"),
-        ("event_log", "project_id = {0}"),
+        ("event_log", "event_deliveries", "event_id"),
+        ("uploads", "deliveries", "upload_id"),
+    ];
+
+    /// <summary>Everything else that hangs on a project, what refers to others first. A test holds both against the schema.</summary>
+    private static readonly (string Table, string Rows)[] _others =
+    [
         ("event_webhooks", "project_id = {0}"),
-        ("delivery_attempts", "delivery_id IN (SELECT id FROM deliveries WHERE session_id IN (SELECT id FROM sessions WHERE project_id = {0}))"),
-        ("deliveries", "session_id IN (SELECT id FROM sessions WHERE project_id = {0})"),
-        ("uploads", "project_id = {0}"),
         ("sessions", "project_id = {0}"),
         ("oauth_requests", "destination_id IN (SELECT id FROM destinations WHERE project_id = {0})"),
         ("oauth_grants", "id IN (SELECT id FROM destinations WHERE project_id = {0})"),
@@ -41,7 +41,8 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
     private readonly AsyncAutoResetEvent _begun = new();
 
     /// <summary>The tables that a project's rows are removed from, in that order.</summary>
-    public static IEnumerable<string> Tables => _tables.Select(table => table.Table);
+    public static IEnumerable<string> Tables =>
+        _many.SelectMany(many => new[] { many.Referring, many.Table }).Concat(_others.Select(other => other.Table));
 
     /// <summary>When this returns nobody reaches the project any more, and nothing more of it leaves this server.</summary>
     public async Task BeginAsync(Guid projectId, CancellationToken cancellationToken)
@@ -74,17 +75,17 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
             projects = await db.Projects.Where(p => p.DeletedAt != null).Select(p => p.Id).ToListAsync(cancellationToken);
         foreach (var project in projects)
         {
-            var images = await RemoveImagesAsync(project, cancellationToken);
-            await database.WriteAsync(
-                async db =>
-                {
-                    foreach (var (table, rows) in _tables)
-                        await db.Database.ExecuteSqlRawAsync(Delete(table, rows), [project.ToString()], cancellationToken);
-                },
-                cancellationToken);
-            LogRemoved(project, images);
+            var rows = 0L;
+            foreach (var many in _many)
+                rows += await SmallSteps.RunAsync(most => RemoveAsync(many, project, most, cancellationToken), cancellationToken);
+            foreach (var (table, condition) in _others)
+                rows += await SmallSteps.RemoveAsync(database, table, condition, project.ToString(), cancellationToken);
+            LogRemoved(project, rows);
         }
 
+        // PostgreSQL's autovacuum does it by itself.
+        if (projects.Count > 0 && database.IsSqlite)
+            await SmallSteps.RunAsync(pages => database.WriteAsync(db => SqliteSpace.ReleaseAsync(db, pages), cancellationToken), cancellationToken);
         return projects.Count;
     }
 
@@ -96,33 +97,33 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
         },
         clock, _afterFailure, LogFailure, stoppingToken);
 
-    private static string Delete(string table, string rows) => $"DELETE FROM {table} WHERE {rows}";
-
-    /// <summary>In batches, so that nobody else waits long. Rows first: a file without a row is swept, a row without a file would be a lie.</summary>
-    private async Task<int> RemoveImagesAsync(Guid project, CancellationToken cancellationToken)
+    private async Task<int> RemoveAsync(
+        (string Table, string Referring, string Reference) many, Guid project, int most, CancellationToken cancellationToken)
     {
-        var removed = 0;
-        while (true)
-        {
-            var batch = await database.WriteAsync(
-                async db =>
+        List<string> ids;
+        var select = $$"""SELECT id AS "Value" FROM {{many.Table}} WHERE project_id = {0} LIMIT {1}""";
+        await using (var db = database.Open())
+            ids = await db.Database.SqlQueryRaw<string>(select, project.ToString(), most).ToListAsync(cancellationToken);
+
+        // Files first: a row without a file harms nobody in a project that is out of reach, and is found again after a crash.
+        foreach (var id in many.Table == "uploads" ? ids : [])
+            blobs.Delete(Guid.Parse(id));
+        await database.WriteAsync(
+            async db =>
+            {
+                foreach (var (table, column) in new[] { (many.Referring, many.Reference), (many.Table, "id") })
                 {
-                    var ids = await db.Uploads.Where(u => u.ProjectId == project).Select(u => u.Id).Take(BatchSize).ToListAsync(cancellationToken);
-                    await db.Deliveries.Where(d => ids.Contains(d.UploadId)).ExecuteDeleteAsync(cancellationToken);
-                    await db.Uploads.Where(u => ids.Contains(u.Id)).ExecuteDeleteAsync(cancellationToken);
-                    return ids;
-                },
-                cancellationToken);
-            foreach (var id in batch)
-                blobs.Delete(id);
-            removed += batch.Count;
-            if (batch.Count < BatchSize)
-                return removed;
-        }
+                    var (among, values) = database.Among(column, ids);
+                    var delete = $"DELETE FROM {table} WHERE {among}";
+                    await db.Database.ExecuteSqlRawAsync(delete, [values], cancellationToken);
+                }
+            },
+            cancellationToken);
+        return ids.Count;
     }
 
-    [LoggerMessage(EventName = "project.removed", Level = LogLevel.Information, Message = "project.removed {Project} with {Images} images")]
-    private partial void LogRemoved(Guid project, int images);
+    [LoggerMessage(EventName = "project.removed", Level = LogLevel.Information, Message = "project.removed {Project} with {Rows} rows")]
+    private partial void LogRemoved(Guid project, long rows);
 
     [LoggerMessage(EventName = "project.removal_failed", Level = LogLevel.Error, Message = "A deleted project could not be removed; it is tried again")]
     private partial void LogFailure(Exception exception);

@@ -57,15 +57,15 @@ internal static class ProjectsApi
 
     /// <summary>Changes what is given. Null takes a setting away.</summary>
     public static Task<Ok<ProjectResponse>> Update(
-        string projectId, Body<ProjectRequest> body, Caller caller, AperturDb db, ColumnEncryption encryption, Settings settings, TimeProvider clock,
+        string projectId, Body<ProjectRequest> body, Caller caller, Database database, ColumnEncryption encryption, Settings settings, TimeProvider clock,
         CancellationToken cancellationToken) =>
-        ChangeAsync(projectId, caller, db, encryption, clock, (project, _) => Apply(body.Value, project, settings.Limits), cancellationToken);
+        ChangeAsync(projectId, caller, database, encryption, clock, (project, _) => Apply(body.Value, project, settings.Limits), cancellationToken);
 
     /// <summary>Makes another webhook secret. The one before goes on signing beside it until <c>previousWebhookSecretUntil</c>.</summary>
     public static Task<Ok<ProjectResponse>> RotateWebhookSecret(
-        string projectId, Caller caller, AperturDb db, ColumnEncryption encryption, TimeProvider clock, CancellationToken cancellationToken) =>
+        string projectId, Caller caller, Database database, ColumnEncryption encryption, TimeProvider clock, CancellationToken cancellationToken) =>
         ChangeAsync(
-            projectId, caller, db, encryption, clock,
+            projectId, caller, database, encryption, clock,
             (project, now) =>
             {
                 project.PreviousWebhookSecret = project.WebhookSecret;
@@ -82,15 +82,20 @@ internal static class ProjectsApi
     }
 
     private static async Task<Ok<ProjectResponse>> ChangeAsync(
-        string projectId, Caller caller, AperturDb db, ColumnEncryption encryption, TimeProvider clock, Action<Project, DateTimeOffset> change,
+        string projectId, Caller caller, Database database, ColumnEncryption encryption, TimeProvider clock, Action<Project, DateTimeOffset> change,
         CancellationToken cancellationToken)
     {
         var id = Ids.Parse(projectId);
         var now = clock.GetUtcNow();
-        var project = await db.Projects.SingleAsync(p => p.Id == id, cancellationToken);
-        change(project, now);
-        project.UpdatedAt = now;
-        await db.SaveChangesAsync(cancellationToken);
+        var project = await database.WriteAsync(
+            async db =>
+            {
+                var row = await db.Projects.SingleAsync(p => p.Id == id, cancellationToken);
+                change(row, now);
+                row.UpdatedAt = now;
+                return row;
+            },
+            cancellationToken);
         return TypedResults.Ok(Describe(project, caller.RoleIn(id), encryption, now));
     }
 

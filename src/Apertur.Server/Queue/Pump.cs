@@ -12,6 +12,12 @@ internal sealed partial class Pump(
     /// <summary>How long a claim holds without a heartbeat. Another node takes over after that.</summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
 
+    /// <summary>
+    /// How long the outcome of an attempt waits for rows that somebody else holds: its claim is extended meanwhile, and an outcome that is
+    /// not written makes the attempt happen again.
+    /// </summary>
+    public static readonly TimeSpan OutcomeLockWait = TimeSpan.FromMinutes(5);
+
     private static readonly TimeSpan _idle = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _heartbeat = Lease / 3;
     private static readonly TimeSpan _afterFailure = TimeSpan.FromSeconds(5);

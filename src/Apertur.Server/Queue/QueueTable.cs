@@ -37,7 +37,7 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
                    CAST(CASE WHEN e.lane_limit IS NULL OR {{gone}} THEN NULL
                         ELSE e.lane_limit - (SELECT count(*) FROM {{table}} s WHERE s.{{endpoint}} = e.id AND s.state = 'sending')
                         END AS INTEGER) AS "Free"
-            FROM waiting JOIN {{endpoints}} e ON e.id = waiting.id
+            FROM waiting JOIN {{endpoints}} e ON e.id = waiting.id JOIN projects p ON p.id = e.project_id AND p.deleted_at IS NULL
             WHERE ({{gone}} OR ({{usable}} AND (e.open_until IS NULL OR e.open_until <= {0} OR e.open_until > {1})))
               AND EXISTS (SELECT 1 FROM {{table}} WHERE {{endpoint}} = e.id AND state IN ('pending', 'retrying') AND due_at <= {0})
             """;
@@ -48,12 +48,18 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
     }
 
     /// <summary>Claims up to the given number of due rows for each endpoint, oldest first, and counts the attempt.</summary>
-    public async Task<List<T>> TakeAsync(AperturDb db, IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken)
+    /// <param name="db">The transaction.</param>
+    /// <param name="wanted">Of which endpoints, and how many.</param>
+    /// <param name="freeIn">A table, <c>sessions</c>, whose rows the claims need too, where those that somebody else holds are left out; or null.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<List<T>> TakeAsync(
+        AperturDb db, IReadOnlyDictionary<Guid, int> wanted, string? freeIn, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         var table = Name(db);
         var most = wanted.Values.DefaultIfEmpty().Max();
         // SQLite's transaction excludes every other claimer; PostgreSQL's claimers step over each other's rows.
+        var join = freeIn is null ? "" : $"JOIN {freeIn} free ON free.id = due.session_id";
         var chosen = database.IsSqlite
             ? $$"""
               SELECT x.id FROM json_each({4}) w JOIN {{table}} x ON x.rowid IN (
@@ -65,9 +71,9 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
               """
             : $$"""
               SELECT x.id FROM jsonb_array_elements({4}::jsonb) w CROSS JOIN LATERAL (
-                SELECT id FROM {{table}}
-                WHERE {{endpoint}} = w.value ->> 0 AND state IN ('pending', 'retrying') AND due_at <= {3}
-                ORDER BY due_at LIMIT least({5}, (w.value ->> 1)::int) FOR UPDATE SKIP LOCKED) x
+                SELECT due.id FROM {{table}} due {{join}}
+                WHERE due.{{endpoint}} = w.value ->> 0 AND due.state IN ('pending', 'retrying') AND due.due_at <= {3}
+                ORDER BY due.due_at LIMIT least({5}, (w.value ->> 1)::int) FOR NO KEY UPDATE SKIP LOCKED) x
               """;
         var sql =
             $$"""

@@ -9,7 +9,7 @@ namespace Apertur.Server.Sessions;
 /// <summary>
 /// The way in to a session: for whoever holds its link and, where it has one, its password; and for callers of its project.
 /// </summary>
-internal sealed class SessionGate(Database database, SessionPasswords passwords, SessionNotifier notifier, TimeProvider clock)
+internal sealed class SessionGate(Database database, SessionPasswords passwords, TimeProvider clock)
 {
     // Compiled, because every upload begins with it, and finding a query among EF Core's costs more than running it. Not static:
     // it holds on to the model of one database.
@@ -109,6 +109,5 @@ internal sealed class SessionGate(Database database, SessionPasswords passwords,
                 row.Touch(now);
             },
             cancellationToken);
-        notifier.Publish([session.Id]);
     }
 }

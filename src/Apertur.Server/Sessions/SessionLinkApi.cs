@@ -32,11 +32,11 @@ internal static class SessionLinkApi
 
     /// <summary>The sender is done: the session takes no more photos.</summary>
     public static async Task<Ok<SessionInfo>> Complete(
-        string id, HttpRequest request, SessionGate gate, Database database, SessionNotifier notifier, ServerKeyPair keyPair,
-        TimeProvider clock, CancellationToken cancellationToken)
+        string id, HttpRequest request, SessionGate gate, Database database, ServerKeyPair keyPair, TimeProvider clock,
+        CancellationToken cancellationToken)
     {
         var session = await gate.EnterAsync(id, request, cancellationToken);
-        session = await SessionsApi.CompleteAsync(session.Id, database, notifier, clock, cancellationToken);
+        session = await SessionsApi.CompleteAsync(session.Id, database, clock, cancellationToken);
         return TypedResults.Ok(await DescribeAsync(session, verified: true, database, keyPair, clock, cancellationToken));
     }
 

@@ -41,7 +41,7 @@ internal sealed class SessionNotifier
     /// <param name="deliveriesDue">Whether there is also something to deliver now.</param>
     public void Publish(IReadOnlyCollection<Guid> sessionIds, bool deliveriesDue = false)
     {
-        if (sessionIds.Count == 0)
+        if (sessionIds.Count == 0 && !deliveriesDue)
             return;
         Wake(sessionIds);
         PublishToOthers?.Invoke(sessionIds, deliveriesDue);

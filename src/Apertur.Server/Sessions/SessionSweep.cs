@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Sessions;
 
 /// <summary>Notices sessions whose time is up: nothing else happens to them then that would.</summary>
-internal sealed partial class SessionSweep(Database database, SessionNotifier notifier, TimeProvider clock,
+internal sealed partial class SessionSweep(Database database, TimeProvider clock,
     ILogger<SessionSweep> log)
     : BackgroundService
 {
@@ -24,13 +24,12 @@ internal sealed partial class SessionSweep(Database database, SessionNotifier no
                     var now = clock.GetUtcNow();
                     var sessions = await database.Locked(db.Sessions, due).ToListAsync(cancellationToken);
                     var events = new EventOutbox(now);
-                    var over = sessions.Where(session => SessionEnd.Note(session, now, events)).Select(session => session.Id).ToList();
+                    var over = sessions.Count(session => SessionEnd.Note(session, now, events));
                     await events.WriteAsync(db, cancellationToken);
                     return over;
                 },
                 cancellationToken);
-            notifier.Publish(noted);
-            ended += noted.Count;
+            ended += noted;
         }
 
         return ended;

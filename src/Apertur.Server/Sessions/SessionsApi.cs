@@ -7,7 +7,6 @@ using Apertur.Server.Encryption;
 using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
-using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -26,7 +25,7 @@ internal static class SessionsApi
     /// <summary>Makes an upload session, and gives the link and QR code to hand out.</summary>
     public static async Task<Created<CreateSessionResponse>> Create(
         Body<CreateSessionRequest> body, Caller caller, AperturDb read, Database database, Settings settings, PublicAddress address,
-        DerivedKeys keys, AsyncAutoResetEvent deliver, TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
+        DerivedKeys keys, TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var now = clock.GetUtcNow();
@@ -70,25 +69,22 @@ internal static class SessionsApi
             LastChanged = now,
         };
         var answer = Describe(session, destinations, address.BaseOf(http));
-        var (first, told) = await database.WriteAsync<(IdempotentAnswer?, bool)>(
+        var first = await database.WriteAsync(
             async db =>
             {
                 var json = JsonSerializer.Serialize(answer, WireJson.Wire.CreateSessionResponse);
                 if (idempotency is not null && await idempotency.ClaimAsync(db, fingerprint, json, now, cancellationToken) is { } taken)
-                    return (taken, false);
+                    return taken;
 
                 db.Sessions.Add(session);
                 await db.SaveChangesAsync(cancellationToken);
-                var counts = new DailyCountChanges();
-                counts.For(session.ProjectId, session.Env, now).Sessions++;
-                await counts.ApplyAsync(db, cancellationToken);
+                db.Counts.For(session.ProjectId, session.Env, now).Sessions++;
                 var events = new EventOutbox(now);
                 events.SessionCreated(session);
-                return (null, await events.WriteAsync(db, cancellationToken));
+                await events.WriteAsync(db, cancellationToken);
+                return null;
             },
             cancellationToken);
-        if (told)
-            deliver.Set();
         return Created(first?.Repeat(fingerprint, WireJson.Wire.CreateSessionResponse) ?? answer);
     }
 
@@ -100,7 +96,7 @@ internal static class SessionsApi
     /// </summary>
     public static async Task<Ok<SessionInfo>> Update(
         string id, Body<UpdateSessionRequest> body, Caller caller, SessionGate gate, Database database, Settings settings,
-        SessionNotifier notifier, ServerKeyPair keyPair, TimeProvider clock, CancellationToken cancellationToken)
+        ServerKeyPair keyPair, TimeProvider clock, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var seen = await gate.FindAsync(id, caller, Role.Developer, cancellationToken);
@@ -135,25 +131,22 @@ internal static class SessionsApi
                 return session;
             },
             cancellationToken);
-        notifier.Publish([updated.Id]);
         return TypedResults.Ok(await SessionLinkApi.DescribeAsync(updated, verified: true, database, keyPair, clock, cancellationToken));
     }
 
     /// <summary>Closes the session: it takes no more photos. One that is over already stays as it is.</summary>
     public static async Task<Ok<SessionInfo>> Complete(
-        string id, Caller caller, SessionGate gate, Database database, SessionNotifier notifier, ServerKeyPair keyPair, TimeProvider clock,
+        string id, Caller caller, SessionGate gate, Database database, ServerKeyPair keyPair, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var session = await gate.FindAsync(id, caller, Role.Developer, cancellationToken);
-        session = await CompleteAsync(session.Id, database, notifier, clock, cancellationToken);
+        session = await CompleteAsync(session.Id, database, clock, cancellationToken);
         return TypedResults.Ok(await SessionLinkApi.DescribeAsync(session, verified: true, database, keyPair, clock, cancellationToken));
     }
 
     /// <inheritdoc cref="Complete"/>
-    public static async Task<UploadSession> CompleteAsync(
-        Guid id, Database database, SessionNotifier notifier, TimeProvider clock, CancellationToken cancellationToken)
-    {
-        var session = await database.WriteAsync(
+    public static Task<UploadSession> CompleteAsync(Guid id, Database database, TimeProvider clock, CancellationToken cancellationToken) =>
+        database.WriteAsync(
             async db =>
             {
                 var now = clock.GetUtcNow();
@@ -166,9 +159,6 @@ internal static class SessionsApi
                 return row;
             },
             cancellationToken);
-        notifier.Publish([id]);
-        return session;
-    }
 
     /// <summary>The link as a QR code.</summary>
     public static async Task<IResult> Qr(

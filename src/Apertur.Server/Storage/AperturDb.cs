@@ -26,6 +26,15 @@ namespace Apertur.Server.Storage;
 /// </summary>
 internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext(options)
 {
+    private WriteScope? _write;
+
+    /// <summary>What the transaction collects.</summary>
+    /// <exception cref="InvalidOperationException">This context reads: it does not belong to <see cref="Database.WriteAsync{T}"/>.</exception>
+    public WriteScope Write => _write ?? throw new InvalidOperationException("Writing goes through Database.WriteAsync, and through nothing else.");
+
+    /// <summary>Changes to the counts of days, written at the end of the transaction.</summary>
+    public DailyCountChanges Counts => Write.Counts;
+
     public DbSet<User> Users => Set<User>();
     public DbSet<SignIn> SignIns => Set<SignIn>();
     public DbSet<RefreshToken> RefreshTokens => Set<RefreshToken>();
@@ -49,6 +58,32 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<LoggedEvent> EventLog => Set<LoggedEvent>();
     public DbSet<EventDelivery> EventDeliveries => Set<EventDelivery>();
     public DbSet<IdempotentAnswer> IdempotentAnswers => Set<IdempotentAnswer>();
+
+    /// <summary>For <see cref="Database"/>, and the <see cref="Migrator"/> before there is anything to write to.</summary>
+    public WriteScope BeginWrite()
+    {
+        ChangeTracker.QueryTrackingBehavior = QueryTrackingBehavior.TrackAll;
+        return _write = new WriteScope();
+    }
+
+    public override int SaveChanges(bool acceptAllChangesOnSuccess)
+    {
+        Write.Note(ChangeTracker);
+        return base.SaveChanges(acceptAllChangesOnSuccess);
+    }
+
+    public override Task<int> SaveChangesAsync(bool acceptAllChangesOnSuccess, CancellationToken cancellationToken = default)
+    {
+        Write.Note(ChangeTracker);
+        return base.SaveChangesAsync(acceptAllChangesOnSuccess, cancellationToken);
+    }
+
+    // Contexts are pooled: the next user of this one must not find what the last one left.
+    public override ValueTask DisposeAsync()
+    {
+        _write = null;
+        return base.DisposeAsync();
+    }
 
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
     {

@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Text.Json;
+using Apertur.Server.Sessions;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -10,18 +11,39 @@ namespace Apertur.Server.Storage;
 /// <summary>Opens the database that the settings name, and holds what differs between the two.</summary>
 internal sealed class Database
 {
+    private const int MaxAttempts = 4;
+
+    // idle_in_transaction_session_timeout has struck: this process had stopped.
+    private const string IdleInTransaction = "25P03";
+
     // SQLite has one writer at a time. Waiting here is first come, first served; waiting in SQLite polls.
     private readonly SemaphoreSlim? _sqliteWriter;
     private readonly IDbContextFactory<AperturDb> _factory;
+    private readonly SessionNotifier _notifier;
+    private readonly AsyncAutoResetEvent _deliver;
+    private readonly string _beginWrite;
+    private int _heldUp;
 
-    public Database(Settings settings, IDbContextFactory<AperturDb> factory)
+    public Database(Settings settings, IDbContextFactory<AperturDb> factory, SessionNotifier notifier, AsyncAutoResetEvent deliver)
     {
         _factory = factory;
+        _notifier = notifier;
+        _deliver = deliver;
         IsSqlite = settings.Database.Provider == DatabaseProvider.Sqlite;
         _sqliteWriter = IsSqlite ? new SemaphoreSlim(1) : null;
+        _beginWrite = PostgresSession.BeginWrite(settings.Database);
+        Settings = settings.Database;
     }
 
+    public DatabaseSettings Settings { get; }
+
     public bool IsSqlite { get; }
+
+    /// <summary>How many writes wait, for longer than they should, for rows that another node or program holds.</summary>
+    public int HeldUp => Volatile.Read(ref _heldUp);
+
+    /// <summary>How long a write waits for rows that somebody else holds.</summary>
+    public TimeSpan LockWait => TimeSpan.FromSeconds(Settings.LockWaitSeconds);
 
     public static void Configure(Settings settings, DbContextOptionsBuilder options)
     {
@@ -37,45 +59,31 @@ internal sealed class Database
         }
         else
         {
-            options.UseNpgsql(settings.Database.ConnectionString);
+            options.UseNpgsql(
+                PostgresSession.ConnectionString(settings.Database.ConnectionString),
+                npgsql => npgsql.ConfigureDataSource(PostgresSession.Configure));
         }
 
+        options.AddInterceptors(new WriteGuard());
         options.ConfigureWarnings(warnings => warnings.Ignore(RelationalEventId.MultipleCollectionIncludeWarning));
     }
 
-    public AperturDb Open() => _factory.CreateDbContext();
+    /// <summary>For reading: what it reads is not tracked, and what it is told to write it refuses.</summary>
+    public AperturDb Open()
+    {
+        var db = _factory.CreateDbContext();
+        db.ChangeTracker.QueryTrackingBehavior = QueryTrackingBehavior.NoTracking;
+        return db;
+    }
 
     /// <summary>
-    /// Runs work in one transaction and commits it; when this returns the change is on disk. The work may be run again from the start
-    /// when PostgreSQL ends it for a serialisation failure or deadlock, so it must touch nothing but the database.
+    /// Runs work in one transaction and commits it; when this returns the change is on disk. The work may be run again from the start, when
+    /// PostgreSQL ends it for a serialisation failure or deadlock, when somebody else holds a row for long, or when this process stopped in
+    /// the middle: so it must touch nothing but the database. Who waits for news of the sessions it changed, and the pump when something has
+    /// become due, are told after the commit, here and on the other nodes.
     /// </summary>
-    public async Task<T> WriteAsync<T>(Func<AperturDb, Task<T>> work, CancellationToken cancellationToken)
-    {
-        if (_sqliteWriter is not null)
-            await _sqliteWriter.WaitAsync(cancellationToken);
-        try
-        {
-            for (var attempt = 1; ; attempt++)
-            {
-                try
-                {
-                    await using var db = Open();
-                    await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-                    var result = await work(db);
-                    await db.SaveChangesAsync(cancellationToken);
-                    await transaction.CommitAsync(cancellationToken);
-                    return result;
-                }
-                catch (Exception exception) when (attempt < 4 && IsDeadlock(exception))
-                {
-                }
-            }
-        }
-        finally
-        {
-            _sqliteWriter?.Release();
-        }
-    }
+    public Task<T> WriteAsync<T>(Func<AperturDb, Task<T>> work, CancellationToken cancellationToken) =>
+        WriteWithinAsync(LockWait, work, cancellationToken);
 
     /// <inheritdoc cref="WriteAsync{T}"/>
     public Task WriteAsync(Func<AperturDb, Task> work, CancellationToken cancellationToken) =>
@@ -87,6 +95,68 @@ internal sealed class Database
             },
             cancellationToken);
 
+    /// <summary>Writes new rows.</summary>
+    public Task AddAsync(IReadOnlyCollection<object> rows, CancellationToken cancellationToken) =>
+        WriteAsync(
+            db =>
+            {
+                db.AddRange(rows);
+                return Task.CompletedTask;
+            },
+            cancellationToken);
+
+    /// <summary>
+    /// The same for work that can do without rows which somebody else holds: it is told to leave them out once it has met one.
+    /// </summary>
+    public async Task<T> WriteFreeAsync<T>(Func<AperturDb, bool, Task<T>> work, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await WriteWithinAsync(TimeSpan.Zero, db => work(db, false), cancellationToken);
+        }
+        catch (Exception exception) when (IsHeld(exception))
+        {
+            return await WriteAsync(db => work(db, true), cancellationToken);
+        }
+    }
+
+    /// <inheritdoc cref="WriteAsync{T}"/>
+    /// <param name="maxLockWait">How long to wait for rows that others hold, beyond <see cref="PostgresSession.LockWait"/>.</param>
+    /// <param name="work">The work.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<T> WriteWithinAsync<T>(TimeSpan maxLockWait, Func<AperturDb, Task<T>> work, CancellationToken cancellationToken)
+    {
+        var heldUp = false;
+        if (_sqliteWriter is not null)
+            await _sqliteWriter.WaitAsync(cancellationToken);
+        try
+        {
+            var began = TimeProvider.System.GetTimestamp();
+            for (var ended = 0; ;)
+            {
+                try
+                {
+                    return await WriteOnceAsync(work, cancellationToken);
+                }
+                catch (Exception exception) when (WasEnded(exception) ? ++ended < MaxAttempts
+                    : IsHeld(exception) && TimeProvider.System.GetElapsedTime(began) < maxLockWait)
+                {
+                    if (!heldUp && IsHeld(exception))
+                    {
+                        CountHeldUp(1);
+                        heldUp = true;
+                    }
+                }
+            }
+        }
+        finally
+        {
+            if (heldUp)
+                CountHeldUp(-1);
+            _sqliteWriter?.Release();
+        }
+    }
+
     /// <summary>
     /// Reads rows and keeps others from changing them until the transaction ends, in the order of their ids so that two transactions never
     /// wait for each other in a circle. SQLite's write transaction excludes everybody anyway.
@@ -94,14 +164,39 @@ internal sealed class Database
     public IQueryable<T> Locked<T>(DbSet<T> set, IEnumerable<Guid> ids)
         where T : class
     {
-        var texts = ids.Distinct().Select(id => id.ToString()).Order(StringComparer.Ordinal).ToArray();
-        var rows = "SELECT * FROM " + set.EntityType.GetTableName();
-        var sql = IsSqlite
-            ? rows + " WHERE id IN (SELECT value FROM json_each({0}))"
-            // Not FOR UPDATE: a row that refers to a locked one may be inserted meanwhile, because no key ever changes. Photos that come in
-            // would wait for outcomes, and in a circle where both name several destinations.
-            : rows + " WHERE id = ANY({0}) ORDER BY id FOR NO KEY UPDATE";
-        return set.FromSqlRaw(sql, IsSqlite ? JsonSerializer.Serialize(texts) : texts);
+        var (among, values) = Among("id", ids.Distinct().Select(id => id.ToString()));
+        // Not FOR UPDATE: a row that refers to a locked one may be inserted meanwhile, because no key ever changes. Photos that come in
+        // would wait for outcomes, and in a circle where both name several destinations.
+        var sql = $"SELECT * FROM {set.EntityType.GetTableName()} WHERE {among} {(IsSqlite ? "" : "ORDER BY id FOR NO KEY UPDATE")}";
+        return set.FromSqlRaw(sql, values);
+    }
+
+    /// <summary>A condition that a column is one of many texts, as the database's index takes it, with its only parameter.</summary>
+    public (string Sql, object Values) Among(string column, IEnumerable<string> texts)
+    {
+        string[] sorted = [.. texts.Order(StringComparer.Ordinal)];
+        return IsSqlite
+            ? ($"{column} IN (SELECT value FROM json_each({{0}}))", JsonSerializer.Serialize(sorted))
+            : ($"{column} = ANY({{0}})", sorted);
+    }
+
+    /// <summary>Locks the rows that are free, without waiting, and gives those that somebody else holds.</summary>
+    public async Task<HashSet<RowKey>> LockAsync(AperturDb db, IEnumerable<RowKey> rows)
+    {
+        var held = new HashSet<RowKey>();
+        // SQLite's write transaction excludes everybody else; nobody holds anything then.
+        foreach (var table in IsSqlite ? [] : rows.Distinct().GroupBy(row => row.Table))
+        {
+            // What is there but was not locked. A row that is gone is nobody's, and whoever needs it finds out.
+            string[] ids = [.. table.Select(row => row.Id.ToString()).Order(StringComparer.Ordinal)];
+            var sql = $$"""
+                WITH free AS MATERIALIZED (SELECT id FROM {{table.Key}} WHERE id = ANY({0}) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+                SELECT id AS "Value" FROM {{table.Key}} WHERE id = ANY({0}) AND id NOT IN (SELECT id FROM free)
+                """;
+            held.UnionWith((await db.Database.SqlQueryRaw<string>(sql, [ids]).ToListAsync()).Select(id => new RowKey(table.Key, Guid.Parse(id))));
+        }
+
+        return held;
     }
 
     /// <summary>What the database, or the way to it, said; null when it was something else.</summary>
@@ -118,8 +213,30 @@ internal sealed class Database
     public static bool IsOutOfReach(Exception exception) =>
         FailureIn(exception) is NpgsqlException { IsTransient: true } and not PostgresException;
 
-    private static bool IsDeadlock(Exception exception) =>
-        FailureIn(exception)?.SqlState is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure;
+    public void CountHeldUp(int more) => Interlocked.Add(ref _heldUp, more);
+
+    /// <summary>Whether somebody else held a row for longer than a statement waits.</summary>
+    public static bool IsHeld(Exception exception) => FailureIn(exception)?.SqlState == PostgresErrorCodes.LockNotAvailable;
+
+    /// <summary>Whether PostgreSQL ended the transaction, so that nothing of it is there, for a reason that has passed.</summary>
+    private static bool WasEnded(Exception exception) => FailureIn(exception)?.SqlState is PostgresErrorCodes.DeadlockDetected
+        or PostgresErrorCodes.SerializationFailure or IdleInTransaction;
+
+    private async Task<T> WriteOnceAsync<T>(Func<AperturDb, Task<T>> work, CancellationToken cancellationToken)
+    {
+        await using var db = Open();
+        var scope = db.BeginWrite();
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        if (!IsSqlite)
+            await db.Database.ExecuteSqlRawAsync(_beginWrite, cancellationToken);
+        var result = await work(db);
+        await db.SaveChangesAsync(cancellationToken);
+        await scope.CommitAsync(db, transaction);
+        if (scope.IsSomethingDue)
+            _deliver.Set();
+        _notifier.Publish(scope.ChangedSessions, scope.IsSomethingDue);
+        return result;
+    }
 
     /// <summary>What has to be said on every SQLite connection.</summary>
     private sealed class SqlitePragmas : DbConnectionInterceptor

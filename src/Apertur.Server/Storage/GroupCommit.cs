@@ -6,22 +6,37 @@ namespace Apertur.Server.Storage;
 /// Lets many callers share one commit: whatever is waiting when a commit ends goes into the next one together. One synced commit costs
 /// about as much for thirty rows as for one, so throughput grows with load while a lone caller waits for nobody.
 /// </summary>
+/// <remarks>
+/// Nobody waits for somebody else's rows. When a group finds that another node holds one for longer than <see cref="PostgresSession.LockWait"/>,
+/// the items that need it stand aside and the others go on at once; those aside are tried again with every group until their time is up.
+/// </remarks>
 /// <param name="database">Where to write.</param>
+/// <param name="maxLockWait">How long an item waits for rows that somebody else holds.</param>
+/// <param name="rows">The rows that the commit of an item locks.</param>
 /// <param name="commit">Writes a group in the given transaction and gives one result for each item, in order.</param>
 internal sealed class GroupCommit<TItem, TResult>(
-    Database database, Func<AperturDb, IReadOnlyList<TItem>, CancellationToken, Task<IReadOnlyList<TResult>>> commit)
+    Database database,
+    TimeSpan maxLockWait,
+    Func<TItem, IEnumerable<RowKey>> rows,
+    Func<AperturDb, IReadOnlyList<TItem>, CancellationToken, Task<IReadOnlyList<TResult>>> commit)
 {
     private const int MaxGroup = 64;
 
+    private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(20);
+
     private readonly Channel<Entry> _waiting = Channel.CreateUnbounded<Entry>();
+
+    // Items whose rows somebody else holds. Only the one who commits touches it.
+    private readonly List<Entry> _aside = [];
     private int _committing;
 
     /// <summary>
     /// Completes when the item is on disk. It is not cancellable: once handed over, an item is written, and the caller learns what came of it.
     /// </summary>
+    /// <exception cref="RowHeldException">Somebody else held a row of it all the time; nothing was written.</exception>
     public Task<TResult> AddAsync(TItem item)
     {
-        var entry = new Entry(item, new TaskCompletionSource<TResult>(TaskCreationOptions.RunContinuationsAsynchronously));
+        var entry = new Entry(item);
         _waiting.Writer.TryWrite(entry);
         if (Interlocked.CompareExchange(ref _committing, 1, 0) == 0)
             _ = Task.Run(CommitWaitingAsync);
@@ -33,8 +48,14 @@ internal sealed class GroupCommit<TItem, TResult>(
         var group = new List<Entry>(MaxGroup);
         do
         {
-            while (Take(group))
-                await CommitAsync(group);
+            while (await TakeAsync(group))
+            {
+                var aside = _aside.Count;
+                _aside.Clear();
+                await CommitAsync(group, standAside: aside > 0);
+                database.CountHeldUp(_aside.Count - aside);
+            }
+
             // A full fence: the look at the queue must not be read ahead of this write, or an item that comes right now is seen by nobody.
             Interlocked.Exchange(ref _committing, 0);
         }
@@ -42,22 +63,38 @@ internal sealed class GroupCommit<TItem, TResult>(
         while (_waiting.Reader.TryPeek(out _) && Interlocked.CompareExchange(ref _committing, 1, 0) == 0);
     }
 
-    private bool Take(List<Entry> group)
+    /// <summary>Takes what stood aside and what has come since.</summary>
+    private async ValueTask<bool> TakeAsync(List<Entry> group)
     {
+        if (_aside.Count > 0 && !_waiting.Reader.TryPeek(out _))
+            await Task.Delay(_pause, TimeProvider.System);
         group.Clear();
-        while (group.Count < MaxGroup && _waiting.Reader.TryRead(out var entry))
+        group.AddRange(_aside);
+        for (var more = 0; more < MaxGroup && _waiting.Reader.TryRead(out var entry); more++)
             group.Add(entry);
         return group.Count > 0;
     }
 
-    private async Task CommitAsync(IReadOnlyList<Entry> group)
+    /// <param name="group">What to write.</param>
+    /// <param name="standAside">Whether to leave out, without waiting, what needs a row that somebody else holds.</param>
+    private async Task CommitAsync(IReadOnlyList<Entry> group, bool standAside)
     {
         try
         {
-            var items = group.Select(entry => entry.Item).ToList();
-            var results = await database.WriteAsync(db => commit(db, items, CancellationToken.None), CancellationToken.None);
-            for (var i = 0; i < group.Count; i++)
-                group[i].Done.SetResult(results[i]);
+            var (written, results) = await database.WriteWithinAsync(
+                TimeSpan.Zero,
+                async db =>
+                {
+                    var held = standAside ? await database.LockAsync(db, group.SelectMany(entry => rows(entry.Item))) : [];
+                    var free = held.Count == 0 ? group : [.. group.Where(entry => !rows(entry.Item).Any(held.Contains))];
+                    var items = free.Select(entry => entry.Item).ToList();
+                    return (free, items.Count == 0 ? [] : await commit(db, items, CancellationToken.None));
+                },
+                CancellationToken.None);
+            for (var i = 0; i < written.Count; i++)
+                written[i].Done.SetResult(results[i]);
+            foreach (var entry in group.Except(written))
+                StandAside(entry);
         }
         catch (Exception exception) when (Database.IsOutOfReach(exception))
         {
@@ -65,11 +102,20 @@ internal sealed class GroupCommit<TItem, TResult>(
             foreach (var entry in group)
                 entry.Done.SetException(exception);
         }
+        catch (Exception exception) when (Database.IsHeld(exception) && !standAside)
+        {
+            await CommitAsync(group, standAside: true);
+        }
         catch (Exception) when (group.Count > 1)
         {
             // One item must not take the others down with it: each gets a transaction of its own.
             foreach (var entry in group)
-                await CommitAsync([entry]);
+                await CommitAsync([entry], standAside);
+        }
+        catch (Exception exception) when (Database.IsHeld(exception))
+        {
+            // No row that it said it would lock: a key, say, that somebody else has just written and not committed.
+            StandAside(group[0]);
         }
         catch (Exception exception)
         {
@@ -77,5 +123,29 @@ internal sealed class GroupCommit<TItem, TResult>(
         }
     }
 
-    private sealed record Entry(TItem Item, TaskCompletionSource<TResult> Done);
+    private void StandAside(Entry entry)
+    {
+        if (entry.Age < maxLockWait)
+            _aside.Add(entry);
+        else
+            entry.Done.SetException(new RowHeldException());
+    }
+
+    private sealed class Entry(TItem item)
+    {
+        private readonly long _came = TimeProvider.System.GetTimestamp();
+
+        public TItem Item => item;
+
+        public TaskCompletionSource<TResult> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        // Time as PostgreSQL's own limits see it, whatever clock the server goes by.
+        public TimeSpan Age => TimeProvider.System.GetElapsedTime(_came);
+    }
 }
+
+/// <summary>A row of a table that has an <c>id</c>.</summary>
+internal readonly record struct RowKey(string Table, Guid Id);
+
+/// <summary>Somebody else holds a row that had to be written, and did not let go of it for as long as this server waits.</summary>
+internal sealed class RowHeldException() : Exception("Another node or program held a row for too long.");

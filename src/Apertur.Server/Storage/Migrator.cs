@@ -13,12 +13,20 @@ internal static class Migrator
     public static async Task RunAsync(Database database, CancellationToken cancellationToken)
     {
         await using var db = database.Open();
+        db.BeginWrite();
+        // Another node's migration, or a script on millions of rows, takes the time it takes.
+        db.Database.SetCommandTimeout(TimeSpan.Zero);
+        // The first must come before there is any table. It lets a file become smaller; see ProjectRemoval.
         if (database.IsSqlite)
-            await db.Database.ExecuteSqlRawAsync("PRAGMA journal_mode = WAL", cancellationToken);
+            await db.Database.ExecuteSqlRawAsync("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", cancellationToken);
+        await AssertDurableAsync(db, database, cancellationToken);
 
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         if (!database.IsSqlite)
+        {
+            await db.Database.ExecuteSqlRawAsync(PostgresSession.BeginMigration(database.Settings), cancellationToken);
             await db.Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock({AdvisoryLock})", cancellationToken);
+        }
 
         await db.Database.ExecuteSqlRawAsync(
             "CREATE TABLE IF NOT EXISTS schema_scripts (number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL)", cancellationToken);
@@ -34,7 +42,6 @@ internal static class Migrator
         }
 
         await transaction.CommitAsync(cancellationToken);
-        await AssertDurableAsync(db, database, cancellationToken);
     }
 
     private static List<(int Number, string Name)> Scripts() =>
@@ -50,6 +57,7 @@ internal static class Migrator
         var connection = db.Database.GetDbConnection();
         await using var command = connection.CreateCommand();
         command.Transaction = Microsoft.EntityFrameworkCore.Storage.DbContextTransactionExtensions.GetDbTransaction(db.Database.CurrentTransaction!);
+        command.CommandTimeout = 0;
         command.CommandText = await reader.ReadToEndAsync(cancellationToken);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
@@ -58,11 +66,18 @@ internal static class Migrator
     private static async Task AssertDurableAsync(AperturDb db, Database database, CancellationToken cancellationToken)
     {
         if (!database.IsSqlite)
+        {
+            // What a commit waits for is said in every transaction; only this is the server's alone.
+            var fsync = database.Settings.AllowDataLoss ? "on" : await ReadAsync(db, "SHOW fsync", cancellationToken);
+            if (PostgresSession.Unsafe(fsync) is { } problem)
+                throw new InvalidOperationException(problem);
             return;
+        }
 
+        // On one connection: `synchronous` is said to each.
         await db.Database.OpenConnectionAsync(cancellationToken);
-        var mode = await PragmaAsync(db, "journal_mode", cancellationToken);
-        var synchronous = await PragmaAsync(db, "synchronous", cancellationToken);
+        var mode = await ReadAsync(db, "PRAGMA journal_mode", cancellationToken);
+        var synchronous = await ReadAsync(db, "PRAGMA synchronous", cancellationToken);
         await db.Database.CloseConnectionAsync();
         if (mode != "wal" || synchronous != "2")
         {
@@ -72,10 +87,13 @@ internal static class Migrator
         }
     }
 
-    private static async Task<string?> PragmaAsync(AperturDb db, string pragma, CancellationToken cancellationToken)
+    private static async Task<string?> ReadAsync(AperturDb db, string sql, CancellationToken cancellationToken)
     {
+        await db.Database.OpenConnectionAsync(cancellationToken);
         await using var command = db.Database.GetDbConnection().CreateCommand();
-        command.CommandText = "PRAGMA " + pragma;
-        return (await command.ExecuteScalarAsync(cancellationToken))?.ToString();
+        command.CommandText = sql;
+        var value = (await command.ExecuteScalarAsync(cancellationToken))?.ToString();
+        await db.Database.CloseConnectionAsync();
+        return value;
     }
 }

@@ -58,7 +58,7 @@ internal sealed partial class PostgresNotifications(
         if (Take() is { } payload)
         {
             await using var db = database.Open();
-            await db.Database.ExecuteSqlAsync($"SELECT pg_notify({Channel}, {payload})", cancellationToken);
+            await db.Database.SqlQuery<string>($"SELECT CAST(pg_notify({Channel}, {payload}) AS TEXT) AS \"Value\"").SingleAsync(cancellationToken);
         }
     }
 

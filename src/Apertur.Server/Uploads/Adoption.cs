@@ -1,7 +1,6 @@
 using Apertur.Server.Audit;
 using Apertur.Server.Contract;
 using Apertur.Server.Events;
-using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -74,20 +73,18 @@ internal sealed class Adoption(Database database, Quarantine quarantine, Setting
         db.Sessions.Add(session);
         await db.SaveChangesAsync(cancellationToken);
 
-        var counts = new DailyCountChanges();
         var events = new EventOutbox(now);
-        counts.For(projectId, session.Env, now).Sessions++;
+        db.Counts.For(projectId, session.Env, now).Sessions++;
         events.SessionCreated(session);
         foreach (var file in orphans)
         {
             var upload = Describe(file, session);
             ImageIntake.Add(db, upload, session, destinations, events);
-            counts.For(projectId, upload.Env, upload.CreatedAt).Images++;
+            db.Counts.For(projectId, upload.Env, upload.CreatedAt).Images++;
         }
 
         await db.SaveChangesAsync(cancellationToken);
         await events.WriteAsync(db, cancellationToken);
-        await counts.ApplyAsync(db, cancellationToken);
         AuditLog.AddOperator(db, projectId, "uploads.adopt", session.Id, now);
         return orphans.ConvertAll(file => file.Id);
     }

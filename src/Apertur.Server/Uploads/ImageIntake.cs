@@ -4,7 +4,6 @@ using Apertur.Server.Contract;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Events;
 using Apertur.Server.Http;
-using Apertur.Server.ProjectData;
 using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -23,19 +22,16 @@ internal sealed class ImageIntake
 
     private readonly Database _database;
     private readonly BlobStore _blobs;
-    private readonly AsyncAutoResetEvent _deliver;
-    private readonly SessionNotifier _notifier;
     private readonly TimeProvider _clock;
     private readonly GroupCommit<Incoming, Received> _commit;
 
-    public ImageIntake(Database database, BlobStore blobs, AsyncAutoResetEvent deliver, SessionNotifier notifier, TimeProvider clock)
+    public ImageIntake(Database database, BlobStore blobs, TimeProvider clock)
     {
         _database = database;
         _blobs = blobs;
-        _deliver = deliver;
-        _notifier = notifier;
         _clock = clock;
-        _commit = new GroupCommit<Incoming, Received>(database, CommitAsync);
+        _commit = new GroupCommit<Incoming, Received>(
+            database, database.LockWait, image => [new RowKey("sessions", image.Upload.SessionId)], CommitAsync);
     }
 
     /// <summary>
@@ -108,16 +104,24 @@ internal sealed class ImageIntake
 
         // From here on the caller going away changes nothing: the outcome of a commit is not known before it is there.
         image.Blob.Keep();
-        var received = await _commit.AddAsync(new Incoming(upload, idempotency));
+        var received = await CommitAsync(image, new Incoming(upload, idempotency));
         if (received.Answer is null || received.Answer.Id != upload.Id)
             image.Blob.Discard();
-        if (received.Refused is { } refused)
-            throw refused.ToException();
+        return received.Refused is { } refused ? throw refused.ToException() : received.Answer!;
+    }
 
-        if (upload.DestinationsTotal > 0 || received.IsHeard)
-            _deliver.Set();
-        _notifier.Publish([session.Id], deliveriesDue: upload.DestinationsTotal > 0);
-        return received.Answer!;
+    private async Task<Received> CommitAsync(StagedImage image, Incoming incoming)
+    {
+        try
+        {
+            return await _commit.AddAsync(incoming);
+        }
+        catch (RowHeldException)
+        {
+            // The one failure that says for certain that there is no row.
+            image.Blob.Discard();
+            throw;
+        }
     }
 
     /// <summary>Whether a request by that name has been answered: its repeat gets the same answer,
@@ -142,7 +146,6 @@ internal sealed class ImageIntake
             .Select(destination => new SessionDestination(destination.Id, destination.Type, destination.Name))
             .ToDictionaryAsync(destination => destination.Id, cancellationToken);
 
-        var counts = new DailyCountChanges();
         var events = new EventOutbox(_clock.GetUtcNow());
         var results = new List<Received>(images.Count);
         foreach (var (upload, idempotency) in images)
@@ -170,13 +173,12 @@ internal sealed class ImageIntake
 
             results.Add(new Received(answer, null));
             Add(db, upload, session, to, events);
-            counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Images++;
+            db.Counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Images++;
         }
 
         await db.SaveChangesAsync(cancellationToken);
-        var heard = await events.WriteAsync(db, cancellationToken);
-        await counts.ApplyAsync(db, cancellationToken);
-        return heard ? results.ConvertAll(received => received with { IsHeard = true }) : results;
+        await events.WriteAsync(db, cancellationToken);
+        return results;
     }
 
     private Task<IdempotentAnswer?> ClaimAsync(
@@ -247,11 +249,7 @@ internal sealed class ImageIntake
     private sealed record Incoming(Upload Upload, Idempotency? Idempotency);
 
     /// <summary>What came of an image: an answer, with the id of an earlier image when this one is a repeat, or a refusal.</summary>
-    private sealed record Received(UploadResponse? Answer, ApiError? Refused)
-    {
-        /// <summary>Whether its group has events to send.</summary>
-        public bool IsHeard { get; init; }
-    }
+    private sealed record Received(UploadResponse? Answer, ApiError? Refused);
 }
 
 /// <summary>An image that is on disk and checked, but not yet received. Disposing it before that removes it.</summary>

@@ -1,5 +1,4 @@
 using Apertur.Server.Events;
-using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -10,7 +9,7 @@ namespace Apertur.Server.Uploads;
 /// Takes an image back out: its row, its deliveries and everything that was counted for it in one transaction, its file after
 /// that. What a destination has received already stays there; an attempt under way ends without an effect here.
 /// </summary>
-internal sealed class UploadDeletion(Database database, BlobStore blobs, SessionNotifier notifier, TimeProvider clock)
+internal sealed class UploadDeletion(Database database, BlobStore blobs, TimeProvider clock)
 {
     /// <returns>False when the image is gone already.</returns>
     public async Task<bool> RunAsync(Upload seen, CancellationToken cancellationToken)
@@ -33,13 +32,11 @@ internal sealed class UploadDeletion(Database database, BlobStore blobs, Session
                 await events.WriteAsync(db, cancellationToken);
                 await db.SaveChangesAsync(cancellationToken);
 
-                var counts = new DailyCountChanges();
-                var count = counts.For(upload.ProjectId, upload.Env, upload.CreatedAt);
+                var count = db.Counts.For(upload.ProjectId, upload.Env, upload.CreatedAt);
                 count.Images--;
                 count.ImagesDelivered -= upload.DestinationsDelivered > 0 ? 1 : 0;
                 count.Sent -= upload.DestinationsDelivered;
                 count.Failed -= upload.DestinationsFailed;
-                await counts.ApplyAsync(db, cancellationToken);
                 return true;
             },
             cancellationToken);
@@ -48,7 +45,6 @@ internal sealed class UploadDeletion(Database database, BlobStore blobs, Session
 
         // After a crash right here the file has no row, and the sweep removes it.
         blobs.Delete(seen.Id);
-        notifier.Publish([seen.SessionId]);
         return true;
     }
 

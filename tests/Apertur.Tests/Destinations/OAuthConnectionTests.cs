@@ -4,11 +4,9 @@ using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Destinations;
 using Apertur.Server.Projects;
-using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.Destinations;
 
@@ -97,8 +95,8 @@ public sealed class OAuthConnectionTests : IAsyncLifetime
         await using var app = await AperturApp.StartAsync(database, _clouds.Settings);
         var id = await app.Client.CreateDestinationAsync("dropbox", []);
         var back = await _clouds.AllowAsync(app, id);
-        await using (var db = app.Services.GetRequiredService<Database>().Open())
-            await db.ApiKeys.ExecuteUpdateAsync(key => key.SetProperty(k => k.IsActive, false), TestContext.Current.CancellationToken);
+        await app.WriteAsync(
+            db => db.ApiKeys.ExecuteUpdateAsync(key => key.SetProperty(k => k.IsActive, false), TestContext.Current.CancellationToken));
 
         (await app.ClientOf(null).GetAsync(back)).Expect(HttpStatusCode.BadRequest);
 

@@ -141,11 +141,8 @@ public sealed class OAuthTokensTests : IAsyncLifetime
         var id = Guid.Parse(await _clouds.ConnectedAsync(app, "google_drive"));
         await app.PassAsync(TimeSpan.FromHours(1));
         var until = app.Clock.GetUtcNow().AddSeconds(60);
-        await using (var db = app.Services.GetRequiredService<Database>().Open())
-        {
-            await db.OAuthGrants.ExecuteUpdateAsync(
-                row => row.SetProperty(g => g.Refresher, Guid.NewGuid()).SetProperty(g => g.RefreshUntil, until), TestContext.Current.CancellationToken);
-        }
+        await app.WriteAsync(db => db.OAuthGrants.ExecuteUpdateAsync(
+            row => row.SetProperty(g => g.Refresher, Guid.NewGuid()).SetProperty(g => g.RefreshUntil, until), TestContext.Current.CancellationToken));
 
         var token = UseAsync(app, Node(app), id);
         await Eventually.Becomes(

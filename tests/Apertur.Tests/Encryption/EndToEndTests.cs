@@ -1,10 +1,8 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
-using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.Encryption;
 
@@ -111,9 +109,6 @@ public sealed class EndToEndTests
         Assert.Empty((await app.Client.GetAsync("uploads/recent")).Json.AsArray());
     }
 
-    internal static async Task SetKeyAsync(AperturApp app, string pem)
-    {
-        await using var db = app.Services.GetRequiredService<Database>().Open();
-        await db.Projects.ExecuteUpdateAsync(p => p.SetProperty(x => x.E2ePublicKey, pem), TestContext.Current.CancellationToken);
-    }
+    internal static Task SetKeyAsync(AperturApp app, string pem) => app.WriteAsync(
+        db => db.Projects.ExecuteUpdateAsync(p => p.SetProperty(x => x.E2ePublicKey, pem), TestContext.Current.CancellationToken));
 }

@@ -60,9 +60,8 @@ public sealed class ServerKeyPairTests
     public async Task Server_without_its_key_files_says_so_instead_of_starting(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
-        await using var db = app.Services.GetRequiredService<Database>().Open();
-        await db.EncryptionKeys.ExecuteUpdateAsync(
-            key => key.SetProperty(k => k.PrivateKey, "not ours"), TestContext.Current.CancellationToken);
+        await app.WriteAsync(db => db.EncryptionKeys.ExecuteUpdateAsync(
+            key => key.SetProperty(k => k.PrivateKey, "not ours"), TestContext.Current.CancellationToken));
 
         var failure = await Assert.ThrowsAsync<InvalidOperationException>(() => app.RestartAsync());
 

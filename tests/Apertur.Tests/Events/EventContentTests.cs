@@ -204,13 +204,13 @@ public sealed class EventContentTests
         await using var app = await AperturApp.StartAsync(database);
         var webhook = await app.ListenAsync(events, "*");
         var other = Guid.NewGuid();
-        await using (var db = app.Services.GetRequiredService<Database>().Open())
+        await app.WriteAsync(async db =>
         {
             db.Projects.Add(new() { Id = other, Name = "Other", WebhookSecret = "", CreatedAt = default, UpdatedAt = default });
             await db.SaveChangesAsync(TestContext.Current.CancellationToken);
             await db.Database.ExecuteSqlAsync(
                 $"UPDATE event_webhooks SET project_id = {other.ToString()}", TestContext.Current.CancellationToken);
-        }
+        });
 
         await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Png());
 

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server.Events;
-using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
@@ -288,11 +287,8 @@ public sealed class EventDeliveryTests
         await app.Client.CreateSessionAsync();
         await app.NewestBecomesAsync(webhook, "retrying");
         await events.NextAsync();
-        await using (var db = app.Services.GetRequiredService<Database>().Open())
-        {
-            await db.Database.ExecuteSqlAsync(
-                $"UPDATE event_deliveries SET state = 'sending', lease_token = {Guid.NewGuid().ToString()}, lease_until = 1", Cancellation);
-        }
+        await app.WriteAsync(db => db.Database.ExecuteSqlAsync(
+            $"UPDATE event_deliveries SET state = 'sending', lease_token = {Guid.NewGuid().ToString()}, lease_until = 1", Cancellation));
 
         await app.PassAsync(TimeSpan.FromSeconds(30));
 
@@ -309,11 +305,11 @@ public sealed class EventDeliveryTests
         await app.Client.CreateSessionAsync();
         await app.NewestBecomesAsync(webhook, "sent");
         var before = app.Clock.GetUtcNow().AddDays(-30).AddSeconds(-1).ToUnixTimeMilliseconds();
-        await using (var db = app.Services.GetRequiredService<Database>().Open())
+        await app.WriteAsync(async db =>
         {
             await db.Database.ExecuteSqlAsync($"UPDATE event_log SET created_at = {before}", Cancellation);
             await db.Database.ExecuteSqlAsync($"UPDATE event_deliveries SET created_at = {before}", Cancellation);
-        }
+        });
 
         await app.Client.CreateSessionAsync();
         Assert.Equal(2, (int)(await app.HistoryAsync(webhook))["total"]!);

@@ -106,7 +106,7 @@ public sealed class FailureRecoveryTests
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
         var calls = 0;
         var busy = new TaskCompletionSource();
-        var commit = new GroupCommit<int, int>(app.Services.GetRequiredService<Database>(), async (_, items, _) =>
+        var commit = new GroupCommit<int, int>(app.Services.GetRequiredService<Database>(), TimeSpan.Zero, _ => [], async (_, items, _) =>
         {
             if (++calls > 1)
                 throw new InvalidOperationException("wrapped", new NpgsqlException("away", new TimeoutException()));

@@ -37,13 +37,12 @@ public sealed class SessionUpdateTests
     {
         await using var app = await AperturApp.StartAsync(database);
         var session = await app.Client.CreateSessionAsync();
-        await using (var db = app.Services.GetRequiredService<Database>().Open())
-        {
-            await db.ApiKeys.ExecuteUpdateAsync(key => key
+        await app.WriteAsync(db => db.ApiKeys.ExecuteUpdateAsync(
+            key => key
                 .SetProperty(k => k.MaxImages, 6)
                 .SetProperty(k => k.MaxImageDimension, 100)
-                .SetProperty(k => k.AllowedMimeTypes, ["image/png"]), TestContext.Current.CancellationToken);
-        }
+                .SetProperty(k => k.AllowedMimeTypes, ["image/png"]),
+            TestContext.Current.CancellationToken));
 
         var info = (await UpdateAsync(app, session,
             """{"max_images":50,"max_image_dimension":4000}""")).Expect(HttpStatusCode.OK).Json;

@@ -88,6 +88,8 @@ internal sealed class AperturApp : IAsyncDisposable
                 app._postgreSql = await TestDatabase.CreateAsync(database);
                 app._settings["Database:Provider"] = nameof(DatabaseProvider.PostgreSql);
                 app._settings["Database:ConnectionString"] = app._postgreSql.ConnectionString;
+                // The one that tests use is a throwaway and syncs nothing.
+                app._settings.TryAdd("Database:AllowDataLoss", "true");
             }
 
             await app.StartServerAsync();
@@ -128,7 +130,12 @@ internal sealed class AperturApp : IAsyncDisposable
         var settings = Settings.Load(DataFolder, _settings).Database;
         var json = new JsonObject
         {
-            ["Database"] = new JsonObject { ["Provider"] = settings.Provider.ToString(), ["ConnectionString"] = settings.ConnectionString },
+            ["Database"] = new JsonObject
+            {
+                ["Provider"] = settings.Provider.ToString(),
+                ["ConnectionString"] = settings.ConnectionString,
+                ["AllowDataLoss"] = settings.AllowDataLoss,
+            },
         };
         File.WriteAllText(Path.Combine(DataFolder, "apertur.json"), json.ToJsonString());
     }

@@ -9,6 +9,10 @@ namespace Apertur.Tests.Support;
 /// <summary>Rows as the database has them, for what no call of the API shows.</summary>
 internal static class AperturAppRows
 {
+    /// <summary>Changes rows in a way that no call of the API does.</summary>
+    public static Task WriteAsync(this AperturApp app, Func<AperturDb, Task> work) =>
+        app.Services.GetRequiredService<Database>().WriteAsync(work, TestContext.Current.CancellationToken);
+
     public static async Task<IReadOnlyList<DeliveryRow>> DeliveriesAsync(this AperturApp app, string uploadId)
     {
         await using var db = app.Services.GetRequiredService<Database>().Open();

@@ -1,0 +1,183 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Server.Storage;
+using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+
+namespace Apertur.Tests.Storage;
+
+/// <summary>What happens while somebody else holds a row in PostgreSQL and does not go on: a node that is frozen, or a person at psql.</summary>
+public sealed class HeldRowsTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Held_session_keeps_only_its_own_photos_waiting()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        var (held, other) = (await app.Client.CreateSessionAsync(), await app.Client.CreateSessionAsync());
+        await using var holder = await Holder.LockAsync(app, "sessions", held);
+
+        var waiting = Enumerable.Range(1, 3).Select(seed => app.Client.PostImageAsync(held, Photos.Jpeg(2_000, seed))).ToList();
+        for (var seed = 11; seed < 30; seed++)
+            (await app.Client.PostImageAsync(other, Photos.Jpeg(2_000, seed))).Expect(HttpStatusCode.Created);
+
+        Assert.DoesNotContain(waiting, upload => upload.IsCompleted);
+        await holder.LetGoAsync();
+        foreach (var upload in waiting)
+            (await Eventually.Arrives(upload)).Expect(HttpStatusCode.Created);
+        Assert.Equal(3, await ImagesAsync(app, held));
+    }
+
+    [Fact]
+    public async Task Photo_of_a_session_that_stays_held_is_refused_and_told_when_to_come_again()
+    {
+        await using var app = await AperturApp.StartAsync(
+            DatabaseKind.PostgreSql, new Dictionary<string, string?> { ["Database:LockWaitSeconds"] = "1" });
+        var session = await app.Client.CreateSessionAsync();
+        await using var holder = await Holder.LockAsync(app, "sessions", session);
+
+        var refused = (await app.Client.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.ServiceUnavailable);
+
+        Assert.NotNull(refused.Headers.RetryAfter);
+        await holder.LetGoAsync();
+        Assert.Equal(0, await ImagesAsync(app, session));
+        Assert.Empty(Directory.GetFiles(Path.Combine(app.DataFolder, "images"), "*", SearchOption.AllDirectories));
+        (await app.Client.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.Created);
+    }
+
+    [Fact]
+    public async Task Outcome_of_a_held_session_waits_and_those_of_others_do_not()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var (held, other) = (await app.Client.CreateSessionAsync(webhook), await app.Client.CreateSessionAsync(webhook));
+        var (arrived, answer) = (new TaskCompletionSource(), new TaskCompletionSource());
+        receiver.Handles(async _ =>
+        {
+            arrived.SetResult();
+            await answer.Task;
+        });
+        var first = (string)(await app.Client.UploadAsync(held, Photos.Png()))["id"]!;
+        await Eventually.Arrives(arrived.Task);
+        await using var holder = await Holder.LockAsync(app, "sessions", held);
+        answer.SetResult();
+
+        var second = (string)(await app.Client.UploadAsync(other, Photos.Png()))["id"]!;
+
+        await app.Client.UploadBecomesAsync(second, "delivered");
+        Assert.Equal("pending", (string)(await app.Client.UploadRowAsync(first))["status"]!);
+        await holder.LetGoAsync();
+        await app.Client.UploadBecomesAsync(first, "delivered");
+        Assert.Equal(1, (await app.DeliveriesAsync(first)).Single().Attempts);
+    }
+
+    [Fact]
+    public async Task Delivery_of_a_held_session_waits_to_be_claimed_and_those_of_others_do_not()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(503);
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var (held, other) = (await app.Client.CreateSessionAsync(webhook), await app.Client.CreateSessionAsync(webhook));
+        var first = (string)(await app.Client.UploadAsync(held, Photos.Png()))["id"]!;
+        await app.Client.UploadBecomesAsync(first, "pending");
+        await Eventually.Becomes(() => app.AttemptsAsync(), attempts => attempts == 1);
+        await app.PassAsync(TimeSpan.Zero);
+        await using var holder = await Holder.LockAsync(app, "sessions", held);
+
+        await app.PassAsync(TimeSpan.FromMinutes(1));
+        var second = (string)(await app.Client.UploadAsync(other, Photos.Png()))["id"]!;
+
+        await app.Client.UploadBecomesAsync(second, "delivered");
+        Assert.Equal(1, (await app.DeliveriesAsync(first)).Single().Attempts);
+        await holder.LetGoAsync();
+        await app.PassAsync(TimeSpan.FromSeconds(1));
+        await app.Client.UploadBecomesAsync(first, "delivered");
+    }
+
+    [Fact]
+    public async Task Transaction_that_stopped_before_its_commit_holds_no_count_that_others_write()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        var session = await app.Client.CreateSessionAsync();
+        var (stopped, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var counting = app.Services.GetRequiredService<Database>().WriteAsync(
+            async db =>
+            {
+                db.Counts.For(app.ProjectId, Server.Env.Live, app.Clock.GetUtcNow()).Images++;
+                stopped.TrySetResult();
+                await goOn.Task;
+            },
+            Cancellation);
+        await Eventually.Arrives(stopped.Task);
+
+        (await app.Client.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.Created);
+
+        Assert.False(counting.IsCompleted);
+        goOn.SetResult();
+        await Eventually.Arrives(counting);
+        Assert.Equal(2, (int)(await app.Client.GetAsync("stats")).Json["imagesUploaded"]!);
+    }
+
+    [Fact]
+    public async Task Transaction_of_a_node_that_stopped_is_ended_for_the_others_and_run_again_when_it_goes_on()
+    {
+        await using var app = await AperturApp.StartAsync(
+            DatabaseKind.PostgreSql, new Dictionary<string, string?> { ["Database:IdleTransactionSeconds"] = "1" });
+        var database = app.Services.GetRequiredService<Database>();
+        var session = await app.Client.CreateSessionAsync();
+        var (stopped, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var attempts = 0;
+        var raising = database.WriteAsync(
+            async db =>
+            {
+                attempts++;
+                var row = await database.Locked(db.Sessions, [Guid.Parse(session)]).SingleAsync(Cancellation);
+                row.MaxImages = 30;
+                stopped.TrySetResult();
+                await goOn.Task;
+            },
+            Cancellation);
+        await Eventually.Arrives(stopped.Task);
+
+        (await app.Client.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.Created);
+
+        goOn.SetResult();
+        await Eventually.Arrives(raising);
+        Assert.Equal(2, attempts);
+        Assert.Equal(30, (int)(await app.Client.GetAsync($"upload/{session}/session")).Json["imagesPerSession"]!);
+        Assert.Equal(1, await ImagesAsync(app, session));
+    }
+
+    private static async Task<int> ImagesAsync(AperturApp app, string session) =>
+        (int)(await app.Client.GetAsync($"upload/{session}/session")).Json["imagesCount"]!;
+
+    /// <summary>Holds a row, as a transaction does that does not go on.</summary>
+    private sealed class Holder(NpgsqlConnection connection, NpgsqlTransaction transaction) : IAsyncDisposable
+    {
+        public static async Task<Holder> LockAsync(AperturApp app, string table, string id)
+        {
+            var connection = new NpgsqlConnection(app.Services.GetRequiredService<Server.Settings>().Database.ConnectionString);
+            await connection.OpenAsync(Cancellation);
+            var transaction = await connection.BeginTransactionAsync(Cancellation);
+            await using var command = new NpgsqlCommand($"SELECT 1 FROM {table} WHERE id = $1 FOR NO KEY UPDATE", connection)
+            {
+                Parameters = { new NpgsqlParameter { Value = id } },
+            };
+            Assert.NotNull(await command.ExecuteScalarAsync(Cancellation));
+            return new Holder(connection, transaction);
+        }
+
+        public Task LetGoAsync() => transaction.CommitAsync(Cancellation);
+
+        public async ValueTask DisposeAsync()
+        {
+            await transaction.DisposeAsync();
+            await connection.DisposeAsync();
+        }
+    }
+}
