@@ -37,7 +37,11 @@ public sealed record Delivery
 
     public required DestinationConfig Config { get; init; }
 
-    /// <summary>Opens the stored bytes from the start, seekable, <see cref="SizeBytes"/> long. The caller disposes it.</summary>
+    /// <summary>
+    /// Opens the stored bytes from the start, seekable, <see cref="SizeBytes"/> long. The caller disposes it. The server gives the stream of a
+    /// <see cref="VerifiedImage"/>: what it gives is what <see cref="Sha256"/> is of, however it is read; when the file changes meanwhile it
+    /// throws a <see cref="StoredImageException"/>, which ends the attempt. Do not catch it.
+    /// </summary>
     public required Func<Stream> OpenRead { get; init; }
 
     /// <summary>Makes a signed address that gives the bytes to anyone for 24 hours.</summary>

@@ -16,6 +16,8 @@ namespace Apertur.Destinations;
 /// outcome. An <see cref="OperationCanceledException"/> for the given token means "the server stops": the attempt is not counted. Do not
 /// catch it.</para>
 /// <para><b>Time.</b> An attempt ends by itself when its service does not answer or takes too long; <see cref="TransferDeadline"/> does that.</para>
+/// <para><b>Bytes.</b> Only <see cref="Delivery.OpenRead"/> leads to the image, and it gives the bytes that were received or throws: a request
+/// whose body breaks off must not leave an object behind that looks whole.</para>
 /// <para><b>Secrets.</b> Reasons are shown to project members and written to logs: they name what failed and what to do, and
 /// never hold a credential, a header value or a query string.</para>
 /// <para><b>Memory.</b> The image is read from <see cref="Delivery.OpenRead"/> as a stream and never held as a whole.</para>

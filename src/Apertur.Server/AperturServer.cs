@@ -10,6 +10,7 @@ using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
+using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -65,6 +66,11 @@ internal static class AperturServer
         services.AddSingleton(_ => new ColumnEncryption(keys));
         services.AddSingleton(_ => new DerivedKeys(keys));
         services.AddSingleton(_ => new BlobStore(Path.Combine(settings.DataFolder, "images")));
+        services.AddSingleton<ImagesOwner>();
+        services.AddSingleton<Quarantine>();
+        services.AddSingleton<StoredImages>();
+        services.AddSingleton<StorageCheck>();
+        services.AddSingleton<Adoption>();
     }
 
     private static void AddServices(IServiceCollection services, Settings settings)
@@ -92,7 +98,12 @@ internal static class AperturServer
         services.AddSingleton<LongPoll>();
         services.AddSingleton<SessionPasswords>();
         services.AddSingleton<SessionGate>();
+        services.AddSingleton<SessionFeed>();
         services.AddSingleton<SessionStream>();
+        services.AddSingleton<UploadNamespace>();
+        services.AddSingleton(provider => new SocketServer(
+            new EngineOptions(), SocketServer.DefaultConnectTimeout, provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<UploadNamespace>().Describe()));
         services.AddSingleton<IMemoryPoolFactory<byte>, ReceiveBufferPool>();
         services.AddSingleton<UploadLimits>();
         services.AddSingleton<ImageIntake>();
@@ -142,8 +153,12 @@ internal static class AperturServer
         if (TrustedProxies.Options(app.Services.GetRequiredService<Settings>().Server) is { } proxies)
             app.UseForwardedHeaders(proxies);
         app.UseMiddleware<ErrorResponses>();
+        // Engine.IO has pings of its own.
+        app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = TimeSpan.Zero });
         app.UseRouting();
-        app.UseWhen(context => context.Request.Path.StartsWithSegments("/api"), api => api.UseCors(CrossOrigin.Allow));
+        app.UseWhen(
+            context => context.Request.Path.StartsWithSegments("/api") || context.Request.Path.StartsWithSegments(SocketApi.Path),
+            api => api.UseCors(CrossOrigin.Allow));
         app.Use(limits.BeforeAuthenticationAsync);
         app.Use(RequestFraming.Check);
         app.UseMiddleware<Authentication>();

@@ -19,7 +19,8 @@ internal static class HealthApi
         {
             await db.Projects.AnyAsync(cancellationToken);
             await blobs.CheckAsync(cancellationToken);
-            return TypedResults.Ok(new HealthResponse("ok"));
+            var damaged = await db.Uploads.CountAsync(upload => upload.DamagedAt != null, cancellationToken);
+            return TypedResults.Ok(new HealthResponse("ok") { DamagedPhotos = damaged == 0 ? null : damaged });
         }
         catch (DiskFullException)
         {

@@ -10,6 +10,7 @@ using Apertur.Server.Pages;
 using Apertur.Server.Polling;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
+using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
 using Apertur.Server.Uploads;
 
@@ -39,6 +40,7 @@ internal static class Routes
         anyone.MapMethods("/", _getOrHead, NoticePage.Start);
         anyone.MapMethods("/docs", _getOrHead, ReferenceApi.Page);
         anyone.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
+        anyone.Map(SocketApi.Path, SocketApi.Handle);
 
         var linkHolders = Group(app, "/link/{secret}", Access.Link);
         linkHolders.MapGet("", LinkPageApi.Open);

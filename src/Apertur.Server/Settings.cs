@@ -12,6 +12,7 @@ internal sealed class Settings
     public required OutboundSettings Outbound { get; init; }
     public required OAuthSettings OAuth { get; init; }
     public required LimitSettings Limits { get; init; }
+    public required StorageSettings Storage { get; init; }
     public required ThumbnailSettings Thumbnails { get; init; }
     public required RateLimitSettings RateLimits { get; init; }
     public required DeliverySettings Delivery { get; init; }
@@ -80,6 +81,7 @@ internal sealed class Settings
         Require(Limits.DefaultSessionHours >= 1 && Limits.DefaultSessionHours <= Limits.MaxSessionHours,
             "Limits:DefaultSessionHours must be between 1 and Limits:MaxSessionHours.");
         Require(Limits.EnvelopesAtOnce >= 1, "Limits:EnvelopesAtOnce must be at least 1.");
+        Require(Storage.QuarantineDays >= 1, "Storage:QuarantineDays must be at least 1.");
         Require(RateLimits.IsPositive, "RateLimits must all be at least 1; RateLimits:Enabled=false switches them off.");
         Require(AddressRanges.Problem(Server.TrustedProxyList) is null, "Server:TrustedProxies must be addresses or networks, separated by commas.");
         Require(Delivery.Lanes >= 1 && Delivery.LanesPerDestination >= 1, "Delivery:Lanes and LanesPerDestination must be at least 1.");
@@ -186,6 +188,11 @@ internal sealed class LimitSettings
     public required int MinUploadBytesPerSecond { get; init; }
     public required int MaxUploadMinutes { get; init; }
     public required int EnvelopesAtOnce { get; init; }
+}
+
+internal sealed class StorageSettings
+{
+    public required int QuarantineDays { get; init; }
 }
 
 internal sealed class ThumbnailSettings

@@ -11,6 +11,8 @@ internal static class CommandLine
         DemoCommand.Create(),
         ServeCommand.Create(),
         InitCommand.Create(),
+        FsckCommand.Create(),
+        ImagesCommand.Create(),
         UserCommand.Create(),
         ProjectCommand.Create(),
         ApiKeyCommand.Create(),

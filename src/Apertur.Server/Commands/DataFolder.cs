@@ -23,6 +23,10 @@ internal sealed class DataFolder : IAsyncDisposable
         ? url.TrimEnd('/')
         : "http://127.0.0.1:5080";
 
+    /// <summary>Keeps servers from starting here until the result is disposed, where one could be kept: with SQLite.</summary>
+    /// <exception cref="InvalidOperationException">A server is running.</exception>
+    public IDisposable? HoldLock() => Database.IsSqlite ? DataLock.Take(_services.GetRequiredService<Settings>().DataFolder) : null;
+
     /// <summary>Opens what is there.</summary>
     /// <exception cref="CommandException">Nothing is: the folder was misspelt, and must not be made.</exception>
     public static Task<DataFolder> OpenAsync(string path, CancellationToken cancellationToken) =>

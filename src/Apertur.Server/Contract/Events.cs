@@ -49,6 +49,10 @@ internal sealed record UploadEventData
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public required EventDestination? FailedDestination { get; init; }
 
+    /// <summary>What is wrong with its stored bytes: <c>missing</c>, <c>truncated</c>, <c>extended</c> or <c>altered</c>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Damage { get; init; }
+
     public required string Source { get; init; }
     public required string Env { get; init; }
 

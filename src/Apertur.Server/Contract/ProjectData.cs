@@ -78,4 +78,9 @@ internal sealed record StatsResponse
 internal sealed record TopProject(Guid Id, string Name, long Sessions);
 
 /// <summary>Whether the server, or a part of it, can do its work.</summary>
-internal sealed record HealthResponse(string Status);
+internal sealed record HealthResponse(string Status)
+{
+    /// <summary>Photos whose stored file is missing or is no longer what was received; absent when there are none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? DamagedPhotos { get; init; }
+}

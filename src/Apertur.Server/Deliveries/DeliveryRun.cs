@@ -17,15 +17,13 @@ internal sealed partial class DeliveryRun(
     DestinationConfigs configs,
     OAuthTokens tokens,
     ResumeNotes notes,
-    BlobStore blobs,
+    StoredImages images,
     DownloadLinks links,
     DeliveryOutcomeWriter outcomes,
     Settings settings,
     TimeProvider clock,
     ILogger<DeliveryRun> log)
 {
-    private static readonly DeliveryOutcome _fileIsMissing = new DeliveryOutcome.TryAgain("The stored image is missing on the server's disk.");
-
     private readonly RetrySchedule _schedule = new(settings.Delivery.RetrySeconds);
 
     /// <param name="row">A delivery that this process has claimed.</param>
@@ -33,15 +31,28 @@ internal sealed partial class DeliveryRun(
     public async Task RunAsync(DeliveryRow row, CancellationToken stopping)
     {
         var started = clock.GetTimestamp();
-        var result = await AttemptAsync(row, stopping);
-        var state = await outcomes.WriteAsync(new Attempt(row, result, DestinationContacted: result != _fileIsMissing));
+        var (result, isImageAtFault) = await AttemptAsync(row, stopping);
+        var state = await outcomes.WriteAsync(new Attempt(row, result, DestinationContacted: !isImageAtFault));
         var outcome = result?.GetType().Name ?? "Stopped";
         var elapsed = clock.GetElapsedTime(started).TotalMilliseconds;
         LogAttempt(
             row.Id, row.UploadId, row.DestinationType, row.DestinationId, row.Attempts, outcome, state, elapsed, result?.ReasonText);
     }
 
-    private async Task<DeliveryOutcome?> AttemptAsync(DeliveryRow row, CancellationToken stopping)
+    private async Task<(DeliveryOutcome? Result, bool IsImageAtFault)> AttemptAsync(DeliveryRow row, CancellationToken stopping)
+    {
+        try
+        {
+            return (await DeliverAsync(row, stopping), false);
+        }
+        // An accident, such as a disk that failed: it waits like any other failure, until somebody has put the right file back.
+        catch (StoredImageException exception)
+        {
+            return (new DeliveryOutcome.TryAgain(exception.Message), true);
+        }
+    }
+
+    private async Task<DeliveryOutcome?> DeliverAsync(DeliveryRow row, CancellationToken stopping)
     {
         if (row.LastError == IQueueRow.Abandoned && _schedule.After(row.Attempts - 1, asked: null, random: 0) is null)
             return new DeliveryOutcome.GiveUp("The server stopped during every attempt. Ask for another try if this image was not the reason.");
@@ -57,12 +68,7 @@ internal sealed partial class DeliveryRun(
                 return new DeliveryOutcome.GiveUp("The destination was deleted.");
             if (types.Find(about.Destination.Type) is not { } type)
                 return new DeliveryOutcome.Broken($"This server has no destination type '{about.Destination.Type}'.");
-            // Who withdraws an image removes its row first. A file that is missing is an accident, such as a disk that is not mounted.
-            if (!blobs.Exists(row.UploadId))
-                return _fileIsMissing;
-
-            return await tokens.UseAsync(
-                type, row.DestinationId, access => type.DeliverAsync(Describe(row, about, access), either.Token), either.Token);
+            return await DeliverAsync(row, about, type, either.Token);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
@@ -77,10 +83,28 @@ internal sealed partial class DeliveryRun(
         {
             return new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.");
         }
-        catch (Exception exception)
+        catch (Exception exception) when (exception is not StoredImageException)
         {
             LogThrown(row.Id, row.DestinationType, exception);
             return new DeliveryOutcome.TryAgain("The attempt failed for an unexpected reason.");
+        }
+    }
+
+    private async Task<DeliveryOutcome> DeliverAsync(
+        DeliveryRow row, Gathered about, IDestinationType type, CancellationToken cancellationToken)
+    {
+        var image = await images.VerifyAsync(about.Upload, cancellationToken);
+        try
+        {
+            var outcome = await tokens.UseAsync(
+                type, row.DestinationId, access => type.DeliverAsync(Describe(row, about, image, access), cancellationToken), cancellationToken);
+            // Whatever a type made of the exception: bytes that were not given out cannot have arrived.
+            return image.Fault is { } fault ? throw new StoredImageException(fault) : outcome;
+        }
+        catch (StoredImageException exception)
+        {
+            await images.TellAsync(about.Upload, exception.Fault, CancellationToken.None);
+            throw;
         }
     }
 
@@ -93,7 +117,7 @@ internal sealed partial class DeliveryRun(
          select new Gathered(upload, session, project, destination))
         .AsNoTracking().SingleOrDefaultAsync(cancellationToken);
 
-    private Delivery Describe(DeliveryRow row, Gathered about, OAuthTokens.Access access)
+    private Delivery Describe(DeliveryRow row, Gathered about, VerifiedImage image, OAuthTokens.Access access)
     {
         var (upload, session) = (about.Upload, about.Session);
         var target = configs.Target(about.Destination, access.ConnectedAt);
@@ -112,7 +136,7 @@ internal sealed partial class DeliveryRun(
             Tags = session.Tags ?? [],
             Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),
             Config = configs.Read(about.Destination, about.Project, access.Token),
-            OpenRead = () => blobs.OpenRead(upload.Id),
+            OpenRead = image.OpenRead,
             DownloadUrl = () => links.Create(upload.Id),
             Resume = notes.Read(row, target),
             SaveResume = (text, cancellationToken) => notes.SaveAsync(row, target, text, cancellationToken),

@@ -30,6 +30,9 @@ internal sealed class EventOutbox(DateTimeOffset now)
     public void UploadFailed(Upload upload, UploadSession session, DeliveryRow failed) =>
         Add(Topics.UploadFailed, upload, session, failed);
 
+    /// <summary>Its stored bytes are no longer what was received.</summary>
+    public void UploadDamaged(Upload upload, UploadSession session) => Add(Topics.UploadDamaged, upload, session, null);
+
     public void SessionCreated(UploadSession session) => Add(Topics.SessionCreated, session);
 
     /// <summary>Completed or expired, as its status says by now.</summary>
@@ -155,6 +158,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
             Sha256 = upload.Sha256,
             Destinations = [.. deliveries.Select(Describe)],
             FailedDestination = failed is null ? null : Describe(failed),
+            Damage = upload.Damage?.WireName(),
             Source = upload.Source,
             Env = upload.Env.WireName(),
             CreatedAt = upload.CreatedAt,

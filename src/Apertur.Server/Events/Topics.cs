@@ -6,6 +6,7 @@ internal static class Topics
     public const string UploadStarted = "project.upload.started";
     public const string UploadCompleted = "project.upload.completed";
     public const string UploadFailed = "project.upload.failed";
+    public const string UploadDamaged = "project.upload.damaged";
     public const string SessionCreated = "project.session.created";
     public const string SessionCompleted = "project.session.completed";
     public const string SessionExpired = "project.session.expired";
@@ -16,7 +17,7 @@ internal static class Topics
 
     public static IReadOnlyList<string> All { get; } =
     [
-        UploadStarted, UploadCompleted, UploadFailed, SessionCreated, SessionCompleted, SessionExpired, DestinationDisabled,
+        UploadStarted, UploadCompleted, UploadFailed, UploadDamaged, SessionCreated, SessionCompleted, SessionExpired, DestinationDisabled,
     ];
 
     /// <summary>

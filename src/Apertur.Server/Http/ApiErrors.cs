@@ -105,6 +105,12 @@ internal static class ApiErrors
     public static ApiError Crashed { get; } = new(500, "Internal Server Error", "INTERNAL_ERROR",
         "Something went wrong on our side. Please try again.");
 
+    public static ApiError ImageMissing { get; } = new(500, "Internal Server Error", "IMAGE_MISSING",
+        "This photo was received, but its file is missing on the server. Whoever runs the server can put it back from a backup.");
+
+    public static ApiError ImageDamaged { get; } = new(500, "Internal Server Error", "IMAGE_DAMAGED",
+        "The stored file of this photo is damaged and is not given out. Whoever runs the server can put it back from a backup.");
+
     public static ApiError Unavailable { get; } = new(503, "Service Unavailable", "SERVICE_UNAVAILABLE",
         "The server is not ready at the moment. Please try again shortly.")
     {

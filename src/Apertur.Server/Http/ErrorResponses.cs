@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Apertur.Destinations;
 using Apertur.Server.Pages;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -65,11 +66,19 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
         InvalidDataException => ApiErrors.BadRequest("The form in the body of this request cannot be read."),
         BadHttpRequestException bad => OfStatus(bad.StatusCode),
         DiskFullException => ApiErrors.DiskFull,
+        StoredImageException stored => OfImage(stored.Fault),
         // The client is still there (see above), so it was a time limit of ours.
         OperationCanceledException => ApiErrors.RequestTimeout,
         // How Kestrel says that the size of a chunk has too many digits.
         IOException { InnerException: OverflowException } => ApiErrors.BadRequest("The size of a chunk of the body cannot be read."),
         _ => Database.FailureIn(exception) is { } failure ? OfDatabase(failure) : ApiErrors.Crashed,
+    };
+
+    private static ApiError OfImage(ImageFault fault) => fault switch
+    {
+        ImageFault.Missing => ApiErrors.ImageMissing,
+        ImageFault.Unreadable => ApiErrors.Unavailable,
+        _ => ApiErrors.ImageDamaged,
     };
 
     private static ApiError OfDatabase(DbException exception) => exception switch

@@ -30,14 +30,14 @@ internal static class PollApi
 
     /// <summary>The bytes of one image, acknowledged or not.</summary>
     public static async Task<IResult> Image(
-        string id, string imageId, Caller caller, SessionGate gate, AperturDb db, BlobStore blobs,
+        string id, string imageId, Caller caller, SessionGate gate, AperturDb db, StoredImages images,
         CancellationToken cancellationToken)
     {
         var session = await FindAsync(id, caller, Role.Viewer, gate, cancellationToken);
         var uploadId = Ids.Parse(imageId);
         var upload = await db.Uploads.AsNoTracking()
             .SingleOrDefaultAsync(u => u.Id == uploadId && u.SessionId == session.Id, cancellationToken);
-        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, blobs);
+        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, images);
     }
 
     /// <summary>The program has the image: it is not offered again.</summary>

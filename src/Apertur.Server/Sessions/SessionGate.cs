@@ -58,25 +58,30 @@ internal sealed class SessionGate(Database database, SessionPasswords passwords,
 
     /// <summary>The session, for a request that carries its password where it has one.</summary>
     /// <exception cref="ApiErrorException">404, 401 wrong or missing password, 429 too many guesses.</exception>
-    public async Task<UploadSession> EnterAsync(string id, HttpRequest request, CancellationToken cancellationToken)
+    public Task<UploadSession> EnterAsync(string id, HttpRequest request, CancellationToken cancellationToken) =>
+        EnterAsync(id, SessionPasswords.Of(request), cancellationToken);
+
+    /// <inheritdoc cref="EnterAsync(string, HttpRequest, CancellationToken)"/>
+    public async Task<UploadSession> EnterAsync(string id, string? password, CancellationToken cancellationToken)
     {
         var session = await FindAsync(id, cancellationToken);
-        return await IsVerifiedAsync(session, request, cancellationToken)
+        return await IsVerifiedAsync(session, password, cancellationToken)
             ? session
-            : throw ApiErrors.Unauthenticated($"This upload session has a password: send it as {SessionPasswords.Header}.")
-                .ToException();
+            : throw ApiErrors.Unauthenticated($"This upload session has a password: send it as {SessionPasswords.Header}.").ToException();
     }
 
     /// <summary>Whether the request carries what the session asks for; false when it carries no password at all.</summary>
     /// <exception cref="ApiErrorException">401 wrong password, 429 too many guesses.</exception>
-    public async Task<bool> IsVerifiedAsync(UploadSession session, HttpRequest request, CancellationToken cancellationToken)
+    public Task<bool> IsVerifiedAsync(UploadSession session, HttpRequest request, CancellationToken cancellationToken) =>
+        IsVerifiedAsync(session, SessionPasswords.Of(request), cancellationToken);
+
+    private async Task<bool> IsVerifiedAsync(UploadSession session, string? password, CancellationToken cancellationToken)
     {
         if (session.PasswordHash is null)
             return true;
-        var given = request.Headers[SessionPasswords.Header].ToString();
-        if (given.Length == 0)
+        if (string.IsNullOrEmpty(password))
             return false;
-        return await passwords.IsRightAsync(session, given, cancellationToken)
+        return await passwords.IsRightAsync(session, password, cancellationToken)
             ? true
             : throw ApiErrors.Unauthenticated("This is not the password of this upload session.").ToException();
     }

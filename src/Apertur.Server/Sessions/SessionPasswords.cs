@@ -33,6 +33,9 @@ internal sealed class SessionPasswords(Database database, TimeProvider clock)
 
     private readonly ConcurrentDictionary<string, Lazy<Task<bool>>> _checks = new(StringComparer.Ordinal);
 
+    /// <summary>What a request says that the password is; empty when it says nothing.</summary>
+    public static string Of(HttpRequest request) => request.Headers[Header].ToString();
+
     public static string Hash(string password) => _hasher.HashPassword(_hasher, password);
 
     public static void CheckLength(string? password, List<FieldError> errors)

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Apertur.Destinations;
 using Apertur.Server.Accounts;
 using Apertur.Server.Audit;
 using Apertur.Server.Deliveries;
@@ -39,6 +40,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<OAuthRequest> OAuthRequests => Set<OAuthRequest>();
     public DbSet<UploadSession> Sessions => Set<UploadSession>();
     public DbSet<Upload> Uploads => Set<Upload>();
+    public DbSet<ImagesOwnership> ImagesOwnership => Set<ImagesOwnership>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
     public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
@@ -59,6 +61,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         configurationBuilder.Properties<Role>().HaveConversion<WordConverter<Role>>();
         configurationBuilder.Properties<OneTimeLinkKind>().HaveConversion<WordConverter<OneTimeLinkKind>>();
         configurationBuilder.Properties<DeliveryState>().HaveConversion<WordConverter<DeliveryState>>();
+        configurationBuilder.Properties<ImageFault>().HaveConversion<WordConverter<ImageFault>>();
     }
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
@@ -69,6 +72,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<RefreshToken>().HasKey(token => token.Hash);
         modelBuilder.Entity<Guess>().HasKey(guess => new { guess.Subject, guess.Seconds });
         modelBuilder.Entity<DeliveryRow>().ToTable("deliveries");
+        modelBuilder.Entity<ImagesOwnership>().ToTable("images_owner");
         modelBuilder.Entity<OAuthGrant>().ToTable("oauth_grants");
         modelBuilder.Entity<OAuthRequest>().ToTable("oauth_requests");
 

@@ -9,7 +9,7 @@ internal readonly record struct StoredBlob(Guid Id, long Length, DateTimeOffset 
 
 /// <summary>
 /// The bytes of images, one file each in a folder per day: <c>yyyy-MM-dd/id</c>, the UTC day of the id's own timestamp, so the id alone says
-/// where an image is. The database row is the truth: a file without one is the rest of an interrupted upload and may be swept.
+/// where an image is. The database row is the truth: a file without one is set aside (<see cref="Quarantine"/>).
 /// </summary>
 internal sealed class BlobStore : IDisposable
 {
@@ -30,8 +30,6 @@ internal sealed class BlobStore : IDisposable
 
     /// <summary>The folder that all is in.</summary>
     public string Root { get; }
-
-    public bool IsEmpty => !Directory.EnumerateFileSystemEntries(Root).Any();
 
     /// <summary>Begins an image, under its final name: until a row names it, nothing looks there.</summary>
     /// <param name="id">A version 7 UUID that has no file yet.</param>
@@ -66,6 +64,24 @@ internal sealed class BlobStore : IDisposable
             FileOptions.Asynchronous | FileOptions.SequentialScan);
 
     public bool Exists(Guid id) => File.Exists(PathOf(id));
+
+    /// <summary>Bytes of an image's file; null when there is none.</summary>
+    public long? LengthOf(Guid id) => new FileInfo(PathOf(id)) is { Exists: true } file ? file.Length : null;
+
+    /// <summary>Where an image's file is, or would be.</summary>
+    public string PathOf(Guid id) => Path.Combine(Root, DayOf(id), id.ToString());
+
+    /// <summary>When an image began to come in, which its id tells.</summary>
+    public static DateTimeOffset TimeOf(Guid id)
+    {
+        if (id.Version != 7)
+            throw new ArgumentException("Only version 7 ids carry the time that places them.", nameof(id));
+        Span<byte> bytes = stackalloc byte[16];
+        id.TryWriteBytes(bytes, bigEndian: true, out _);
+        // The first 48 bits are unix milliseconds (RFC 9562, 5.7).
+        var milliseconds = BinaryPrimitives.ReadInt64BigEndian(bytes) >>> 16;
+        return DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(milliseconds, _lastInstant));
+    }
 
     /// <summary>Where an image's thumbnail is, if it has been made: beside it, and gone with it.</summary>
     public string ThumbnailPath(Guid id) => PathOf(id) + ".jpg";
@@ -127,16 +143,5 @@ internal sealed class BlobStore : IDisposable
         return new SyncedDirectory(path);
     });
 
-    private string PathOf(Guid id) => Path.Combine(Root, DayOf(id), id.ToString());
-
-    private static string DayOf(Guid id)
-    {
-        if (id.Version != 7)
-            throw new ArgumentException("Only version 7 ids carry the time that places them.", nameof(id));
-        Span<byte> bytes = stackalloc byte[16];
-        id.TryWriteBytes(bytes, bigEndian: true, out _);
-        // The first 48 bits are unix milliseconds (RFC 9562, 5.7).
-        var milliseconds = BinaryPrimitives.ReadInt64BigEndian(bytes) >>> 16;
-        return DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(milliseconds, _lastInstant)).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
-    }
+    private static string DayOf(Guid id) => TimeOf(id).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 }

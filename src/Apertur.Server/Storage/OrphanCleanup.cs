@@ -5,40 +5,61 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Storage;
 
 /// <summary>
-/// Tidies up in the background: files of uploads that were interrupted and so have no row, answers kept for repeats that no longer count, and
-/// sign-ins, links and guesses that are over.
+/// Tidies up in the background: files that no row names go into <see cref="Quarantine"/> and, when nobody wanted them for long enough, away;
+/// answers kept for repeats that no longer count, and sign-ins, links and guesses that are over, are removed.
 /// </summary>
-internal sealed partial class OrphanCleanup(Database database, BlobStore blobs, TimeProvider clock, ILogger<OrphanCleanup> log) : BackgroundService
+internal sealed partial class OrphanCleanup(
+    Database database, BlobStore blobs, Quarantine quarantine, ImagesOwner owner, Settings settings, TimeProvider clock,
+    ILogger<OrphanCleanup> log)
+    : BackgroundService
 {
-    // Longer than any upload may take, so that no file of one in progress is taken for a leftover.
+    // Longer than any upload may take, so that no file of one in progress is taken for an orphan.
     private static readonly TimeSpan _safeAge = TimeSpan.FromHours(24);
     private static readonly TimeSpan _every = TimeSpan.FromHours(1);
     private const int BatchSize = 500;
 
-    /// <returns>How many leftover files were removed.</returns>
-    public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
+    public async Task RunOnceAsync(CancellationToken cancellationToken)
     {
         await Idempotency.RemoveExpiredAsync(database, clock.GetUtcNow(), cancellationToken);
         await SignIns.RemoveExpiredAsync(database, clock.GetUtcNow(), cancellationToken);
-        var before = clock.GetUtcNow() - _safeAge;
-        var removed = 0;
-        // A file older than the database is no leftover of this one's: somebody has named a new database, and these photos are all he has.
-        var since = await BeginningAsync(cancellationToken);
-        foreach (var batch in blobs.Enumerate().Where(blob => blob.WrittenAt < before && blob.WrittenAt > since).Chunk(BatchSize))
+        // Somebody may have mounted another folder since the start, or claimed this one for another database.
+        if (!await owner.HoldsAsync(cancellationToken))
         {
-            var ids = batch.Select(blob => blob.Id).ToList();
-            await using var db = database.Open();
-            var known = await db.Uploads.Where(upload => ids.Contains(upload.Id)).Select(upload => upload.Id).ToListAsync(cancellationToken);
-            foreach (var id in ids.Except(known))
-            {
-                blobs.Delete(id);
-                removed++;
-            }
+            LogForeign(blobs.Root);
+            return;
         }
 
-        if (removed > 0)
-            LogRemoved(removed);
-        return removed;
+        await EmptyQuarantineAsync(cancellationToken);
+        await SetAsideAsync(cancellationToken);
+    }
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        WorkerLoop.EveryAsync(_every, RunOnceAsync, clock, LogFailure, stoppingToken);
+
+    private async Task EmptyQuarantineAsync(CancellationToken cancellationToken)
+    {
+        var lastKept = DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime).AddDays(-settings.Storage.QuarantineDays);
+        var expired = (await quarantine.SettleAsync(cancellationToken)).Where(file => file.Since < lastKept).ToList();
+        foreach (var file in expired)
+            Quarantine.Delete(file);
+        if (expired.Count > 0)
+            LogRemoved(expired.Count);
+    }
+
+    private async Task SetAsideAsync(CancellationToken cancellationToken)
+    {
+        var before = clock.GetUtcNow() - _safeAge;
+        // What is older than the database is left alone: somebody has named a new one, and these photos are all he has.
+        var since = await BeginningAsync(cancellationToken);
+        var setAside = 0;
+        foreach (var batch in blobs.Enumerate().Where(blob => blob.WrittenAt < before && blob.WrittenAt > since).Chunk(BatchSize))
+        {
+            var known = await quarantine.KnownAsync(batch.Select(blob => blob.Id), cancellationToken);
+            setAside += batch.Count(blob => !known.Contains(blob.Id) && quarantine.Add(blob.Id, clock.GetUtcNow()));
+        }
+
+        if (setAside > 0)
+            LogSetAside(setAside, settings.Storage.QuarantineDays);
     }
 
     private async Task<DateTimeOffset> BeginningAsync(CancellationToken cancellationToken)
@@ -49,12 +70,17 @@ internal sealed partial class OrphanCleanup(Database database, BlobStore blobs, 
         return first ?? DateTimeOffset.MaxValue;
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        WorkerLoop.EveryAsync(_every, RunOnceAsync, clock, LogFailure, stoppingToken);
+    [LoggerMessage(EventName = "orphans.quarantined", Level = LogLevel.Warning,
+        Message = "orphans.quarantined {Files} files that no photo in the database names; 'fsck' lists them and can adopt them for {Days} days")]
+    private partial void LogSetAside(int files, int days);
 
-    [LoggerMessage(EventName = "sweep.removed", Level = LogLevel.Information, Message = "sweep.removed {Files} files of interrupted uploads")]
+    [LoggerMessage(EventName = "orphans.removed", Level = LogLevel.Information, Message = "orphans.removed {Files} files from quarantine")]
     private partial void LogRemoved(int files);
 
-    [LoggerMessage(EventName = "sweep.failed", Level = LogLevel.Error, Message = "The sweep failed; it is tried again in an hour")]
+    [LoggerMessage(EventName = "orphans.foreign", Level = LogLevel.Error,
+        Message = "orphans.foreign The folder of images, {Folder}, is not this database's any more, or is away; nothing in it was touched")]
+    private partial void LogForeign(string folder);
+
+    [LoggerMessage(EventName = "orphans.failed", Level = LogLevel.Error, Message = "The cleanup failed; it is tried again in an hour")]
     private partial void LogFailure(Exception exception);
 }

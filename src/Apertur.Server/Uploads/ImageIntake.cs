@@ -198,7 +198,8 @@ internal sealed class ImageIntake
         Height = upload.Height,
     };
 
-    private static void Add(
+    /// <summary>Adds an image to its session: its row, a delivery for each destination, and what follows for the session.</summary>
+    public static void Add(
         AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations, EventOutbox events)
     {
         upload.ImageIndex = session.NextIndex++;

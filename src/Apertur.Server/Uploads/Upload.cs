@@ -1,3 +1,4 @@
+using Apertur.Destinations;
 using Apertur.Server.Auth;
 
 namespace Apertur.Server.Uploads;
@@ -32,6 +33,11 @@ internal sealed class Upload : ITenantData
     public int DestinationsDelivered { get; set; }
     public int DestinationsFailed { get; set; }
     public DateTimeOffset? AcknowledgedAt { get; set; }
+
+    /// <summary>When its stored bytes were found to be no longer what was received; null while they are. See <see cref="StoredImages"/>.</summary>
+    public DateTimeOffset? DamagedAt { get; set; }
+
+    public ImageFault? Damage { get; set; }
 
     /// <summary>
     /// Its place among the changes of its session: <see cref="Sessions.UploadSession.LastChanged"/> when it was received.

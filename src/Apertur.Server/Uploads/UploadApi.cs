@@ -67,10 +67,10 @@ internal static class UploadApi
     }
 
     /// <summary>The bytes of an image, for whoever may see it.</summary>
-    public static async Task<IResult> Download(string id, Caller caller, AperturDb db, BlobStore blobs, CancellationToken cancellationToken)
+    public static async Task<IResult> Download(string id, Caller caller, AperturDb db, StoredImages images, CancellationToken cancellationToken)
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
-        return new ImageBytes(upload, blobs);
+        return new ImageBytes(upload, images);
     }
 
     /// <summary>A small JPEG of an image, at most 256 pixels on its longer side.</summary>
@@ -87,14 +87,14 @@ internal static class UploadApi
 
     /// <summary>The bytes of an image, for whoever holds a signed link.</summary>
     public static async Task<IResult> SignedDownload(
-        string id, HttpRequest request, DownloadLinks links, AperturDb db, BlobStore blobs, CancellationToken cancellationToken)
+        string id, HttpRequest request, DownloadLinks links, AperturDb db, StoredImages images, CancellationToken cancellationToken)
     {
         var uploadId = Ids.Parse(id);
         if (!links.Allows(uploadId, request.Query["expires"], request.Query["signature"]))
             return ApiErrors.NotFound;
         var upload = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(
             u => u.Id == uploadId && db.Projects.Any(p => p.Id == u.ProjectId && p.DeletedAt == null && p.DisabledAt == null), cancellationToken);
-        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, blobs);
+        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, images);
     }
 
     /// <summary>Withdraws an image: it disappears from lists and counts, and is delivered no further.</summary>

@@ -85,6 +85,42 @@ public abstract class DestinationConformance : IAsyncLifetime
         Assert.Equal("image/jpeg", arrived.MimeType);
     }
 
+    [Theory]
+    [InlineData(100_001)]
+    [InlineData(9_000_000)]
+    public async Task An_image_that_breaks_off_before_its_end_never_arrives(int length)
+    {
+        var delivery = Sample.Delivery(Config(), length);
+        // A type reads an image several times: to hash it, to sign it, to send it. Each of them breaks off once.
+        for (var whole = 0; ; whole++)
+        {
+            var passes = 0;
+            var breaking = delivery with
+            {
+                OpenRead = () => new BreakingStream(Sample.Bytes(delivery), () => Interlocked.Increment(ref passes) > whole),
+            };
+            DeliveryOutcome? outcome = null;
+            try
+            {
+                outcome = await Type.DeliverAsync(breaking, Cancellation);
+            }
+            catch (StoredImageException)
+            {
+                // How a type should leave it.
+            }
+
+            if (passes <= whole)
+            {
+                Assert.IsType<DeliveryOutcome.Accepted>(outcome);
+                Assert.Equal(Sample.Bytes(delivery), Assert.Single(await ArrivedAsync()).Bytes);
+                return;
+            }
+
+            Assert.False(outcome is DeliveryOutcome.Accepted, $"Accepted, though reading broke off in pass {whole + 1}.");
+            Assert.Empty(await ArrivedAsync());
+        }
+    }
+
     [Fact]
     public async Task The_same_delivery_twice_arrives_once()
     {
@@ -230,6 +266,17 @@ public abstract class DestinationConformance : IAsyncLifetime
             var whole = bytes.Length / 3 * 4;
             if (whole > 12)
                 yield return Convert.ToBase64String(bytes)[4..whole];
+        }
+    }
+
+    /// <summary>Throws in place of the last bytes, as the server's stream does when they are not what was received.</summary>
+    private sealed class BreakingStream(byte[] bytes, Func<bool> breaks) : MemoryStream(bytes, writable: false)
+    {
+        // Every way to read a derived MemoryStream comes through here.
+        public override int Read(byte[] buffer, int offset, int count)
+        {
+            var read = base.Read(buffer, offset, count);
+            return read > 0 && Position == Length && breaks() ? throw new StoredImageException(ImageFault.Altered) : read;
         }
     }
 

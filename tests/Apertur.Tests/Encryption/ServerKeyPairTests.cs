@@ -64,7 +64,7 @@ public sealed class ServerKeyPairTests
         await db.EncryptionKeys.ExecuteUpdateAsync(
             key => key.SetProperty(k => k.PrivateKey, "not ours"), TestContext.Current.CancellationToken);
 
-        var failure = await Assert.ThrowsAsync<InvalidOperationException>(app.RestartAsync);
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(() => app.RestartAsync());
 
         Assert.Contains("keys/", failure.Message, StringComparison.Ordinal);
     }

@@ -209,7 +209,7 @@ public sealed class IdempotencyTests
             ["Database:ConnectionString"] = app.Services.GetRequiredService<Settings>().Database.ConnectionString,
             ["RateLimits:Enabled"] = "false",
         });
-        app.ShareKeys(folder);
+        app.ShareFolders(folder);
         var node = AperturServer.Build(settings, ["http://127.0.0.1:0"], services => services.AddSingleton<TimeProvider>(app.Clock));
         await node.StartAsync(TestContext.Current.CancellationToken);
         return node;

@@ -6,7 +6,6 @@ using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Npgsql;
 
 namespace Apertur.Tests.Scenarios;
@@ -50,21 +49,6 @@ public sealed class FailureRecoveryTests
         id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(babbler), Photos.Png(), "long.png"))["id"]!;
         await app.Client.UploadBecomesAsync(id, "delivered");
         Assert.Equal("at" + new string('x', 1021), (await app.DeliveriesAsync(id)).Single().Reference);
-    }
-
-    [Theory, AllDatabases]
-    public async Task Sweep_takes_leftovers_but_no_photo_that_is_older_than_the_database(DatabaseKind database)
-    {
-        await using var app = await AperturApp.StartAsync(database);
-        var now = app.Clock.GetUtcNow();
-        var leftover = await PlantAsync(app, now.AddMinutes(1));
-        var older = await PlantAsync(app, now.AddDays(-30));
-        app.Clock.Jump(TimeSpan.FromHours(26));
-
-        await app.Services.GetServices<IHostedService>().OfType<OrphanCleanup>().Single().RunOnceAsync(Cancellation);
-
-        Assert.False(File.Exists(leftover));
-        Assert.True(File.Exists(older));
     }
 
     [Fact]
@@ -152,17 +136,6 @@ public sealed class FailureRecoveryTests
                 Cancellation),
             Cancellation);
         Assert.Equal(1, await app.Services.GetServices<IQueue>().OfType<DeliveryQueue>().Single().ReleaseAbandonedAsync(all: false, Cancellation));
-    }
-
-    /// <summary>A file without a row, written at that time.</summary>
-    private static async Task<string> PlantAsync(AperturApp app, DateTimeOffset written)
-    {
-        var id = Guid.CreateVersion7(written);
-        var path = Path.Combine(app.DataFolder, "images", written.ToString("yyyy-MM-dd"), id.ToString());
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        await File.WriteAllBytesAsync(path, Photos.Png(), Cancellation);
-        File.SetLastWriteTimeUtc(path, written.UtcDateTime);
-        return path;
     }
 
     /// <summary>Answers in words that hold a NUL, and a character that lies across the longest length that is kept.</summary>

@@ -103,10 +103,26 @@ internal sealed class AperturApp : IAsyncDisposable
     /// <summary>Calls this server with that key, or with none.</summary>
     public AperturClient ClientOf(string? key) => new(_http, Url, ProjectId, key);
 
+    /// <summary>Runs a command of the program on this data folder, which must succeed.</summary>
+    /// <returns>What it printed.</returns>
+    public async Task<JsonNode> CommandAsync(params string[] arguments)
+    {
+        var (code, output, errors) = await TryCommandAsync(arguments);
+        Assert.True(code == 0, $"{string.Join(' ', arguments)}: {code}: {errors} {output}");
+        return JsonNode.Parse(output)!;
+    }
+
+    /// <summary>Runs a command of the program on this data folder.</summary>
+    public Task<(int ExitCode, string Output, string Errors)> TryCommandAsync(params string[] arguments)
+    {
+        WriteSettings();
+        return AperturProcess.RunAsync([.. arguments, "--json", "--data", DataFolder]);
+    }
+
     /// <summary>Tells programs that run on the same data folder which database it is.</summary>
     public void WriteSettings()
     {
-        var settings = Services.GetRequiredService<Settings>().Database;
+        var settings = Settings.Load(DataFolder, _settings).Database;
         var json = new JsonObject
         {
             ["Database"] = new JsonObject { ["Provider"] = settings.Provider.ToString(), ["ConnectionString"] = settings.ConnectionString },
@@ -114,18 +130,21 @@ internal sealed class AperturApp : IAsyncDisposable
         File.WriteAllText(Path.Combine(DataFolder, "apertur.json"), json.ToJsonString());
     }
 
-    /// <summary>Gives another data folder the keys of this one: what nodes that share a database must have.</summary>
-    public void ShareKeys(string dataFolder)
+    /// <summary>Gives another data folder the keys and the images of this one: what nodes that share a database must have.</summary>
+    public void ShareFolders(string dataFolder)
     {
+        Directory.CreateSymbolicLink(Path.Combine(dataFolder, "images"), Path.Combine(DataFolder, "images"));
         var keys = Directory.CreateDirectory(Path.Combine(dataFolder, "keys")).FullName;
         foreach (var file in Directory.GetFiles(Path.Combine(DataFolder, "keys")))
             File.Copy(file, Path.Combine(keys, Path.GetFileName(file)));
     }
 
     /// <summary>Stops as on SIGTERM, and starts again on the same data.</summary>
-    public async Task RestartAsync()
+    public async Task RestartAsync(Func<Task>? whileStopped = null)
     {
         await StopServerAsync();
+        if (whileStopped is not null)
+            await whileStopped();
         await StartServerAsync();
     }
 

@@ -1,0 +1,101 @@
+using System.Buffers;
+using System.Security.Cryptography;
+
+namespace Apertur.Destinations;
+
+/// <summary>
+/// A stored image whose bytes were found to be those that were received. The only way to one compares length and SHA-256 of the whole file,
+/// before anybody gets a byte of it; its streams then compare each block again while they hand it out. So however often, and from wherever, a
+/// destination reads, what leaves is what was received or breaks off, also when the file changes in the middle of an attempt.
+/// </summary>
+public sealed class VerifiedImage
+{
+    private readonly Func<Stream> _open;
+    private readonly uint[] _checksums;
+
+    private VerifiedImage(Func<Stream> open, long length, uint[] checksums) => (_open, Length, _checksums) = (open, length, checksums);
+
+    public long Length { get; }
+
+    /// <summary>What a stream of this image has broken off for; null when none has.</summary>
+    public ImageFault? Fault { get; private set; }
+
+    /// <summary>Reads the whole file once and compares it with what was received.</summary>
+    /// <param name="open">Opens the stored bytes, seekable.</param>
+    /// <param name="length">Bytes that were received.</param>
+    /// <param name="sha256">Of what was received, 64 lower-case hex characters.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <exception cref="StoredImageException">The file is not what was received, or cannot be read.</exception>
+    public static async Task<VerifiedImage> VerifyAsync(Func<Stream> open, long length, string sha256, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var file = open();
+            if (file.Length != length)
+                throw new StoredImageException(file.Length < length ? ImageFault.Truncated : ImageFault.Extended);
+            return new VerifiedImage(open, length, await ChecksumsAsync(file, length, sha256, cancellationToken));
+        }
+        catch (Exception exception) when (FaultIn(exception) is { } fault)
+        {
+            throw new StoredImageException(fault, exception);
+        }
+    }
+
+    /// <summary>
+    /// The bytes from the start, seekable, as <see cref="VerifyAsync"/> found them. Reading throws a <see cref="StoredImageException"/> before it
+    /// hands out a block that has changed since.
+    /// </summary>
+    public Stream OpenRead()
+    {
+        try
+        {
+            return new VerifiedStream(this, _open());
+        }
+        catch (Exception exception) when (FaultIn(exception) is { } fault)
+        {
+            throw Fail(fault, exception);
+        }
+    }
+
+    internal bool IsRight(long block, ReadOnlySpan<byte> bytes) => Crc32C.Of(bytes) == _checksums[block];
+
+    internal StoredImageException Fail(ImageFault fault, Exception? cause = null)
+    {
+        Fault = fault;
+        return new StoredImageException(fault, cause);
+    }
+
+    /// <summary>What a failure to read a file says of it; null when it says nothing.</summary>
+    internal static ImageFault? FaultIn(Exception exception) => exception switch
+    {
+        FileNotFoundException or DirectoryNotFoundException => ImageFault.Missing,
+        EndOfStreamException => ImageFault.Truncated,
+        IOException or UnauthorizedAccessException => ImageFault.Unreadable,
+        _ => null,
+    };
+
+    private static async Task<uint[]> ChecksumsAsync(Stream file, long length, string sha256, CancellationToken cancellationToken)
+    {
+        var checksums = new uint[(length + VerifiedStream.BlockBytes - 1) / VerifiedStream.BlockBytes];
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var block = ArrayPool<byte>.Shared.Rent(VerifiedStream.BlockBytes);
+        try
+        {
+            for (var number = 0; number < checksums.Length; number++)
+            {
+                var size = (int)Math.Min(VerifiedStream.BlockBytes, length - ((long)number * VerifiedStream.BlockBytes));
+                await file.ReadExactlyAsync(block.AsMemory(0, size), cancellationToken).ConfigureAwait(false);
+                hash.AppendData(block, 0, size);
+                checksums[number] = Crc32C.Of(block.AsSpan(0, size));
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(block);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset()) == sha256
+            ? checksums
+            : throw new StoredImageException(ImageFault.Altered);
+    }
+}

@@ -1,0 +1,20 @@
+namespace Apertur.Server.Realtime;
+
+/// <summary>What an Engine.IO server tells its clients in the handshake, and keeps to itself.</summary>
+internal sealed record EngineOptions
+{
+    /// <summary>Between two pings; the server sends them.</summary>
+    public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(25);
+
+    /// <summary>How long a client may take to answer one.</summary>
+    public TimeSpan PingTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>The largest payload, in bytes, in either direction.</summary>
+    public int MaxPayload { get; init; } = 100_000;
+
+    /// <summary>Packets that may wait for one client. One that does not fetch them is disconnected.</summary>
+    public int MaxWaiting { get; init; } = 1_000;
+
+    /// <summary>Connections at once; those that come after them are refused.</summary>
+    public int MaxConnections { get; init; } = 20_000;
+}

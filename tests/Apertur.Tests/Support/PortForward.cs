@@ -1,0 +1,63 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Apertur.Tests.Support;
+
+/// <summary>One address for servers that come and go, as a balancer gives it: passes bytes on to whatever port is the target now.</summary>
+internal sealed class PortForward : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _end = new();
+    private readonly Task _accepting;
+
+    public PortForward(string target)
+    {
+        Target = target;
+        _listener.Start();
+        _accepting = AcceptAsync();
+    }
+
+    /// <summary>Where connections that are made from now on lead to.</summary>
+    public string Target { get; set; }
+
+    public string Url => $"http://{_listener.LocalEndpoint}";
+
+    public async ValueTask DisposeAsync()
+    {
+        await _end.CancelAsync();
+        _listener.Dispose();
+        await _accepting;
+        _end.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        var open = new List<Task>();
+        try
+        {
+            while (true)
+                open.Add(PassAsync(await _listener.AcceptTcpClientAsync(_end.Token)));
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            await Task.WhenAll(open);
+        }
+    }
+
+    private async Task PassAsync(TcpClient incoming)
+    {
+        using var client = incoming;
+        using var server = new TcpClient();
+        try
+        {
+            var target = new Uri(Target);
+            await server.ConnectAsync(target.Host, target.Port, _end.Token);
+            var (here, there) = (client.GetStream(), server.GetStream());
+            await Task.WhenAny(here.CopyToAsync(there, _end.Token), there.CopyToAsync(here, _end.Token));
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or SocketException or IOException)
+        {
+            // Nothing is there now: the client sees its connection end.
+        }
+    }
+}
