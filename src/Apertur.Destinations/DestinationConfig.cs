@@ -78,10 +78,11 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
                 continue;
             }
 
-            if (Problem(field, value!) is { } problem)
+            value = Trimmed(field, value!);
+            if (Problem(field, value) is { } problem)
                 errors.Add((field.Name, problem));
             else
-                values[field.Name] = value!.DeepClone();
+                values[field.Name] = value.DeepClone();
         }
 
         return (values, errors);
@@ -125,6 +126,18 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
 
     private static bool IsBlank(JsonNode? value) =>
         value is null || (value is JsonValue v && v.TryGetValue<string>(out var text) && string.IsNullOrWhiteSpace(text));
+
+    /// <summary>Without what comes along when a key or an address is pasted. The values of a map are somebody else's headers, which lose it on their way.</summary>
+    private static JsonNode Trimmed(ConfigField field, JsonNode value)
+    {
+        if (field.Kind is ConfigFieldKind.Text or ConfigFieldKind.Url && value is JsonValue scalar && scalar.TryGetValue<string>(out var text))
+            return text.Trim();
+        if (field.Kind != ConfigFieldKind.Map || value is not JsonObject map)
+            return value;
+        return new JsonObject(map.Select(entry => KeyValuePair.Create(
+            entry.Key,
+            entry.Value is JsonValue one && one.TryGetValue<string>(out var words) ? JsonValue.Create(words.Trim()) : entry.Value?.DeepClone())));
+    }
 
     private static string? Problem(ConfigField field, JsonNode value)
     {

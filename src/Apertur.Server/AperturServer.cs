@@ -7,6 +7,7 @@ using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
 using Apertur.Server.Events;
+using Apertur.Server.Health;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
@@ -35,6 +36,7 @@ internal static class AperturServer
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.RequestHeaderEncodingSelector = _ => Utf8OrLatin1.Instance;
             kestrel.Limits.MaxRequestBodySize = 1024 * 1024;
         });
         builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true);
@@ -59,7 +61,12 @@ internal static class AperturServer
 
         services.AddSingleton(settings);
         services.AddSingleton(TimeProvider.System);
-        services.AddPooledDbContextFactory<AperturDb>(options => Database.Configure(settings, options));
+        services.AddSingleton<DatabaseDamage>();
+        services.AddPooledDbContextFactory<AperturDb>((provider, options) =>
+        {
+            Database.Configure(settings, options);
+            provider.GetRequiredService<DatabaseDamage>().Watch(options);
+        });
         services.AddSingleton<SessionNotifier>();
         services.AddSingleton<AsyncAutoResetEvent>();
         services.AddSingleton<Database>();
@@ -88,7 +95,14 @@ internal static class AperturServer
         services.AddSingleton<PublicAddress>();
         services.AddSingleton<DownloadLinks>();
 
+        services.AddSingleton<Readiness>();
+        services.AddSingleton<IReadinessCheck, DatabaseCheck>();
+        services.AddSingleton<IReadinessCheck, ImageStoreCheck>();
+        services.AddSingleton<IReadinessCheck, PhotosCheck>();
+
+        services.AddSingleton<StopDeadline>();
         services.AddSingleton<RateCounts>();
+        services.AddSingleton<StrangerCounts>();
         services.AddSingleton<RateLimits>();
         services.AddSingleton<Tokens>();
         services.AddSingleton<SignIns>();
@@ -143,7 +157,9 @@ internal static class AperturServer
         services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());
         if (settings.Database.Provider == DatabaseProvider.PostgreSql)
             services.AddHostedService<PostgresNotifications>();
-        services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(settings.Delivery.StopSeconds + 20));
+        // Uploads first, then deliveries: workers are stopped when the last request has ended.
+        services.Configure<HostOptions>(host => host.ShutdownTimeout =
+            (2 * TimeSpan.FromSeconds(settings.Delivery.StopSeconds)) + StopDeadline.Grace + TimeSpan.FromSeconds(3));
     }
 
     private static void UsePipeline(WebApplication app)
@@ -158,6 +174,7 @@ internal static class AperturServer
         app.UseWhen(
             context => context.Request.Path.StartsWithSegments("/api") || context.Request.Path.StartsWithSegments(SocketApi.Path),
             api => api.UseCors(CrossOrigin.Allow));
+        app.Use(app.Services.GetRequiredService<StopDeadline>().RefuseAsync);
         app.Use(limits.BeforeAuthenticationAsync);
         app.Use(RequestFraming.Check);
         app.UseMiddleware<Authentication>();

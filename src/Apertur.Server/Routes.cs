@@ -5,6 +5,7 @@ using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
 using Apertur.Server.Events;
+using Apertur.Server.Health;
 using Apertur.Server.Keys;
 using Apertur.Server.Pages;
 using Apertur.Server.Polling;

@@ -18,10 +18,11 @@ internal sealed class Guess
 /// Slows down guessing: a guess is counted before it is looked at, so that many at once gain nothing. The counts stand in the database:
 /// neither a restart nor another node forgets them.
 /// </summary>
-internal sealed class LoginThrottle(Database database, TimeProvider clock)
+internal sealed class LoginThrottle(Database database, StrangerCounts strangers, TimeProvider clock)
 {
     private const int Minute = 60;
     private const int Hour = 3600;
+    private const int PerAddress = 30;
 
     /// <summary>
     /// Counts a guess at one person's password, from one address. Many people may share an address. What is over the limit of its address counts
@@ -30,7 +31,11 @@ internal sealed class LoginThrottle(Database database, TimeProvider clock)
     /// <exception cref="ApiErrorException">429: too many; says when to come back.</exception>
     public async Task CountSignInAsync(string email, IPAddress? address, CancellationToken cancellationToken)
     {
-        await CountAsync($"address {AddressRanges.Subject(address)}", 30, 300, cancellationToken);
+        var from = AddressRanges.Subject(address);
+        // In memory first: a flood is not to make everybody wait for its writes. Twice the limit, because its minutes are not the table's.
+        if (strangers.Count($"sign-ins {from}", 2 * PerAddress) is { IsExceeded: true } flood)
+            throw ApiErrors.TooManyGuesses(flood.RetryAfter).ToException();
+        await CountAsync($"address {from}", PerAddress, 10 * PerAddress, cancellationToken);
         await CountAsync(Person(email, address), 5, 20, cancellationToken);
         await CountAsync(Person(email), 50, 200, cancellationToken);
     }

@@ -14,5 +14,9 @@ internal sealed class RefreshToken
     public required string Hash { get; init; }
     public required Guid SignInId { get; init; }
     public DateTimeOffset? UsedAt { get; set; }
+
+    /// <summary>As <see cref="Http.AddressRanges.Subject"/> gives it.</summary>
+    public string? UsedFrom { get; set; }
+
     public required DateTimeOffset ExpiresAt { get; init; }
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using Apertur.Server.Auth;
 using Apertur.Server.Http;
 using Apertur.Server.Storage;
@@ -31,10 +32,17 @@ internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clo
             cancellationToken);
     }
 
-    /// <summary>Takes a refresh token for a new pair. One that was used before is in two hands: the whole sign-in ends.</summary>
+    /// <summary>How long a used token counts where it was used: several tabs of one browser, or a client that got no answer, renew at once.</summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(20);
+
+    /// <summary>
+    /// Takes a refresh token for a new pair. One that was used before, elsewhere or longer ago than <see cref="Grace"/>, is in two hands: the
+    /// whole sign-in ends.
+    /// </summary>
     /// <exception cref="ApiErrorException">401: unknown, expired or used; 403: the person is disabled.</exception>
-    public async Task<TokenPair> RenewAsync(string refreshToken, CancellationToken cancellationToken)
+    public async Task<TokenPair> RenewAsync(string refreshToken, IPAddress? address, CancellationToken cancellationToken)
     {
+        var from = AddressRanges.Subject(address);
         var hash = OneTimeSecret.HashOf(refreshToken);
         var now = clock.GetUtcNow();
         var pair = await database.WriteAsync(
@@ -50,8 +58,10 @@ internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clo
                     return null;
 
                 var first = await db.RefreshTokens.Where(t => t.Hash == hash && t.UsedAt == null)
-                    .ExecuteUpdateAsync(t => t.SetProperty(x => x.UsedAt, now), cancellationToken) == 1;
-                if (!first)
+                    .ExecuteUpdateAsync(t => t.SetProperty(x => x.UsedAt, now).SetProperty(x => x.UsedFrom, from), cancellationToken) == 1;
+                var graceful = now - Grace;
+                if (!first && !await db.RefreshTokens.AnyAsync(
+                        t => t.Hash == hash && t.UsedAt > graceful && t.UsedFrom == from, cancellationToken))
                 {
                     await EndAsync(database, db, db.SignIns.Where(s => s.Id == token.SignInId), cancellationToken);
                     return null;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Apertur.Server.Audit;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
@@ -11,10 +12,13 @@ namespace Apertur.Server.Auth;
 /// Finds out who calls, for routes that ask for it, before anything of the request is read, and holds the route's rule against it. A route
 /// without an <see cref="AccessRule"/> is refused.
 /// </summary>
-internal sealed class Authentication(RequestDelegate next, Tokens tokens, TimeProvider clock)
+internal sealed partial class Authentication(
+    RequestDelegate next, Tokens tokens, TimeProvider clock, ILogger<Authentication> log)
 {
     // Enough for people to see which keys are in use, without a write on every call.
     private static readonly TimeSpan _lastUsedPrecision = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<Guid, DateTimeOffset> _noted = [];
 
     // Opens the database for itself and closes it again: a request that is held for minutes must not keep what only this needs.
     public async Task InvokeAsync(HttpContext context, Database database, AuditLog audit)
@@ -67,9 +71,7 @@ internal sealed class Authentication(RequestDelegate next, Tokens tokens, TimePr
 
         var key = found.Key;
         await KeyRestrictions.CheckAsync(context, key);
-        var now = clock.GetUtcNow();
-        if (key.LastUsedAt is null || key.LastUsedAt < now - _lastUsedPrecision)
-            await NoteUseAsync(database, key.Id, now, context.RequestAborted);
+        await NoteUseAsync(key, database, context.RequestAborted);
         return new Caller(new Dictionary<Guid, Role> { [key.ProjectId] = ApiKey.Role }, rule.Needed ?? Role.Viewer)
         {
             Key = key,
@@ -78,19 +80,25 @@ internal sealed class Authentication(RequestDelegate next, Tokens tokens, TimePr
         };
     }
 
-    /// <summary>Whoever holds the row, or a disk without room, keeps nobody from what the key is used for.</summary>
-    private static async Task NoteUseAsync(Database database, Guid keyId, DateTimeOffset now, CancellationToken cancellationToken)
+    /// <summary>Tells people that the key is in use. A disk that takes no writes is no reason to refuse what only reads.</summary>
+    private async Task NoteUseAsync(ApiKey key, Database database, CancellationToken cancellationToken)
     {
+        var now = clock.GetUtcNow();
+        if (key.LastUsedAt > now - _lastUsedPrecision || _noted.GetValueOrDefault(key.Id) > now - _lastUsedPrecision)
+            return;
+        // Before the try: one that fails is not tried again with every request.
+        _noted[key.Id] = now;
         try
         {
+            // Whoever holds the row keeps nobody from what the key is used for, either.
             await database.WriteWithinAsync(
                 TimeSpan.Zero,
-                db => db.ApiKeys.Where(k => k.Id == keyId).ExecuteUpdateAsync(k => k.SetProperty(x => x.LastUsedAt, now), cancellationToken),
+                db => db.ApiKeys.Where(k => k.Id == key.Id).ExecuteUpdateAsync(k => k.SetProperty(x => x.LastUsedAt, now), cancellationToken),
                 cancellationToken);
         }
-        catch (Exception exception) when (Database.FailureIn(exception) is not null)
+        catch (Exception exception) when (StorageFault.Of(exception) != StorageFaultKind.None)
         {
-            // It is noted with the next request.
+            LogUnnoted(exception);
         }
     }
 
@@ -129,4 +137,7 @@ internal sealed class Authentication(RequestDelegate next, Tokens tokens, TimePr
 
     private static ApiErrorException NotSignedIn() =>
         ApiErrors.Unauthenticated("This is neither an API key nor a token that counts now. Sign in again.").ToException();
+
+    [LoggerMessage(EventName = "key.unnoted", Level = LogLevel.Warning, Message = "key.unnoted: when the key was last used could not be written")]
+    private partial void LogUnnoted(Exception exception);
 }

@@ -80,7 +80,12 @@ internal sealed record TopProject(Guid Id, string Name, long Sessions);
 /// <summary>Whether the server, or a part of it, can do its work.</summary>
 internal sealed record HealthResponse(string Status)
 {
-    /// <summary>Photos whose stored file is missing or is no longer what was received; absent when there are none.</summary>
+    /// <summary>What somebody has to look at, although photos are taken in; absent when there is nothing.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public int? DamagedPhotos { get; init; }
+    public IReadOnlyList<HealthProblem>? Problems { get; init; }
 }
+
+/// <summary>Something that a readiness check found.</summary>
+/// <param name="Check">What was looked at.</param>
+/// <param name="Detail">What is wrong with it.</param>
+internal sealed record HealthProblem(string Check, string Detail);

@@ -13,8 +13,15 @@ internal sealed class BodyBytes(PipeReader body) : IDisposable
     {
         Dispose();
         var result = await body.ReadAtLeastAsync(minimum, cancellationToken);
+        // Kestrel interrupts a read when the server is told to stop; the body goes on.
+        while (result.IsCanceled)
+        {
+            body.AdvanceTo(result.Buffer.Start, result.Buffer.End);
+            result = await body.ReadAtLeastAsync(minimum, cancellationToken);
+        }
+
         _given = result.Buffer.End;
-        return result.IsCanceled ? throw new OperationCanceledException(cancellationToken) : result.Buffer;
+        return result.Buffer;
     }
 
     public void Dispose()

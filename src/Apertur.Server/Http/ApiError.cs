@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Apertur.Server.Contract;
 
 namespace Apertur.Server.Http;
 
@@ -14,6 +15,10 @@ internal sealed record ApiError(int StatusCode, string Error, string Code, strin
 
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<FieldError>? Errors { get; init; }
+
+    /// <summary>Why the server is not ready; in the answer of <c>readyz</c> only.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<HealthProblem>? Problems { get; init; }
 
     public Task ExecuteAsync(HttpContext httpContext)
     {

@@ -13,6 +13,9 @@ internal static class ApiErrors
 
     public static ApiError BadRequest(string message) => new(400, "Bad Request", "VALIDATION_ERROR", message);
 
+    /// <summary>Not a verdict on what was sent: the same again may be taken.</summary>
+    public static ApiError IncompleteBody(string message) => new(400, "Bad Request", "INCOMPLETE_BODY", message);
+
     public static ApiError Unauthenticated(string message) => new(401, "Unauthorized", "AUTHENTICATION_FAILED", message);
 
     public static ApiError TotpRequired { get; } = new(401, "Unauthorized", "TOTP_REQUIRED",
@@ -115,6 +118,11 @@ internal static class ApiErrors
         "The server is not ready at the moment. Please try again shortly.")
     {
         RetryAfter = 5,
+    };
+
+    public static ApiError Stopping { get; } = Unavailable with
+    {
+        Message = "The server is being stopped or restarted. Please try again shortly.",
     };
 
     public static ApiError DiskFull { get; } = new(507, "Insufficient Storage", "INSUFFICIENT_STORAGE",

@@ -11,10 +11,10 @@ internal static class BodyDrain
     /// <summary>More than this is not read for the sake of an answer.</summary>
     public const long MaxBytes = 64 * 1024 * 1024;
 
-    private static readonly TimeSpan _maxTime = TimeSpan.FromSeconds(10);
+    public static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(10);
 
     /// <summary>Reads and forgets what is left of the body, within bounds. Whatever goes wrong, the answer is worth a try.</summary>
-    public static async Task RunAsync(HttpContext context, TimeProvider clock)
+    public static async Task RunAsync(HttpContext context, TimeProvider clock, TimeSpan maxTime)
     {
         var request = context.Request;
         // HTTP/2 has an answer for this of its own, and a client that asked first has sent nothing yet.
@@ -26,7 +26,7 @@ internal static class BodyDrain
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
             size.MaxRequestBodySize = MaxBytes;
 
-        using var time = new CancellationTokenSource(_maxTime, clock);
+        using var time = new CancellationTokenSource(maxTime, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(time.Token, context.RequestAborted);
         try
         {

@@ -1,16 +1,14 @@
-using System.Data.Common;
 using Apertur.Destinations;
 using Apertur.Server.Pages;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
-using Microsoft.Data.Sqlite;
 
 namespace Apertur.Server.Http;
 
 /// <summary>The one place where exceptions, and refusals of the framework, become answers in the shape of the wire.</summary>
-internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider clock, ILogger<ErrorResponses> log)
+internal sealed partial class ErrorResponses(RequestDelegate next, StopDeadline stop, TimeProvider clock, ILogger<ErrorResponses> log)
 {
     public async Task InvokeAsync(HttpContext context)
     {
@@ -35,8 +33,8 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
                 throw;
 
             context.Response.Clear();
-            await BodyDrain.RunAsync(context, clock);
-            if (exception is BadHttpRequestException)
+            await BodyDrain.RunAsync(context, clock, stop.Passed.IsCancellationRequested ? StopDeadline.Grace : BodyDrain.MaxTime);
+            if (exception is BadHttpRequestException || stop.IsStopping)
                 TakeNoMore(context);
             await AnswerAsync(context, error);
             return;
@@ -57,22 +55,28 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
         return NoticePage.Refusal(context.Request, error).ExecuteAsync(context);
     }
 
-    private static ApiError Translate(Exception exception) => exception switch
+    private ApiError Translate(Exception exception) => exception switch
     {
         ApiErrorException refusal => refusal.Error,
+        MultipartException { IsIncomplete: true } broken => ApiErrors.IncompleteBody(broken.Message),
         MultipartException malformed => ApiErrors.BadRequest(malformed.Message),
         BadHttpRequestException { StatusCode: 400 } bad => ApiErrors.BadRequest(bad.Message),
         // How the framework says that a form has a NUL in it, or too many fields, or one that is too long.
         InvalidDataException => ApiErrors.BadRequest("The form in the body of this request cannot be read."),
         BadHttpRequestException bad => OfStatus(bad.StatusCode),
-        DiskFullException => ApiErrors.DiskFull,
+        OperationCanceledException when stop.Passed.IsCancellationRequested => ApiErrors.Stopping,
         StoredImageException stored => OfImage(stored.Fault),
         RowHeldException => ApiErrors.Unavailable,
         // The client is still there (see above), so it was a time limit of ours.
         OperationCanceledException => ApiErrors.RequestTimeout,
         // How Kestrel says that the size of a chunk has too many digits.
         IOException { InnerException: OverflowException } => ApiErrors.BadRequest("The size of a chunk of the body cannot be read."),
-        _ => Database.FailureIn(exception) is { } failure ? OfDatabase(failure) : ApiErrors.Crashed,
+        _ => StorageFault.Of(exception) switch
+        {
+            StorageFaultKind.NoRoom => ApiErrors.DiskFull,
+            StorageFaultKind.Unavailable => ApiErrors.Unavailable,
+            _ => ApiErrors.Crashed,
+        },
     };
 
     private static ApiError OfImage(ImageFault fault) => fault switch
@@ -80,18 +84,6 @@ internal sealed partial class ErrorResponses(RequestDelegate next, TimeProvider 
         ImageFault.Missing => ApiErrors.ImageMissing,
         ImageFault.Unreadable => ApiErrors.Unavailable,
         _ => ApiErrors.ImageDamaged,
-    };
-
-    private static ApiError OfDatabase(DbException exception) => exception switch
-    {
-        // 13: disk full; 5, 6: busy, locked; 10, 14: input/output, cannot open (sqlite.org/rescode.html).
-        SqliteException { SqliteErrorCode: 13 } => ApiErrors.DiskFull,
-        SqliteException { SqliteErrorCode: 5 or 6 or 10 or 14 } => ApiErrors.Unavailable,
-        // Class 08: connection; 53: resources, where 53100 is a full disk; 57P: shutting down or starting.
-        { SqlState: "53100" } => ApiErrors.DiskFull,
-        // 55P03: a lock was not to be had; 25P03: the transaction was ended because this node had stopped; 57014: the statement took too long.
-        { SqlState: ['0', '8', ..] or ['5', '3', ..] or ['5', '7', 'P', ..] or "55P03" or "25P03" or "57014" } or { IsTransient: true } => ApiErrors.Unavailable,
-        _ => ApiErrors.Crashed,
     };
 
     private static ApiError OfStatus(int status) => status switch

@@ -1,15 +1,17 @@
 using System.Globalization;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
+using Apertur.Server.Sessions;
 using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Apertur.Server.Http;
 
 /// <summary>
-/// Who may ask how often. Keys and people are counted by what they do; holders of a link by session and by address; failed authentication by
-/// address. Every answer of the API says how much is left, errors included.
+/// Who may ask how often. Keys and people are counted by what they do, holders of a link by address and by session, and everybody else by
+/// address: whatever strangers do costs nobody of the others anything, not even at the same address. Every answer of the API says how much is
+/// left, errors included.
 /// </summary>
-internal sealed class RateLimits(RateCounts counts, Settings settings)
+internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, SessionGate gate, Settings settings)
 {
     // Nobody types more codes than this in a minute; whoever has stolen a key could otherwise go through them all.
     private const int CodesPerMinute = 10;
@@ -28,23 +30,31 @@ internal sealed class RateLimits(RateCounts counts, Settings settings)
 
         context.Response.OnStarting(WriteHeadersAsync, context);
         var address = AddressRanges.Subject(context.Connection.RemoteIpAddress);
-        if (access is null or Access.Public or Access.Session)
+        if (access is Access.Session && await SessionAsync(context) is { } session)
         {
-            if (access is Access.Session && context.GetRouteValue("id") is string id)
-                Charge(context, counts.Count("session " + id, _limits.PerSession));
-            Charge(context, counts.Count("address " + address, _limits.PerAddress));
+            // Counted with everything else from there, but only refused for what came with such links.
+            strangers.Count("address " + address, _limits.PerAddress);
+            Charge(context, strangers.Count("links " + address, _limits.PerAddress));
+            Charge(context, counts.Count(RateKind.Link, session, _limits.PerSession));
             await next(context);
             return;
         }
 
-        Show(context, counts.Look("failures " + address, _limits.FailuresPerAddress));
+        if (access is null or Access.Public or Access.Session)
+        {
+            Charge(context, strangers.Count("address " + address, _limits.PerAddress));
+            await next(context);
+            return;
+        }
+
+        Show(context, strangers.Look("failures " + address, _limits.FailuresPerAddress));
         try
         {
             await next(context);
         }
         catch (ApiErrorException refusal) when (refusal.Error.StatusCode == 401 && context.Features.Get<Caller>() is null)
         {
-            Charge(context, counts.Count("failures " + address, _limits.FailuresPerAddress));
+            Charge(context, strangers.Count("failures " + address, _limits.FailuresPerAddress));
             throw;
         }
     }
@@ -56,7 +66,7 @@ internal sealed class RateLimits(RateCounts counts, Settings settings)
         {
             var (kind, limit) = KindOf(context);
             context.Items.Remove(typeof(RateState));
-            Charge(context, counts.Count($"{kind} {caller.Id}", limit));
+            Charge(context, counts.Count(kind, caller.Id, limit));
         }
 
         return next(context);
@@ -66,17 +76,23 @@ internal sealed class RateLimits(RateCounts counts, Settings settings)
     /// <exception cref="ApiErrorException">429.</exception>
     public void CountCode(Guid keyId)
     {
-        var state = counts.Count($"code {keyId}", CodesPerMinute);
+        var state = counts.Count(RateKind.Codes, keyId, CodesPerMinute);
         if (state.IsExceeded)
             throw ApiErrors.RateLimited(state.Limit, state.RetryAfter).ToException();
     }
 
-    private (string Kind, int Limit) KindOf(HttpContext context)
+    /// <summary>The session that the path names, if there is one. It is looked up once in a minute: after that its count is there.</summary>
+    private async Task<Guid?> SessionAsync(HttpContext context) =>
+        Ids.TryParse(context.GetRouteValue("id") as string, out var id)
+        && (counts.Knows(RateKind.Link, id) || await gate.ExistsAsync(id, context.RequestAborted))
+            ? id : null;
+
+    private (RateKind Kind, int Limit) KindOf(HttpContext context)
     {
         var answer = context.GetEndpoint()?.Metadata.GetMetadata<IProducesResponseTypeMetadata>()?.Type;
-        return answer == typeof(CreateSessionResponse) ? ("sessions", _limits.SessionCreations)
-            : IsList(answer) ? ("lists", _limits.Lists)
-            : ("calls", _limits.OtherCalls);
+        return answer == typeof(CreateSessionResponse) ? (RateKind.SessionCreations, _limits.SessionCreations)
+            : IsList(answer) ? (RateKind.Lists, _limits.Lists)
+            : (RateKind.OtherCalls, _limits.OtherCalls);
     }
 
     private static bool IsList(Type? answer) => answer == typeof(EventDeliveryList) || answer == typeof(AuditPage)

@@ -54,7 +54,7 @@ internal static class UploadPageApi
         }
 
         if (refused is not null)
-            await BodyDrain.RunAsync(http, clock);
+            await BodyDrain.RunAsync(http, clock, BodyDrain.MaxTime);
         var model = await DescribeAsync(session, gate, db, look, results, cancellationToken);
         return UploadPage.Result(model with { PasswordWrong = wrong, PasswordThrottled = throttled, Refused = refused });
     }
@@ -75,7 +75,7 @@ internal static class UploadPageApi
             }
 
             // A form that was sent without choosing a photo has an empty part without a name.
-            if (part.Name != "file" || string.IsNullOrEmpty(part.Filename))
+            if (part.Name != "file" || (string.IsNullOrEmpty(part.Filename) && await reader.IsEmptyAsync(cancellationToken)))
                 continue;
             if (!verified)
                 return false;
@@ -88,7 +88,13 @@ internal static class UploadPageApi
             }
             catch (ApiErrorException exception)
             {
-                results.Add(new UploadPageResult(part.Filename, exception.Error.Code, exception.Error.Message));
+                results.Add(new UploadPageResult(part.Filename ?? "", exception.Error.Code, exception.Error.Message));
+            }
+            catch (Exception exception) when (results.Count > 0 && StorageFault.Of(exception) != StorageFaultKind.None)
+            {
+                // What was received before is told all the same, or people would send it again; the rest of the form would fare no better.
+                results.Add(new UploadPageResult(part.Filename ?? "", ApiErrors.Unavailable.Code, ApiErrors.Unavailable.Message));
+                return true;
             }
         }
 

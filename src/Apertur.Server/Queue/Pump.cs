@@ -55,7 +55,8 @@ internal sealed partial class Pump(
         await drained.WaitAsync(TimeSpan.FromSeconds(settings.Delivery.StopSeconds), clock, cancellationToken)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopDeadline.CancelAsync();
-        await drained;
+        // An outcome that the database does not take keeps nobody from stopping: its claim runs out.
+        await drained.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public override void Dispose()

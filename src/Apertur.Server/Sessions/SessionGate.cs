@@ -9,7 +9,8 @@ namespace Apertur.Server.Sessions;
 /// <summary>
 /// The way in to a session: for whoever holds its link and, where it has one, its password; and for callers of its project.
 /// </summary>
-internal sealed class SessionGate(Database database, SessionPasswords passwords, TimeProvider clock)
+internal sealed partial class SessionGate(
+    Database database, SessionPasswords passwords, TimeProvider clock, ILogger<SessionGate> log)
 {
     // Compiled, because every upload begins with it, and finding a query among EF Core's costs more than running it. Not static:
     // it holds on to the model of one database.
@@ -18,6 +19,9 @@ internal sealed class SessionGate(Database database, SessionPasswords passwords,
             session => session.Id == id
                 && db.Projects.Any(p => p.Id == session.ProjectId && p.DeletedAt == null && p.DisabledAt == null)));
 
+    private readonly Func<AperturDb, Guid, CancellationToken, Task<bool>> _exists = EF.CompileAsyncQuery(
+        (AperturDb db, Guid id, CancellationToken _) => db.Sessions.Any(session => session.Id == id));
+
     /// <summary>The session, whatever its status. Of a protected one nothing may be told yet.</summary>
     /// <exception cref="ApiErrorException">404: no such session, or its project is disabled or gone.</exception>
     public async Task<UploadSession> FindAsync(string id, CancellationToken cancellationToken)
@@ -25,6 +29,13 @@ internal sealed class SessionGate(Database database, SessionPasswords passwords,
         var sessionId = Ids.Parse(id);
         await using var db = database.Open();
         return await _find(db, sessionId, cancellationToken) ?? throw ApiErrors.NotFound.ToException();
+    }
+
+    /// <summary>Whether there is such a session at all.</summary>
+    public async Task<bool> ExistsAsync(Guid id, CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        return await _exists(db, id, cancellationToken);
     }
 
     /// <summary>The session, for a caller who may see it and has at least that role in its project.</summary>
@@ -93,21 +104,33 @@ internal sealed class SessionGate(Database database, SessionPasswords passwords,
         : session.ImagesCount >= session.MaxImages ? ApiErrors.SessionFull(session.MaxImages)
         : null;
 
-    /// <summary>Notes that somebody has opened the page: a pending session becomes active.</summary>
+    /// <summary>Notes that somebody has opened the page: a pending session becomes active. The page opens without that, too.</summary>
     public async Task NoteOpenedAsync(UploadSession session, CancellationToken cancellationToken)
     {
         if (session.OpenedAt is not null || Refusal(session) is not null)
             return;
-        await database.WriteAsync(
-            async db =>
-            {
-                var now = clock.GetUtcNow();
-                var row = await database.Locked(db.Sessions, [session.Id]).SingleAsync(cancellationToken);
-                if (row.OpenedAt is not null)
-                    return;
-                row.OpenedAt = now;
-                row.Touch(now);
-            },
-            cancellationToken);
+        try
+        {
+            await MarkOpenedAsync(session, cancellationToken);
+        }
+        catch (Exception exception) when (StorageFault.Of(exception) != StorageFaultKind.None)
+        {
+            LogUnnoted(exception);
+        }
     }
+
+    private Task MarkOpenedAsync(UploadSession session, CancellationToken cancellationToken) => database.WriteAsync(
+        async db =>
+        {
+            var now = clock.GetUtcNow();
+            var row = await database.Locked(db.Sessions, [session.Id]).SingleAsync(cancellationToken);
+            if (row.OpenedAt is not null)
+                return;
+            row.OpenedAt = now;
+            row.Touch(now);
+        },
+        cancellationToken);
+
+    [LoggerMessage(EventName = "session.unnoted", Level = LogLevel.Warning, Message = "session.unnoted: that the page was opened could not be written")]
+    private partial void LogUnnoted(Exception exception);
 }

@@ -38,11 +38,20 @@ internal sealed class SessionPasswords(Database database, TimeProvider clock)
 
     public static string Hash(string password) => _hasher.HashPassword(_hasher, password);
 
-    public static void CheckLength(string? password, List<FieldError> errors)
+    /// <summary>Whether a new password can be used, and sent: it travels in a header, which loses white space at its ends (RFC 9110, 5.5).</summary>
+    public static void Check(string? password, List<FieldError> errors)
     {
-        if (password is { Length: < MinLength or > MaxLength })
+        if (password is null)
+            return;
+        if (password.Length is < MinLength or > MaxLength)
             errors.Add(new FieldError("password", $"password must have {MinLength} to {MaxLength} characters."));
+        else if (char.IsWhiteSpace(password[0]) || char.IsWhiteSpace(password[^1]))
+            errors.Add(new FieldError("password", "password must not begin or end with a space: nobody sees it, and no header carries it."));
+        else if (password.Any(char.IsControl) || !IsText(password))
+            errors.Add(new FieldError("password", "password must not hold control characters or half characters: no header carries them."));
     }
+
+    private static bool IsText(string password) => password.EnumerateRunes().All(rune => rune != Rune.ReplacementChar);
 
     /// <summary>Whether this is the session's password. A session without one takes any.</summary>
     /// <exception cref="ApiErrorException">429: too many wrong guesses; this one was not looked at.</exception>

@@ -41,7 +41,7 @@ internal static class SessionsApi
         var limits = SessionLimits.Of(request, key, settings.Limits, errors).Within(project);
         var expiresAt = Expiry(request, settings.Limits, now, errors);
         CheckTexts(request, errors);
-        SessionPasswords.CheckLength(request.Password, errors);
+        SessionPasswords.Check(request.Password, errors);
         var destinations = await ChooseDestinationsAsync(
             database, request.DestinationIds, project.Id, key?.DefaultDestinations ?? [], errors, cancellationToken);
         if (errors.Count > 0)
@@ -106,7 +106,7 @@ internal static class SessionsApi
         var limits = SessionLimits.Of(request, key, settings.Limits, errors);
         if (request.ExpiresAt is { } expiresAt)
             CheckExpiry(expiresAt, settings.Limits, clock.GetUtcNow(), errors);
-        SessionPasswords.CheckLength(request.Password.Value, errors);
+        SessionPasswords.Check(request.Password.Value, errors);
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
 

@@ -36,8 +36,7 @@ internal sealed class BlobStore : IDisposable
     /// <exception cref="DiskFullException">Less than the reserve is free.</exception>
     public BlobWriter Create(Guid id)
     {
-        if (FreeBytes < _reserve)
-            throw new DiskFullException($"Less than {_reserve / (1024 * 1024)} MB are free on the disk that holds the images.");
+        RequireRoom();
         var day = DayOf(id);
         try
         {
@@ -50,6 +49,7 @@ internal sealed class BlobStore : IDisposable
         {
             // The folder could not be made, or somebody removed it: the next image tries to make it again.
             _days.TryRemove(day, out _);
+            _threads.NoteFailure();
             if (failure is IOException io && DurableFile.IsDiskFull(io))
                 throw new DiskFullException("No room on disk for another file.", failure);
             throw;
@@ -117,6 +117,16 @@ internal sealed class BlobStore : IDisposable
     /// <summary>Bytes that may still be written to the disk that holds the images.</summary>
     public long FreeBytes => new DriveInfo(Root).AvailableFreeSpace;
 
+    /// <summary>Whether something was synced within the last second, and nothing has failed since.</summary>
+    public bool IsProven => _threads.SucceededAt is var at && at != long.MinValue && Environment.TickCount64 - at < 1000;
+
+    /// <exception cref="DiskFullException">Less than the reserve is free.</exception>
+    public void RequireRoom()
+    {
+        if (FreeBytes < _reserve)
+            throw new DiskFullException($"Less than {_reserve / (1024 * 1024)} MB are free on the disk that holds the images.");
+    }
+
     /// <summary>Writes, syncs and removes a small file, as an upload would.</summary>
     /// <exception cref="IOException">The store cannot take images now; <see cref="DiskFullException"/> when it lacks room.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written.</exception>
@@ -126,8 +136,7 @@ internal sealed class BlobStore : IDisposable
 
     private void Check()
     {
-        if (FreeBytes < _reserve)
-            throw new DiskFullException($"Less than {_reserve / (1024 * 1024)} MB are free on the disk that holds the images.");
+        RequireRoom();
         var path = Path.Combine(Root, $"probe-{Guid.NewGuid()}");
         using var probe = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.DeleteOnClose);
         RandomAccess.Write(probe, "probe"u8, 0);

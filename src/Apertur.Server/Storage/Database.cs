@@ -49,13 +49,7 @@ internal sealed class Database
     {
         if (settings.Database.Provider == DatabaseProvider.Sqlite)
         {
-            var connectionString = new SqliteConnectionStringBuilder
-            {
-                DataSource = Path.Combine(settings.DataFolder, "apertur.db"),
-                ForeignKeys = true,
-                DefaultTimeout = 30,
-            };
-            options.UseSqlite(connectionString.ToString()).AddInterceptors(new SqlitePragmas());
+            options.UseSqlite(SqliteConnectionString(settings)).AddInterceptors(new SqlitePragmas());
         }
         else
         {
@@ -67,6 +61,13 @@ internal sealed class Database
         options.AddInterceptors(new WriteGuard());
         options.ConfigureWarnings(warnings => warnings.Ignore(RelationalEventId.MultipleCollectionIncludeWarning));
     }
+
+    public static string SqliteConnectionString(Settings settings) => new SqliteConnectionStringBuilder
+    {
+        DataSource = Path.Combine(settings.DataFolder, "apertur.db"),
+        ForeignKeys = true,
+        DefaultTimeout = 30,
+    }.ToString();
 
     /// <summary>For reading: what it reads is not tracked, and what it is told to write it refuses.</summary>
     public AperturDb Open()

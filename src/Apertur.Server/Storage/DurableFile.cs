@@ -16,6 +16,7 @@ internal static partial class DurableFile
     private const string DraftSuffix = ".tmp";
     private const int NoSpace = 28;
     private const int QuotaExceeded = 122;
+    private const int AlreadyThere = 17;
     private const int WindowsDiskFull = unchecked((int)0x80070070);
 
     /// <summary>Blocks until every name in a directory is on disk.</summary>
@@ -94,6 +95,11 @@ internal static partial class DurableFile
     /// <summary>Whether a failure means that the disk, or the user's share of it, is used up.</summary>
     public static bool IsDiskFull(IOException failure) =>
         failure.HResult is NoSpace or QuotaExceeded or WindowsDiskFull;
+
+    /// <summary>Whether a failure is the disk's or the system's rather than a mistake: the error of a system call, not one of the framework's own.</summary>
+    public static bool IsDiskFault(IOException failure) => failure is not (FileNotFoundException or DirectoryNotFoundException)
+        // .NET leaves errno as it is where it has no exception of its own; EEXIST is the name of something that is there already.
+        && failure.HResult is > 0 and < 256 and not AlreadyThere;
 
     private static IOException Failure(string call, string path)
     {

@@ -12,6 +12,13 @@ internal sealed class SyncThreads : IDisposable
     // Not a BlockingCollection: its takers spin before they sleep, which cost a tenth of all processor time under load.
     private readonly Queue<(Action Work, TaskCompletionSource Done)> _queue = [];
     private bool _closed;
+    private long _succeededAt = long.MinValue;
+
+    /// <summary>When work went well last, by the system's monotonic clock in milliseconds; <see cref="long.MinValue"/> after a failure.</summary>
+    public long SucceededAt => Interlocked.Read(ref _succeededAt);
+
+    /// <summary>Tells of a failure of the same disk elsewhere.</summary>
+    public void NoteFailure() => Interlocked.Exchange(ref _succeededAt, long.MinValue);
 
     public SyncThreads()
     {
@@ -50,10 +57,12 @@ internal sealed class SyncThreads : IDisposable
             try
             {
                 work();
+                Interlocked.Exchange(ref _succeededAt, Environment.TickCount64);
                 done.SetResult();
             }
             catch (Exception failure)
             {
+                NoteFailure();
                 done.SetException(failure);
             }
         }

@@ -10,20 +10,38 @@ internal static class Filenames
 
     /// <summary>
     /// A name that is safe to show, to log and to put into a header: the last segment of what was sent, without control, format and
-    /// bidirectional characters, at most 200 characters long, with the ending that the bytes deserve when it has none.
+    /// bidirectional characters, at most 200 characters long, with an ending that agrees with the bytes.
     /// </summary>
     public static string Sanitise(string? sent, string mimeType)
     {
         var text = Clean(sent);
         var extension = Path.GetExtension(text);
-        if (extension.Length is 0 or > 12)
-            extension = "." + Extension(mimeType);
-        else
-            text = text[..^extension.Length];
+        if (IsEnding(extension))
+            text = text[..^extension.Length].TrimEnd(' ', '.');
+        if (!Agrees(extension, mimeType))
+        {
+            // x.jpg.php: what is left ends as it should.
+            extension = Path.GetExtension(text);
+            if (Agrees(extension, mimeType))
+                text = text[..^extension.Length].TrimEnd(' ', '.');
+            else
+                extension = "." + Extension(mimeType);
+        }
+
         if (text.Length == 0)
             text = "photo";
         return Shorten(text, MaxLength - extension.Length) + extension;
     }
+
+    /// <summary>Whether this is what programs go by, rather than the end of a name: 12.30.45 and "No. 5" have none.</summary>
+    private static bool IsEnding(string extension) =>
+        extension.Length is > 1 and <= 5 && extension.Skip(1).All(char.IsAsciiLetterOrDigit) && extension.Any(char.IsAsciiLetter);
+
+    private static bool Agrees(string extension, string mimeType) => (mimeType, extension.ToLowerInvariant()) is
+        (ImageHeader.Jpeg, ".jpg" or ".jpeg" or ".jpe" or ".jfif")
+        or ("image/png", ".png")
+        or ("image/webp", ".webp")
+        or ("image/heic", ".heic" or ".heif" or ".hif");
 
     /// <summary>The name of a photo that stays encrypted: its own, as safe, with what it is wrapped in.</summary>
     public static string Sealed(string? sent)
@@ -47,6 +65,9 @@ internal static class Filenames
         {
             if (rune.Value is '/' or '\\')
                 name.Clear();
+            // Persian, Hindi and emoji cannot be written without the two joiners.
+            else if (rune.Value is 0x200C or 0x200D)
+                name.Append((char)rune.Value);
             else if (rune != Rune.ReplacementChar && Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format
                 or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse))
                 name.Append(rune.ToString());

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Apertur.Server.Http;
 
 namespace Apertur.Server.Uploads;
 
@@ -14,7 +15,7 @@ internal sealed record MultipartPart(string Name, string? Filename, string? Cont
     public static MultipartPart Parse(ReadOnlySpan<byte> headers)
     {
         // Browsers put file names in raw UTF-8 here, whatever RFC 7578 says of other charsets.
-        var text = Encoding.UTF8.GetString(headers).Replace("\r\n ", " ", StringComparison.Ordinal)
+        var text = Utf8OrLatin1.Read(headers).Replace("\r\n ", " ", StringComparison.Ordinal)
             .Replace("\r\n\t", " ", StringComparison.Ordinal);
         string? disposition = null, type = null;
         foreach (var range in text.AsSpan().Split("\r\n"))
@@ -38,7 +39,7 @@ internal sealed record MultipartPart(string Name, string? Filename, string? Cont
             if (key.Equals("name", StringComparison.OrdinalIgnoreCase))
                 name ??= value;
             else if (key.Equals("filename", StringComparison.OrdinalIgnoreCase))
-                filename ??= value;
+                filename ??= EncodedWords.Decode(value);
             else if (key.Equals("filename*", StringComparison.OrdinalIgnoreCase))
                 extended ??= Decode(value);
         }

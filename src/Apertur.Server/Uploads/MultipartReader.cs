@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Text;
+using Apertur.Server.Http;
 
 namespace Apertur.Server.Uploads;
 
@@ -26,6 +27,7 @@ internal sealed class MultipartReader : IDisposable
     private readonly byte[] _delimiter;
     private At _at = At.Start;
     private int _parts;
+    private bool _empty = true;
 
     /// <summary>What the next call tells the pipe about the buffer it gave last; meaningful while <see cref="_holding"/>.</summary>
     private SequencePosition _consumed, _examined;
@@ -100,7 +102,7 @@ internal sealed class MultipartReader : IDisposable
         return ReadOnlySequence<byte>.Empty;
     }
 
-    /// <summary>The rest of the current part as UTF-8 text, at most <paramref name="limit"/> bytes long.</summary>
+    /// <summary>The rest of the current part as text, at most <paramref name="limit"/> bytes long.</summary>
     public async ValueTask<string> ReadTextAsync(CancellationToken ct, int limit = MaxTextBytes)
     {
         var text = new ArrayBufferWriter<byte>();
@@ -112,7 +114,25 @@ internal sealed class MultipartReader : IDisposable
                 text.Write(segment.Span);
         }
 
-        return Encoding.UTF8.GetString(text.WrittenSpan);
+        return Utf8OrLatin1.Read(text.WrittenSpan);
+    }
+
+    /// <summary>Whether the current part holds no bytes. Nothing is read.</summary>
+    public async ValueTask<bool> IsEmptyAsync(CancellationToken ct)
+    {
+        while (_at == At.Body)
+        {
+            var (buffer, last) = await FillAsync(ct);
+            if (buffer.Length >= _delimiter.Length || last)
+            {
+                Hold(buffer.Start);
+                return StartsWith(buffer, _delimiter);
+            }
+
+            Hold(buffer.Start, buffer.End);
+        }
+
+        return true;
     }
 
     public void Dispose() => Release();
@@ -228,7 +248,9 @@ internal sealed class MultipartReader : IDisposable
         Release();
         var result = await _body.ReadAsync(ct);
         Hold(result.Buffer.Start);
-        return result.IsCanceled ? throw new OperationCanceledException(ct) : (result.Buffer, result.IsCompleted);
+        _empty &= result.Buffer.IsEmpty;
+        // A read that was cancelled brings nothing new: Kestrel interrupts one when the server is told to stop, and the body goes on.
+        return (result.Buffer, result.IsCompleted);
     }
 
     private void Hold(SequencePosition consumed, SequencePosition? examined = null) =>
@@ -241,9 +263,13 @@ internal sealed class MultipartReader : IDisposable
         _holding = false;
     }
 
-    private MultipartException Truncated() => new(_parts == 0
-        ? "The body holds no part: the boundary of the Content-Type does not occur in it."
-        : "The body ends before its closing boundary.");
+    private MultipartException Truncated() => new(
+        _empty ? "The body of this request is empty, although its Content-Type announces a form. Send it again."
+        : _parts == 0 ? "The body holds no part: the boundary of the Content-Type does not occur in it."
+        : "The body ends before its closing boundary. Send it again.")
+    {
+        IsIncomplete = _empty || _parts > 0,
+    };
 
     private static bool StartsWith(ReadOnlySequence<byte> buffer, ReadOnlySpan<byte> value) =>
         new SequenceReader<byte>(buffer).IsNext(value);

@@ -42,7 +42,7 @@ internal static class UploadApi
             {
                 if (part.Name == "source")
                     source = Sources.Check(await reader.ReadTextAsync(deadline.Token));
-                else if (part.Name != "file")
+                else if (part.Name != "file" || await IsLeftEmptyAsync(part, reader, deadline.Token))
                     continue;
                 else if (image is not null)
                     throw ApiErrors.Validation("file", "Send one photo at a time: there is more than one 'file' part.").ToException();
@@ -65,6 +65,10 @@ internal static class UploadApi
                 await image.DisposeAsync();
         }
     }
+
+    /// <summary>How browsers send a file field in which nothing was chosen.</summary>
+    private static async ValueTask<bool> IsLeftEmptyAsync(MultipartPart part, MultipartReader reader, CancellationToken cancellationToken) =>
+        string.IsNullOrEmpty(part.Filename) && await reader.IsEmptyAsync(cancellationToken);
 
     /// <summary>The bytes of an image, for whoever may see it.</summary>
     public static async Task<IResult> Download(string id, Caller caller, AperturDb db, StoredImages images, CancellationToken cancellationToken)

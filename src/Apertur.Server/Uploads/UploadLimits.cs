@@ -8,14 +8,15 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 namespace Apertur.Server.Uploads;
 
 /// <summary>Bounds what one upload may cost: its size by what it announces, its speed, and its time.</summary>
-internal sealed class UploadLimits(Settings settings, TimeProvider clock)
+internal sealed class UploadLimits(Settings settings, StopDeadline stop, TimeProvider clock)
 {
     private static readonly TimeSpan _grace = TimeSpan.FromSeconds(30);
 
     // Room for the other parts and the headers of the form.
     private const long FormBytes = 1024 * 1024;
 
-    /// <summary>Sets the bounds on a request whose body has not been read yet. The token ends when the time is up, or with the request.</summary>
+    /// <summary>Sets the bounds on a request whose body has not been read yet. The token ends when the time is up, the server must stop,
+    /// or with the request.</summary>
     /// <param name="images">How many photos it may bring.</param>
     /// <param name="encrypted">Whether they come in envelopes.</param>
     /// <exception cref="ApiErrorException">413 when the request announces more than the session takes.</exception>
@@ -34,6 +35,6 @@ internal sealed class UploadLimits(Settings settings, TimeProvider clock)
         // would end the process.
         var time = new CancellationTokenSource(TimeSpan.FromMinutes(settings.Limits.MaxUploadMinutes), clock);
         http.Response.RegisterForDispose(time);
-        return CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, time.Token);
+        return CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, time.Token, stop.Passed);
     }
 }

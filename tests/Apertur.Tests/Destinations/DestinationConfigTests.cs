@@ -95,6 +95,14 @@ public sealed class DestinationConfigTests
     }
 
     [Fact]
+    public void White_space_that_was_pasted_along_is_taken_off()
+    {
+        var (values, errors) = Validate("""{"url":" https://a.example\n","secret":"\ts3cret \r\n","mode":" a ","headers":{"A":" 1 "}}""");
+        Assert.Empty(errors);
+        Assert.Equal("""{"url":"https://a.example","mode":"a","secret":"s3cret","headers":{"A":"1"}}""", values.ToJsonString());
+    }
+
+    [Fact]
     public void Size_has_limits()
     {
         var headers = new JsonObject();

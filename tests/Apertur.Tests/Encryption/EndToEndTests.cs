@@ -86,7 +86,7 @@ public sealed class EndToEndTests
         }
 
         (await app.PostFormAsync(session, Photos.Jpeg(), "a.jpg", "e2e")).Expect(HttpStatusCode.BadRequest);
-        Assert.Empty(Directory.GetFiles(app.DataFolder + "/images", "*", SearchOption.AllDirectories));
+        Assert.Empty(Directory.GetFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories));
     }
 
     [Theory, AllDatabases]

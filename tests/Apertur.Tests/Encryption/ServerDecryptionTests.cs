@@ -40,7 +40,7 @@ public sealed class ServerDecryptionTests
             Assert.Equal(photo, Convert.FromBase64String((string)delivered["data"]!));
         }
 
-        Assert.Equal(2, Directory.GetFiles(app.DataFolder + "/images", "*", SearchOption.AllDirectories).Length);
+        Assert.Equal(2, Directory.GetFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories).Length);
     }
 
     [Theory, AllDatabases]
@@ -130,7 +130,7 @@ public sealed class ServerDecryptionTests
             }
         }
 
-        Assert.Empty(Directory.GetFiles(app.DataFolder + "/images", "*", SearchOption.AllDirectories));
+        Assert.Empty(Directory.GetFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories));
         Assert.Empty((await app.Client.GetAsync("uploads/recent")).Json.AsArray());
         (await app.PostJsonAsync(session, good.ToJsonString())).Expect(HttpStatusCode.Created);
 
@@ -166,6 +166,6 @@ public sealed class ServerDecryptionTests
         Assert.Equal("UNSUPPORTED_IMAGE_TYPE", (string)noPhoto.Expect(HttpStatusCode.UnsupportedMediaType).Json["code"]!);
         Assert.Contains("empty", (string)nothing.Expect(HttpStatusCode.BadRequest).Json["message"]!, StringComparison.Ordinal);
         unknownMode.Expect(HttpStatusCode.BadRequest);
-        Assert.Single(Directory.GetFiles(app.DataFolder + "/images", "*", SearchOption.AllDirectories));
+        Assert.Single(Directory.GetFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories));
     }
 }

@@ -24,7 +24,7 @@ public sealed class IdempotencyTests
     private static Task<Answer> CreateAsync(AperturClient client, string key, JsonObject? request = null) =>
         client.SendAsync(HttpMethod.Post, "upload-sessions", request, Key(key));
 
-    private static int Files(AperturApp app) => Directory.GetFiles(app.DataFolder + "/images", "*", SearchOption.AllDirectories).Length;
+    private static int Files(AperturApp app) => Directory.GetFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories).Length;
 
     [Theory, AllDatabases]
     public async Task Repeated_upload_gets_the_same_answer_and_makes_no_second_image(DatabaseKind database)
@@ -159,7 +159,7 @@ public sealed class IdempotencyTests
         Assert.All(answers, answer => answer.Expect(HttpStatusCode.Created));
         Assert.All(answers.Chunk(4), copies => Assert.Single(copies.Select(copy => copy.Text).Distinct()));
         Assert.Equal(20, (int)(await app.Client.GetAsync("stats")).Json["imagesUploaded"]!);
-        Assert.Equal(20, Files(app) + Directory.GetFiles(folder.Path + "/images", "*", SearchOption.AllDirectories).Length);
+        Assert.Equal(20, Files(app) + Directory.GetFiles(folder.Path + "/images", "*-*", SearchOption.AllDirectories).Length);
         await node.StopAsync(TestContext.Current.CancellationToken);
     }
 

@@ -91,7 +91,7 @@ public sealed class RateLimitTests
     [Theory, AllDatabases]
     public async Task Links_are_counted_by_session_and_by_address_and_refused_uploads_leave_nothing(DatabaseKind database)
     {
-        await using var app = await StartAsync(database, ("PerSession", 2), ("PerAddress", 5));
+        await using var app = await StartAsync(database, ("PerSession", 2), ("PerAddress", 6));
         var first = await app.Client.CreateSessionAsync();
         var second = await app.Client.CreateSessionAsync();
         var third = await app.Client.CreateSessionAsync();
@@ -105,7 +105,7 @@ public sealed class RateLimitTests
         IsRefused(await app.Client.PostImageAsync(third, Photos.Jpeg()), retryAfter: 19);
 
         Assert.Equal(5, (int)(await app.Client.GetAsync("stats")).Json["imagesUploaded"]!);
-        Assert.Equal(5, Directory.GetFiles(app.DataFolder + "/images", "*", SearchOption.AllDirectories).Length);
+        Assert.Equal(5, Directory.GetFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories).Length);
     }
 
     [Theory, AllDatabases]
@@ -119,21 +119,56 @@ public sealed class RateLimitTests
         (await app.Client.GetAsync("stats")).Expect(HttpStatusCode.OK);
     }
 
+    [Theory, AllDatabases]
+    public async Task Strangers_cost_callers_and_open_sessions_nothing_at_the_same_address_either(DatabaseKind database)
+    {
+        await using var app = await StartAsync(database, ("PerAddress", 10), ("FailuresPerAddress", 10));
+        var session = await app.Client.CreateSessionAsync();
+        var nobody = app.ClientOf(null);
+        string[] paths =
+        [
+            $"upload/{Guid.NewGuid()}/session", "upload/no-id/session", $"upload/{new string('x', 7_900)}/session", "nothing-here",
+            $"downloads/{Guid.NewGuid()}", $"upload-sessions/{Guid.NewGuid()}/qr", $"/u/{Guid.NewGuid()}",
+        ];
+
+        var statuses = new List<int>();
+        for (var i = 0; i < 30; i++)
+        {
+            statuses.Add((int)(await nobody.GetAsync(paths[i % paths.Length])).Status);
+            await app.ClientOf($"aptr_live_{i}").GetAsync("stats");
+        }
+
+        Assert.Equal(Enumerable.Repeat(404, 10).Concat(Enumerable.Repeat(429, 20)), statuses);
+        (await app.Client.GetAsync("stats")).Expect(HttpStatusCode.OK);
+        (await app.Client.PostAsync("upload-sessions")).Expect(HttpStatusCode.Created);
+        (await nobody.GetAsync($"upload/{session}/session")).Expect(HttpStatusCode.OK);
+        (await nobody.PostImageAsync(session, Photos.Jpeg())).Expect(HttpStatusCode.Created);
+    }
+
     [Fact]
-    public void Memory_is_bounded_by_the_minute_and_by_a_number_of_subjects()
+    public void Strangers_are_kept_apart_in_bounded_memory_however_many_come()
     {
         var clock = new TestClock();
-        var counts = new RateCounts(clock);
-        for (var i = 0; i < RateCounts.MaxSubjects; i++)
-            Assert.Equal(1, counts.Count($"{i}", 10).Used);
+        var counts = new StrangerCounts(clock);
+        Assert.Equal(1, counts.Count("one", 10).Used);
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        for (var i = 0; i < 300_000; i++)
+            counts.Count($"flood {i}", 10);
 
-        Assert.Equal(1, counts.Count("late", 10).Used);
-        Assert.Equal(2, counts.Count("later", 10).Used);
-        Assert.Equal(2, counts.Count("0", 10).Used);
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 8 * 1024 * 1024);
+        Assert.InRange(counts.Look("one", 10).Used, 1, 50);
+        Assert.InRange(counts.Count("late", 10).Used, 1, 50);
         clock.Jump(TimeSpan.FromMinutes(1));
-        Assert.Equal(0, counts.Look("0", 10).Used);
-        Assert.Equal(1, counts.Count("later", 10).Used);
+        Assert.Equal(0, counts.Look("one", 10).Used);
     }
+
+    [Theory]
+    [InlineData("203.0.113.7", "203.0.113.8", false)]
+    [InlineData("203.0.113.7", "::ffff:203.0.113.7", true)]
+    [InlineData("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true)]
+    [InlineData("2001:db8:1:2::1", "2001:db8:1:3::1", false)]
+    public void Whoever_has_an_address_of_IPv6_is_counted_by_its_network(string one, string other, bool together) => Assert.Equal(
+        together, AddressRanges.Subject(IPAddress.Parse(one)) == AddressRanges.Subject(IPAddress.Parse(other)));
 
     [Theory]
     [InlineData("RateLimits:Lists", "0")]

@@ -134,6 +134,24 @@ public sealed class UploadPageInBrowserTests : IAsyncLifetime
         Assert.Equal("completed", (string)(await app.Client.GetAsync($"upload/{session}/session")).Json["status"]!);
     }
 
+    [Theory]
+    [InlineData("""{"statusCode":400,"error":"Bad Request","code":"INCOMPLETE_BODY","message":"Empty."}""")]
+    [InlineData("""{"statusCode":400,"error":"Bad Request","code":"VALIDATION_ERROR","message":"Empty.","errors":[{"field":"file","message":"Empty."}]}""")]
+    public async Task Photo_that_broke_off_on_its_way_is_sent_again(string answer)
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync();
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{session}?lang=en", Browser.Phone);
+        await page.RouteAsync(
+            "**/images", route => route.FulfillAsync(new() { Status = 400, ContentType = "application/json", Body = answer }), new() { Times = 1 });
+
+        await page.Locator("#gallery").SetInputFilesAsync(
+            new FilePayload { Name = "one.jpg", MimeType = "image/jpeg", Buffer = Photos.Jpeg() });
+
+        await Assertions.Expect(page.Locator("#photos li[data-state=sent]")).ToHaveCountAsync(1);
+        Assert.Single((await app.Client.GetAsync("uploads/recent")).Json.AsArray());
+    }
+
     [Fact]
     public async Task Form_works_without_scripts()
     {

@@ -74,7 +74,8 @@ public sealed class DamagedPhotoTests(ITestOutputHelper output)
         Assert.Equal(
             photos.Where(photo => photo.IsDamaged).Select(photo => photo.Id).Order(),
             report.Damaged.Select(found => found.Upload.Id.ToString()).Order());
-        Assert.Equal(damaged, (int)(await world.App.ClientOf(null).GetAsync("/readyz")).Expect(HttpStatusCode.OK).Json["damagedPhotos"]!);
+        var problem = (await world.App.ClientOf(null).GetAsync("/readyz")).Expect(HttpStatusCode.OK).Json["problems"]![0]!;
+        Assert.Contains($": {damaged}.", (string)problem["detail"]!, StringComparison.Ordinal);
         await world.App.PassAsync(TimeSpan.FromSeconds(1));
         await Eventually.True(() => ears.Requests.Count >= damaged);
         Assert.Equal(damaged, ears.Requests.Select(request => (string)request.Json()["data"]!["id"]!).Distinct().Count());

@@ -25,7 +25,7 @@ public sealed class FrozenNodeTests(ITestOutputHelper output)
     public async Task Node_frozen_in_a_transaction_holds_up_nobody_else_and_finishes_its_work_when_it_goes_on()
     {
         await using var world = await World.StartAsync(idleTransactionSeconds: 60, lockWaitSeconds: 60);
-        var shared = new Sessions(() => world.Other.Client.CreateSessionAsync(Limits(world.Webhook)));
+        using var shared = new Sessions(() => world.Other.Client.CreateSessionAsync(Limits(world.Webhook)));
         using var load = new CancellationTokenSource();
         var uploads = new Uploads();
         var phones = Enumerable.Range(0, 3).Select(phone => uploads.SendAsync(world.Frozen, shared.NextAsync, phone, load.Token)).ToList();
@@ -55,8 +55,8 @@ public sealed class FrozenNodeTests(ITestOutputHelper output)
         await using var world = await World.StartAsync(idle, wait);
         using var load = new CancellationTokenSource();
         var (atFrozen, atOther, ofOthers) = (new Uploads(), new Uploads(), new Uploads());
-        var shared = new Sessions(() => world.Other.Client.CreateSessionAsync(Limits(world.Webhook)));
-        var own = new Sessions(() => world.Other.Client.CreateSessionAsync(Limits(null)));
+        using var shared = new Sessions(() => world.Other.Client.CreateSessionAsync(Limits(world.Webhook)));
+        using var own = new Sessions(() => world.Other.Client.CreateSessionAsync(Limits(null)));
         List<Task> phones =
         [
             .. Enumerable.Range(0, 4).Select(phone => atFrozen.SendAsync(world.Frozen, shared.NextAsync, 100 + phone, load.Token)),
@@ -98,7 +98,7 @@ public sealed class FrozenNodeTests(ITestOutputHelper output)
     };
 
     /// <summary>A session, and another when it is nearly full.</summary>
-    private sealed class Sessions(Func<Task<string>> create)
+    private sealed class Sessions(Func<Task<string>> create) : IDisposable
     {
         private readonly SemaphoreSlim _one = new(1);
         private string _session = "";
@@ -118,6 +118,8 @@ public sealed class FrozenNodeTests(ITestOutputHelper output)
                 _one.Release();
             }
         }
+
+        public void Dispose() => _one.Dispose();
     }
 
     /// <summary>What became of the photos that some phones sent.</summary>

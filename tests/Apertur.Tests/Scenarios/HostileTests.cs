@@ -15,7 +15,7 @@ public sealed class HostileTests
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
         var session = await app.Client.CreateSessionAsync();
-        int Files() => Directory.GetFiles(app.DataFolder + "/images", "*", SearchOption.AllDirectories).Length;
+        int Files() => Directory.GetFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories).Length;
         using var phone = await ConnectAsync(app);
         await SendAsync(phone, Head(session, "Content-Length: 1000000"));
         await SendAsync(phone, "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n");
@@ -41,7 +41,7 @@ public sealed class HostileTests
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
         var session = await app.Client.CreateSessionAsync();
-        int Files() => Directory.GetFiles(app.DataFolder + "/images", "*", SearchOption.AllDirectories).Length;
+        int Files() => Directory.GetFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories).Length;
         using (var phone = await ConnectAsync(app))
         {
             await SendAsync(phone, Head(session, "Content-Length: 1000000"));

@@ -74,7 +74,7 @@ public sealed class RefusalTests
         Assert.Equal(5, answers.Count(answer => answer.Status == HttpStatusCode.Created));
         Assert.All(answers.Where(answer => answer.Status != HttpStatusCode.Created), answer => ExpectError(answer, 422, "SESSION_FULL", "5 photos"));
         Assert.Equal(5, (int)(await app.Client.GetAsync("stats")).Json["imagesUploaded"]!);
-        Assert.Equal(5, Directory.GetFiles(app.DataFolder + "/images", "*", SearchOption.AllDirectories).Length);
+        Assert.Equal(5, Directory.GetFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories).Length);
     }
 
     [Theory, AllDatabases]
@@ -202,6 +202,6 @@ public sealed class RefusalTests
     {
         Assert.Empty((await app.Client.GetAsync("uploads/recent")).Json.AsArray());
         Assert.Equal(0, (int)(await app.Client.GetAsync("stats")).Json["imagesUploaded"]!);
-        Assert.Empty(Directory.GetFiles(app.DataFolder + "/images", "*", SearchOption.AllDirectories));
+        Assert.Empty(Directory.GetFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories));
     }
 }

@@ -44,7 +44,7 @@ public sealed class HeldRowsTests
         Assert.NotNull(refused.Headers.RetryAfter);
         await holder.LetGoAsync();
         Assert.Equal(0, await ImagesAsync(app, session));
-        Assert.Empty(Directory.GetFiles(Path.Combine(app.DataFolder, "images"), "*", SearchOption.AllDirectories));
+        Assert.Empty(Directory.GetFiles(Path.Combine(app.DataFolder, "images"), "*-*", SearchOption.AllDirectories));
         (await app.Client.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.Created);
     }
 

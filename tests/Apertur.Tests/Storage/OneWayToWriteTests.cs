@@ -78,7 +78,7 @@ public sealed class OneWayToWriteTests
             if (way == "rows")
             {
                 var row = await db.Deliveries.SingleAsync(Cancellation);
-                (row.DueAt, row.UpdatedAt) = (now, now);
+                (row.Due, row.UpdatedAt) = (Due.After(new DueEvent.Resumed(), now)!.Value, now);
             }
             else if (way == "bulk")
             {

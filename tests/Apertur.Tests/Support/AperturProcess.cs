@@ -21,6 +21,8 @@ internal sealed partial class AperturProcess : IAsyncDisposable
 
     public string Url { get; }
 
+    public int Id => _process.Id;
+
     public AperturClient Client =>
         ClientOf((string)_installation!["keys"]!["live"]!, Guid.Parse((string)_installation["project"]!["id"]!));
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
+using Apertur.Server.Health;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Apertur.Tests.Support;
@@ -37,13 +38,16 @@ public sealed class DamagedDownloadTests
 
         Assert.Single(app.Log.Lines, line => line.Contains("image.damaged", StringComparison.Ordinal));
         Assert.Equal(damage, await DamageAsync(app, id));
-        Assert.Equal(1, (int)(await app.ClientOf(null).GetAsync("/readyz")).Expect(HttpStatusCode.OK).Json["damagedPhotos"]!);
+        var problem = (await app.ClientOf(null).GetAsync("/readyz")).Expect(HttpStatusCode.OK).Json["problems"]![0]!;
+        Assert.Equal("photos", (string)problem["check"]!);
+        Assert.Contains(": 1.", (string)problem["detail"]!, StringComparison.Ordinal);
 
         await File.WriteAllBytesAsync(path, photo, Cancellation);
 
         Assert.Equal(photo, (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.OK).Bytes);
         Assert.Null(await DamageAsync(app, id));
-        Assert.Null((await app.ClientOf(null).GetAsync("/readyz")).Json["damagedPhotos"]);
+        app.Clock.Advance(Readiness.Freshness);
+        Assert.Null((await app.ClientOf(null).GetAsync("/readyz")).Json["problems"]);
     }
 
     [Fact]

@@ -52,7 +52,7 @@ public sealed class ThumbnailTests
         (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NoContent);
 
         (await app.Client.GetAsync($"uploads/{id}/thumbnail")).Expect(HttpStatusCode.NotFound);
-        Assert.Empty(Directory.EnumerateFiles(Path.Combine(app.DataFolder, "images"), "*", SearchOption.AllDirectories));
+        Assert.Empty(Directory.EnumerateFiles(Path.Combine(app.DataFolder, "images"), "*-*", SearchOption.AllDirectories));
     }
 
     [Fact]

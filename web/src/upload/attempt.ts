@@ -74,6 +74,17 @@ export function headerText(text: string): string {
   return Array.from(new TextEncoder().encode(text), byte => String.fromCharCode(byte)).join('');
 }
 
+/**
+ * The photo did not arrive as it was sent: Safari replays a form with an empty body after the network has changed, or with an empty file. No
+ * photo without bytes is sent from here, so the server's word that there is none says nothing about the photo.
+ */
+function brokeOff(status: number, body: Record<string, unknown>): boolean {
+  if (status !== 400) return false;
+  const { errors } = body;
+  return body['code'] === 'INCOMPLETE_BODY'
+    || (Array.isArray(errors) && errors.some(error => (error as { field?: unknown }).field === 'file'));
+}
+
 function read(request: XMLHttpRequest): Outcome {
   let body: Record<string, unknown> = {};
   try {
@@ -86,6 +97,6 @@ function read(request: XMLHttpRequest): Outcome {
   if (status === 429 || status >= 500) {
     return { kind: 'busy', afterMs: 1000 * (Number(request.getResponseHeader('Retry-After')) || 0) };
   }
-  if (status === 408) return { kind: 'interrupted' };
+  if (status === 408 || brokeOff(status, body)) return { kind: 'interrupted' };
   return { kind: 'refused', status, code: String(body['code'] ?? ''), message: String(body['message'] ?? `HTTP ${status}`) };
 }

@@ -1,0 +1,44 @@
+using Apertur.Server.Uploads;
+
+namespace Apertur.Tests.Uploads;
+
+/// <summary>What is left of a name that a stranger gave.</summary>
+public sealed class FilenamesTests
+{
+    [Theory]
+    [InlineData("a.jpg", "a.jpg")]
+    [InlineData("a.JPG", "a.JPG")]
+    [InlineData("a.jpeg", "a.jpeg")]
+    [InlineData("x.jpg.php", "x.jpg")]
+    [InlineData("x.php", "x.jpg")]
+    [InlineData("picture.png", "picture.jpg")]
+    [InlineData("12.30.45", "12.30.45.jpg")]
+    [InlineData("Photo No. 5", "Photo No. 5.jpg")]
+    [InlineData("holiday.originals", "holiday.originals.jpg")]
+    [InlineData("", "photo.jpg")]
+    [InlineData(null, "photo.jpg")]
+    [InlineData("C:\\photos\\a.jpg", "a.jpg")]
+    [InlineData("../../a.jpg.", "a.jpg")]
+    [InlineData("a\u202Egpj.php", "agpj.jpg")]
+    [InlineData("می\u200Cخواهم.jpg", "می\u200Cخواهم.jpg")]
+    [InlineData("👩\u200D👧.jpg", "👩\u200D👧.jpg")]
+    public void Name_is_safe_and_its_ending_agrees_with_the_bytes(string? sent, string kept) =>
+        Assert.Equal(kept, Filenames.Sanitise(sent, "image/jpeg"));
+
+    [Theory]
+    [InlineData("image/png", "a.jpg", "a.png")]
+    [InlineData("image/heic", "IMG_1.HEIC", "IMG_1.HEIC")]
+    [InlineData("image/heic", "IMG_1.heif", "IMG_1.heif")]
+    [InlineData("image/webp", "a", "a.webp")]
+    public void Each_type_has_its_endings(string type, string sent, string kept) => Assert.Equal(kept, Filenames.Sanitise(sent, type));
+
+    [Theory]
+    [InlineData("=?UTF-8?B?w6l0w6kuanBn?=", "été.jpg")]
+    [InlineData("=?utf-8?Q?=C3=A9t=C3=A9_2.jpg?=", "été 2.jpg")]
+    [InlineData("=?ISO-8859-1?Q?=E9t=E9.jpg?=", "été.jpg")]
+    [InlineData("=?UTF-8?B?w6k=?= =?UTF-8?B?dMOpLmpwZw==?=", "été.jpg")]
+    [InlineData("=?UTF-8?B?not base64!?=", "=?UTF-8?B?not base64!?=")]
+    [InlineData("=?KOI8-R?B?w6k=?=", "=?KOI8-R?B?w6k=?=")]
+    [InlineData("why=?.jpg", "why=?.jpg")]
+    public void Encoded_words_of_mail_are_decoded(string sent, string name) => Assert.Equal(name, EncodedWords.Decode(sent));
+}
