@@ -22,6 +22,7 @@ public sealed class DestinationTypes
         OutboundHttp http, TimeProvider? clock = null, DestinationSettings? settings = null) =>
     [
         new WebhookDestination(http, clock ?? TimeProvider.System),
+        new OdooDestination(http, clock ?? TimeProvider.System),
         new S3Destination(http, clock ?? TimeProvider.System),
         new GcsDestination(http, settings ?? new(), clock ?? TimeProvider.System),
         new GoogleDriveDestination(http, settings ?? new(), clock ?? TimeProvider.System),

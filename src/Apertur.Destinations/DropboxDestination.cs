@@ -60,7 +60,7 @@ public sealed class DropboxDestination : IOAuthDestination
         ((IOAuthDestination)this).Unconnected(config) ?? await _api.AttemptAsync(0, async deadline =>
         {
             var answer = await _upload.StartAsync(config.AccessToken!, deadline);
-            return answer.IsSuccess ? answer.Means(new DeliveryOutcome.Accepted()) : Refusal(answer);
+            return answer.IsSuccess && answer.Text("session_id") is not null ? answer.Means(new DeliveryOutcome.Accepted()) : Refusal(answer);
         }, cancellationToken);
 
     /// <returns>Null when another image has that name.</returns>
@@ -69,7 +69,7 @@ public sealed class DropboxDestination : IOAuthDestination
         var answer = await _upload.SendAsync(path, hash, delivery, deadline);
         if (answer.IsSuccess)
         {
-            return answer.Text("content_hash") == hash
+            return IsSame(answer, hash, delivery)
                 ? Accepted(answer, path)
                 : answer.Means(new DeliveryOutcome.TryAgain("Dropbox did not confirm the hash of what was sent."));
         }
@@ -89,7 +89,7 @@ public sealed class DropboxDestination : IOAuthDestination
                 : Refusal(existing);
         }
 
-        return existing.Text("content_hash") == hash
+        return IsSame(existing, hash, delivery)
             ? Accepted(existing, path)
             : null;
     }
@@ -118,9 +118,12 @@ public sealed class DropboxDestination : IOAuthDestination
             (HttpStatusCode.Conflict, _) => new DeliveryOutcome.TryAgain("Dropbox could not take the file now."),
             (HttpStatusCode.TooManyRequests, _) => new DeliveryOutcome.TryAgain(
                 "Dropbox asks to send more slowly.", answer.RetryAfter ?? answer.Seconds("error", "retry_after")),
-            _ => answer.Outcome,
+            _ => answer.Refused,
         });
     }
+
+    private static bool IsSame(ApiAnswer file, string hash, Delivery delivery) =>
+        file.Text("content_hash") == hash && file.Number("size") == delivery.SizeBytes;
 
     private static DeliveryOutcome Accepted(ApiAnswer answer, string path) =>
         answer.Means(new DeliveryOutcome.Accepted(answer.Text("path_display") ?? path));

@@ -70,7 +70,9 @@ public sealed class GcsDestination : IDestinationType
 
             var resource = new JsonObject { ["name"] = $"apertur-test-{Guid.NewGuid()}" };
             var answer = await _upload.TryOutAsync(UploadAddress(config), token, resource, deadline);
-            return answer.IsSuccess ? answer.Means(new DeliveryOutcome.Accepted()) : Refusal(answer, config);
+            return answer.IsSuccess && answer.Headers.Location is not null
+                ? answer.Means(new DeliveryOutcome.Accepted())
+                : Refusal(answer, config);
         }, cancellationToken);
 
     /// <returns>Null when another image has that name.</returns>
@@ -92,7 +94,7 @@ public sealed class GcsDestination : IDestinationType
         if (!answer.IsSuccess)
             return Refusal(answer, delivery.Config);
 
-        return answer.Text("crc32c") == crc32c
+        return answer.Text("crc32c") == crc32c && answer.Text("name") == key && IsWhole(answer, delivery)
             ? answer.Means(new DeliveryOutcome.Accepted(key))
             : answer.Means(new DeliveryOutcome.TryAgain("The bucket did not confirm the checksum of what was sent."));
     }
@@ -110,10 +112,13 @@ public sealed class GcsDestination : IDestinationType
             return Refusal(answer, delivery.Config);
 
         var same = answer.Text("crc32c") == crc32c
-            && answer.Text("size") == delivery.SizeBytes.ToString(CultureInfo.InvariantCulture)
+            && IsWhole(answer, delivery)
             && (answer.Text("metadata", "sha256") ?? delivery.Sha256) == delivery.Sha256;
         return same ? answer.Means(new DeliveryOutcome.Accepted(key)) : null;
     }
+
+    private static bool IsWhole(ApiAnswer answer, Delivery delivery) =>
+        answer.Text("size") == delivery.SizeBytes.ToString(CultureInfo.InvariantCulture);
 
     private DeliveryOutcome Refusal(ApiAnswer answer, DestinationConfig config)
     {
@@ -131,7 +136,7 @@ public sealed class GcsDestination : IDestinationType
             (HttpStatusCode.PreconditionFailed, _) => answer.Means(new DeliveryOutcome.Broken(
                 "A policy of the Google Cloud organisation does not allow it.")),
             (HttpStatusCode.NotFound, _) => answer.Means(new DeliveryOutcome.Broken("The bucket does not exist.")),
-            _ => answer.Outcome,
+            _ => answer.Refused,
         };
     }
 

@@ -67,7 +67,9 @@ public sealed class GoogleDriveDestination : IOAuthDestination
 
             var resource = new JsonObject { ["name"] = "apertur-test", ["parents"] = new JsonArray(parent) };
             var answer = await _upload.TryOutAsync(UploadAddress, config.AccessToken!, resource, deadline);
-            return answer.IsSuccess ? answer.Means(new DeliveryOutcome.Accepted()) : Refusal(answer);
+            return answer.IsSuccess && answer.Headers.Location is not null
+                ? answer.Means(new DeliveryOutcome.Accepted())
+                : Refusal(answer);
         }, cancellationToken);
 
     private async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, string token, TransferDeadline deadline)
@@ -83,7 +85,7 @@ public sealed class GoogleDriveDestination : IOAuthDestination
             if (!found.IsSuccess)
                 return Refusal(found);
             if (GoogleDriveFolders.First(found) is { } file && IsSame(file, delivery))
-                return found.Means(new DeliveryOutcome.Accepted((string?)file["id"]));
+                return found.Means(new DeliveryOutcome.Accepted(Text(file, "id")));
 
             (id, var refusal) = await NewIdAsync(delivery, token, deadline);
             if (id is null)
@@ -127,6 +129,16 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         if (!answer.IsSuccess)
             return Refusal(answer);
 
+        // An answer without the file's id and digest says little: then the file itself is asked for.
+        if (answer.Text("id") != id || answer.Text("sha256Checksum") is null)
+        {
+            answer = await GetAsync(FileAddress(id, "&fields=" + FileFields), token, deadline);
+            if (answer.Status == HttpStatusCode.NotFound)
+                return answer.Means(new DeliveryOutcome.TryAgain("Google Drive said yes, but the file is not there."));
+            if (!answer.IsSuccess || answer.Text("id") != id)
+                return Refusal(answer);
+        }
+
         var sent = answer.Json as JsonObject;
         if (sent is not null && IsSame(sent, delivery) && !IsTrashed(sent))
             return answer.Means(new DeliveryOutcome.Accepted(id));
@@ -143,7 +155,8 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         var answer = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, deadline);
         if (!answer.IsSuccess)
             return (null, answer);
-        var id = (string?)answer.Json?["ids"]?[0] ?? throw new InvalidOperationException("Google Drive generated no file id.");
+        if (((answer.Json as JsonObject)?["ids"] as JsonArray)?.FirstOrDefault() is not JsonValue first || !first.TryGetValue<string>(out var id))
+            return (null, answer);
         await new UploadResume(id, null).SaveAsync(delivery, deadline.Token);
         return (id, answer);
     }
@@ -171,9 +184,11 @@ public sealed class GoogleDriveDestination : IOAuthDestination
     }
 
     private static bool IsSame(JsonObject file, Delivery delivery) =>
-        (string?)file["sha256Checksum"] is { } sha256
-            ? string.Equals(sha256, delivery.Sha256, StringComparison.OrdinalIgnoreCase)
-            : (string?)file["size"] == delivery.SizeBytes.ToString(CultureInfo.InvariantCulture);
+        Text(file, "size") == delivery.SizeBytes.ToString(CultureInfo.InvariantCulture)
+        && string.Equals(Text(file, "sha256Checksum") ?? delivery.Sha256, delivery.Sha256, StringComparison.OrdinalIgnoreCase);
+
+    private static string? Text(JsonObject file, string name) =>
+        file[name] is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
 
     private static bool IsTrashed(JsonObject file) =>
         file["trashed"] is JsonValue value && value.TryGetValue<bool>(out var isTrashed) && isTrashed;
@@ -193,7 +208,7 @@ public sealed class GoogleDriveDestination : IOAuthDestination
                 "The connected Google account may not write to the folder.")),
             (HttpStatusCode.NotFound, _) => answer.Means(new DeliveryOutcome.Broken(
                 "The folder does not exist, or this server was not given access to it. Choose another folder.")),
-            _ => answer.Outcome,
+            _ => answer.Refused,
         };
 
     private Uri UploadAddress => new(_root, $"upload/drive/v3/files?supportsAllDrives=true&fields={FileFields}");

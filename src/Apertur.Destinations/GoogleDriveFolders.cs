@@ -170,7 +170,8 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
     public static JsonObject? First(ApiAnswer answer) =>
         ((answer.Json as JsonObject)?["files"] as JsonArray)?.FirstOrDefault() as JsonObject;
 
-    private static string? FirstId(ApiAnswer answer) => (string?)First(answer)?["id"];
+    private static string? FirstId(ApiAnswer answer) =>
+        First(answer)?["id"] is JsonValue value && value.TryGetValue<string>(out var id) ? id : null;
 }
 
 /// <summary>A folder by its path.</summary>

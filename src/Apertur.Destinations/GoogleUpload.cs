@@ -45,7 +45,7 @@ internal sealed class GoogleUpload(JsonApi api)
         }
 
         var started = await StartAsync(address, token, metadata, delivery.MimeType, delivery.SizeBytes, deadline);
-        if (!started.IsSuccess || started.Headers.Location is not { } session)
+        if (!started.IsSuccess || started.Headers.Location is not { IsAbsoluteUri: true } session)
             return started;
 
         await new UploadResume(name, session.AbsoluteUri).SaveAsync(delivery, deadline.Token);
@@ -63,7 +63,7 @@ internal sealed class GoogleUpload(JsonApi api)
     public async Task<ApiAnswer> TryOutAsync(Uri address, string token, JsonObject metadata, TransferDeadline deadline)
     {
         var started = await StartAsync(address, token, metadata, "image/jpeg", 1, deadline);
-        if (started.IsSuccess && started.Headers.Location is { } session)
+        if (started.IsSuccess && started.Headers.Location is { IsAbsoluteUri: true } session)
         {
             using var request = new HttpRequestMessage(HttpMethod.Delete, session);
             await api.SendAsync(request, deadline);

@@ -9,6 +9,12 @@ namespace Apertur.Destinations;
 /// </summary>
 public static class HttpOutcome
 {
+    /// <summary>No longer wait is passed on, whatever a service asks for.</summary>
+    public static readonly TimeSpan LongestWait = TimeSpan.FromDays(7);
+
+    // The one form that is sent, and the two older ones that are read (RFC 9110, 5.6.7).
+    private static readonly string[] _dates = ["r", "dddd, dd-MMM-yy HH:mm:ss 'GMT'", "ddd MMM d HH:mm:ss yyyy"];
+
     /// <summary>
     /// 2xx is accepted; 410 and 415 are final for the image; everything else, redirects included, may work later.
     /// <c>Retry-After</c> counts on 429 and 503 (RFC 9110, 10.2.3), in seconds or as a date. A service whose 401, 403 or 404 say that only
@@ -56,14 +62,26 @@ public static class HttpOutcome
         });
     }
 
-    /// <summary>The wait a service asked for; null when it did not, or not in a form that can be read.</summary>
+    /// <summary>The wait a service asked for, at most <see cref="LongestWait"/>; null when it did not, or not in a form that can be read.</summary>
     public static TimeSpan? RetryAfter(HttpResponseMessage response, TimeProvider clock) =>
-        response.Headers.RetryAfter switch
-        {
-            { Delta: { } delta } => delta,
-            { Date: { } date } => date - clock.GetUtcNow() is var wait && wait > TimeSpan.Zero ? wait : TimeSpan.Zero,
-            _ => null,
-        };
+        response.Headers.NonValidated.TryGetValues("Retry-After", out var values) ? RetryAfter(values.ToString(), clock) : null;
+
+    /// <summary>
+    /// The same for the value of a <c>Retry-After</c>: seconds or a date (RFC 9110, 10.2.3). More seconds than a number holds are a long wait,
+    /// not none.
+    /// </summary>
+    public static TimeSpan? RetryAfter(string value, TimeProvider clock)
+    {
+        var text = value.Trim();
+        if (text.Length > 0 && text.All(char.IsAsciiDigit))
+            return Bounded(double.Parse(text, CultureInfo.InvariantCulture));
+        return DateTimeOffset.TryParseExact(text, _dates, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AllowWhiteSpaces, out var date)
+            ? Bounded((date - clock.GetUtcNow()).TotalSeconds)
+            : null;
+    }
+
+    /// <summary>So many seconds, at least none and at most <see cref="LongestWait"/>.</summary>
+    internal static TimeSpan Bounded(double seconds) => TimeSpan.FromSeconds(Math.Clamp(seconds, 0, LongestWait.TotalSeconds));
 
     private static AddressRefusedException? RefusedAddress(Exception? exception)
     {

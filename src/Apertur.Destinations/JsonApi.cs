@@ -67,8 +67,6 @@ internal sealed class JsonApi(OutboundHttp http, TimeProvider clock)
 /// <summary>An answer read to its end.</summary>
 internal sealed class ApiAnswer
 {
-    private const long SecondsOfDay = 24 * 60 * 60;
-
     public required HttpStatusCode Status { get; init; }
 
     /// <summary>The body; null when it was no JSON.</summary>
@@ -83,6 +81,13 @@ internal sealed class ApiAnswer
 
     public bool IsSuccess => (int)Status is >= 200 and < 300;
 
+    /// <summary>
+    /// What an answer means that did not bring what was asked for and that the service gives no meaning of its own. A 2xx is no success then: it
+    /// comes from something else than the service, such as a page in between.
+    /// </summary>
+    public DeliveryOutcome Refused =>
+        IsSuccess ? Means(new DeliveryOutcome.TryAgain("The service said yes, but its answer is not one of its own.")) : Outcome;
+
     /// <summary>The string at a path of members, or null when there is none.</summary>
     public string? Text(params ReadOnlySpan<string> path) =>
         Value(path) is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
@@ -91,9 +96,9 @@ internal sealed class ApiAnswer
     public long? Number(params ReadOnlySpan<string> path) =>
         Value(path) is JsonValue value && value.TryGetValue<long>(out var number) ? number : null;
 
-    /// <summary>A length of time that a member gives in seconds, at most a day; null when there is none.</summary>
+    /// <summary>A length of time that a member gives in seconds, bounded; null when there is none.</summary>
     public TimeSpan? Seconds(params ReadOnlySpan<string> path) =>
-        Number(path) is { } seconds ? TimeSpan.FromSeconds(Math.Clamp(seconds, 0, SecondsOfDay)) : null;
+        Value(path) is JsonValue value && value.TryGetValue<double>(out var seconds) ? HttpOutcome.Bounded(seconds) : null;
 
     /// <summary>A string that can stand in a header; null when it cannot, so that no exception quotes it.</summary>
     public string? Token(string name) =>

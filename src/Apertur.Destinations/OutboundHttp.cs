@@ -17,7 +17,7 @@ public sealed class OutboundHttp : IDisposable
 
     private static readonly TimeSpan _connectTimeout = TimeSpan.FromSeconds(10);
 
-    private readonly SocketsHttpHandler _handler;
+    private readonly StaleConnectionRetry _handler;
     private readonly HttpClient _client;
 
     /// <param name="allowPrivateNetworks">Also reach loopback, private and link-local addresses: for tests, demos and closed
@@ -26,21 +26,8 @@ public sealed class OutboundHttp : IDisposable
     public OutboundHttp(bool allowPrivateNetworks)
     {
         AllowPrivateNetworks = allowPrivateNetworks;
-        _handler = new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            UseProxy = false,
-            AutomaticDecompression = DecompressionMethods.None,
-            ConnectTimeout = _connectTimeout,
-            // Long enough to profit from open connections, short enough to follow a moved host.
-            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
-            MaxResponseHeadersLength = 64,
-            // Answers are judged by their headers; a short body is read off so that the connection can be used again.
-            MaxResponseDrainSize = 16 * 1024,
-            ConnectCallback = ConnectAsync,
-        };
+        // Long enough to profit from open connections, short enough to follow a moved host.
+        _handler = new StaleConnectionRetry(pooled: Handler(TimeSpan.FromMinutes(5)), fresh: Handler(TimeSpan.Zero));
         // The time of a request is its caller's to bound, by token.
         _client = new HttpClient(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
     }
@@ -66,6 +53,22 @@ public sealed class OutboundHttp : IDisposable
         _client.Dispose();
         _handler.Dispose();
     }
+
+    private SocketsHttpHandler Handler(TimeSpan connectionLifetime) => new()
+    {
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        UseProxy = false,
+        AutomaticDecompression = DecompressionMethods.None,
+        ConnectTimeout = _connectTimeout,
+        PooledConnectionLifetime = connectionLifetime,
+        PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
+        MaxResponseHeadersLength = 64,
+        // Answers are judged by their headers; a short body is read off so that the connection can be used again.
+        MaxResponseDrainSize = 16 * 1024,
+        ConnectCallback = ConnectAsync,
+        PlaintextStreamFilter = static (context, _) => ValueTask.FromResult<Stream>(new OutboundConnection(context.PlaintextStream)),
+    };
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
 using Amazon;
@@ -94,7 +95,7 @@ internal sealed class S3Bucket : IDisposable
         {
             var found = await _client.GetObjectMetadataAsync(Name, key, _deadline.Token).ConfigureAwait(false);
             _deadline.Progress();
-            return found.Metadata[ImageId] == delivery.ImageId.ToString() ? S3Object.SameImage : S3Object.OtherImage;
+            return found.Metadata[ImageId] == delivery.ImageId.ToString() && found.ContentLength == delivery.SizeBytes ? S3Object.SameImage : S3Object.OtherImage;
         }
         catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.NotFound)
         {
@@ -115,6 +116,7 @@ internal sealed class S3Bucket : IDisposable
     /// <param name="delivery">Its bytes, type and identity.</param>
     /// <param name="mode">What to do about an object of that name.</param>
     /// <returns>False when another image turned out to have that name.</returns>
+    /// <exception cref="S3NotStoredException">The service said yes, and nothing proves that it has the object.</exception>
     public async Task<bool> WriteAsync(string key, Delivery delivery, S3Write mode)
     {
         using var image = delivery.OpenRead();
@@ -134,6 +136,7 @@ internal sealed class S3Bucket : IDisposable
 
     private async Task WriteWholeAsync(string key, Delivery delivery, Stream image, S3Write mode)
     {
+        var md5 = await Md5Async(image, delivery.SizeBytes).ConfigureAwait(false);
         var put = new PutObjectRequest
         {
             BucketName = Name,
@@ -142,14 +145,30 @@ internal sealed class S3Bucket : IDisposable
             AutoCloseStream = false,
             ContentType = delivery.MimeType,
             UseChunkEncoding = false,
-            MD5Digest = await Md5Async(image, delivery.SizeBytes).ConfigureAwait(false),
+            MD5Digest = Convert.ToBase64String(md5),
             IfNoneMatch = mode == S3Write.IfAbsent ? "*" : null,
             StorageClass = StorageClass,
             ServerSideEncryptionMethod = Encryption,
             StreamTransferProgress = (_, _) => _deadline.Progress(),
         };
         Describe(put.Metadata, delivery);
-        await _client.PutObjectAsync(put, _deadline.Token).ConfigureAwait(false);
+        var stored = await _client.PutObjectAsync(put, _deadline.Token).ConfigureAwait(false);
+        await RequireStoredAsync(stored.ETag, Convert.ToHexStringLower(md5), key, delivery).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// A status alone proves nothing: a page in between answers 200 as well. The entity tag does when it is the MD5 of what was sent, which it
+    /// is for objects without a key of their own (docs of PutObject); else the object is looked at.
+    /// </summary>
+    private async Task RequireStoredAsync(string? tag, string expected, string key, Delivery delivery)
+    {
+        tag = tag?.Trim('"');
+        if (string.Equals(tag, expected, StringComparison.OrdinalIgnoreCase))
+            return;
+        var found = await LookAsync(key, delivery).ConfigureAwait(false);
+        // Amazon does not let everybody look who may write.
+        if (found != S3Object.SameImage && !(found == S3Object.Unknown && _config.Text("endpoint") is null && tag is { Length: >= 32 }))
+            throw new S3NotStoredException();
     }
 
     private async Task<bool> WritePartsAsync(string key, Delivery delivery, Stream image, S3Write mode)
@@ -164,7 +183,10 @@ internal sealed class S3Bucket : IDisposable
         };
         Describe(start.Metadata, delivery);
         var upload = await _client.InitiateMultipartUploadAsync(start, _deadline.Token).ConfigureAwait(false);
+        if (string.IsNullOrEmpty(upload.UploadId))
+            throw new S3NotStoredException();
         var completed = false;
+        using var digests = IncrementalHash.CreateHash(HashAlgorithmName.MD5);
         try
         {
             var complete = new CompleteMultipartUploadRequest
@@ -180,6 +202,8 @@ internal sealed class S3Bucket : IDisposable
             {
                 var size = Math.Min(left, PartBytes);
                 left -= size;
+                var md5 = await Md5Async(image, size).ConfigureAwait(false);
+                digests.AppendData(md5);
                 var part = await _client.UploadPartAsync(
                     new UploadPartRequest
                     {
@@ -191,10 +215,12 @@ internal sealed class S3Bucket : IDisposable
                         IsLastPart = left == 0,
                         InputStream = image,
                         UseChunkEncoding = false,
-                        MD5Digest = await Md5Async(image, size).ConfigureAwait(false),
+                        MD5Digest = Convert.ToBase64String(md5),
                         StreamTransferProgress = (_, _) => _deadline.Progress(),
                     },
                     _deadline.Token).ConfigureAwait(false);
+                if (string.IsNullOrEmpty(part.ETag))
+                    throw new S3NotStoredException();
                 complete.PartETags.Add(new PartETag(number, part.ETag));
                 _deadline.Progress();
             }
@@ -203,7 +229,11 @@ internal sealed class S3Bucket : IDisposable
             if (mode != S3Write.Replacing && await LookAsync(key, delivery).ConfigureAwait(false) == S3Object.OtherImage)
                 return false;
 
-            await CompleteAsync(complete).ConfigureAwait(false);
+            var tag = await CompleteAsync(complete).ConfigureAwait(false);
+            // What services give an object of parts: the MD5 of the MD5s of its parts, and their number.
+            var expected = string.Create(
+                CultureInfo.InvariantCulture, $"{Convert.ToHexStringLower(digests.GetHashAndReset())}-{complete.PartETags.Count}");
+            await RequireStoredAsync(tag, expected, key, delivery).ConfigureAwait(false);
             return completed = true;
         }
         finally
@@ -213,18 +243,18 @@ internal sealed class S3Bucket : IDisposable
         }
     }
 
-    private async Task CompleteAsync(CompleteMultipartUploadRequest complete)
+    private async Task<string?> CompleteAsync(CompleteMultipartUploadRequest complete)
     {
         try
         {
-            await _client.CompleteMultipartUploadAsync(complete, _deadline.Token).ConfigureAwait(false);
+            return (await _client.CompleteMultipartUploadAsync(complete, _deadline.Token).ConfigureAwait(false)).ETag;
         }
         // The parts are there; sending them all again for a header would be a waste.
         catch (AmazonS3Exception refusal)
             when (complete.IfNoneMatch is not null && refusal.StatusCode == HttpStatusCode.NotImplemented)
         {
             complete.IfNoneMatch = null;
-            await _client.CompleteMultipartUploadAsync(complete, _deadline.Token).ConfigureAwait(false);
+            return (await _client.CompleteMultipartUploadAsync(complete, _deadline.Token).ConfigureAwait(false)).ETag;
         }
     }
 
@@ -249,11 +279,11 @@ internal sealed class S3Bucket : IDisposable
     }
 
     /// <summary>
-    /// <c>Content-MD5</c> of the next bytes, which stay to be read. Buckets with Object Lock take nothing without it, and unlike
+    /// The MD5 of the next bytes, which stay to be read: sent as <c>Content-MD5</c>, and looked for in entity tags. Buckets with Object Lock take nothing without it, and unlike
     /// the newer checksums every service knows it.
     /// </summary>
     [SuppressMessage("Security", "CA5351", Justification = "The protocol's. What is signed is the SHA-256.")]
-    private async Task<string> Md5Async(Stream image, long length)
+    private async Task<byte[]> Md5Async(Stream image, long length)
     {
         var start = image.Position;
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.MD5);
@@ -270,7 +300,7 @@ internal sealed class S3Bucket : IDisposable
                 left -= read;
             }
 
-            return Convert.ToBase64String(hash.GetHashAndReset());
+            return hash.GetHashAndReset();
         }
         finally
         {

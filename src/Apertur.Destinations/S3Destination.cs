@@ -183,7 +183,7 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
         }
         catch (Exception exception) when (S3Outcome.IsFailure(exception))
         {
-            return deadline.Verdict() ?? S3Outcome.Of(exception, bucket.Name);
+            return deadline.Verdict() ?? S3Outcome.Of(exception, bucket.Name, clock);
         }
     }
 

@@ -18,13 +18,15 @@ internal static class S3Outcome
             or TimeoutException or (IOException and not FileNotFoundException)
         || IsRedirect(exception);
 
-    public static DeliveryOutcome Of(Exception exception, string bucket)
+    public static DeliveryOutcome Of(Exception exception, string bucket, TimeProvider clock)
     {
+        if (exception is S3NotStoredException)
+            return new DeliveryOutcome.TryAgain("The service said yes, but the object is not there.");
         if (IsRedirect(exception))
             return Redirect;
         if (exception is not AmazonServiceException { StatusCode: not 0 } refusal)
             return HttpOutcome.Of(Network(exception));
-        return Of(refusal, bucket) with { Status = (int)refusal.StatusCode };
+        return Of(refusal, bucket, clock) with { Status = (int)refusal.StatusCode };
     }
 
     private static DeliveryOutcome.Broken Redirect { get; } = new(
@@ -33,7 +35,7 @@ internal static class S3Outcome
     /// <summary>The SDK reads the region from a 307's address, and throws this when it is no address of Amazon's.</summary>
     private static bool IsRedirect(Exception exception) => exception is ArgumentException { Source: "AWSSDK.S3" };
 
-    private static DeliveryOutcome Of(AmazonServiceException refusal, string bucket) => refusal.ErrorCode switch
+    private static DeliveryOutcome Of(AmazonServiceException refusal, string bucket, TimeProvider clock) => refusal.ErrorCode switch
     {
         "NoSuchBucket" => new DeliveryOutcome.Broken($"There is no bucket \"{bucket}\". Create it or correct the name."),
         "InvalidBucketName" => new DeliveryOutcome.Broken(
@@ -58,10 +60,10 @@ internal static class S3Outcome
             new DeliveryOutcome.Broken("The key for encryption (aws:kms) cannot be used. Enable it or choose AES256."),
         "EntityTooLarge" => new DeliveryOutcome.GiveUp("The service refuses images of this size."),
         "KeyTooLongError" => new DeliveryOutcome.GiveUp("The service refuses names of this length. Shorten the key template."),
-        _ => Of(refusal.StatusCode, refusal, bucket),
+        _ => Of(refusal.StatusCode, refusal, bucket, clock),
     };
 
-    private static DeliveryOutcome Of(HttpStatusCode status, AmazonServiceException refusal, string bucket) => status switch
+    private static DeliveryOutcome Of(HttpStatusCode status, AmazonServiceException refusal, string bucket, TimeProvider clock) => status switch
     {
         HttpStatusCode.RequestEntityTooLarge => new DeliveryOutcome.GiveUp("The service refuses images of this size."),
         // A wrong clock is the server's own fault and passes.
@@ -70,16 +72,15 @@ internal static class S3Outcome
         >= HttpStatusCode.MultipleChoices and < HttpStatusCode.BadRequest => Redirect,
         _ => new DeliveryOutcome.TryAgain(
             string.Create(CultureInfo.InvariantCulture, $"The service answered {(int)status}{Word(refusal.ErrorCode)}."),
-            RetryAfter(refusal)),
+            RetryAfter(refusal, clock)),
     };
 
     private static DeliveryOutcome.Broken Denied(string bucket) => new(
         $"The access key may not write to the bucket \"{bucket}\". Allow it s3:PutObject and s3:GetObject there.");
 
-    private static TimeSpan? RetryAfter(AmazonServiceException refusal) =>
+    private static TimeSpan? RetryAfter(AmazonServiceException refusal, TimeProvider clock) =>
         refusal.InnerException is HttpErrorResponseException { Response: { } response } && response.IsHeaderPresent("Retry-After")
-        && int.TryParse(response.GetHeaderValue("Retry-After"), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)
-            ? TimeSpan.FromSeconds(seconds)
+            ? HttpOutcome.RetryAfter(response.GetHeaderValue("Retry-After"), clock)
             : null;
 
     // Error codes are words; anything else in that place is a stranger's text.
@@ -97,3 +98,6 @@ internal static class S3Outcome
         return exception;
     }
 }
+
+/// <summary>A 2xx to a write after which the object is not there.</summary>
+internal sealed class S3NotStoredException() : IOException("The service did not store the object.");

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Text;
 
 namespace Apertur.Destinations;
 
@@ -18,6 +19,9 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
     // Above this it pays to ask first (RFC 9110, 10.1.1): a receiver that refuses the size says so before it has read all of it,
     // and often closes the connection, which would lose its answer. Receivers that do not know the question cost one second.
     private const int AskFirstBytes = 1024 * 1024;
+
+    // Characters of an answer that are repeated to the project's members.
+    private const int MaxToldLength = 200;
 
     public string Type => "webhook";
 
@@ -43,6 +47,11 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
             Default = 30,
             Range = (1, 30),
             Help = "The longest wait for an answer, or for the next piece of a large image to be taken.",
+        },
+        new("successWhen", "Success when", ConfigFieldKind.Document)
+        {
+            Check = SuccessRule.Problem,
+            Help = "What the JSON answer must say beside a 2xx, such as { \"pointer\": \"/status\", \"equals\": \"ok\" }. Any 2xx when empty.",
         },
     ];
 
@@ -100,7 +109,7 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
                 request.Headers.Add("X-Aptr-Test", "true");
             request.Headers.ExpectContinue = askFirst;
             var seconds = delivery.Config.Number("timeoutSeconds");
-            return await ExchangeAsync(request, body, seconds, cancellationToken).ConfigureAwait(false);
+            return await ExchangeAsync(request, body, seconds, delivery.Config, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -132,16 +141,46 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
     }
 
     private Task<DeliveryOutcome> ExchangeAsync(
-        HttpRequestMessage request, WebhookBody body, int seconds, CancellationToken cancellationToken) =>
+        HttpRequestMessage request, WebhookBody body, int seconds, DestinationConfig config, CancellationToken cancellationToken) =>
         TransferDeadline.AttemptAsync(
             TimeSpan.FromSeconds(seconds), body.Length, clock,
             async deadline =>
             {
                 request.Content = new StreamedContent(body, deadline.Progress);
                 using var response = await http.SendAsync(request, deadline.Token).ConfigureAwait(false);
-                return HttpOutcome.Of(response, clock);
+                var outcome = HttpOutcome.Of(response, clock);
+                return outcome is DeliveryOutcome.Accepted && config.Text("successWhen") is { } condition
+                    ? await JudgeAsync(response, outcome, SuccessRule.Parse(condition)!, config, deadline.Token).ConfigureAwait(false)
+                    : outcome;
             },
             cancellationToken);
+
+    /// <summary>Looks into the answer of a receiver whose 2xx alone does not mean yes.</summary>
+    private static async Task<DeliveryOutcome> JudgeAsync(
+        HttpResponseMessage response, DeliveryOutcome accepted, SuccessRule rule, DestinationConfig config, CancellationToken cancellationToken)
+    {
+        var answer = new byte[SuccessRule.MaxAnswerBytes + 1];
+        int length;
+        try
+        {
+            await using var body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+            length = await body.ReadAtLeastAsync(answer, answer.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            return new DeliveryOutcome.TryAgain("The answer broke off.") { Status = accepted.Status };
+        }
+
+        if (length < answer.Length && rule.IsMetBy(answer.AsSpan(0, length)))
+            return accepted;
+
+        // A receiver may repeat what it was sent; what is a secret of the configuration stays one.
+        var told = new StringBuilder(Encoding.UTF8.GetString(answer, 0, length));
+        foreach (var secret in config.Map("headers").Values.Append(config.Text("secret") ?? config.ProjectSecret).Where(text => text.Length > 0))
+            told.Replace(secret, DestinationConfig.Mask);
+        var text = new string([.. told.ToString().Take(MaxToldLength).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? ' ' : c)]);
+        return new DeliveryOutcome.TryAgain($"The answer does not say that it was successful: {text}") { Status = accepted.Status };
+    }
 
     /// <summary>Sends the body as it is read and tells of every piece that was taken.</summary>
     private sealed class StreamedContent : HttpContent

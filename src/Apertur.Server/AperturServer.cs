@@ -13,6 +13,7 @@ using Apertur.Server.Projects;
 using Apertur.Server.Queue;
 using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
+using Apertur.Server.Sharing;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Connections;
@@ -94,6 +95,7 @@ internal static class AperturServer
         services.AddCors();
         services.AddSingleton<PublicAddress>();
         services.AddSingleton<DownloadLinks>();
+        services.AddSingleton<Messenger>();
 
         services.AddSingleton<Readiness>();
         services.AddSingleton<IReadinessCheck, DatabaseCheck>();

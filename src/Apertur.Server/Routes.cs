@@ -13,6 +13,7 @@ using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
+using Apertur.Server.Sharing;
 using Apertur.Server.Uploads;
 
 namespace Apertur.Server;
@@ -35,6 +36,7 @@ internal static class Routes
         anyone.MapMethods("/api/v1/upload-sessions/{id}/qr", _getOrHead, SessionsApi.Qr);
         anyone.MapMethods("/api/v1/downloads/{id}", _getOrHead, UploadApi.SignedDownload);
         anyone.MapGet("/api/v1/encryption/server-key", EncryptionApi.Key);
+        anyone.MapGet("/api/v1/encryption/key", EncryptionApi.Key).WithMetadata(new AliasOf("/api/v1/encryption/server-key"));
         anyone.MapPost("/api/v1/auth/login", AuthApi.Login);
         anyone.MapPost("/api/v1/auth/refresh", AuthApi.Refresh);
         anyone.MapMethods("/openapi/v1.json", _getOrHead, ReferenceApi.Document);
@@ -51,12 +53,18 @@ internal static class Routes
         uploadPage.MapMethods("", _getOrHead, UploadPageApi.Open);
         uploadPage.MapPost("", UploadPageApi.Send);
 
+        anyone.MapMethods("/s/{code}", _getOrHead, ShortLinks.Open);
+
         var sessionHolders = Group(app, "/api/v1/upload/{id}", Access.Session);
         sessionHolders.MapGet("/session", SessionLinkApi.Info);
         sessionHolders.MapPost("/verify-password", SessionLinkApi.VerifyPassword);
         sessionHolders.MapPost("/complete", SessionLinkApi.Complete);
         sessionHolders.MapGet("/events", SessionStream.Open);
+        sessionHolders.MapPost("/event-ticket", EventTicket.Create);
         sessionHolders.MapPost("/images", UploadApi.Create);
+        var sessionHoldersToo = Group(app, "/api/v1/sessions/{id}", Access.Session);
+        sessionHoldersToo.MapGet("/events", SessionStream.Open).WithMetadata(new AliasOf("/api/v1/upload/{id}/events"));
+        sessionHoldersToo.MapPost("/upload", UploadApi.Create).WithMetadata(new AliasOf("/api/v1/upload/{id}/images"));
 
         var lists = Group(app, "/api/v1", Access.Caller, Role.Viewer).WithMetadata(new ChoosesEnv());
         lists.MapGet("/sessions", ProjectDataApi.Sessions);
@@ -66,10 +74,13 @@ internal static class Routes
         lists.MapGet("/stats", ProjectDataApi.Stats);
 
         var viewers = Group(app, "/api/v1", Access.Caller, Role.Viewer);
+        viewers.MapGet("/upload-sessions/{id}", SessionsApi.Get);
         viewers.MapGet("/upload-sessions/{id}/delivery-status", DeliveryStatusApi.Get);
         viewers.MapGet("/upload-sessions/{id}/poll", PollApi.List);
+        viewers.MapGet("/sessions/{id}/poll", PollApi.List).WithMetadata(new AliasOf("/api/v1/upload-sessions/{id}/poll"));
         viewers.MapGet("/upload-sessions/{id}/images/{imageId}", PollApi.Image);
         viewers.MapGet("/uploads/{id}/download", UploadApi.Download);
+        viewers.MapGet("/images/{id}/download", UploadApi.Download).WithMetadata(new AliasOf("/api/v1/uploads/{id}/download"));
         viewers.MapGet("/uploads/{id}/thumbnail", UploadApi.Thumbnail);
         viewers.MapGet("/uploads/{id}/deliveries", DeliveriesApi.List);
         viewers.MapGet("/uploads/{id}/destinations/{destinationId}/attempts", DeliveriesApi.Attempts);
@@ -85,9 +96,13 @@ internal static class Routes
 
         var developers = Group(app, "/api/v1", Access.Caller, Role.Developer);
         developers.MapPost("/upload-sessions", SessionsApi.Create).WithMetadata(new Unaudited());
+        developers.MapPost("/sessions", SessionsApi.Create).WithMetadata(new Unaudited(), new AliasOf("/api/v1/upload-sessions"));
         developers.MapPatch("/upload-sessions/{id}", SessionsApi.Update);
+        developers.MapPost("/upload-sessions/{id}/share", ShareApi.Create);
+        developers.MapDelete("/upload-sessions/{id}/share", ShareApi.Revoke);
         developers.MapPost("/upload-sessions/{id}/complete", SessionsApi.Complete);
         developers.MapPost("/upload-sessions/{id}/images/{imageId}/ack", PollApi.Acknowledge).WithMetadata(new Unaudited());
+        developers.MapPost("/images/{id}/ack", PollApi.AcknowledgeImage).WithMetadata(new Unaudited());
         developers.MapDelete("/uploads/{id}", UploadApi.Delete);
         developers.MapPost("/uploads/{id}/retry", DeliveriesApi.Retry);
         developers.MapPost("/projects/{projectId}/destinations", DestinationsApi.Create);
@@ -143,3 +158,6 @@ internal static class Routes
         return group;
     }
 }
+
+/// <summary>Marks a route as another address, which older clients and documentation pages use, of one that is described.</summary>
+internal sealed record AliasOf(string Path);

@@ -17,6 +17,7 @@ internal sealed class Settings
     public required RateLimitSettings RateLimits { get; init; }
     public required DeliverySettings Delivery { get; init; }
     public required EventSettings Events { get; init; }
+    public required SharingSettings Sharing { get; init; }
 
     /// <summary>The folder that holds images, keys and, with SQLite, the database. From the command line, never from a file.</summary>
     public required string DataFolder { get; set; }
@@ -90,6 +91,10 @@ internal sealed class Settings
             "Delivery:RetrySeconds must be whole seconds, separated by commas.");
         Require(Events.Lanes >= 1 && Events.LanesPerWebhook >= 1, "Events:Lanes and LanesPerWebhook must be at least 1.");
         Require(Events.TimeoutSeconds >= 1 && Events.KeepDays >= 1, "Events:TimeoutSeconds and KeepDays must be at least 1.");
+        Require(Sharing.EmailTransport == EmailTransport.None || Sharing.EmailFrom.Contains('@'), "Sharing:EmailFrom is needed to send e-mail.");
+        Require(Sharing.EmailTransport != EmailTransport.Smtp || Sharing.SmtpHost.Length > 0, "Sharing:SmtpHost is needed to send e-mail by SMTP.");
+        Require(Sharing.SmsUrl.Length == 0 || Sharing.SmsBody.Contains("{text}", StringComparison.Ordinal) || Sharing.SmsUrl.Contains("{text}", StringComparison.Ordinal),
+            "Sharing:SmsBody or SmsUrl must hold {text}.");
         Require(Database.Provider is not DatabaseProvider.PostgreSql || Database.ConnectionString.Length > 0,
             "Database:ConnectionString is needed for PostgreSql.");
         Require(Database.LockWaitSeconds is >= 0 and <= 60 && Database.IdleTransactionSeconds is >= 0 and <= 60,
@@ -237,4 +242,33 @@ internal sealed class EventSettings
     public required int LanesPerWebhook { get; init; }
     public required int TimeoutSeconds { get; init; }
     public required int KeepDays { get; init; }
+}
+
+internal enum EmailTransport
+{
+    None,
+    Smtp,
+    Folder,
+}
+
+internal enum SmtpSecurity
+{
+    StartTls,
+    Tls,
+    None,
+}
+
+internal sealed class SharingSettings
+{
+    public required EmailTransport EmailTransport { get; init; }
+    public required string EmailFrom { get; init; }
+    public required string SmtpHost { get; init; }
+    public required int SmtpPort { get; init; }
+    public required SmtpSecurity SmtpSecurity { get; init; }
+    public required string SmtpUser { get; init; }
+    public required string SmtpPassword { get; init; }
+    public required string SmsUrl { get; init; }
+    public required string SmsContentType { get; init; }
+    public required string SmsBody { get; init; }
+    public required string SmsAuthorization { get; init; }
 }

@@ -35,6 +35,9 @@ internal static class DemoCommand
         [
             // The inbox is on this machine.
             new("Outbound:AllowPrivateNetworks", "true"),
+            // E-mail of the demo goes nowhere: it can be read in the data folder.
+            new("Sharing:EmailTransport", "Folder"),
+            new("Sharing:EmailFrom", "Apertur <demo@localhost.localdomain>"),
             new("Server:PublicUrl", $"http://{(lan ? LanAddress() : IPAddress.Loopback)}:{port}"),
         ]);
         using var dataLock = DataLock.Take(settings.DataFolder);

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Apertur.Server.Http;
 
 namespace Apertur.Server.Contract;
 
@@ -7,17 +8,13 @@ namespace Apertur.Server.Contract;
 internal sealed record DestinationRequest
 {
     public string? Type { get; init; }
+    [Alias("label")]
     public string? Name { get; init; }
 
-    /// <summary>Some clients say this for <see cref="Name"/>.</summary>
-    public string? Label { get; init; }
-
+    /// <summary>Its fields may also stand beside <c>type</c> when there is no <c>config</c>.</summary>
     public JsonObject? Config { get; init; }
-    public bool? IsActive { get; init; }
 
-    /// <summary>Some clients say this for <see cref="IsActive"/>.</summary>
-    [JsonPropertyName("is_active")]
-    public bool? IsActiveAlias { get; init; }
+    public bool? IsActive { get; init; }
 }
 
 /// <summary>A destination; secrets in its configuration are masked.</summary>
@@ -33,6 +30,10 @@ internal sealed record DestinationResponse
 
     /// <summary>Why nothing is delivered there until its owner acts; null when all is well.</summary>
     public required string? Problem { get; init; }
+
+    /// <summary>What the caller should know about a change, such as a field that does not exist; absent when there is nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Warnings { get; init; }
 }
 
 /// <summary>What a test delivery came to.</summary>

@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Apertur.Server.Http;
 
 namespace Apertur.Server.Contract;
 
@@ -6,10 +8,8 @@ namespace Apertur.Server.Contract;
 internal sealed record EventWebhookRequest
 {
     public string? Url { get; init; }
+    [Alias("events")]
     public IReadOnlyList<string?>? Topics { get; init; }
-
-    /// <summary>Some clients say this for <see cref="Topics"/>.</summary>
-    public IReadOnlyList<string?>? Events { get; init; }
 
     public string? SignatureMethod { get; init; }
     public int? MaxRetries { get; init; }
@@ -43,6 +43,10 @@ internal sealed record EventWebhookResponse
     public required DateTimeOffset? DisabledAt { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; init; }
+
+    /// <summary>What the caller should know about a change, such as a topic that nothing raises; absent when there is nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Warnings { get; init; }
 }
 
 /// <summary>One event as one webhook got it, or did not.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Apertur.Server.Http;
 
 namespace Apertur.Server.Contract;
 
@@ -8,63 +9,23 @@ namespace Apertur.Server.Contract;
 /// </summary>
 internal sealed record KeyRequest
 {
+    [Alias("name")]
     public string? Label { get; init; }
 
     /// <summary><c>live</c> or <c>test</c>; for a new key.</summary>
     public string? Env { get; init; }
 
-    public bool? IsActive { get; set; }
+    public bool? IsActive { get; init; }
 
     /// <summary>Null lifts the limit.</summary>
-    public int? MaxImages
-    {
-        get;
-        set
-        {
-            field = value;
-            HasMaxImages = true;
-        }
-    }
+    public Optional<int?> MaxImages { get; init; }
 
     /// <summary>Null lifts the limit.</summary>
-    public int? MaxImageDimension
-    {
-        get;
-        set
-        {
-            field = value;
-            HasMaxImageDimension = true;
-        }
-    }
+    public Optional<int?> MaxImageDimension { get; init; }
 
-    public IReadOnlyList<string>? AllowedMimeTypes { get; set; }
-    public IReadOnlyList<string>? AllowedIps { get; set; }
-    public IReadOnlyList<string>? AllowedDomains { get; set; }
-
-    [JsonIgnore]
-    public bool HasMaxImages { get; private set; }
-
-    [JsonIgnore]
-    public bool HasMaxImageDimension { get; private set; }
-
-    // What some clients say for the above.
-    [JsonPropertyName("is_active")]
-    public bool? IsActiveAlias { get => IsActive; set => IsActive = value; }
-
-    [JsonPropertyName("max_images")]
-    public int? MaxImagesAlias { get => MaxImages; set => MaxImages = value; }
-
-    [JsonPropertyName("max_image_dimension")]
-    public int? MaxImageDimensionAlias { get => MaxImageDimension; set => MaxImageDimension = value; }
-
-    [JsonPropertyName("allowed_mime_types")]
-    public IReadOnlyList<string>? AllowedMimeTypesAlias { get => AllowedMimeTypes; set => AllowedMimeTypes = value; }
-
-    [JsonPropertyName("allowed_ips")]
-    public IReadOnlyList<string>? AllowedIpsAlias { get => AllowedIps; set => AllowedIps = value; }
-
-    [JsonPropertyName("allowed_domains")]
-    public IReadOnlyList<string>? AllowedDomainsAlias { get => AllowedDomains; set => AllowedDomains = value; }
+    public IReadOnlyList<string>? AllowedMimeTypes { get; init; }
+    public IReadOnlyList<string>? AllowedIps { get; init; }
+    public IReadOnlyList<string>? AllowedDomains { get; init; }
 }
 
 /// <summary>An API key; of the key itself only the beginning.</summary>
@@ -92,10 +53,17 @@ internal sealed record KeyResponse
     public string? ClientCertFingerprint { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>What the caller should know about a change, such as a field that does not exist; absent when there is nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Warnings { get; init; }
 }
 
 /// <summary>A new key. The only answer that holds the key itself.</summary>
-internal sealed record CreatedKeyResponse(KeyResponse Key, string PlainTextKey);
+/// <param name="Warnings">What the creator should know, such as a field that does not exist; absent when there is nothing.</param>
+internal sealed record CreatedKeyResponse(
+    KeyResponse Key, string PlainTextKey,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Warnings);
 
 /// <summary>What sessions of a key do with their photos when they do not say themselves. What is absent stays.</summary>
 internal sealed record KeyDestinationsRequest
@@ -104,15 +72,15 @@ internal sealed record KeyDestinationsRequest
     public IReadOnlyList<string>? DestinationIds { get; init; }
 
     [JsonPropertyName("long_polling_enabled")]
-    public bool? LongPollingEnabled { get; set; }
-
-    /// <summary>Some clients say this for <see cref="LongPollingEnabled"/>.</summary>
-    [JsonPropertyName("long_polling")]
-    public bool? LongPollingAlias { get => LongPollingEnabled; set => LongPollingEnabled = value; }
+    [Alias("long_polling")]
+    public bool? LongPollingEnabled { get; init; }
 }
 
 /// <summary>What sessions of a key do with their photos when they do not say themselves.</summary>
-internal sealed record KeyDestinationsResponse(IReadOnlyList<KeyDestination> Destinations, bool LongPollingEnabled);
+/// <param name="Warnings">What the caller should know about a change, such as a field that does not exist; absent when there is nothing.</param>
+internal sealed record KeyDestinationsResponse(
+    IReadOnlyList<KeyDestination> Destinations, bool LongPollingEnabled,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Warnings);
 
 /// <summary>A destination as a key names it.</summary>
 internal sealed record KeyDestination(Guid Id, string Type, string Name, bool IsActive);

@@ -61,7 +61,14 @@ internal sealed record TypeCount(string Type, int Count);
 /// <summary>The sums over everything the caller may see.</summary>
 internal sealed record StatsResponse
 {
-    public required long SessionsThisMonth { get; init; }
+    /// <summary>Of the calendar month in UTC; absent when a range was asked for.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? SessionsThisMonth { get; init; }
+
+    /// <summary>Created in the range that was asked for; absent when none was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? SessionsInRange { get; init; }
+
     public required long SessionsTotal { get; init; }
     public required long ImagesUploaded { get; init; }
     public required long ImagesDelivered { get; init; }
@@ -74,7 +81,7 @@ internal sealed record StatsResponse
     public required IReadOnlyList<TopProject> TopProjects { get; init; }
 }
 
-/// <summary>A project and its sessions of this month.</summary>
+/// <summary>A project and its sessions of this month, or of the range that was asked for.</summary>
 internal sealed record TopProject(Guid Id, string Name, long Sessions);
 
 /// <summary>Whether the server, or a part of it, can do its work.</summary>

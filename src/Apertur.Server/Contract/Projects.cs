@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Apertur.Server.Http;
 
 namespace Apertur.Server.Contract;
 
@@ -7,41 +8,10 @@ internal sealed record ProjectRequest
 {
     public string? Name { get; init; }
 
-    public string? E2ePublicKey
-    {
-        get;
-        set => (field, HasE2ePublicKey) = (value, true);
-    }
-
-    public int? RetentionDays
-    {
-        get;
-        set => (field, HasRetentionDays) = (value, true);
-    }
-
-    public int? MaxImagesPerSession
-    {
-        get;
-        set => (field, HasMaxImagesPerSession) = (value, true);
-    }
-
-    public int? MaxImageSizeMb
-    {
-        get;
-        set => (field, HasMaxImageSizeMb) = (value, true);
-    }
-
-    [JsonIgnore]
-    public bool HasE2ePublicKey { get; private set; }
-
-    [JsonIgnore]
-    public bool HasRetentionDays { get; private set; }
-
-    [JsonIgnore]
-    public bool HasMaxImagesPerSession { get; private set; }
-
-    [JsonIgnore]
-    public bool HasMaxImageSizeMb { get; private set; }
+    public Optional<string> E2ePublicKey { get; init; }
+    public Optional<int?> RetentionDays { get; init; }
+    public Optional<int?> MaxImagesPerSession { get; init; }
+    public Optional<int?> MaxImageSizeMb { get; init; }
 }
 
 /// <summary>A project, as the caller's role in it may see it.</summary>

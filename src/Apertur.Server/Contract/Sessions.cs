@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Apertur.Server.Http;
@@ -24,6 +25,9 @@ internal abstract record SessionRequest
 }
 
 /// <summary>What a new upload session should be like.</summary>
+[RetiredField("delivery_mode", "destination_ids, or long_polling")]
+[RetiredField("webhook_url", "destination_ids: a webhook is a destination of the project")]
+[RetiredField("webhook_format", "destination_ids: the format is part of a destination's config")]
 internal sealed record CreateSessionRequest : SessionRequest
 {
     [JsonPropertyName("destination_ids")]
@@ -32,12 +36,18 @@ internal sealed record CreateSessionRequest : SessionRequest
     [JsonPropertyName("long_polling")]
     public bool? LongPolling { get; init; }
 
+    [Pairs]
     public IReadOnlyList<string>? Tags { get; init; }
+
     public string? Label { get; init; }
     public JsonObject? Metadata { get; init; }
 
     [JsonPropertyName("expires_in_hours")]
     public int? ExpiresInHours { get; init; }
+
+    /// <summary>The same in seconds, as older clients send it.</summary>
+    [JsonPropertyName("expires_in")]
+    public int? ExpiresIn { get; init; }
 
     public string? Password { get; init; }
 
@@ -95,6 +105,10 @@ internal sealed record CreateSessionResponse
     public required bool PasswordProtected { get; init; }
 
     public required string Env { get; init; }
+
+    /// <summary>What the creator should know, such as a field that does not exist; absent when there is nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Warnings { get; init; }
 }
 
 /// <summary>What the QR address of a session can draw.</summary>
@@ -106,7 +120,7 @@ internal sealed record SessionDestination(Guid Id, string Type, string Name);
 /// <summary>
 /// A session as the upload page, or whoever holds the link, sees it. Values withheld before the password are empty, zero or null.
 /// </summary>
-internal sealed record SessionInfo
+internal record SessionInfo
 {
     public required Guid Id { get; init; }
     public required string Status { get; init; }
@@ -136,4 +150,41 @@ internal sealed record SessionInfo
     public required int ImagesCount { get; init; }
     public required string ProjectName { get; init; }
     public required string? Label { get; init; }
+
+    /// <summary>What the caller should know about a change, such as a field that does not exist; absent when there is nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Warnings { get; init; }
 }
+
+/// <summary>A session as the project that it belongs to sees it: what the link shows, and what is between the project and its destinations.</summary>
+internal sealed record SessionDetails : SessionInfo
+{
+    public SessionDetails()
+    {
+    }
+
+    [SetsRequiredMembers]
+    private SessionDetails(SessionInfo info)
+        : base(info)
+    {
+    }
+
+    public JsonObject? Metadata { get; init; }
+    public IReadOnlyList<SessionDestination> Destinations { get; init; } = [];
+    public int DestinationsCount { get; init; }
+    public bool LongPollingEnabled { get; init; }
+
+    /// <summary>Images with at least one successful delivery.</summary>
+    public int ImagesDelivered { get; init; }
+
+    /// <summary>Images that failed for good somewhere.</summary>
+    public int ImagesFailed { get; init; }
+
+    public string Env { get; init; } = "";
+    public DateTimeOffset CreatedAt { get; init; }
+
+    public static SessionDetails Of(SessionInfo info) => new(info);
+}
+
+/// <summary>Opens one event stream, once, within a minute.</summary>
+internal sealed record EventTicketResponse(string Ticket);

@@ -52,7 +52,8 @@ internal static partial class DestinationsApi
         var id = Guid.CreateVersion7(now);
         var errors = new List<FieldError>();
         var name = CheckName(request, errors) ?? type.Label;
-        var values = CheckConfig(type, request.Config ?? [], null, errors);
+        var (config, warnings) = ConfigIn(body, type);
+        var values = CheckConfig(type, config ?? [], null, errors);
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
 
@@ -64,13 +65,13 @@ internal static partial class DestinationsApi
             Type = type.Type,
             Name = name,
             Config = configs.Protect(id, values),
-            IsActive = missing is null && (request.IsActive ?? request.IsActiveAlias ?? true),
+            IsActive = missing is null && (request.IsActive ?? true),
             ParkedReason = missing,
             CreatedAt = now,
             UpdatedAt = now,
         };
         await database.AddAsync([destination], cancellationToken);
-        return TypedResults.Created($"/api/v1/projects/{project}/destinations/{id}", Describe(destination, types, configs));
+        return TypedResults.Created($"/api/v1/projects/{project}/destinations/{id}", Describe(destination, types, configs) with { Warnings = warnings });
     }
 
     /// <summary>
@@ -81,8 +82,7 @@ internal static partial class DestinationsApi
         string projectId, string id, Body<DestinationRequest> body, Caller caller, Database database, DestinationTypes types,
         DestinationConfigs configs, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var request = body.Value;
-        var destination = await database.WriteAsync(
+        var (destination, warnings) = await database.WriteAsync(
             async db =>
             {
                 var row = await LockAsync(caller, projectId, id, db, database, cancellationToken);
@@ -90,35 +90,35 @@ internal static partial class DestinationsApi
                 var missing = types.Find(row.Type) is IOAuthDestination oauth
                     ? oauth.Missing(await db.OAuthGrants.AnyAsync(grant => grant.Id == row.Id, cancellationToken))
                     : null;
-                Change(row, request, missing, types, configs);
-                if (missing is null && (request.Config is not null || (request.IsActive ?? request.IsActiveAlias) == true))
+                var type = types.Find(row.Type);
+                var (config, told) = type is null ? (body.Value.Config, body.Warnings()) : ConfigIn(body, type);
+                Change(row, body.Value, config, missing, type, configs);
+                if (missing is null && (config is not null || body.Value.IsActive == true))
                     await DestinationSuspension.ResumeAsync(db, row, now, cancellationToken);
                 row.UpdatedAt = now;
-                return row;
+                return (row, told);
             },
             cancellationToken);
-        return TypedResults.Ok(Describe(destination, types, configs));
+        return TypedResults.Ok(Describe(destination, types, configs) with { Warnings = warnings });
     }
 
     /// <param name="destination">The row.</param>
     /// <param name="request">What is to change.</param>
+    /// <param name="config">The configuration that the request gives; null when it gives none.</param>
     /// <param name="missing">What a destination that has to be connected lacks.</param>
-    /// <param name="types">What it may be.</param>
+    /// <param name="type">Its type; null when this server has it no more.</param>
     /// <param name="configs">Reads and writes its configuration.</param>
     /// <exception cref="ApiErrorException">400, with every mistake.</exception>
     private static void Change(
-        Destination destination, DestinationRequest request, string? missing, DestinationTypes types, DestinationConfigs configs)
+        Destination destination, DestinationRequest request, JsonObject? config, string? missing, IDestinationType? type, DestinationConfigs configs)
     {
         var errors = new List<FieldError>();
         destination.Name = CheckName(request, errors) ?? destination.Name;
-        var active = request.IsActive ?? request.IsActiveAlias;
-        destination.IsActive = active ?? destination.IsActive;
-        if (request.Config is { } given)
+        destination.IsActive = request.IsActive ?? destination.IsActive;
+        if (config is { } sent)
         {
-            if (types.Find(destination.Type) is not { } type)
+            if (type is null)
                 throw ApiErrors.Validation("config", $"This server has no destination type '{destination.Type}'.").ToException();
-            // A copy: after a deadlock all this runs again.
-            var sent = given.DeepClone().AsObject();
             var stored = configs.Values(destination);
             foreach (var (field, value) in stored)
             {
@@ -129,7 +129,7 @@ internal static partial class DestinationsApi
             destination.Config = configs.Protect(destination.Id, CheckConfig(type, sent, stored, errors));
         }
 
-        if (missing is not null && active == true)
+        if (missing is not null && request.IsActive == true)
             errors.Add(new FieldError("isActive", missing));
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
@@ -234,9 +234,25 @@ internal static partial class DestinationsApi
         return destination is { DeletedAt: null } && destination.ProjectId == project ? destination : throw ApiErrors.NotFound.ToException();
     }
 
+    /// <summary>The configuration that a request gives, under the names that the type declares, and what to tell about the rest.</summary>
+    /// <returns>A copy, because a write may run twice; null when the request gives none.</returns>
+    private static (JsonObject? Config, IReadOnlyList<string>? Warnings) ConfigIn(Body<DestinationRequest> body, IDestinationType type)
+    {
+        var names = new FieldNames(type.Fields.Select(field => field.Name));
+        if (body.Value.Config is { } given)
+        {
+            var (config, unknown) = names.Sort(given.DeepClone().AsObject());
+            return (config, body.Warnings(unknown.Select(field => names.Warning(field.Key, "config."))));
+        }
+
+        // Some clients write them beside the type.
+        var (beside, rest) = names.Sort(body.Unknown.DeepClone().AsObject());
+        return (beside.Count > 0 ? beside : null, body.Warnings(rest, []));
+    }
+
     private static string? CheckName(DestinationRequest request, List<FieldError> errors)
     {
-        var name = (request.Name ?? request.Label)?.Trim();
+        var name = request.Name?.Trim();
         if (name is { Length: > MaxNameLength })
             errors.Add(new FieldError("name", $"The destination's name may have up to {MaxNameLength} characters."));
         return string.IsNullOrEmpty(name) ? null : name;

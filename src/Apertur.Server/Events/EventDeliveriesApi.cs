@@ -47,7 +47,7 @@ internal static class EventDeliveriesApi
             CreatedAt = now,
             UpdatedAt = now,
         };
-        var answer = await requests.SendAsync(webhook, test, row.Id, cancellationToken);
+        var answer = await requests.SendAsync(webhook, test, row, cancellationToken);
         row.Note(answer);
         row.State = answer.Accepted ? DeliveryState.Sent : DeliveryState.Failed;
         row.UpdatedAt = clock.GetUtcNow();

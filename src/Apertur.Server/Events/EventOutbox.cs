@@ -67,14 +67,15 @@ internal sealed class EventOutbox(DateTimeOffset now)
         var webhooks = await db.EventWebhooks.Where(webhook => projects.Contains(webhook.ProjectId) && webhook.IsActive)
             .Select(webhook => new Listener(webhook.Id, webhook.ProjectId, webhook.Topics)).ToListAsync(cancellationToken);
         var heard = _happenings
-            .Select(happening => (PendingEvent: happening, Listeners: webhooks.FindAll(webhook => webhook.Hears(happening))))
-            .Where(pair => pair.Listeners.Count > 0).ToList();
+            .Select(happening => (PendingEvent: happening, Hearers: webhooks.ConvertAll(webhook => (webhook.Id, Topic: webhook.SpellingOf(happening)))
+                .FindAll(hearer => hearer.Topic is not null)))
+            .Where(pair => pair.Hearers.Count > 0).ToList();
         if (heard.Count == 0)
             return;
 
         var deliveries = await DeliveriesAsync(db, heard.ConvertAll(pair => pair.PendingEvent), cancellationToken);
-        foreach (var (happening, listeners) in heard)
-            Log(db, happening, listeners, deliveries);
+        foreach (var (happening, hearers) in heard)
+            Log(db, happening, hearers!, deliveries);
     }
 
     /// <summary>An event that was made up to try out a webhook.</summary>
@@ -106,7 +107,8 @@ internal sealed class EventOutbox(DateTimeOffset now)
         return rows.ToLookup(row => row.UploadId);
     }
 
-    private void Log(AperturDb db, PendingEvent happening, List<Listener> listeners, ILookup<Guid, DeliveryRow> deliveries)
+    private void Log(
+        AperturDb db, PendingEvent happening, List<(Guid WebhookId, string Topic)> hearers, ILookup<Guid, DeliveryRow> deliveries)
     {
         var logged = new LoggedEvent
         {
@@ -119,14 +121,14 @@ internal sealed class EventOutbox(DateTimeOffset now)
         };
         db.EventLog.Add(logged);
         var due = Due.After(new DueEvent.Received(), now)!.Value;
-        foreach (var listener in listeners)
+        foreach (var (webhookId, topic) in hearers)
         {
             db.EventDeliveries.Add(new EventDelivery
             {
                 Id = Guid.CreateVersion7(now),
                 EventId = logged.Id,
-                WebhookId = listener.Id,
-                Topic = logged.Topic,
+                WebhookId = webhookId,
+                Topic = topic,
                 Due = due,
                 CreatedAt = now,
                 UpdatedAt = now,
@@ -199,7 +201,8 @@ internal sealed class EventOutbox(DateTimeOffset now)
 
     private sealed record Listener(Guid Id, Guid ProjectId, string[] Topics)
     {
-        public bool Hears(PendingEvent happening) =>
-            ProjectId == happening.ProjectId && Array.Exists(Topics, pattern => Events.Topics.Matches(pattern, happening.Topic));
+        /// <summary>The event's topic as this webhook asked for it; null when it did not.</summary>
+        public string? SpellingOf(PendingEvent happening) =>
+            ProjectId == happening.ProjectId ? Events.Topics.SpellingFor(Topics, happening.Topic) : null;
     }
 }

@@ -27,14 +27,14 @@ internal sealed class EventRequests(
 
     /// <param name="webhook">Who is told.</param>
     /// <param name="happened">What is told.</param>
-    /// <param name="deliveryId">The same over all attempts.</param>
+    /// <param name="row">The delivery, with the topic as this webhook spells it.</param>
     /// <param name="stopping">Ends the attempt without an answer.</param>
     /// <exception cref="OperationCanceledException">The server is stopping.</exception>
     public async Task<EventAnswer> SendAsync(
-        EventWebhook webhook, LoggedEvent happened, Guid deliveryId, CancellationToken stopping)
+        EventWebhook webhook, LoggedEvent happened, EventDelivery row, CancellationToken stopping)
     {
         var headers = secrets.CustomHeaders(webhook);
-        using var request = Describe(webhook, headers, happened, deliveryId);
+        using var request = Describe(webhook, headers, happened, row);
         var started = clock.GetTimestamp();
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(settings.Events.TimeoutSeconds), clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);
@@ -56,16 +56,16 @@ internal sealed class EventRequests(
         }
     }
 
-    private HttpRequestMessage Describe(EventWebhook webhook, JsonObject headers, LoggedEvent happened, Guid deliveryId)
+    private HttpRequestMessage Describe(EventWebhook webhook, JsonObject headers, LoggedEvent happened, EventDelivery row)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, webhook.Url);
         foreach (var (name, value) in headers)
             request.Headers.TryAddWithoutValidation(name, (string?)value);
         if (!request.Headers.Contains("User-Agent"))
             request.Headers.Add("User-Agent", "Apertur-Webhook/1.0");
-        request.Headers.Add("X-APTR-Delivery-ID", deliveryId.ToString());
+        request.Headers.Add("X-APTR-Delivery-ID", row.Id.ToString());
 
-        var body = Encoding.UTF8.GetBytes(Body(happened));
+        var body = Encoding.UTF8.GetBytes(Body(happened, row.Topic));
         request.Content = new ByteArrayContent(body);
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json") { CharSet = "utf-8" };
         Sign(request, webhook, happened.Id.ToString(), body);
@@ -92,12 +92,15 @@ internal sealed class EventRequests(
         }
     }
 
-    private string Body(LoggedEvent happened)
+    private string Body(LoggedEvent happened, string topic)
     {
-        if (happened.UploadId is not { } upload)
+        if (happened.UploadId is null && happened.Topic == topic)
             return happened.Body;
         var body = JsonNode.Parse(happened.Body)!;
-        body["data"]!["download_url"] = links.Create(upload).AbsoluteUri;
+        body["event"] = topic;
+        body["topic"] = topic;
+        if (happened.UploadId is { } upload)
+            body["data"]!["download_url"] = links.Create(upload).AbsoluteUri;
         return body.ToJsonString(WireJson.Wire.Options);
     }
 

@@ -31,7 +31,7 @@ internal sealed partial class EventRun(
                 select new { webhook, happened }).AsNoTracking().SingleOrDefaultAsync(stopping);
             return found is null
                 ? new EventAnswer(false, null, null, 0, "The webhook was deleted.")
-                : await requests.SendAsync(found.webhook, found.happened, row.Id, stopping);
+                : await requests.SendAsync(found.webhook, found.happened, row, stopping);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {

@@ -18,7 +18,7 @@ internal sealed class EventWebhook : IBreakerState
     public required Guid ProjectId { get; init; }
     public string Url { get; set; } = "";
 
-    /// <summary>Topics and patterns; see <see cref="Topics.Matches"/>.</summary>
+    /// <summary>Topics and patterns; see <see cref="Events.Topics"/>.</summary>
     public string[] Topics { get; set; } = [];
 
     /// <summary><see cref="Hmac"/> or <see cref="Svix"/>.</summary>

@@ -30,7 +30,7 @@ internal static class EventWebhookChanges
                 $"url must be an absolute http or https address without a user name, of at most {MaxUrlLength} characters."));
         }
 
-        if ((request.Topics ?? request.Events) is { } topics)
+        if (request.Topics is { } topics)
             webhook.Topics = CheckTopics(topics, errors);
         else if (webhook.Topics.Length == 0)
             errors.Add(new("topics", "topics is required: what the webhook is told about, such as project.upload.* or *."));
@@ -72,13 +72,13 @@ internal static class EventWebhookChanges
     {
         if (topics.Count is 0 or > MaxTopics)
             errors.Add(new("topics", $"topics must hold 1 to {MaxTopics} topics."));
-        var unknown = topics.Where(pattern => pattern is null || !Topics.All.Any(topic => Topics.Matches(pattern, topic)))
+        var malformed = topics.Where(pattern => pattern is null || !Topics.IsWellFormed(pattern))
             .Select(pattern => pattern is { Length: > 0 and <= 64 } ? $"'{pattern}'" : "…").Take(5).ToList();
-        if (unknown.Count > 0)
+        if (malformed.Count > 0)
         {
-            var known = string.Join(", ", Topics.All);
             errors.Add(new("topics",
-                $"Unknown topic: {string.Join(", ", unknown)}. Topics are: {known}; * stands for any part."));
+                $"Not a topic: {string.Join(", ", malformed)}. A topic is up to {Topics.MaxWords} words of a-z, 0-9 and _ with dots between them, "
+                + $"such as {Topics.UploadCompleted}; * stands for any word."));
         }
 
         return [.. topics.OfType<string>().Distinct()];

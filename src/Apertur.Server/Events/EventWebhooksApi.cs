@@ -57,8 +57,9 @@ internal static class EventWebhooksApi
         if (others >= MaxPerProject)
             throw ApiErrors.BadRequest($"A project has at most {MaxPerProject} event webhooks.").ToException();
 
+        var warnings = body.Warnings(Topics.Warnings(webhook.Topics));
         await database.AddAsync([webhook], cancellationToken);
-        return TypedResults.Created($"/api/v1/projects/{project}/webhooks/{id}", Describe(webhook, caller, secrets));
+        return TypedResults.Created($"/api/v1/projects/{project}/webhooks/{id}", Describe(webhook, caller, secrets) with { Warnings = warnings });
     }
 
     /// <summary>Changes what is given. Switching it on forgets its failures, and what waits for it goes on.</summary>
@@ -67,7 +68,7 @@ internal static class EventWebhooksApi
         EventWebhookSecrets secrets, TimeProvider clock, CancellationToken cancellationToken)
     {
         var found = await FindAsync(caller, projectId, id, db, cancellationToken);
-        var changed = await database.WriteAsync(
+        var (changed, warnings) = await database.WriteAsync(
             async write =>
             {
                 var webhook = await database.Locked(write.EventWebhooks, [found.Id]).SingleOrDefaultAsync(cancellationToken)
@@ -77,6 +78,7 @@ internal static class EventWebhooksApi
                 if (errors.Count > 0)
                     throw ApiErrors.Validation(errors).ToException();
 
+                var told = body.Warnings(Topics.Warnings(webhook.Topics));
                 webhook.UpdatedAt = clock.GetUtcNow();
                 Breaker.Reset(webhook, webhook.UpdatedAt);
                 webhook.IsActive = body.Value.IsActive ?? webhook.IsActive;
@@ -86,10 +88,10 @@ internal static class EventWebhooksApi
                     webhook.DisabledAt = null;
                 }
 
-                return webhook;
+                return (webhook, told);
             },
             cancellationToken);
-        return TypedResults.Ok(Describe(changed, caller, secrets));
+        return TypedResults.Ok(Describe(changed, caller, secrets) with { Warnings = warnings });
     }
 
     /// <summary>Removes a webhook with its history and what waits for it.</summary>

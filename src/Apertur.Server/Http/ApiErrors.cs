@@ -74,6 +74,9 @@ internal static class ApiErrors
     public static ApiError UnsupportedBody(string expected) =>
         new(415, "Unsupported Media Type", "UNSUPPORTED_MEDIA_TYPE", $"The body of this request must be {expected}.");
 
+    public static ApiError DigestMismatch { get; } = new(400, "Bad Request", "DIGEST_MISMATCH",
+        "The photo did not arrive as it was sent: its digest is another one. Please send it again.");
+
     /// <summary>One text for whatever is wrong with it, so that nothing can be learned from the answer.</summary>
     public static ApiError WrongEnvelope { get; } = BadRequest(
         "The encrypted envelope cannot be opened. Encrypt with the key of GET /api/v1/encryption/server-key as the documentation says.");
@@ -104,6 +107,15 @@ internal static class ApiErrors
     {
         RetryAfter = seconds,
     };
+
+    public static ApiError TooManyShares(int most, int seconds) => new(429, "Too Many Requests", "RATE_LIMIT",
+        string.Create(CultureInfo.InvariantCulture, $"The link of this upload session was sent {most} times within an hour."))
+    {
+        RetryAfter = Math.Max(1, seconds),
+    };
+
+    public static ApiError NotSent { get; } = new(502, "Bad Gateway", "NOT_SENT",
+        "The message could not be handed over for sending. Please try again later.");
 
     public static ApiError Crashed { get; } = new(500, "Internal Server Error", "INTERNAL_ERROR",
         "Something went wrong on our side. Please try again.");

@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Apertur.Server.Http;
@@ -9,10 +10,30 @@ namespace Apertur.Server.Http;
 /// A JSON request body. Client libraries send "nothing" in many shapes (no body, no content type, an empty form, <c>{}</c>, <c>[]</c>): all of
 /// them give a request without fields.
 /// </summary>
-internal sealed class Body<T>(T value) : IEndpointParameterMetadataProvider
+internal sealed class Body<T>(T value, JsonObject unknown, bool isStrict) : IEndpointParameterMetadataProvider
     where T : class, new()
 {
+    private const string StrictHeader = "Apertur-Strict";
+    private const int MaxWarnings = 20;
+
     public T Value { get; } = value;
+
+    /// <summary>What was sent and is no field of the request.</summary>
+    public JsonObject Unknown { get; } = unknown;
+
+    /// <inheritdoc cref="Warnings(JsonObject, IEnumerable{string?})"/>
+    public IReadOnlyList<string>? Warnings(params IEnumerable<string?> more) => Warnings(Unknown, more);
+
+    /// <summary>What the caller should know although the request is taken: unknown fields, and <paramref name="more"/>.</summary>
+    /// <returns>Null when there is nothing to say.</returns>
+    /// <exception cref="ApiErrorException">400: there is, and the request has <c>Apertur-Strict: true</c>. To be called before anything is written.</exception>
+    public IReadOnlyList<string>? Warnings(JsonObject unknown, IEnumerable<string?> more)
+    {
+        List<string> warnings = [.. unknown.Select(field => FieldNames.Of(typeof(T)).Warning(field.Key)).Concat(more.OfType<string>()).Take(MaxWarnings)];
+        return warnings.Count == 0 ? null
+            : isStrict ? throw ApiErrors.BadRequest(string.Join(' ', warnings)).ToException()
+            : warnings;
+    }
 
     /// <exception cref="ApiErrorException">The body is not JSON, too large, or a field has a value of the wrong kind; the message names it.</exception>
     public static async ValueTask<Body<T>> BindAsync(HttpContext context)
@@ -21,20 +42,31 @@ internal sealed class Body<T>(T value) : IEndpointParameterMetadataProvider
         // Windows writes it in front of files that curl then sends.
         if (bytes.StartsWith(Encoding.UTF8.Preamble))
             bytes = bytes[Encoding.UTF8.Preamble.Length..];
+        var isStrict = context.Request.Headers[StrictHeader] == "true";
         if (IsNothing(bytes))
-            return new(new T());
+            return new(new T(), [], isStrict);
         // PostgreSQL stores no such character, and nobody means it.
         if (HoldsNul(bytes))
             throw ApiErrors.BadRequest("The body of this request holds a NUL character (\\u0000), which no text may have.").ToException();
 
         try
         {
-            return new((T?)JsonSerializer.Deserialize(bytes, typeof(T), WireJson.Wire) ?? new T());
+            var (fields, unknown) = JsonNode.Parse(bytes) switch
+            {
+                JsonObject sent => FieldNames.Of(typeof(T)).Sort(sent),
+                null => ([], []),
+                _ => throw new JsonException(),
+            };
+            return new((T)fields.Deserialize(WireJson.Wire.GetTypeInfo(typeof(T))!)!, unknown, isStrict);
         }
         catch (ArgumentException)
         {
             // How a JsonObject says it.
             throw ApiErrors.BadRequest("The body of this request has two values for one name.").ToException();
+        }
+        catch (InvalidOperationException)
+        {
+            throw ApiErrors.BadRequest("The body of this request has a text that is not valid Unicode.").ToException();
         }
         catch (JsonException exception)
         {

@@ -6,7 +6,6 @@ namespace Apertur.Server.Http;
 /// <summary>A field of a request for which absent and <c>null</c> mean different things: absent keeps, null removes.</summary>
 [JsonConverter(typeof(OptionalJson))]
 internal readonly record struct Optional<T>(T? Value)
-    where T : class
 {
     /// <summary>False when the request did not name the field.</summary>
     public bool IsPresent { get; } = true;
@@ -22,14 +21,13 @@ internal sealed class OptionalJson : JsonConverterFactory
         (JsonConverter)Activator.CreateInstance(typeof(Converter<>).MakeGenericType(typeToConvert.GetGenericArguments()))!;
 
     private sealed class Converter<T> : JsonConverter<Optional<T>>
-        where T : class
     {
         public override bool HandleNull => true;
 
         // The value's own converter, not the serializer: its errors would lose the name of the field.
         public override Optional<T> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
             new(reader.TokenType == JsonTokenType.Null
-                ? null
+                ? default
                 : ((JsonConverter<T>)options.GetConverter(typeof(T))).Read(ref reader, typeof(T), options));
 
         public override void Write(Utf8JsonWriter writer, Optional<T> value, JsonSerializerOptions options) =>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
 using Apertur.Server.Contract;
 
 namespace Apertur.Server.Http;
@@ -12,9 +13,13 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(CreateSessionRequest))]
 [JsonSerializable(typeof(CreateSessionResponse))]
 [JsonSerializable(typeof(SessionInfo))]
+[JsonSerializable(typeof(SessionDetails))]
+[JsonSerializable(typeof(EventTicketResponse))]
 [JsonSerializable(typeof(UpdateSessionRequest))]
 [JsonSerializable(typeof(VerifyPasswordRequest))]
 [JsonSerializable(typeof(VerifyPasswordResponse))]
+[JsonSerializable(typeof(ShareRequest))]
+[JsonSerializable(typeof(ShareResponse))]
 [JsonSerializable(typeof(DeliveryStatusResponse))]
 [JsonSerializable(typeof(PollResponse))]
 [JsonSerializable(typeof(AckResponse))]
@@ -86,7 +91,7 @@ internal sealed partial class WireJson : JsonSerializerContext
 }
 
 /// <summary>Instants as ISO 8601 in UTC with milliseconds and <c>Z</c>: <c>2026-06-12T09:44:41.919Z</c>.</summary>
-internal sealed class InstantJson : JsonConverter<DateTimeOffset>
+internal sealed partial class InstantJson : JsonConverter<DateTimeOffset>
 {
     public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
         reader.TokenType == JsonTokenType.String && TryParse(reader.GetString()!, out var instant)
@@ -99,7 +104,14 @@ internal sealed class InstantJson : JsonConverter<DateTimeOffset>
     public static string Format(DateTimeOffset instant) =>
         instant.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 
-    public static bool TryParse(string text, out DateTimeOffset instant) =>
-        DateTimeOffset.TryParse(
-            text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out instant);
+    /// <summary>Reads ISO 8601 and nothing else that the framework would take for a date; without an offset it is UTC.</summary>
+    public static bool TryParse(string text, out DateTimeOffset instant)
+    {
+        instant = default;
+        return Iso8601().IsMatch(text) && DateTimeOffset.TryParse(
+            text.Replace(',', '.'), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out instant);
+    }
+
+    [GeneratedRegex(@"^\d{4}-\d\d-\d\d([Tt]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d(:?\d\d)?)?)?\z", RegexOptions.CultureInvariant)]
+    private static partial Regex Iso8601();
 }

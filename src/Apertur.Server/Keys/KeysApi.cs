@@ -44,15 +44,17 @@ internal static class KeysApi
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
 
+        var warnings = body.Warnings();
         await database.AddAsync([key], cancellationToken);
         var described = (await DescribeAsync([key], db, cancellationToken)).Single();
-        return TypedResults.Created($"/api/v1/projects/{project}/keys/{key.Id}", new CreatedKeyResponse(described, plainText));
+        return TypedResults.Created($"/api/v1/projects/{project}/keys/{key.Id}", new CreatedKeyResponse(described, plainText, warnings));
     }
 
     /// <summary>Changes what is given. It holds from the next request that shows the key.</summary>
     public static async Task<Ok<KeyResponse>> Update(
         string projectId, string id, Body<KeyRequest> body, Caller caller, AperturDb db, Database database, Settings settings, CancellationToken cancellationToken)
     {
+        var warnings = body.Warnings();
         var key = await ChangeAsync(
             projectId, id, caller, database,
             key =>
@@ -65,7 +67,7 @@ internal static class KeysApi
                     throw ApiErrors.Validation(errors).ToException();
             },
             cancellationToken);
-        return TypedResults.Ok((await DescribeAsync([key], db, cancellationToken)).Single());
+        return TypedResults.Ok((await DescribeAsync([key], db, cancellationToken)).Single() with { Warnings = warnings });
     }
 
     /// <summary>Ends a key for good. Sessions it has made go on.</summary>
@@ -82,11 +84,12 @@ internal static class KeysApi
     /// <summary>Sets what becomes of photos when a session does not say.</summary>
     public static Task<Ok<KeyDestinationsResponse>> SetDestinations(
         string id, Body<KeyDestinationsRequest> body, Caller caller, Database database, CancellationToken cancellationToken) =>
-        database.WriteAsync(db => SetDestinationsAsync(id, body.Value, caller, db, cancellationToken), cancellationToken);
+        database.WriteAsync(db => SetDestinationsAsync(id, body, caller, db, cancellationToken), cancellationToken);
 
     private static async Task<Ok<KeyDestinationsResponse>> SetDestinationsAsync(
-        string id, KeyDestinationsRequest request, Caller caller, AperturDb db, CancellationToken cancellationToken)
+        string id, Body<KeyDestinationsRequest> body, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
+        var request = body.Value;
         var key = await caller.FindAsync(db.ApiKeys.Where(k => k.DeletedAt == null), id, cancellationToken);
 
         var asked = request.DestinationIds?.Distinct().ToList();
@@ -102,9 +105,10 @@ internal static class KeysApi
                 $"Unknown destination: {string.Join(", ", unknown.Select(text => text is { Length: <= 64 } ? text : "…"))}.").ToException();
         }
 
+        var warnings = body.Warnings();
         key.DefaultDestinations = [.. ids.Where(found.ContainsKey).Distinct()];
         key.LongPollingEnabled = request.LongPollingEnabled ?? key.LongPollingEnabled;
-        return TypedResults.Ok(new KeyDestinationsResponse([.. key.DefaultDestinations.Select(d => found[d])], key.LongPollingEnabled));
+        return TypedResults.Ok(new KeyDestinationsResponse([.. key.DefaultDestinations.Select(d => found[d])], key.LongPollingEnabled, warnings));
     }
 
     /// <summary>Changes the key that a path names.</summary>
@@ -168,10 +172,10 @@ internal static class KeysApi
         if (request.Label?.Trim() is { Length: > 0 } label)
             key.Label = label.Length <= ApiKey.MaxLabelLength ? label : Refuse("label", $"label may have up to {ApiKey.MaxLabelLength} characters.", label);
         key.IsActive = request.IsActive ?? key.IsActive;
-        if (request.HasMaxImages)
-            key.MaxImages = SessionLimits.InRange("maxImages", request.MaxImages, 1, limits.MaxImagesPerSession, errors);
-        if (request.HasMaxImageDimension)
-            key.MaxImageDimension = SessionLimits.InRange("maxImageDimension", request.MaxImageDimension, 1, SessionLimits.MaxDimension, errors);
+        if (request.MaxImages.IsPresent)
+            key.MaxImages = SessionLimits.InRange("maxImages", request.MaxImages.Value, 1, limits.MaxImagesPerSession, errors);
+        if (request.MaxImageDimension.IsPresent)
+            key.MaxImageDimension = SessionLimits.InRange("maxImageDimension", request.MaxImageDimension.Value, 1, SessionLimits.MaxDimension, errors);
         if (request.AllowedMimeTypes is { } types)
         {
             key.AllowedMimeTypes = [.. types.Select(type => type == "image/heif" ? ImageHeader.Heic : type).Distinct()];

@@ -66,6 +66,15 @@ internal static class PollApi
         return refused is null ? TypedResults.Ok(new AckResponse("acknowledged")) : refused;
     }
 
+    /// <summary>The same by the image's id alone.</summary>
+    public static async Task<Results<Ok<AckResponse>, ApiError>> AcknowledgeImage(
+        string id, Caller caller, SessionGate gate, Database database, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
+        return await Acknowledge(upload.SessionId.ToString(), id, caller, gate, database, clock, cancellationToken);
+    }
+
     private static async Task<UploadSession> FindAsync(
         string id, Caller caller, Role least, SessionGate gate, CancellationToken cancellationToken)
     {

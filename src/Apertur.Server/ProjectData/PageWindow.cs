@@ -1,5 +1,4 @@
 using Apertur.Server.Contract;
-using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.ProjectData;
 
@@ -13,10 +12,10 @@ namespace Apertur.Server.ProjectData;
 /// <param name="Take">Rows on the page.</param>
 internal sealed record PageWindow(DateTimeOffset Before, DateTimeOffset From, int Skip, int Take, long Total, int PageNumber)
 {
-    public static async Task<PageWindow> FindAsync(
-        IQueryable<DailyCount> counts, Func<DailyCount, long> rows, int page, int pageSize, CancellationToken cancellationToken)
+    public static PageWindow Find(
+        IReadOnlyList<DailyCount> counts, Func<DailyCount, long> rows, int page, int pageSize)
     {
-        var days = (await counts.AsNoTracking().ToListAsync(cancellationToken))
+        var days = counts
             .GroupBy(count => count.Day)
             .Select(group => (Day: group.Key, Rows: group.Sum(rows)))
             .OrderByDescending(day => day.Day)

@@ -19,19 +19,23 @@ internal static class ProjectDataApi
         HttpRequest request, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var limit = Paging.Recent(request);
-        var place = await PageWindow.FindAsync(Counts(caller, db), count => count.Sessions, 1, limit, cancellationToken);
+        var place = PageWindow.Find(await Counts(caller, db).AsNoTracking().ToListAsync(cancellationToken), count => count.Sessions, 1, limit);
         var newest = caller.See(db.Sessions).Where(s => s.CreatedAt >= place.From)
             .OrderByDescending(s => s.CreatedAt).ThenByDescending(s => s.Id).Take(limit);
         return TypedResults.Ok(await RowsAsync(newest, db, clock.GetUtcNow(), cancellationToken));
     }
 
-    /// <summary>A page of all upload sessions, newest first.</summary>
+    /// <summary>A page of all upload sessions, newest first; with <c>from</c> or <c>to</c> of those created in that time.</summary>
     public static async Task<Ok<Page<SessionRow>>> Sessions(
         HttpRequest request, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var (page, pageSize) = Paging.Page(request);
-        var place = await PageWindow.FindAsync(Counts(caller, db), count => count.Sessions, page, pageSize, cancellationToken);
-        var sessions = caller.See(db.Sessions).Where(s => s.CreatedAt < place.Before && s.CreatedAt >= place.From)
+        var range = DateRange.Of(request);
+        var mine = caller.See(db.Sessions).Where(s => s.CreatedAt >= range.From && s.CreatedAt < range.To);
+        var counts = await range.WholeDays(Counts(caller, db)).AsNoTracking().ToListAsync(cancellationToken);
+        counts.AddRange(await range.CutDaysAsync(mine, null, cancellationToken));
+        var place = PageWindow.Find(counts, count => count.Sessions, page, pageSize);
+        var sessions = mine.Where(s => s.CreatedAt < place.Before && s.CreatedAt >= place.From)
             .OrderByDescending(s => s.CreatedAt).ThenByDescending(s => s.Id).Skip(place.Skip).Take(place.Take);
         return TypedResults.Ok(place.Page(await RowsAsync(sessions, db, clock.GetUtcNow(), cancellationToken)));
     }
@@ -41,40 +45,50 @@ internal static class ProjectDataApi
         HttpRequest request, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
         var limit = Paging.Recent(request);
-        var place = await PageWindow.FindAsync(Counts(caller, db), count => count.Images, 1, limit, cancellationToken);
+        var place = PageWindow.Find(await Counts(caller, db).AsNoTracking().ToListAsync(cancellationToken), count => count.Images, 1, limit);
         var newest = caller.See(db.Uploads).Where(u => u.CreatedAt >= place.From)
             .OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id).Take(limit);
         return TypedResults.Ok(await RowsAsync(newest, db, cancellationToken));
     }
 
-    /// <summary>A page of all uploads, newest first.</summary>
+    /// <summary>A page of all uploads, newest first; with <c>from</c> or <c>to</c> of those received in that time.</summary>
     public static async Task<Ok<Page<UploadRow>>> Uploads(
         HttpRequest request, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
         var (page, pageSize) = Paging.Page(request);
-        var place = await PageWindow.FindAsync(Counts(caller, db), count => count.Images, page, pageSize, cancellationToken);
-        var uploads = caller.See(db.Uploads).Where(u => u.CreatedAt < place.Before && u.CreatedAt >= place.From)
+        var range = DateRange.Of(request);
+        var mine = caller.See(db.Uploads).Where(u => u.CreatedAt >= range.From && u.CreatedAt < range.To);
+        var counts = await range.WholeDays(Counts(caller, db)).AsNoTracking().ToListAsync(cancellationToken);
+        counts.AddRange(await range.CutDaysAsync(null, mine, cancellationToken));
+        var place = PageWindow.Find(counts, count => count.Images, page, pageSize);
+        var uploads = mine.Where(u => u.CreatedAt < place.Before && u.CreatedAt >= place.From)
             .OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id).Skip(place.Skip).Take(place.Take);
         return TypedResults.Ok(place.Page(await RowsAsync(uploads, db, cancellationToken)));
     }
 
-    /// <summary>Sums over everything the caller may see.</summary>
-    public static async Task<Ok<StatsResponse>> Stats(Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
+    /// <summary>
+    /// Sums over everything the caller may see. With <c>from</c> or <c>to</c> they are of what was created in that time, and
+    /// <c>sessionsInRange</c> takes the place of <c>sessionsThisMonth</c>.
+    /// </summary>
+    public static async Task<Ok<StatsResponse>> Stats(
+        HttpRequest request, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
+        var range = DateRange.Of(request);
         var now = clock.GetUtcNow();
-        var firstOfMonth = DailyCount.DayOf(new DateTimeOffset(now.Year, now.Month, 1, 0, 0, 0, TimeSpan.Zero));
-        var sums = await Counts(caller, db).GroupBy(count => count.ProjectId)
-            .Select(group => new
-            {
-                ProjectId = group.Key,
-                ThisMonth = group.Where(count => count.Day >= firstOfMonth).Sum(count => count.Sessions),
-                Sessions = group.Sum(count => count.Sessions),
-                Images = group.Sum(count => count.Images),
-                Delivered = group.Sum(count => count.ImagesDelivered),
-                Sent = group.Sum(count => count.Sent),
-                Failed = group.Sum(count => count.Failed),
-            })
+        // What sessionsThisMonth and the order of the projects go by.
+        var firstDay = range.IsGiven ? 0 : DailyCount.DayOf(new DateTimeOffset(now.Year, now.Month, 1, 0, 0, 0, TimeSpan.Zero));
+        var sums = await range.WholeDays(Counts(caller, db)).GroupBy(count => count.ProjectId)
+            .Select(group => new Sums(
+                group.Key,
+                group.Where(count => count.Day >= firstDay).Sum(count => count.Sessions),
+                group.Sum(count => count.Sessions),
+                group.Sum(count => count.Images),
+                group.Sum(count => count.ImagesDelivered),
+                group.Sum(count => count.Sent),
+                group.Sum(count => count.Failed)))
             .ToListAsync(cancellationToken);
+        sums.AddRange((await range.CutDaysAsync(caller.See(db.Sessions), caller.See(db.Uploads), cancellationToken)).Select(count => new Sums(
+            count.ProjectId, count.Sessions, count.Sessions, count.Images, count.ImagesDelivered, count.Sent, count.Failed)));
         var names = await db.Projects.Where(p => caller.Projects.Keys.Contains(p.Id))
             .ToDictionaryAsync(p => p.Id, p => p.Name, cancellationToken);
         var activeKeys = await db.ApiKeys
@@ -84,7 +98,8 @@ internal static class ProjectDataApi
         var finished = sent + sums.Sum(sum => sum.Failed);
         return TypedResults.Ok(new StatsResponse
         {
-            SessionsThisMonth = sums.Sum(sum => sum.ThisMonth),
+            SessionsThisMonth = range.IsGiven ? null : sums.Sum(sum => sum.Lately),
+            SessionsInRange = range.IsGiven ? sums.Sum(sum => sum.Lately) : null,
             SessionsTotal = sums.Sum(sum => sum.Sessions),
             ImagesUploaded = sums.Sum(sum => sum.Images),
             ImagesDelivered = sums.Sum(sum => sum.Delivered),
@@ -93,8 +108,9 @@ internal static class ProjectDataApi
             ActiveKeys = activeKeys,
             TopProjects =
             [
-                .. sums.Where(sum => sum.ThisMonth > 0)
-                    .Select(sum => new TopProject(sum.ProjectId, names[sum.ProjectId], sum.ThisMonth))
+                .. sums.GroupBy(sum => sum.ProjectId, sum => sum.Lately)
+                    .Select(project => new TopProject(project.Key, names[project.Key], project.Sum()))
+                    .Where(project => project.Sessions > 0)
                     .OrderByDescending(project => project.Sessions).ThenBy(project => project.Name, StringComparer.Ordinal)
                     .Take(MaxTopProjects),
             ],
@@ -154,4 +170,7 @@ internal static class ProjectDataApi
             Env = row.upload.Env.WireName(),
         });
     }
+
+    /// <param name="Lately">Sessions of this month, or of the range.</param>
+    private sealed record Sums(Guid ProjectId, long Lately, long Sessions, long Images, long Delivered, long Sent, long Failed);
 }

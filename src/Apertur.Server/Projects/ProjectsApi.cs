@@ -109,14 +109,14 @@ internal static class ProjectsApi
                 errors.Add(new FieldError("name", problem));
         }
 
-        if (request.HasE2ePublicKey)
-            project.E2ePublicKey = CheckKey(request.E2ePublicKey, errors);
-        if (request.HasRetentionDays)
-            project.RetentionDays = CheckRange("retentionDays", request.RetentionDays, MaxRetentionDays, errors);
-        if (request.HasMaxImagesPerSession)
-            project.MaxImagesPerSession = CheckRange("maxImagesPerSession", request.MaxImagesPerSession, limits.MaxImagesPerSession, errors);
-        if (request.HasMaxImageSizeMb)
-            project.MaxImageSizeMb = CheckRange("maxImageSizeMb", request.MaxImageSizeMb, limits.MaxImageSizeMb, errors);
+        if (request.E2ePublicKey.IsPresent)
+            project.E2ePublicKey = CheckKey(request.E2ePublicKey.Value, errors);
+        if (request.RetentionDays.IsPresent)
+            project.RetentionDays = CheckRange("retentionDays", request.RetentionDays.Value, MaxRetentionDays, errors);
+        if (request.MaxImagesPerSession.IsPresent)
+            project.MaxImagesPerSession = CheckRange("maxImagesPerSession", request.MaxImagesPerSession.Value, limits.MaxImagesPerSession, errors);
+        if (request.MaxImageSizeMb.IsPresent)
+            project.MaxImageSizeMb = CheckRange("maxImageSizeMb", request.MaxImageSizeMb.Value, limits.MaxImageSizeMb, errors);
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
     }

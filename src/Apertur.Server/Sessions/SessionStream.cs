@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
+using Apertur.Server.Storage;
 
 namespace Apertur.Server.Sessions;
 
@@ -10,7 +11,7 @@ namespace Apertur.Server.Sessions;
 /// comes back by 204 that there will be nothing else, which browsers obey.
 /// </summary>
 internal sealed class SessionStream(
-    SessionGate gate, SessionFeed feed, IHostApplicationLifetime lifetime, TimeProvider clock)
+    Database database, SessionGate gate, SessionFeed feed, IHostApplicationLifetime lifetime, TimeProvider clock)
 {
     public const int MostPerSession = 20;
 
@@ -22,7 +23,9 @@ internal sealed class SessionStream(
 
     private async Task<IResult> OpenAsync(string id, HttpContext http, CancellationToken cancellationToken)
     {
-        var session = await gate.EnterAsync(id, http.Request, cancellationToken);
+        var session = http.Request.Query["ticket"].ToString() is { Length: > 0 } ticket
+            ? await EnterAsync(id, ticket, cancellationToken)
+            : await gate.EnterAsync(id, http.Request, cancellationToken);
         var seen = EventCursor.Parse(http.Request.Headers["Last-Event-ID"].ToString());
         var oldest = EventCursor.After(clock.GetUtcNow() - SessionFeed.Replay);
         var after = seen is not { } place ? EventCursor.After(session.LastChanged) : place.CompareTo(oldest) > 0 ? place : oldest;
@@ -58,6 +61,14 @@ internal sealed class SessionStream(
         }
 
         return TypedResults.Empty;
+    }
+
+    private async Task<UploadSession> EnterAsync(string id, string ticket, CancellationToken cancellationToken)
+    {
+        var session = await gate.FindAsync(id, cancellationToken);
+        return await EventTicket.RedeemAsync(ticket, session.Id, database, clock.GetUtcNow(), cancellationToken)
+            ? session
+            : throw ApiErrors.Unauthenticated("This ticket was used already, or its minute is over. Ask for another.").ToException();
     }
 
     private void Leave(Guid sessionId)

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Destinations;
@@ -47,6 +48,8 @@ internal static class SessionsApi
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
 
+        var longPolling = request.LongPolling ?? key?.LongPollingEnabled ?? false;
+        var warnings = body.Warnings(NobodyReceives(destinations.Count, longPolling));
         var session = new UploadSession
         {
             Id = Guid.NewGuid(),
@@ -58,7 +61,7 @@ internal static class SessionsApi
             Metadata = request.Metadata?.ToJsonString(),
             DestinationIds = [.. destinations.Select(destination => destination.Id)],
             DestinationsCount = destinations.Count,
-            LongPolling = request.LongPolling ?? key?.LongPollingEnabled ?? false,
+            LongPolling = longPolling,
             MaxImages = limits.MaxImages,
             AllowedMimeTypes = limits.AllowedMimeTypes,
             MaxImageDimension = limits.MaxImageDimension,
@@ -68,7 +71,7 @@ internal static class SessionsApi
             ExpiresAt = expiresAt,
             LastChanged = now,
         };
-        var answer = Describe(session, destinations, address.BaseOf(http));
+        var answer = Describe(session, destinations, address.BaseOf(http)) with { Warnings = warnings };
         var first = await database.WriteAsync(
             async db =>
             {
@@ -110,6 +113,7 @@ internal static class SessionsApi
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
 
+        var warnings = body.Warnings(NobodyReceives(seen.DestinationsCount, seen.LongPolling));
         var passwordHash = request.Password.Value is { } password ? SessionPasswords.Hash(password) : null;
         var updated = await database.WriteAsync(
             async write =>
@@ -131,7 +135,31 @@ internal static class SessionsApi
                 return session;
             },
             cancellationToken);
-        return TypedResults.Ok(await SessionLinkApi.DescribeAsync(updated, verified: true, database, keyPair, clock, cancellationToken));
+        var info = await SessionLinkApi.DescribeAsync(updated, verified: true, database, keyPair, clock, cancellationToken);
+        return TypedResults.Ok(info with { Warnings = warnings });
+    }
+
+    /// <summary>Everything about one session but its photos.</summary>
+    public static async Task<Ok<SessionDetails>> Get(
+        string id, Caller caller, SessionGate gate, Database database, ServerKeyPair keyPair, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var session = await gate.FindAsync(id, caller, Role.Viewer, cancellationToken);
+        var info = await SessionLinkApi.DescribeAsync(session, verified: true, database, keyPair, clock, cancellationToken);
+        await using var db = database.Open();
+        var destinations = await db.Destinations.AsNoTracking()
+            .Where(destination => session.DestinationIds.Contains(destination.Id) && destination.DeletedAt == null)
+            .ToDictionaryAsync(destination => destination.Id, cancellationToken);
+        return TypedResults.Ok(SessionDetails.Of(info) with
+        {
+            Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),
+            Destinations = [.. session.DestinationIds.Where(destinations.ContainsKey).Select(d => Describe(destinations[d]))],
+            DestinationsCount = session.DestinationsCount,
+            LongPollingEnabled = session.LongPolling,
+            ImagesDelivered = session.ImagesDelivered,
+            ImagesFailed = session.ImagesFailed,
+            Env = session.Env.WireName(),
+            CreatedAt = session.CreatedAt,
+        });
     }
 
     /// <summary>Closes the session: it takes no more photos. One that is over already stays as it is.</summary>
@@ -203,7 +231,7 @@ internal static class SessionsApi
             ShortUrl = url,
             QrUrl = qr,
             QrSpecs = new QrSpecs(qr, QrStyle.Formats, QrStyle.Params),
-            Destinations = [.. destinations.Select(d => new SessionDestination(d.Id, d.Type, d.Name))],
+            Destinations = [.. destinations.Select(Describe)],
             LongPolling = session.LongPolling,
             ExpiresAt = session.ExpiresAt,
             PasswordProtected = session.PasswordHash is not null,
@@ -211,13 +239,21 @@ internal static class SessionsApi
         };
     }
 
+    private static SessionDestination Describe(Destination destination) => new(destination.Id, destination.Type, destination.Name);
+
+    private static string? NobodyReceives(int destinations, bool longPolling) => destinations > 0 || longPolling ? null
+        : "Nothing will receive the photos of this session: it has no destinations and no long_polling. They are only stored.";
+
     private static string UploadUrl(string baseUrl, Guid id) => $"{baseUrl}/u/{id}";
 
     private static DateTimeOffset Expiry(CreateSessionRequest request, LimitSettings limits, DateTimeOffset now, List<FieldError> errors)
     {
-        if (request is { ExpiresAt: not null, ExpiresInHours: not null })
-            errors.Add(new FieldError("expires_at", "Give expires_at or expires_in_hours, not both."));
+        if (new object?[] { request.ExpiresAt, request.ExpiresInHours, request.ExpiresIn }.Count(given => given is not null) > 1)
+            errors.Add(new FieldError("expires_at", "Give one of expires_at, expires_in_hours and expires_in."));
         var hours = SessionLimits.InRange("expires_in_hours", request.ExpiresInHours, 1, limits.MaxSessionHours, errors);
+        var seconds = SessionLimits.InRange("expires_in", request.ExpiresIn, 1, limits.MaxSessionHours * 3600, errors);
+        if (seconds > 0 && request.ExpiresAt is null)
+            return now.AddSeconds(Math.Min(seconds.Value, limits.MaxSessionHours * 3600));
         if (request.ExpiresAt is not { } expiresAt)
             return now.AddHours(Math.Clamp(hours ?? limits.DefaultSessionHours, 1, limits.MaxSessionHours));
 

@@ -34,6 +34,12 @@ internal sealed class UploadSession : ITenantData
     /// </summary>
     public long[] PasswordGuesses { get; set; } = [];
 
+    /// <summary>What stands in its short link; null while it has none.</summary>
+    public string? ShortCode { get; set; }
+
+    /// <summary>When its link was sent to somebody lately; unix milliseconds.</summary>
+    public long[] Shares { get; set; } = [];
+
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset ExpiresAt { get; set; }
 

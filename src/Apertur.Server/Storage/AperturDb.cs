@@ -48,6 +48,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<OAuthGrant> OAuthGrants => Set<OAuthGrant>();
     public DbSet<OAuthRequest> OAuthRequests => Set<OAuthRequest>();
     public DbSet<UploadSession> Sessions => Set<UploadSession>();
+    public DbSet<EventTicket> EventTickets => Set<EventTicket>();
     public DbSet<Upload> Uploads => Set<Upload>();
     public DbSet<ImagesOwnership> ImagesOwnership => Set<ImagesOwnership>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
@@ -108,6 +109,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<DailyCount>().HasKey(count => new { count.ProjectId, count.Env, count.Day });
         modelBuilder.Entity<IdempotentAnswer>().HasKey(answer => new { answer.Scope, answer.Key });
         modelBuilder.Entity<RefreshToken>().HasKey(token => token.Hash);
+        modelBuilder.Entity<EventTicket>().HasKey(ticket => ticket.Hash);
         modelBuilder.Entity<Guess>().HasKey(guess => new { guess.Subject, guess.Seconds });
         modelBuilder.Entity<ApiKey>().Ignore(key => key.UsedCodes);
         modelBuilder.Entity<User>().Ignore(user => user.UsedCodes);

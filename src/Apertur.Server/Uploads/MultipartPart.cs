@@ -10,6 +10,9 @@ namespace Apertur.Server.Uploads;
 /// <param name="ContentType">As sent, null when absent. Says nothing about what the bytes are.</param>
 internal sealed record MultipartPart(string Name, string? Filename, string? ContentType)
 {
+    /// <summary>Those of <see cref="DigestCheck.Headers"/> that it has.</summary>
+    public IReadOnlyDictionary<string, string> Digests { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Reads a header block: lines that end in CRLF, without the empty line that closes it.</summary>
     /// <exception cref="MultipartException">The block names no form field, or announces an encoding that is not the bytes themselves.</exception>
     public static MultipartPart Parse(ReadOnlySpan<byte> headers)
@@ -18,18 +21,21 @@ internal sealed record MultipartPart(string Name, string? Filename, string? Cont
         var text = Utf8OrLatin1.Read(headers).Replace("\r\n ", " ", StringComparison.Ordinal)
             .Replace("\r\n\t", " ", StringComparison.Ordinal);
         string? disposition = null, type = null;
+        var digests = new Dictionary<string, string>();
         foreach (var range in text.AsSpan().Split("\r\n"))
         {
             var line = text.AsSpan(range);
             if (line.IndexOf(':') is var colon && colon < 0)
                 continue;
             var value = line[(colon + 1)..].Trim();
-            var header = line[..colon].Trim();
-            if (header.Equals("Content-Disposition", StringComparison.OrdinalIgnoreCase))
+            var headerName = line[..colon].Trim().ToString();
+            if (headerName.Equals("Content-Disposition", StringComparison.OrdinalIgnoreCase))
                 disposition = value.ToString();
-            else if (header.Equals("Content-Type", StringComparison.OrdinalIgnoreCase))
+            else if (headerName.Equals("Content-Type", StringComparison.OrdinalIgnoreCase))
                 type = value.ToString();
-            else if (header.Equals("Content-Transfer-Encoding", StringComparison.OrdinalIgnoreCase) && !IsIdentity(value))
+            else if (DigestCheck.Headers.FirstOrDefault(name => name.Equals(headerName, StringComparison.OrdinalIgnoreCase)) is { } digest)
+                digests[digest] = value.ToString();
+            else if (headerName.Equals("Content-Transfer-Encoding", StringComparison.OrdinalIgnoreCase) && !IsIdentity(value))
                 throw new MultipartException("A part uses Content-Transfer-Encoding; send its bytes as they are (RFC 7578, 4.7).");
         }
 
@@ -46,7 +52,7 @@ internal sealed record MultipartPart(string Name, string? Filename, string? Cont
 
         return name is null
             ? throw new MultipartException("A part has no Content-Disposition header with a name parameter.")
-            : new MultipartPart(name, extended ?? filename, type);
+            : new MultipartPart(name, extended ?? filename, type) { Digests = digests };
     }
 
     /// <summary>The value of one parameter of a header such as <c>multipart/form-data; boundary="x"</c>, null when absent.</summary>

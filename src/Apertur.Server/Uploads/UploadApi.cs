@@ -14,7 +14,8 @@ internal static class UploadApi
 {
     /// <summary>
     /// Takes one photo, as multipart/form-data with the parts <c>file</c> and, before or after it, <c>source</c>. With the header
-    /// <c>X-Aptr-Encrypted</c> the file, or the whole body, is an encrypted envelope.
+    /// <c>X-Aptr-Encrypted</c> the file, or the whole body, is an encrypted envelope. Digests that come with it, as <c>Content-Digest</c>,
+    /// <c>Repr-Digest</c>, <c>Content-MD5</c> or the part <c>sha256</c>, are checked.
     /// </summary>
     public static async Task<Created<UploadResponse>> Create(
         string id, HttpContext http, SessionGate gate, ImageIntake intake, EnvelopeIntake envelopes, UploadLimits limits,
@@ -28,33 +29,39 @@ internal static class UploadApi
 
         var mode = EncryptionModes.Of(http.Request);
         using var deadline = limits.Begin(http, session, encrypted: mode != EncryptionMode.None);
-        using var body = new BodyBytes(http.Request.BodyReader);
+        using var digests = new UploadDigests(http.Request);
+        using var body = new BodyBytes(digests.Body);
         var isEnvelope = mode != EncryptionMode.None && !MultipartReader.Reads(http.Request.ContentType);
-        using var reader = isEnvelope ? null : new MultipartReader(http.Request.BodyReader, http.Request.ContentType);
+        using var reader = isEnvelope ? null : new MultipartReader(digests.Body, http.Request.ContentType);
 
         StagedImage? image = null;
         string? source = null;
         try
         {
             if (isEnvelope)
-                image = await envelopes.StageAsync(body.ReadAsync, null, session, mode, deadline.Token);
+                image = await envelopes.StageAsync(digests.File(body.ReadAsync, null, true), null, session, mode, deadline.Token);
             while (reader is not null && await reader.NextAsync(deadline.Token) is { } part)
             {
                 if (part.Name == "source")
                     source = Sources.Check(await reader.ReadTextAsync(deadline.Token));
+                else if (part.Name == UploadDigests.Sha256Field)
+                    digests.Expect(await reader.ReadTextAsync(deadline.Token));
                 else if (part.Name != "file" || await IsLeftEmptyAsync(part, reader, deadline.Token))
                     continue;
                 else if (image is not null)
                     throw ApiErrors.Validation("file", "Send one photo at a time: there is more than one 'file' part.").ToException();
                 else if (mode == EncryptionMode.None)
-                    image = await intake.StageAsync(reader, part, session, deadline.Token);
+                    image = await intake.StageAsync(digests.File(reader.ReadAsync, part, false), part.Filename, session, deadline.Token);
                 else
-                    image = await envelopes.StageAsync(reader.ReadAsync, part.Filename ?? "", session, mode, deadline.Token);
+                    image = await envelopes.StageAsync(digests.File(reader.ReadAsync, part, true), part.Filename ?? "", session, mode, deadline.Token);
             }
 
             if (image is null)
                 throw ApiErrors.Validation("file", "The photo is missing: send it as the part 'file'.").ToException();
 
+            body.Dispose();
+            reader?.Dispose();
+            await digests.RequireAsync(image, deadline.Token);
             source ??= image.Source ?? Sources.Default;
             var received = await intake.ReceiveAsync(image, session, source, idempotency, deadline.Token);
             return TypedResults.Created($"/api/v1/uploads/{received.Id}/download", received);

@@ -17,7 +17,7 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
     private const string Leave = "DELETE /api/v1/projects/{projectId}/members/{userId}";
 
     // Answers whoever holds the link, and does not end.
-    private const string Stream = "GET /api/v1/upload/{id}/events";
+    private const string Stream = "/{id}/events";
 
     private int _calls;
 
@@ -185,7 +185,7 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
         string With(string session) => world.Fill(route.Pattern.Replace(hole, hole.Replace("{id}", session, StringComparison.Ordinal), StringComparison.Ordinal));
 
         Refused("made-up session", route, await AskAsync(nobody, route, With(Guid.NewGuid().ToString())), HttpStatusCode.NotFound);
-        if (route.ToString() == Stream)
+        if (route.Pattern.EndsWith(Stream, StringComparison.Ordinal))
             return;
         NoMark("wrong session", route, await AskAsync(nobody, route, With(world.OtherSession)));
         var expired = await AskAsync(nobody, route, With(world.ExpiredSession));

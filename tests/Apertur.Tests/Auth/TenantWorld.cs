@@ -35,7 +35,7 @@ internal sealed partial class TenantWorld
     public Dictionary<string, string> OtherThings { get; } = [];
 
     /// <summary>The kinds of things that belong to an environment; A's are live.</summary>
-    public static IReadOnlyCollection<string> LiveThings { get; } = ["uploads", "upload-sessions", "images", "keys"];
+    public static IReadOnlyCollection<string> LiveThings { get; } = ["uploads", "upload-sessions", "sessions", "images", "keys"];
 
     /// <summary>Credentials that name nobody: what they are, and what they send.</summary>
     public Dictionary<string, string?> Nobodies { get; } = [];
@@ -116,11 +116,14 @@ internal sealed partial class TenantWorld
         world.Things["destinations/{id}"] = destination;
         world.Things["destinations/{destinationId}"] = destination;
         world.Things["upload-sessions/{id}"] = session;
+        world.Things["sessions/{id}"] = session;
         world.Things["upload/{id}"] = session;
         world.Things["u/{id}"] = session;
+        world.Things["s/{code}"] = "aaaaaaaa";
         world.Things["uploads/{id}"] = upload;
         world.Things["downloads/{id}"] = upload;
         world.Things["images/{imageId}"] = upload;
+        world.Things["images/{id}"] = upload;
         world.Things["webhooks/{id}"] = webhook.ToString();
         world.Things["deliveries/{deliveryId}"] = (await world.AddTellingAsync(app.ProjectId, webhook, Mark)).ToString();
         world.Things["keys/{id}"] = revokedKey.Id.ToString();
@@ -144,8 +147,8 @@ internal sealed partial class TenantWorld
         var stranger = await App.TokenAsync(People["non-member"]);
         var upload = (await App.Client.UploadAsync(OtherSession, Photos.Jpeg()))["id"]!.GetValue<string>();
         OtherThings["projects/{projectId}"] = OtherProject.ToString();
-        OtherThings["upload-sessions/{id}"] = OtherSession;
-        OtherThings["uploads/{id}"] = OtherThings["images/{imageId}"] = upload;
+        OtherThings["upload-sessions/{id}"] = OtherThings["sessions/{id}"] = OtherSession;
+        OtherThings["uploads/{id}"] = OtherThings["images/{imageId}"] = OtherThings["images/{id}"] = upload;
         OtherThings["keys/{id}"] = await MakeAsync(stranger.Client, "keys", new { label = "Spare" });
         OtherThings["destinations/{id}"] = await MakeAsync(
             stranger.Client, "destinations", new { type = "webhook", config = new { url = "http://127.0.0.1:9/" }, isActive = false });
@@ -241,7 +244,7 @@ internal sealed partial class TenantWorld
     {
         await using var db = App.Services.GetRequiredService<Database>().Open();
         var rows = new List<string>();
-        foreach (var table in db.Model.GetEntityTypes().Select(entity => entity.GetTableName()!).Except(["sign_ins", "refresh_tokens", "guesses"]).Order())
+        foreach (var table in db.Model.GetEntityTypes().Select(entity => entity.GetTableName()!).Except(["sign_ins", "refresh_tokens", "guesses", "event_tickets"]).Order())
         {
             await using var command = db.Database.GetDbConnection().CreateCommand();
             command.CommandText = $"SELECT * FROM {table}";

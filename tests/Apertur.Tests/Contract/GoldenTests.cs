@@ -79,7 +79,8 @@ public sealed class GoldenTests
     public async Task Sessions_and_uploads_answer_as_accepted(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
-        await using var app = await AperturApp.StartAsync(database);
+        await using var app = await AperturApp.StartAsync(
+            database, new Dictionary<string, string?> { ["Sharing:EmailTransport"] = "Folder", ["Sharing:EmailFrom"] = "photos@example.com" });
         var golden = new Golden(app);
         golden.Name("receiver", receiver.Url);
         var webhook = golden.Name(
@@ -100,6 +101,7 @@ public sealed class GoldenTests
         var session = golden.Name("session", (string)created.Json["id"]!);
         await golden.PinAsync("session-qr", "GET", $"upload-sessions/{session}/qr", client: phone);
         await golden.PinAsync("session-info", "GET", $"upload/{session}/session", client: phone);
+        await golden.PinAsync("session-details", "GET", $"upload-sessions/{session}");
         var uploaded = await app.Client.PostImageAsync(session, Photos.Jpeg(), "Küche.jpg", "gallery");
         golden.Pin("upload-create", "POST", $"upload/{session}/images", uploaded);
         var upload = golden.Name("upload", (string)uploaded.Json["id"]!);
@@ -116,9 +118,15 @@ public sealed class GoldenTests
         await golden.PinAsync("uploads-recent", "GET", "uploads/recent");
         await golden.PinAsync("uploads", "GET", "uploads");
         await golden.PinAsync("stats", "GET", "stats");
+        await golden.PinAsync("stats-range", "GET", "stats?from=2026-01-01T00:00:00Z");
+        await golden.PinAsync("session-share", "POST", $"upload-sessions/{session}/share", new JsonObject { ["channel"] = "email", ["recipient"] = "a@example.com" });
+        await golden.PinAsync("session-share-revoke", "DELETE", $"upload-sessions/{session}/share");
+        await golden.PinAsync("error-share", "POST", $"upload-sessions/{session}/share", new JsonObject { ["channel"] = "sms", ["recipient"] = "+41791234567" });
         await golden.PinAsync("session-complete", "POST", $"upload-sessions/{session}/complete");
         await golden.PinAsync("upload-delete", "DELETE", $"uploads/{upload}");
         await golden.PinAsync("encryption-server-key", "GET", "encryption/server-key", client: phone);
+        await golden.PinAsync("session-create-warned", "POST", "upload-sessions", new JsonObject { ["pasword"] = "secret" });
+        await golden.PinAsync("error-retired-field", "POST", "upload-sessions", new JsonObject { ["webhook_url"] = "https://example.com/" });
         await golden.PinAsync("health-alive", "GET", "/healthz", client: phone);
         await golden.PinAsync("health-ready", "GET", "/readyz", client: phone);
     }
@@ -137,6 +145,8 @@ public sealed class GoldenTests
         await golden.PinAsync("poll-image", "GET", $"upload-sessions/{session}/images/{image}");
         await golden.PinAsync("poll-ack", "POST", $"upload-sessions/{session}/images/{image}/ack");
         await golden.PinAsync("error-acknowledged", "POST", $"upload-sessions/{session}/images/{image}/ack");
+        await golden.PinAsync("error-acknowledged-image", "POST", $"images/{image}/ack");
+        await golden.PinAsync("poll-ack-image", "POST", $"images/{(await app.Client.UploadAsync(session, Photos.Png()))["id"]}/ack");
         await golden.PinAsync("error-no-polling", "GET", $"upload-sessions/{plain}/poll");
     }
 
@@ -150,6 +160,8 @@ public sealed class GoldenTests
             "session", await app.Client.CreateSessionAsync(new JsonObject { ["password"] = "open sesame", ["label"] = "Roof" }));
 
         await golden.PinAsync("session-info-protected", "GET", $"upload/{session}/session", client: phone);
+        await golden.PinAsync("error-event-ticket", "POST", $"upload/{session}/event-ticket", client: phone);
+        await golden.PinAsync("event-ticket", "POST", $"upload/{session}/event-ticket", new JsonObject { ["password"] = "open sesame" }, phone);
         await golden.PinAsync("error-password-missing", "POST", $"upload/{session}/complete", client: phone);
         await golden.PinAsync(
             "password-wrong", "POST", $"upload/{session}/verify-password", new JsonObject { ["password"] = "wrong" }, phone);

@@ -24,6 +24,9 @@ internal sealed partial class OpenApiDocument
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
+    // Addresses that only older clients use are told in the description of the one that they stand for.
+    private static ILookup<string, string> _aliases = Array.Empty<string>().ToLookup(path => path);
+
     private readonly XmlDocs _docs = new();
     private readonly OpenApiSchemas _schemas;
 
@@ -34,10 +37,13 @@ internal sealed partial class OpenApiDocument
     {
         using var folder = new TempFolder();
         using var app = (IDisposable)AperturServer.Build(Settings.Load(folder.Path), []);
+        _aliases = ((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
+            .Where(route => route.Metadata.GetMetadata<AliasOf>() is not null)
+            .ToLookup(route => $"{MethodOf(route)} {route.Metadata.GetMetadata<AliasOf>()!.Path}", PathOf);
         return
         [
             .. ((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
-                .Where(route => PathOf(route) is var path
+                .Where(route => route.Metadata.GetMetadata<AliasOf>() is null && PathOf(route) is var path
                     && (path.StartsWith("/api/", StringComparison.Ordinal) || path is "/healthz" or "/readyz"))
                 .OrderBy(PathOf, StringComparer.Ordinal).ThenBy(MethodOf, StringComparer.Ordinal),
         ];
@@ -102,6 +108,8 @@ internal sealed partial class OpenApiDocument
             ["operationId"] = char.ToLowerInvariant(handler.DeclaringType!.Name[0]) + WithoutApi(handler.DeclaringType)[1..] + handler.Name,
             ["summary"] = summary,
         };
+        foreach (var alias in _aliases[$"{MethodOf(route)} {PathOf(route)}"])
+            description = $"{description} Older clients say `{MethodOf(route)} {alias}`.".Trim();
         if (description.Length > 0)
             operation["description"] = description;
         var parameters = new JsonArray([

@@ -11,11 +11,21 @@ internal sealed record OpenApiNotes
 {
     public const string Introduction =
         "Collects photos from phones over upload sessions and delivers them to destinations. Instants are ISO 8601 in UTC, ids are UUIDs. "
-        + "Every error has the same shape, and its message says what to do.";
+        + "Every error has the same shape, and its message says what to do. A field of a request may be written in snake_case or in camelCase. "
+        + "Fields that do not exist are ignored and told in `warnings`; with the header `Apertur-Strict: true` they are a 400.";
+
+    private static readonly JsonArray _range =
+    [
+        Query("from", Instant(), "Only what was created at this instant or later."), Query("to", Instant(), "Only what was created before this instant."),
+    ];
 
     private static readonly OpenApiNotes _page = new()
     {
-        Parameters = [Query("page", Number(1, null, 1), "Which page, from 1."), Query("pageSize", Number(1, 100, 20), "Rows of a page.")],
+        Parameters =
+        [
+            Query("page", Number(1, null, 1), "Which page, from 1."), Query("pageSize", Number(1, 100, 20), "Rows of a page."),
+            .. _range.Select(parameter => parameter!.DeepClone()),
+        ],
     };
 
     private static readonly OpenApiNotes _recent = new() { Parameters = [Query("limit", Number(1, 50, 10), "How many.")] };
@@ -56,6 +66,9 @@ internal sealed record OpenApiNotes
                 Header("X-Aptr-Encrypted",
                     "`default`: the photo is in an envelope that the server opens. `e2e`: in one that only the project's owner can open; "
                     + "it is stored and delivered as it comes.", OneOf("default", "e2e")),
+                Header("Content-Digest", "RFC 9530, by sha-256 or sha-512: checked before the photo is taken. As a header of the part `file`, of the file."),
+                Header("Repr-Digest", "As Content-Digest."),
+                Header("Content-MD5", "As Content-Digest: base64 of 16 bytes."),
                 Header("Idempotency-Key", "At most 128 characters: sent again within 24 hours, it gives the same answer and no second photo."),
             ],
             Body = new JsonObject
@@ -68,7 +81,8 @@ internal sealed record OpenApiNotes
                         ["schema"] = Object(
                             ["file"],
                             ("file", new() { ["type"] = "string", ["format"] = "binary" }, "The photo, or its envelope. Its type is what its bytes say."),
-                            ("source", _source, "Where the photo came from; camera by default.")),
+                            ("source", _source, "Where the photo came from; camera by default."),
+                            ("sha256", Text(), "SHA-256 of the file in hex: checked before the photo is taken.")),
                     },
                     ["application/json"] = new JsonObject
                     {
@@ -103,6 +117,7 @@ internal sealed record OpenApiNotes
             Parameters =
             [
                 _password.DeepClone(),
+                Query("ticket", Text(), "In place of the password: what `POST …/event-ticket` gave, once, within a minute."),
                 Header("Last-Event-ID", "The id of the last event seen: what came since then, within 5 minutes, is sent again."),
             ],
             Answer = Bytes(
@@ -120,6 +135,9 @@ internal sealed record OpenApiNotes
         },
         ["PollApi.Image"] = _photo,
         ["PollApi.Acknowledge"] = new() { Errors = [409] },
+        ["EventTicket.Create"] = new() { Parameters = [_password.DeepClone()], Errors = [401] },
+        ["PollApi.AcknowledgeImage"] = new() { Errors = [409] },
+        ["ProjectDataApi.Stats"] = new() { Parameters = [.. _range.Select(parameter => parameter!.DeepClone())] },
         ["ProjectDataApi.Sessions"] = _page,
         ["ProjectDataApi.Uploads"] = _page,
         ["ProjectDataApi.RecentSessions"] = _recent,

@@ -38,6 +38,11 @@ public sealed class HttpOutcomeTests
 
     [Theory]
     [InlineData(429, "120", 120)]
+    [InlineData(429, "99999999999", 604800)]
+    [InlineData(503, "99999999999999999999999999999999", 604800)]
+    [InlineData(503, "Fri, 31 Dec 9999 23:59:59 GMT", 604800)]
+    [InlineData(503, "Friday, 12-Jun-26 10:05:00 GMT", 300)]
+    [InlineData(503, "Fri Jun 12 10:05:00 2026", 300)]
     [InlineData(503, "0", 0)]
     [InlineData(503, "Fri, 12 Jun 2026 10:05:00 GMT", 300)]
     [InlineData(503, "Fri, 12 Jun 2026 09:00:00 GMT", 0)]

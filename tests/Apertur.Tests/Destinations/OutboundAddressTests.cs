@@ -55,7 +55,7 @@ public sealed class OutboundAddressTests : IDisposable
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public static TheoryData<string, bool> Paths => new MatrixTheoryData<string, bool>(["webhook", "s3", "gcs"], [false, true]);
+    public static TheoryData<string, bool> Paths => new MatrixTheoryData<string, bool>(["webhook", "odoo", "s3", "gcs"], [false, true]);
 
     public void Dispose()
     {
@@ -187,7 +187,7 @@ public sealed class OutboundAddressTests : IDisposable
 
     private static JsonObject Config(string type, string address) => type switch
     {
-        "webhook" => new JsonObject { ["url"] = address },
+        "webhook" or "odoo" => new JsonObject { ["url"] = address, ["secret"] = "secret" },
         "s3" => new JsonObject
         {
             ["bucket"] = "photos",

@@ -9,6 +9,7 @@ public sealed class TestCallTests
 {
     [Theory]
     [AllDatabases("webhook")]
+    [AllDatabases("odoo")]
     [AllDatabases("s3")]
     public async Task Test_of_a_destination_that_never_answers_is_over_within_fifteen_seconds(DatabaseKind database, string type)
     {
@@ -20,7 +21,7 @@ public sealed class TestCallTests
             return Receiver.GoneAsync(context);
         };
         await using var app = await AperturApp.StartAsync(database);
-        var address = type == "webhook" ? "url" : "endpoint";
+        var address = type == "s3" ? "endpoint" : "url";
         var id = await app.Client.CreateDestinationAsync(type, new JsonObject
         {
             [address] = receiver.Url,
@@ -28,6 +29,7 @@ public sealed class TestCallTests
             ["region"] = "us-east-1",
             ["accessKeyId"] = "id",
             ["secretAccessKey"] = "secret",
+            ["secret"] = "secret",
         });
 
         var test = app.Client.PostAsync($"projects/{app.ProjectId}/destinations/{id}/test");

@@ -30,7 +30,8 @@ internal sealed class EventReader : IAsyncDisposable
         var url = new Uri(app.Url);
         await reader._client.ConnectAsync(url.Host, url.Port, TestContext.Current.CancellationToken);
         reader._stream = reader._client.GetStream();
-        var request = $"GET /api/v1/upload/{session}/events HTTP/1.1\r\nHost: {url.Authority}\r\nAccept: text/event-stream\r\n"
+        var path = session.StartsWith('/') ? session : $"/api/v1/upload/{session}/events";
+        var request = $"GET {path} HTTP/1.1\r\nHost: {url.Authority}\r\nAccept: text/event-stream\r\n"
             + (lastEventId is null ? "" : $"Last-Event-ID: {lastEventId}\r\n")
             + (password is null ? "" : $"x-session-password: {password}\r\n")
             + (origin is null ? "" : $"Origin: {origin}\r\n") + "\r\n";

@@ -1,0 +1,209 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Destinations;
+using Apertur.Tests.Support;
+
+namespace Apertur.Tests.Destinations;
+
+/// <summary>Accidents of connections that are kept open, and answers that come before the request is through.</summary>
+public sealed class OutboundConnectionTests
+{
+    private const string Ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+    // What a receiver does after it has answered and before it has read everything.
+    private static readonly string[] _manners = ["close", "linger", "shut", "keep"];
+
+    public static MatrixTheoryData<string, bool, string> EarlyAnswers { get; } = new(_manners, [true, false], ["200 OK", "413 Too Large"]);
+
+    public static MatrixTheoryData<string, string> EarlyDeliveries { get; } = new(_manners, ["json_base64", "multipart", "binary", "link"]);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory, MemberData(nameof(EarlyAnswers))]
+    public async Task An_answer_before_the_end_of_a_large_body_counts(string manner, bool library, string status)
+    {
+        await using var receiver = RawReceiver.AnsweringEarly(manner, status);
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+
+        using var response = await SendAsync(http, receiver.Url, new byte[9_000_000], library);
+
+        Assert.StartsWith(((int)response.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture), status, StringComparison.Ordinal);
+        Assert.Equal("ok", await response.Content.ReadAsStringAsync(Cancellation));
+    }
+
+    [Theory, MemberData(nameof(EarlyDeliveries))]
+    public async Task An_early_2xx_is_a_delivery_in_every_format(string manner, string format)
+    {
+        await using var receiver = RawReceiver.AnsweringEarly(manner);
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+        var webhook = new WebhookDestination(http, TimeProvider.System);
+        var config = Sample.Config(webhook, new JsonObject { ["url"] = receiver.Url, ["format"] = format, ["secret"] = "s" });
+
+        Assert.IsType<DeliveryOutcome.Accepted>(await webhook.DeliverAsync(Sample.Delivery(config, 9_000_000), Cancellation));
+        // A connection whose request was not sent whole carries no other. That of a link was.
+        if (format != "link")
+            Assert.IsType<DeliveryOutcome.Accepted>(await webhook.DeliverAsync(Sample.Delivery(config, 9_000_000), Cancellation));
+    }
+
+    [Fact]
+    public async Task A_receiver_that_answers_early_and_goes_on_reading_gets_everything()
+    {
+        var length = new TaskCompletionSource<long>();
+        await using var receiver = RawReceiver.Start(async (connection, _) =>
+        {
+            await connection.ReadHeadersAsync();
+            await connection.SendAsync(Ok);
+            var buffer = new byte[64 * 1024];
+            var read = 0L;
+            while (read < 9_000_000 && await connection.Socket.ReceiveAsync(buffer) is > 0 and var count)
+                read += count;
+            length.SetResult(read);
+        });
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+
+        using var response = await SendAsync(http, receiver.Url, new byte[9_000_000], library: false);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(9_000_000, await length.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancellation));
+    }
+
+    [Fact]
+    public async Task An_early_answer_counts_on_a_kept_connection_too()
+    {
+        await using var receiver = RawReceiver.Start(async (connection, _) =>
+        {
+            await connection.ReadHeadersAsync();
+            await ReadBodyAsync(connection);
+            await connection.SendAsync(Ok);
+            await connection.ReadHeadersAsync();
+            await connection.SendAsync(Ok);
+            await connection.WaitAsync();
+        });
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+
+        foreach (var length in new[] { 100, 9_000_000 })
+        {
+            using var response = await SendAsync(http, receiver.Url, new byte[length], library: false);
+            Assert.Equal("ok", await response.Content.ReadAsStringAsync(Cancellation));
+        }
+
+        Assert.Equal(1, receiver.Connections);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_kept_connection_that_the_receiver_has_closed_is_no_failure(bool library)
+    {
+        // The first connection answers once, and closes when the next request comes.
+        await using var receiver = RawReceiver.Start(async (connection, number) =>
+        {
+            while (await connection.ReadHeadersAsync() && await ReadBodyAsync(connection))
+            {
+                await connection.SendAsync(Ok);
+                if (number > 1)
+                    continue;
+                await connection.ReadHeadersAsync();
+                break;
+            }
+        });
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+
+        for (var i = 0; i < 2; i++)
+        {
+            using var response = await SendAsync(http, receiver.Url, new byte[100], library);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+            await response.Content.ReadAsByteArrayAsync(Cancellation);
+        }
+
+        Assert.Equal(2, receiver.Connections);
+    }
+
+    [Fact]
+    public async Task A_closed_connection_costs_an_S3_delivery_no_attempt()
+    {
+        // The first connection says that the name is free, and closes when the image comes.
+        await using var service = RawReceiver.Start(async (connection, number) =>
+        {
+            while (await connection.ReadHeadersAsync())
+            {
+                var isLook = connection.Headers.StartsWith("HEAD", StringComparison.Ordinal);
+                var body = isLook ? [] : await connection.ReadBodyAsync();
+                await connection.SendAsync(isLook
+                    ? "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+                    : $"HTTP/1.1 200 OK\r\nETag: \"{Convert.ToHexStringLower(Md5(body))}\"\r\nContent-Length: 0\r\n\r\n");
+                if (number > 1)
+                    continue;
+                await connection.ReadHeadersAsync();
+                break;
+            }
+        });
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+        var s3 = new S3Destination(http, TimeProvider.System);
+        var config = Sample.Config(s3, new JsonObject
+        {
+            ["endpoint"] = new Uri(service.Url).GetLeftPart(UriPartial.Authority),
+            ["bucket"] = "photos",
+            ["region"] = "us-east-1",
+            ["accessKeyId"] = "id",
+            ["secretAccessKey"] = "secret",
+        });
+
+        Assert.IsType<DeliveryOutcome.Accepted>(await s3.DeliverAsync(Sample.Delivery(config), Cancellation));
+        Assert.Equal(2, service.Connections);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("HTTP/1.1 2")]
+    public async Task A_request_that_a_receiver_has_begun_to_answer_is_not_sent_again(string answer)
+    {
+        var requests = 0;
+        await using var receiver = RawReceiver.Start(async (connection, _) =>
+        {
+            await connection.ReadHeadersAsync();
+            await ReadBodyAsync(connection);
+            Interlocked.Increment(ref requests);
+            if (answer.Length == 0)
+                return;
+            await connection.SendAsync(Ok);
+            await connection.ReadHeadersAsync();
+            Interlocked.Increment(ref requests);
+            await connection.SendAsync(answer);
+        });
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+        if (answer.Length > 0)
+        {
+            using var first = await SendAsync(http, receiver.Url, new byte[100], library: false);
+            await first.Content.ReadAsByteArrayAsync(Cancellation);
+        }
+
+        // On a new connection, or after the beginning of an answer, the receiver has seen it.
+        await Assert.ThrowsAsync<HttpRequestException>(() => SendAsync(http, receiver.Url, new byte[100], library: false));
+
+        Assert.Equal(1, receiver.Connections);
+        Assert.Equal(answer.Length == 0 ? 1 : 2, requests);
+    }
+
+    private static async Task<HttpResponseMessage> SendAsync(OutboundHttp http, string url, byte[] body, bool library)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, url) { Content = new ByteArrayContent(body) };
+        if (!library)
+            return await http.SendAsync(request, Cancellation);
+        using var client = http.CreateClient();
+        return await client.SendAsync(request, Cancellation);
+    }
+
+    [SuppressMessage("Security", "CA5351", Justification = "The service's tags are MD5.")]
+    private static byte[] Md5(byte[] bytes) => System.Security.Cryptography.MD5.HashData(bytes);
+
+    private static async Task<bool> ReadBodyAsync(RawReceiver.Connection connection)
+    {
+        var left = 100;
+        var buffer = new byte[100];
+        while (left > 0 && await connection.Socket.ReceiveAsync(buffer.AsMemory(0, left)) is > 0 and var count)
+            left -= count;
+        return left == 0;
+    }
+}
