@@ -44,29 +44,29 @@ public sealed class DropboxDestination : IOAuthDestination
     ];
 
     public async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
-        ((IOAuthDestination)this).Unconnected(delivery.Config) ?? await _api.AttemptAsync(delivery.SizeBytes, async patience =>
+        ((IOAuthDestination)this).Unconnected(delivery.Config) ?? await _api.AttemptAsync(delivery.SizeBytes, async deadline =>
         {
             await using var file = delivery.OpenRead();
-            var hash = await DropboxContentHash.OfAsync(file, delivery.SizeBytes, patience.Token);
+            var hash = await DropboxContentHash.OfAsync(file, delivery.SizeBytes, deadline.Token);
             var folder = Folder(delivery.Config);
             var name = KeyTemplate.Render(delivery.Config.Required("nameTemplate"), delivery);
-            return await AddAsync($"{folder}/{name}", hash, delivery, patience)
-                ?? await AddAsync($"{folder}/{KeyTemplate.Alternative(name, delivery)}", hash, delivery, patience)
+            return await AddAsync($"{folder}/{name}", hash, delivery, deadline)
+                ?? await AddAsync($"{folder}/{KeyTemplate.Alternative(name, delivery)}", hash, delivery, deadline)
                 ?? new DeliveryOutcome.GiveUp("Other files stand under both names that this image could get.");
         }, cancellationToken);
 
     /// <summary>Opens an upload session and leaves it: nothing shows of it, and Dropbox forgets it after a week.</summary>
     public async Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
-        ((IOAuthDestination)this).Unconnected(config) ?? await _api.AttemptAsync(0, async patience =>
+        ((IOAuthDestination)this).Unconnected(config) ?? await _api.AttemptAsync(0, async deadline =>
         {
-            var answer = await _upload.StartAsync(config.AccessToken!, patience);
+            var answer = await _upload.StartAsync(config.AccessToken!, deadline);
             return answer.IsSuccess ? answer.Means(new DeliveryOutcome.Accepted()) : Refusal(answer);
         }, cancellationToken);
 
     /// <returns>Null when another image has that name.</returns>
-    private async Task<DeliveryOutcome?> AddAsync(string path, string hash, Delivery delivery, Patience patience)
+    private async Task<DeliveryOutcome?> AddAsync(string path, string hash, Delivery delivery, TransferDeadline deadline)
     {
-        var answer = await _upload.SendAsync(path, hash, delivery, patience);
+        var answer = await _upload.SendAsync(path, hash, delivery, deadline);
         if (answer.IsSuccess)
         {
             return answer.Text("content_hash") == hash
@@ -80,7 +80,7 @@ public sealed class DropboxDestination : IOAuthDestination
         var address = new Uri(_root, "2/files/get_metadata");
         using var request = JsonApi.Request(
             HttpMethod.Post, address, delivery.Config.AccessToken!, new JsonObject { ["path"] = path });
-        var existing = await _api.SendAsync(request, patience);
+        var existing = await _api.SendAsync(request, deadline);
         // Not found: the conflict is with a file that stands where the path needs a folder, and no name in it can be free.
         if (!existing.IsSuccess)
         {

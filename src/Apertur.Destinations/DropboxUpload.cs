@@ -17,7 +17,7 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
     // Two cuts in a row without a byte of progress are not a passing fault.
     private const int MaxCutsWithoutProgress = 2;
 
-    public async Task<ApiAnswer> SendAsync(string path, string hash, Delivery delivery, Patience patience)
+    public async Task<ApiAnswer> SendAsync(string path, string hash, Delivery delivery, TransferDeadline deadline)
     {
         var commit = new JsonObject
         {
@@ -31,33 +31,33 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
         if (delivery.SizeBytes <= ChunkSize)
         {
             commit["content_hash"] = hash;
-            return await PostAsync("upload", commit, delivery, 0, delivery.SizeBytes, patience);
+            return await PostAsync("upload", commit, delivery, 0, delivery.SizeBytes, deadline);
         }
 
         if (UploadResume.Of(delivery)?.Session is { } kept)
         {
-            var resumed = await ContinueAsync(kept, commit, delivery, ask: true, patience);
+            var resumed = await ContinueAsync(kept, commit, delivery, ask: true, deadline);
             if (LookupError(resumed) is not ("not_found" or "closed"))
                 return resumed;
         }
 
-        var started = await StartAsync(delivery.Config.AccessToken!, patience);
+        var started = await StartAsync(delivery.Config.AccessToken!, deadline);
         if (!started.IsSuccess || started.Text("session_id") is not { } session)
             return started;
 
-        await new UploadResume(path, session).SaveAsync(delivery, patience.Token);
-        return await ContinueAsync(session, commit, delivery, ask: false, patience);
+        await new UploadResume(path, session).SaveAsync(delivery, deadline.Token);
+        return await ContinueAsync(session, commit, delivery, ask: false, deadline);
     }
 
-    public async Task<ApiAnswer> StartAsync(string token, Patience patience)
+    public async Task<ApiAnswer> StartAsync(string token, TransferDeadline deadline)
     {
         var arguments = new JsonObject { ["close"] = false };
         using var request = Request("upload_session/start", arguments, token, new ByteArrayContent([]));
-        return await api.SendAsync(request, patience);
+        return await api.SendAsync(request, deadline);
     }
 
     private async Task<ApiAnswer> ContinueAsync(
-        string session, JsonObject commit, Delivery delivery, bool ask, Patience patience)
+        string session, JsonObject commit, Delivery delivery, bool ask, TransferDeadline deadline)
     {
         var cuts = 0;
         for (var offset = ask ? delivery.SizeBytes : 0; ;)
@@ -75,9 +75,9 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
                     arguments["commit"] = commit.DeepClone();
                 await using var file = delivery.OpenRead();
                 file.Position = offset;
-                arguments["content_hash"] = await DropboxContentHash.OfAsync(file, length, patience.Token);
+                arguments["content_hash"] = await DropboxContentHash.OfAsync(file, length, deadline.Token);
                 answer = await PostAsync(
-                    last ? "upload_session/finish" : "upload_session/append_v2", arguments, delivery, offset, length, patience);
+                    last ? "upload_session/finish" : "upload_session/append_v2", arguments, delivery, offset, length, deadline);
                 if (last && answer.IsSuccess)
                     return answer;
                 // Being told that all is there is no progress.
@@ -101,11 +101,11 @@ internal sealed class DropboxUpload(JsonApi api, Uri root)
     }
 
     private async Task<ApiAnswer> PostAsync(
-        string route, JsonObject arguments, Delivery delivery, long offset, long length, Patience patience)
+        string route, JsonObject arguments, Delivery delivery, long offset, long length, TransferDeadline deadline)
     {
-        var slice = new FileSlice(delivery.OpenRead, offset, length, ContentType, patience);
+        var slice = new FileSlice(delivery.OpenRead, offset, length, ContentType, deadline);
         using var request = Request(route, arguments, delivery.Config.AccessToken!, slice);
-        return await api.SendAsync(request, patience);
+        return await api.SendAsync(request, deadline);
     }
 
     private HttpRequestMessage Request(string route, JsonObject arguments, string token, HttpContent content)

@@ -12,11 +12,11 @@ internal sealed class FileSlice : HttpContent
     private readonly Func<Stream> _open;
     private readonly long _offset;
     private readonly long _length;
-    private readonly Patience _patience;
+    private readonly TransferDeadline _deadline;
 
-    public FileSlice(Func<Stream> open, long offset, long length, string mediaType, Patience patience)
+    public FileSlice(Func<Stream> open, long offset, long length, string mediaType, TransferDeadline deadline)
     {
-        (_open, _offset, _length, _patience) = (open, offset, length, patience);
+        (_open, _offset, _length, _deadline) = (open, offset, length, deadline);
         Headers.ContentType = new MediaTypeHeaderValue(mediaType);
     }
 
@@ -38,7 +38,7 @@ internal sealed class FileSlice : HttpContent
                     throw new EndOfStreamException("The stored image is shorter than its record says.");
                 await stream.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
                 left -= read;
-                _patience.Progress();
+                _deadline.Progress();
             }
         }
         finally

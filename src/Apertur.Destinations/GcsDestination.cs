@@ -43,39 +43,39 @@ public sealed class GcsDestination : IDestinationType
     ];
 
     public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
-        _api.AttemptAsync(delivery.SizeBytes, async patience =>
+        _api.AttemptAsync(delivery.SizeBytes, async deadline =>
         {
-            var (token, failure) = await _account.TokenAsync(delivery.Config.Required("serviceAccountJson"), patience);
+            var (token, failure) = await _account.TokenAsync(delivery.Config.Required("serviceAccountJson"), deadline);
             if (token is null)
                 return failure!;
 
             string crc32c;
             await using (var file = delivery.OpenRead())
-                crc32c = await Crc32C.OfAsync(file, patience.Token);
+                crc32c = await Crc32C.OfAsync(file, deadline.Token);
             var key = KeyTemplate.Render(delivery.Config.Required("keyTemplate"), delivery);
             var other = KeyTemplate.Alternative(key, delivery);
             // An interrupted upload knows which of the two names it found free.
-            return (UploadResume.Of(delivery)?.Name == other ? null : await CreateAsync(key, crc32c, token, delivery, patience))
-                ?? await CreateAsync(other, crc32c, token, delivery, patience)
+            return (UploadResume.Of(delivery)?.Name == other ? null : await CreateAsync(key, crc32c, token, delivery, deadline))
+                ?? await CreateAsync(other, crc32c, token, delivery, deadline)
                 ?? new DeliveryOutcome.GiveUp("Other objects stand under both names that this image could get.");
         }, cancellationToken);
 
     /// <summary>Opens an upload session and gives it up: whether an object may be made shows before there is one.</summary>
     public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
-        _api.AttemptAsync(0, async patience =>
+        _api.AttemptAsync(0, async deadline =>
         {
-            var (token, failure) = await _account.TokenAsync(config.Required("serviceAccountJson"), patience);
+            var (token, failure) = await _account.TokenAsync(config.Required("serviceAccountJson"), deadline);
             if (token is null)
                 return failure!;
 
             var resource = new JsonObject { ["name"] = $"apertur-test-{Guid.NewGuid()}" };
-            var answer = await _upload.TryOutAsync(UploadAddress(config), token, resource, patience);
+            var answer = await _upload.TryOutAsync(UploadAddress(config), token, resource, deadline);
             return answer.IsSuccess ? answer.Means(new DeliveryOutcome.Accepted()) : Refusal(answer, config);
         }, cancellationToken);
 
     /// <returns>Null when another image has that name.</returns>
     private async Task<DeliveryOutcome?> CreateAsync(
-        string key, string crc32c, string token, Delivery delivery, Patience patience)
+        string key, string crc32c, string token, Delivery delivery, TransferDeadline deadline)
     {
         var resource = new JsonObject
         {
@@ -85,10 +85,10 @@ public sealed class GcsDestination : IDestinationType
             ["crc32c"] = crc32c,
             ["metadata"] = new JsonObject { ["apertur-image-id"] = delivery.ImageId.ToString(), ["sha256"] = delivery.Sha256 },
         };
-        var answer = await _upload.SendAsync(UploadAddress(delivery.Config), token, resource, key, delivery, patience);
+        var answer = await _upload.SendAsync(UploadAddress(delivery.Config), token, resource, key, delivery, deadline);
         // The same status also tells of an organisation's policies.
         if (answer.Status == HttpStatusCode.PreconditionFailed && GoogleRefusal.Reason(answer) is not "orgPolicyConstraintFailed")
-            return await CompareAsync(key, crc32c, token, delivery, patience);
+            return await CompareAsync(key, crc32c, token, delivery, deadline);
         if (!answer.IsSuccess)
             return Refusal(answer, delivery.Config);
 
@@ -98,12 +98,12 @@ public sealed class GcsDestination : IDestinationType
     }
 
     private async Task<DeliveryOutcome?> CompareAsync(
-        string key, string crc32c, string token, Delivery delivery, Patience patience)
+        string key, string crc32c, string token, Delivery delivery, TransferDeadline deadline)
     {
         var path = $"storage/v1/b/{Bucket(delivery.Config)}/o/{Uri.EscapeDataString(key)}";
         var address = new Uri(_root, path + "?fields=size,crc32c,metadata");
         using var request = JsonApi.Request(HttpMethod.Get, address, token);
-        var answer = await _api.SendAsync(request, patience);
+        var answer = await _api.SendAsync(request, deadline);
         if (answer.Status == HttpStatusCode.NotFound)
             return answer.Means(new DeliveryOutcome.TryAgain("An object of that name was there, and is gone again."));
         if (!answer.IsSuccess)

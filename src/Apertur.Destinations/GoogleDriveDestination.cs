@@ -55,22 +55,22 @@ public sealed class GoogleDriveDestination : IOAuthDestination
     public async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
         ((IOAuthDestination)this).Unconnected(delivery.Config)
         ?? await _api.AttemptAsync(
-            delivery.SizeBytes, patience => DeliverAsync(delivery, delivery.Config.AccessToken!, patience), cancellationToken);
+            delivery.SizeBytes, deadline => DeliverAsync(delivery, delivery.Config.AccessToken!, deadline), cancellationToken);
 
     /// <summary>Opens an upload session in the folder, or in the nearest one that exists, and gives it up.</summary>
     public async Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
-        ((IOAuthDestination)this).Unconnected(config) ?? await _api.AttemptAsync(0, async patience =>
+        ((IOAuthDestination)this).Unconnected(config) ?? await _api.AttemptAsync(0, async deadline =>
         {
-            var (parent, refused) = await _folders.NearestAsync(Place(config, []), config.AccessToken!, patience);
+            var (parent, refused) = await _folders.NearestAsync(Place(config, []), config.AccessToken!, deadline);
             if (parent is null)
                 return Refusal(refused!);
 
             var resource = new JsonObject { ["name"] = "apertur-test", ["parents"] = new JsonArray(parent) };
-            var answer = await _upload.TryOutAsync(UploadAddress, config.AccessToken!, resource, patience);
+            var answer = await _upload.TryOutAsync(UploadAddress, config.AccessToken!, resource, deadline);
             return answer.IsSuccess ? answer.Means(new DeliveryOutcome.Accepted()) : Refusal(answer);
         }, cancellationToken);
 
-    private async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, string token, Patience patience)
+    private async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, string token, TransferDeadline deadline)
     {
         var id = UploadResume.Of(delivery)?.Name;
         if (id is null)
@@ -79,20 +79,20 @@ public sealed class GoogleDriveDestination : IOAuthDestination
                 _root,
                 $"appProperties has {{ key='{DeliveryProperty}' and value='{delivery.Id}' }} and trashed = false",
                 FileFields);
-            var found = await GetAsync(search, token, patience);
+            var found = await GetAsync(search, token, deadline);
             if (!found.IsSuccess)
                 return Refusal(found);
             if (GoogleDriveFolders.First(found) is { } file && IsSame(file, delivery))
                 return found.Means(new DeliveryOutcome.Accepted((string?)file["id"]));
 
-            (id, var refusal) = await NewIdAsync(delivery, token, patience);
+            (id, var refusal) = await NewIdAsync(delivery, token, deadline);
             if (id is null)
                 return Refusal(refusal);
         }
 
         var path = KeyTemplate.Render(delivery.Config.Required("nameTemplate"), delivery).Split('/');
         var place = Place(delivery.Config, path[..^1]);
-        var (parent, refused) = await _folders.MakeAsync(place, token, patience);
+        var (parent, refused) = await _folders.MakeAsync(place, token, deadline);
         if (parent is null)
             return refused!.Status == HttpStatusCode.NotFound && _folders.Forget(place, token) ? IsGone(refused) : Refusal(refused);
 
@@ -108,15 +108,15 @@ public sealed class GoogleDriveDestination : IOAuthDestination
                 ["aperturImage"] = delivery.ImageId.ToString(),
             },
         };
-        var answer = await _upload.SendAsync(UploadAddress, token, resource, id, delivery, patience);
+        var answer = await _upload.SendAsync(UploadAddress, token, resource, id, delivery, deadline);
         // The id is taken: an earlier attempt came through, and its answer was lost.
         if (answer.Status == HttpStatusCode.Conflict)
         {
-            answer = await GetAsync(FileAddress(id, "&fields=" + FileFields), token, patience);
+            answer = await GetAsync(FileAddress(id, "&fields=" + FileFields), token, deadline);
             if (answer.Status == HttpStatusCode.NotFound)
             {
                 // Its file was deleted since, for good, and no id serves twice.
-                await NewIdAsync(delivery, token, patience);
+                await NewIdAsync(delivery, token, deadline);
                 return answer.Means(new DeliveryOutcome.TryAgain("The file was there and is gone. It will be sent again."));
             }
         }
@@ -133,30 +133,30 @@ public sealed class GoogleDriveDestination : IOAuthDestination
 
         // A folder in the trash still takes files, which then lie in the trash as well.
         _folders.Forget(place, token);
-        return await WithdrawAsync(id, delivery, token, patience);
+        return await WithdrawAsync(id, delivery, token, deadline);
     }
 
     /// <summary>Gets the id that the file will have, and keeps it before it is used.</summary>
     /// <returns>An id, or null and the answer that refused it.</returns>
-    private async Task<(string? Id, ApiAnswer Answer)> NewIdAsync(Delivery delivery, string token, Patience patience)
+    private async Task<(string? Id, ApiAnswer Answer)> NewIdAsync(Delivery delivery, string token, TransferDeadline deadline)
     {
-        var answer = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, patience);
+        var answer = await GetAsync(new Uri(_root, "drive/v3/files/generateIds?count=1&space=drive"), token, deadline);
         if (!answer.IsSuccess)
             return (null, answer);
         var id = (string?)answer.Json?["ids"]?[0] ?? throw new InvalidOperationException("Google Drive generated no file id.");
-        await new UploadResume(id, null).SaveAsync(delivery, patience.Token);
+        await new UploadResume(id, null).SaveAsync(delivery, deadline.Token);
         return (id, answer);
     }
 
     /// <summary>
     /// Takes away a file of ours that holds other bytes than were sent, or lies in the trash; the next attempt makes another.
     /// </summary>
-    private async Task<DeliveryOutcome> WithdrawAsync(string id, Delivery delivery, string token, Patience patience)
+    private async Task<DeliveryOutcome> WithdrawAsync(string id, Delivery delivery, string token, TransferDeadline deadline)
     {
         // Into the trash: should its owner have changed it meanwhile, the change is not lost.
         using var request = JsonApi.Request(HttpMethod.Patch, FileAddress(id, ""), token, new JsonObject { ["trashed"] = true });
-        var answer = await _api.SendAsync(request, patience);
-        await NewIdAsync(delivery, token, patience);
+        var answer = await _api.SendAsync(request, deadline);
+        await NewIdAsync(delivery, token, deadline);
         return answer.Means(new DeliveryOutcome.TryAgain("The file did not arrive as it was sent, or came into the trash."));
     }
 
@@ -164,10 +164,10 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         ? new DrivePlace(folderId, below)
         : new DrivePlace("root", [.. FolderPath.Names(config.Required("folder")), .. below]);
 
-    private async Task<ApiAnswer> GetAsync(Uri address, string token, Patience patience)
+    private async Task<ApiAnswer> GetAsync(Uri address, string token, TransferDeadline deadline)
     {
         using var request = JsonApi.Request(HttpMethod.Get, address, token);
-        return await _api.SendAsync(request, patience);
+        return await _api.SendAsync(request, deadline);
     }
 
     private static bool IsSame(JsonObject file, Delivery delivery) =>

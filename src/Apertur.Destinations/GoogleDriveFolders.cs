@@ -17,19 +17,19 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
 
     // Only spares requests: every image of a session goes into the same folder. By account, whose token changes within an hour.
     private readonly ConcurrentDictionary<string, string> _found = new();
-    private readonly Turns _turns = new();
+    private readonly KeyedLock _locks = new();
 
     /// <summary>The id of the folder at the end of a path; folders that are missing are made.</summary>
     /// <param name="place">Where it is.</param>
     /// <param name="token">The access token.</param>
-    /// <param name="patience">Ends the attempt.</param>
+    /// <param name="deadline">Ends the attempt.</param>
     /// <returns>An id, or the answer that refused it.</returns>
-    public async Task<(string? Id, ApiAnswer? Refused)> MakeAsync(DrivePlace place, string token, Patience patience)
+    public async Task<(string? Id, ApiAnswer? Refused)> MakeAsync(DrivePlace place, string token, TransferDeadline deadline)
     {
         var parent = place.Start;
         for (var depth = 1; depth <= place.Path.Count; depth++)
         {
-            var (id, refused) = await MakeAsync(Key(place, depth, token), parent, place.Path[depth - 1], token, patience);
+            var (id, refused) = await MakeAsync(Key(place, depth, token), parent, place.Path[depth - 1], token, deadline);
             if (id is null)
                 return (null, refused);
             parent = id;
@@ -39,12 +39,12 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
     }
 
     /// <summary>The id of the last folder of a path that exists.</summary>
-    public async Task<(string? Id, ApiAnswer? Refused)> NearestAsync(DrivePlace place, string token, Patience patience)
+    public async Task<(string? Id, ApiAnswer? Refused)> NearestAsync(DrivePlace place, string token, TransferDeadline deadline)
     {
         var parent = place.Start;
         foreach (var name in place.Path)
         {
-            var (id, refused) = await OldestAsync(parent, name, token, patience);
+            var (id, refused) = await OldestAsync(parent, name, token, deadline);
             if (refused is not null)
                 return (null, refused);
             if (id is null)
@@ -69,18 +69,18 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
         $"{Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(token)))}/{place.Start}/{string.Join('/', place.Path.Take(depth))}";
 
     private async Task<(string? Id, ApiAnswer? Refused)> MakeAsync(
-        string key, string parent, string name, string token, Patience patience)
+        string key, string parent, string name, string token, TransferDeadline deadline)
     {
         if (_found.TryGetValue(key, out var known))
             return (known, null);
 
-        using var turn = await _turns.TakeAsync(key, patience.Token);
+        using var turn = await _locks.TakeAsync(key, deadline.Token);
         if (_found.TryGetValue(key, out known))
             return (known, null);
 
-        var (id, refused) = await OldestAsync(parent, name, token, patience);
+        var (id, refused) = await OldestAsync(parent, name, token, deadline);
         if (id is null && refused is null)
-            (id, refused) = await CreateAsync(parent, name, token, patience);
+            (id, refused) = await CreateAsync(parent, name, token, deadline);
         if (id is not null)
         {
             if (_found.Count >= MaxRemembered)
@@ -92,29 +92,29 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
     }
 
     private async Task<(string? Id, ApiAnswer? Refused)> OldestAsync(
-        string parent, string name, string token, Patience patience)
+        string parent, string name, string token, TransferDeadline deadline)
     {
         var answer = await SearchAsync(
             $"name = {Quoted(name)} and {Quoted(parent)} in parents and mimeType = '{FolderType}' and trashed = false",
             token,
-            patience);
+            deadline);
         return answer.IsSuccess ? (FirstId(answer), null) : (null, answer);
     }
 
     private async Task<(string? Id, ApiAnswer? Refused)> CreateAsync(
-        string parent, string name, string token, Patience patience)
+        string parent, string name, string token, TransferDeadline deadline)
     {
         var folder = new JsonObject { ["name"] = name, ["mimeType"] = FolderType, ["parents"] = new JsonArray(parent) };
         using var request = JsonApi.Request(
             HttpMethod.Post, new Uri(root, "drive/v3/files?supportsAllDrives=true&fields=id"), token, folder);
-        var answer = await api.SendAsync(request, patience);
+        var answer = await api.SendAsync(request, deadline);
         if (!answer.IsSuccess || answer.Text("id") is not { } made)
             return (null, answer);
 
         // A search that does not list the new folder yet cannot list a rival either.
-        var (oldest, refused) = await OldestAsync(parent, name, token, patience);
+        var (oldest, refused) = await OldestAsync(parent, name, token, deadline);
         if (refused is null && oldest is not null && oldest != made)
-            refused = await RetireAsync(made, token, patience);
+            refused = await RetireAsync(made, token, deadline);
         return refused is null ? (oldest ?? made, null) : (null, refused);
     }
 
@@ -123,33 +123,33 @@ internal sealed class GoogleDriveFolders(JsonApi api, Uri root)
     /// meanwhile is seen afterwards and brings it back; and nothing is ever deleted for good.
     /// </summary>
     /// <returns>The answer that refused it; null when it is done.</returns>
-    private async Task<ApiAnswer?> RetireAsync(string folder, string token, Patience patience)
+    private async Task<ApiAnswer?> RetireAsync(string folder, string token, TransferDeadline deadline)
     {
         var inside = $"{Quoted(folder)} in parents";
-        var before = await SearchAsync(inside, token, patience);
+        var before = await SearchAsync(inside, token, deadline);
         if (!before.IsSuccess || FirstId(before) is not null)
             return before.IsSuccess ? null : before;
 
-        var answer = await TrashAsync(folder, true, token, patience);
+        var answer = await TrashAsync(folder, true, token, deadline);
         if (!answer.IsSuccess)
             return answer;
-        var after = await SearchAsync(inside, token, patience);
+        var after = await SearchAsync(inside, token, deadline);
         if (!after.IsSuccess || FirstId(after) is not null)
-            answer = await TrashAsync(folder, false, token, patience);
+            answer = await TrashAsync(folder, false, token, deadline);
         return answer.IsSuccess ? null : answer;
     }
 
-    private async Task<ApiAnswer> TrashAsync(string folder, bool trashed, string token, Patience patience)
+    private async Task<ApiAnswer> TrashAsync(string folder, bool trashed, string token, TransferDeadline deadline)
     {
         var address = new Uri(root, $"drive/v3/files/{Uri.EscapeDataString(folder)}?supportsAllDrives=true");
         using var request = JsonApi.Request(HttpMethod.Patch, address, token, new JsonObject { ["trashed"] = trashed });
-        return await api.SendAsync(request, patience);
+        return await api.SendAsync(request, deadline);
     }
 
-    private async Task<ApiAnswer> SearchAsync(string query, string token, Patience patience)
+    private async Task<ApiAnswer> SearchAsync(string query, string token, TransferDeadline deadline)
     {
         using var request = JsonApi.Request(HttpMethod.Get, SearchAddress(root, query, "id"), token);
-        return await api.SendAsync(request, patience);
+        return await api.SendAsync(request, deadline);
     }
 
     /// <summary>The address of a search that lists the oldest first, in My Drive and in shared drives.</summary>

@@ -58,7 +58,7 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
     }
 
     /// <summary>A token with some life left, or why there is none.</summary>
-    public async Task<(string? Token, DeliveryOutcome? Failure)> TokenAsync(string keyFile, Patience patience)
+    public async Task<(string? Token, DeliveryOutcome? Failure)> TokenAsync(string keyFile, TransferDeadline deadline)
     {
         var now = clock.GetUtcNow();
         var digest = Digest(keyFile);
@@ -73,7 +73,7 @@ internal sealed class GoogleServiceAccount(JsonApi api, TimeProvider clock, stri
             ["grant_type"] = "urn:ietf:params:oauth:grant-type:jwt-bearer",
             ["assertion"] = Assertion(key, address, now),
         });
-        var answer = await api.SendAsync(request, patience);
+        var answer = await api.SendAsync(request, deadline);
         if (answer.IsSuccess && answer.Token("access_token") is { } token)
         {
             if (_kept.Count >= MaxKept)

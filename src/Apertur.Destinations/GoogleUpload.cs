@@ -27,29 +27,29 @@ internal sealed class GoogleUpload(JsonApi api)
     /// <param name="metadata">The resource to make.</param>
     /// <param name="name">What <see cref="UploadResume.Name"/> keeps beside the session.</param>
     /// <param name="delivery">The image.</param>
-    /// <param name="patience">Ends the attempt.</param>
+    /// <param name="deadline">Ends the attempt.</param>
     /// <returns>The resource, or the first refusal.</returns>
     public async Task<ApiAnswer> SendAsync(
-        Uri address, string token, JsonObject metadata, string name, Delivery delivery, Patience patience)
+        Uri address, string token, JsonObject metadata, string name, Delivery delivery, TransferDeadline deadline)
     {
         if (delivery.SizeBytes <= OneShotLimit)
-            return await SendAtOnceAsync(address, token, metadata, delivery, patience);
+            return await SendAtOnceAsync(address, token, metadata, delivery, deadline);
 
         if (UploadResume.Of(delivery) is { Session: { } keptAddress } resume && resume.Name == name)
         {
             var kept = new Uri(keptAddress);
-            var resumed = await ContinueAsync(kept, await AskAsync(kept, delivery, patience), delivery, patience);
+            var resumed = await ContinueAsync(kept, await AskAsync(kept, delivery, deadline), delivery, deadline);
             // A session lives a week and ends with its upload; nothing else is lost with it.
             if (!IsEnded(resumed))
                 return resumed;
         }
 
-        var started = await StartAsync(address, token, metadata, delivery.MimeType, delivery.SizeBytes, patience);
+        var started = await StartAsync(address, token, metadata, delivery.MimeType, delivery.SizeBytes, deadline);
         if (!started.IsSuccess || started.Headers.Location is not { } session)
             return started;
 
-        await new UploadResume(name, session.AbsoluteUri).SaveAsync(delivery, patience.Token);
-        var answer = await ContinueAsync(session, null, delivery, patience);
+        await new UploadResume(name, session.AbsoluteUri).SaveAsync(delivery, deadline.Token);
+        var answer = await ContinueAsync(session, null, delivery, deadline);
         // Google may end a session at any time. That says nothing of bucket, folder or image: the next attempt opens another.
         return IsEnded(answer) ? throw new HttpRequestException(HttpRequestError.ResponseEnded) : answer;
     }
@@ -60,45 +60,45 @@ internal sealed class GoogleUpload(JsonApi api)
     /// Opens a session and gives it up: the service says whether an upload would be allowed, and nothing is left behind.
     /// </summary>
     /// <returns>The answer to the opening.</returns>
-    public async Task<ApiAnswer> TryOutAsync(Uri address, string token, JsonObject metadata, Patience patience)
+    public async Task<ApiAnswer> TryOutAsync(Uri address, string token, JsonObject metadata, TransferDeadline deadline)
     {
-        var started = await StartAsync(address, token, metadata, "image/jpeg", 1, patience);
+        var started = await StartAsync(address, token, metadata, "image/jpeg", 1, deadline);
         if (started.IsSuccess && started.Headers.Location is { } session)
         {
             using var request = new HttpRequestMessage(HttpMethod.Delete, session);
-            await api.SendAsync(request, patience);
+            await api.SendAsync(request, deadline);
         }
 
         return started;
     }
 
     private async Task<ApiAnswer> SendAtOnceAsync(
-        Uri address, string token, JsonObject metadata, Delivery delivery, Patience patience)
+        Uri address, string token, JsonObject metadata, Delivery delivery, TransferDeadline deadline)
     {
         using var request = JsonApi.Request(HttpMethod.Post, With(address, "multipart"), token);
         request.Content = new MultipartContent("related")
         {
             JsonApi.Body(metadata),
-            new FileSlice(delivery.OpenRead, 0, delivery.SizeBytes, delivery.MimeType, patience),
+            new FileSlice(delivery.OpenRead, 0, delivery.SizeBytes, delivery.MimeType, deadline),
         };
-        return await api.SendAsync(request, patience);
+        return await api.SendAsync(request, deadline);
     }
 
     private async Task<ApiAnswer> StartAsync(
-        Uri address, string token, JsonObject metadata, string mimeType, long size, Patience patience)
+        Uri address, string token, JsonObject metadata, string mimeType, long size, TransferDeadline deadline)
     {
         using var request = JsonApi.Request(HttpMethod.Post, With(address, "resumable"), token, metadata);
         request.Headers.Add("X-Upload-Content-Type", mimeType);
         request.Headers.Add("X-Upload-Content-Length", size.ToString(CultureInfo.InvariantCulture));
-        return await api.SendAsync(request, patience);
+        return await api.SendAsync(request, deadline);
     }
 
     /// <param name="session">The session's address.</param>
     /// <param name="answer">What the session last said; null for a fresh one.</param>
     /// <param name="delivery">The image.</param>
-    /// <param name="patience">Ends the attempt.</param>
+    /// <param name="deadline">Ends the attempt.</param>
     private async Task<ApiAnswer> ContinueAsync(
-        Uri session, ApiAnswer? answer, Delivery delivery, Patience patience)
+        Uri session, ApiAnswer? answer, Delivery delivery, TransferDeadline deadline)
     {
         var cuts = 0;
         for (var offset = 0L; ;)
@@ -118,32 +118,32 @@ internal sealed class GoogleUpload(JsonApi api)
 
             try
             {
-                answer = await PutAsync(session, offset, delivery, patience);
+                answer = await PutAsync(session, offset, delivery, deadline);
             }
             catch (HttpRequestException) when (cuts < MaxCutsWithoutProgress)
             {
-                answer = await AskAsync(session, delivery, patience);
+                answer = await AskAsync(session, delivery, deadline);
             }
         }
     }
 
-    private async Task<ApiAnswer> PutAsync(Uri session, long offset, Delivery delivery, Patience patience)
+    private async Task<ApiAnswer> PutAsync(Uri session, long offset, Delivery delivery, TransferDeadline deadline)
     {
         var length = Math.Min(ChunkSize, delivery.SizeBytes - offset);
         if (length <= 0)
-            return await AskAsync(session, delivery, patience);
+            return await AskAsync(session, delivery, deadline);
 
         using var request = new HttpRequestMessage(HttpMethod.Put, session);
-        request.Content = new FileSlice(delivery.OpenRead, offset, length, delivery.MimeType, patience);
+        request.Content = new FileSlice(delivery.OpenRead, offset, length, delivery.MimeType, deadline);
         request.Content.Headers.ContentRange = new ContentRangeHeaderValue(offset, offset + length - 1, delivery.SizeBytes);
-        return await api.SendAsync(request, patience);
+        return await api.SendAsync(request, deadline);
     }
 
-    private async Task<ApiAnswer> AskAsync(Uri session, Delivery delivery, Patience patience)
+    private async Task<ApiAnswer> AskAsync(Uri session, Delivery delivery, TransferDeadline deadline)
     {
         using var request = new HttpRequestMessage(HttpMethod.Put, session) { Content = new ByteArrayContent([]) };
         request.Content.Headers.ContentRange = new ContentRangeHeaderValue(delivery.SizeBytes);
-        return await api.SendAsync(request, patience);
+        return await api.SendAsync(request, deadline);
     }
 
     /// <summary>How many bytes a session holds: <c>Range: bytes=0-99</c> is 100, no such header is none.</summary>

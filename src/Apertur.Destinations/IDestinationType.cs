@@ -15,7 +15,7 @@ namespace Apertur.Destinations;
 /// <para><b>Exceptions.</b> Anything thrown is tried again, but its owner learns nothing from it: what a service may answer has an
 /// outcome. An <see cref="OperationCanceledException"/> for the given token means "the server stops": the attempt is not counted. Do not
 /// catch it.</para>
-/// <para><b>Time.</b> An attempt ends by itself when its service does not answer or takes too long; <see cref="Patience"/> does that.</para>
+/// <para><b>Time.</b> An attempt ends by itself when its service does not answer or takes too long; <see cref="TransferDeadline"/> does that.</para>
 /// <para><b>Secrets.</b> Reasons are shown to project members and written to logs: they name what failed and what to do, and
 /// never hold a credential, a header value or a query string.</para>
 /// <para><b>Memory.</b> The image is read from <see cref="Delivery.OpenRead"/> as a stream and never held as a whole.</para>

@@ -16,24 +16,24 @@ internal sealed class JsonApi(OutboundHttp http, TimeProvider clock)
 
     private static readonly TimeSpan _wait = TimeSpan.FromSeconds(60);
 
-    /// <inheritdoc cref="Patience.AttemptAsync"/>
+    /// <inheritdoc cref="TransferDeadline.AttemptAsync"/>
     public Task<DeliveryOutcome> AttemptAsync(
-        long bytes, Func<Patience, Task<DeliveryOutcome>> act, CancellationToken cancellationToken) =>
-        Patience.AttemptAsync(_wait, bytes, clock, act, cancellationToken);
+        long bytes, Func<TransferDeadline, Task<DeliveryOutcome>> act, CancellationToken cancellationToken) =>
+        TransferDeadline.AttemptAsync(_wait, bytes, clock, act, cancellationToken);
 
     /// <exception cref="HttpRequestException">No answer, or one that broke off.</exception>
-    public async Task<ApiAnswer> SendAsync(HttpRequestMessage request, Patience patience)
+    public async Task<ApiAnswer> SendAsync(HttpRequestMessage request, TransferDeadline deadline)
     {
-        using var response = await http.SendAsync(request, patience.Token);
+        using var response = await http.SendAsync(request, deadline.Token);
         var answer = new ApiAnswer
         {
             Status = response.StatusCode,
-            Json = await ReadAsync(response.Content, patience.Token),
+            Json = await ReadAsync(response.Content, deadline.Token),
             Headers = response.Headers,
             RetryAfter = HttpOutcome.RetryAfter(response, clock),
             Outcome = HttpOutcome.Of(response, clock),
         };
-        patience.Progress();
+        deadline.Progress();
         return answer;
     }
 

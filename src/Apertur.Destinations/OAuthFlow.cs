@@ -67,9 +67,9 @@ public sealed class OAuthFlow(
         using var request = new HttpRequestMessage(HttpMethod.Post, client.TokenEndpoint);
         request.Content = new FormUrlEncodedContent(form);
         OAuthAnswer? answer = null;
-        var failure = await _api.AttemptAsync(0, async patience =>
+        var failure = await _api.AttemptAsync(0, async deadline =>
         {
-            var said = await _api.SendAsync(request, patience);
+            var said = await _api.SendAsync(request, deadline);
             answer = Read(said);
             return said.Outcome;
         }, cancellationToken);

@@ -50,13 +50,13 @@ internal sealed class S3Bucket : IDisposable
     private const string ImageId = "apertur-image-id";
 
     private readonly DestinationConfig _config;
-    private readonly Patience _patience;
+    private readonly TransferDeadline _deadline;
     private readonly AmazonS3Client _client;
 
-    public S3Bucket(DestinationConfig config, HttpClientFactory guarded, Patience patience)
+    public S3Bucket(DestinationConfig config, HttpClientFactory guarded, TransferDeadline deadline)
     {
         _config = config;
-        _patience = patience;
+        _deadline = deadline;
         Name = config.Required("bucket");
         var endpoint = config.Text("endpoint");
         var region = config.Required("region");
@@ -92,8 +92,8 @@ internal sealed class S3Bucket : IDisposable
     {
         try
         {
-            var found = await _client.GetObjectMetadataAsync(Name, key, _patience.Token).ConfigureAwait(false);
-            _patience.Progress();
+            var found = await _client.GetObjectMetadataAsync(Name, key, _deadline.Token).ConfigureAwait(false);
+            _deadline.Progress();
             return found.Metadata[ImageId] == delivery.ImageId.ToString() ? S3Object.SameImage : S3Object.OtherImage;
         }
         catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.NotFound)
@@ -123,7 +123,7 @@ internal sealed class S3Bucket : IDisposable
             written = await WritePartsAsync(key, delivery, image, mode).ConfigureAwait(false);
         else
             await WriteWholeAsync(key, delivery, image, mode).ConfigureAwait(false);
-        _patience.Progress();
+        _deadline.Progress();
         return written;
     }
 
@@ -146,10 +146,10 @@ internal sealed class S3Bucket : IDisposable
             IfNoneMatch = mode == S3Write.IfAbsent ? "*" : null,
             StorageClass = StorageClass,
             ServerSideEncryptionMethod = Encryption,
-            StreamTransferProgress = (_, _) => _patience.Progress(),
+            StreamTransferProgress = (_, _) => _deadline.Progress(),
         };
         Describe(put.Metadata, delivery);
-        await _client.PutObjectAsync(put, _patience.Token).ConfigureAwait(false);
+        await _client.PutObjectAsync(put, _deadline.Token).ConfigureAwait(false);
     }
 
     private async Task<bool> WritePartsAsync(string key, Delivery delivery, Stream image, S3Write mode)
@@ -163,7 +163,7 @@ internal sealed class S3Bucket : IDisposable
             ServerSideEncryptionMethod = Encryption,
         };
         Describe(start.Metadata, delivery);
-        var upload = await _client.InitiateMultipartUploadAsync(start, _patience.Token).ConfigureAwait(false);
+        var upload = await _client.InitiateMultipartUploadAsync(start, _deadline.Token).ConfigureAwait(false);
         var completed = false;
         try
         {
@@ -192,11 +192,11 @@ internal sealed class S3Bucket : IDisposable
                         InputStream = image,
                         UseChunkEncoding = false,
                         MD5Digest = await Md5Async(image, size).ConfigureAwait(false),
-                        StreamTransferProgress = (_, _) => _patience.Progress(),
+                        StreamTransferProgress = (_, _) => _deadline.Progress(),
                     },
-                    _patience.Token).ConfigureAwait(false);
+                    _deadline.Token).ConfigureAwait(false);
                 complete.PartETags.Add(new PartETag(number, part.ETag));
-                _patience.Progress();
+                _deadline.Progress();
             }
 
             // Swift and Ceph ignore the condition when parts become an object, and sending the parts took its time.
@@ -217,14 +217,14 @@ internal sealed class S3Bucket : IDisposable
     {
         try
         {
-            await _client.CompleteMultipartUploadAsync(complete, _patience.Token).ConfigureAwait(false);
+            await _client.CompleteMultipartUploadAsync(complete, _deadline.Token).ConfigureAwait(false);
         }
         // The parts are there; sending them all again for a header would be a waste.
         catch (AmazonS3Exception refusal)
             when (complete.IfNoneMatch is not null && refusal.StatusCode == HttpStatusCode.NotImplemented)
         {
             complete.IfNoneMatch = null;
-            await _client.CompleteMultipartUploadAsync(complete, _patience.Token).ConfigureAwait(false);
+            await _client.CompleteMultipartUploadAsync(complete, _deadline.Token).ConfigureAwait(false);
         }
     }
 
@@ -233,7 +233,7 @@ internal sealed class S3Bucket : IDisposable
     /// </summary>
     private async Task AbortAsync(string key, string uploadId)
     {
-        using var limit = new CancellationTokenSource(S3Destination.CleanUpTime, _patience.Clock);
+        using var limit = new CancellationTokenSource(S3Destination.CleanUpTime, _deadline.Clock);
         for (var tries = 0; tries < 3 && !limit.IsCancellationRequested; tries++)
         {
             try
@@ -262,7 +262,7 @@ internal sealed class S3Bucket : IDisposable
         {
             for (var left = length; left > 0;)
             {
-                var read = await image.ReadAsync(buffer.AsMemory(0, (int)Math.Min(left, buffer.Length)), _patience.Token)
+                var read = await image.ReadAsync(buffer.AsMemory(0, (int)Math.Min(left, buffer.Length)), _deadline.Token)
                     .ConfigureAwait(false);
                 if (read == 0)
                     throw new EndOfStreamException("The stored image is shorter than its record says.");

@@ -32,7 +32,7 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
 
     private readonly GuardedClients _clients = new(http);
     private readonly ConcurrentDictionary<string, bool> _cannotCondition = new();
-    private readonly Turns _turns = new();
+    private readonly KeyedLock _locks = new();
 
     public string Type => "s3";
 
@@ -79,7 +79,7 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
         // Amazon needs no turns: there the condition alone decides.
         using var turn = endpoint is null
             ? null
-            : await _turns.TakeAsync($"{endpoint} {delivery.Config.Required("bucket")} {key}", cancellationToken).ConfigureAwait(false);
+            : await _locks.TakeAsync($"{endpoint} {delivery.Config.Required("bucket")} {key}", cancellationToken).ConfigureAwait(false);
         return await WithBucketAsync(delivery.Config, delivery.SizeBytes, async bucket =>
         {
             if (await StoreAsync(bucket, key, endpoint, delivery).ConfigureAwait(false))
@@ -176,15 +176,15 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
     private async Task<DeliveryOutcome> WithBucketAsync(
         DestinationConfig config, long bytes, Func<S3Bucket, Task<DeliveryOutcome>> act, CancellationToken cancellationToken)
     {
-        using var patience = new Patience(_wait, bytes, clock, cancellationToken);
-        using var bucket = new S3Bucket(config, _clients, patience);
+        using var deadline = new TransferDeadline(_wait, bytes, clock, cancellationToken);
+        using var bucket = new S3Bucket(config, _clients, deadline);
         try
         {
             return await act(bucket).ConfigureAwait(false);
         }
         catch (Exception exception) when (S3Outcome.IsFailure(exception))
         {
-            return patience.Verdict() ?? S3Outcome.Of(exception, bucket.Name);
+            return deadline.Verdict() ?? S3Outcome.Of(exception, bucket.Name);
         }
     }
 

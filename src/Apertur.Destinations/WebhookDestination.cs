@@ -9,7 +9,7 @@ namespace Apertur.Destinations;
 /// </summary>
 /// <remarks>
 /// <b>Time.</b> <c>timeoutSeconds</c> is the longest wait without progress: for the connection, for each piece of the body to be
-/// taken, and for the answer after the last one; <see cref="Patience"/> adds a floor for the rate of the whole.
+/// taken, and for the answer after the last one; <see cref="TransferDeadline"/> adds a floor for the rate of the whole.
 /// </remarks>
 /// <param name="http">The guarded way out.</param>
 /// <param name="clock">Timestamps of signatures, time limits, <c>Retry-After</c> dates.</param>
@@ -133,12 +133,12 @@ public sealed class WebhookDestination(OutboundHttp http, TimeProvider clock) : 
 
     private Task<DeliveryOutcome> ExchangeAsync(
         HttpRequestMessage request, WebhookBody body, int seconds, CancellationToken cancellationToken) =>
-        Patience.AttemptAsync(
+        TransferDeadline.AttemptAsync(
             TimeSpan.FromSeconds(seconds), body.Length, clock,
-            async patience =>
+            async deadline =>
             {
-                request.Content = new StreamedContent(body, patience.Progress);
-                using var response = await http.SendAsync(request, patience.Token).ConfigureAwait(false);
+                request.Content = new StreamedContent(body, deadline.Progress);
+                using var response = await http.SendAsync(request, deadline.Token).ConfigureAwait(false);
                 return HttpOutcome.Of(response, clock);
             },
             cancellationToken);

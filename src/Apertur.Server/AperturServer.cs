@@ -9,10 +9,10 @@ using Apertur.Server.Encryption;
 using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
+using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
-using Apertur.Server.Work;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.EntityFrameworkCore;
 
@@ -65,8 +65,8 @@ internal static class AperturServer
         services.AddPooledDbContextFactory<AperturDb>(options => Database.Configure(settings, options));
         services.AddScoped(provider => provider.GetRequiredService<IDbContextFactory<AperturDb>>().CreateDbContext());
         services.AddSingleton<Database>();
-        services.AddSingleton(_ => new Secrets(keys));
-        services.AddSingleton(_ => new ServerSecret(keys));
+        services.AddSingleton(_ => new ColumnEncryption(keys));
+        services.AddSingleton(_ => new DerivedKeys(keys));
         services.AddSingleton(_ => new BlobStore(Path.Combine(settings.DataFolder, "images")));
     }
 
@@ -88,21 +88,21 @@ internal static class AperturServer
         services.AddSingleton<RateLimits>();
         services.AddSingleton<Tokens>();
         services.AddSingleton<SignIns>();
-        services.AddSingleton<Guesses>();
+        services.AddSingleton<LoginThrottle>();
         services.AddSingleton<AuditLog>();
 
-        services.AddSingleton<SessionChanges>();
+        services.AddSingleton<SessionNotifier>();
         services.AddSingleton<LongPoll>();
         services.AddSingleton<SessionPasswords>();
         services.AddSingleton<SessionGate>();
         services.AddSingleton<SessionStream>();
-        services.AddSingleton<IMemoryPoolFactory<byte>, SocketBlocks>();
-        services.AddSingleton<UploadPace>();
+        services.AddSingleton<IMemoryPoolFactory<byte>, ReceiveBufferPool>();
+        services.AddSingleton<UploadLimits>();
         services.AddSingleton<ImageIntake>();
         services.AddSingleton<EnvelopeIntake>();
-        services.AddSingleton<ServerKey.Generator>(() => RSA.Create(ServerKey.Bits));
-        services.AddSingleton<ServerKey>();
-        services.AddSingleton<Withdrawal>();
+        services.AddSingleton<ServerKeyPair.Generator>(() => RSA.Create(ServerKeyPair.Bits));
+        services.AddSingleton<ServerKeyPair>();
+        services.AddSingleton<UploadDeletion>();
         services.AddSingleton<Thumbnails>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
@@ -116,26 +116,26 @@ internal static class AperturServer
         services.AddSingleton<OAuthTokens>();
         services.AddSingleton<ResumeNotes>();
 
-        services.AddSingleton<Signal>();
-        services.AddSingleton<Outcomes>();
+        services.AddSingleton<AsyncAutoResetEvent>();
+        services.AddSingleton<DeliveryOutcomeWriter>();
         services.AddSingleton<DeliveryRun>();
         services.AddSingleton<IQueue, DeliveryQueue>();
         services.AddSingleton<EventWebhookSecrets>();
         services.AddSingleton<EventRequests>();
-        services.AddSingleton<EventOutcomes>();
+        services.AddSingleton<EventOutcomeWriter>();
         services.AddSingleton<EventRun>();
         services.AddSingleton<IQueue, EventQueue>();
         services.AddSingleton<Pump>();
         services.AddSingleton<ProjectRemoval>();
-        services.AddHostedService<Start>();
+        services.AddHostedService<StartupTasks>();
         services.AddHostedService(provider => provider.GetRequiredService<Pump>());
-        services.AddHostedService<Sweeps>();
+        services.AddHostedService<OrphanCleanup>();
         services.AddHostedService(provider => provider.GetRequiredService<ProjectRemoval>());
         services.AddHostedService<EventSweep>();
         services.AddSingleton<SessionSweep>();
         services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());
         if (settings.Database.Provider == DatabaseProvider.PostgreSql)
-            services.AddHostedService<NodeNotices>();
+            services.AddHostedService<PostgresNotifications>();
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(settings.Delivery.StopSeconds + 20));
     }
 

@@ -12,20 +12,20 @@ internal static class AuthApi
 {
     /// <summary>Signs a person in by password, and by a code too when the person has switched codes on.</summary>
     public static async Task<Ok<LoginResponse>> Login(
-        Body<LoginRequest> body, HttpContext http, AperturDb db, Database database, SignIns signIns, Guesses guesses, Secrets secrets,
+        Body<LoginRequest> body, HttpContext http, AperturDb db, Database database, SignIns signIns, LoginThrottle throttle, ColumnEncryption encryption,
         TimeProvider clock, CancellationToken cancellationToken)
     {
         var email = User.CleanEmail(body.Value.Email) ?? "";
-        await guesses.CountSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
+        await throttle.CountSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
         var person = await db.Users.AsNoTracking().SingleOrDefaultAsync(u => u.Email == email, cancellationToken);
         if (!Passwords.Verify(person?.PasswordHash, body.Value.Password))
             throw ApiErrors.Unauthenticated("The e-mail address or the password is wrong.").ToException();
         if (person!.DisabledAt is not null)
             throw ApiErrors.AccountDisabled.ToException();
         if (person.TotpOn)
-            await CheckCodeAsync(person, body.Value.Totp, database, secrets, clock, cancellationToken);
+            await CheckCodeAsync(person, body.Value.Totp, database, encryption, clock, cancellationToken);
 
-        await guesses.ForgetSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
+        await throttle.ForgetSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
         return TypedResults.Ok(Describe(await signIns.BeginAsync(person, cancellationToken)));
     }
 
@@ -41,11 +41,11 @@ internal static class AuthApi
     }
 
     private static async Task CheckCodeAsync(
-        User person, string? code, Database database, Secrets secrets, TimeProvider clock, CancellationToken cancellationToken)
+        User person, string? code, Database database, ColumnEncryption encryption, TimeProvider clock, CancellationToken cancellationToken)
     {
         if (string.IsNullOrWhiteSpace(code))
             throw ApiErrors.TotpRequired.ToException();
-        var secret = Convert.FromHexString(secrets.Unprotect(User.TotpSecretColumn, person.Id, person.TotpSecret!));
+        var secret = Convert.FromHexString(encryption.Unprotect(User.TotpSecretColumn, person.Id, person.TotpSecret!));
         // The step is taken by one conditional update: of two calls with the same code one wins.
         var taken = Totp.Verify(secret, code, person.TotpLastStep, clock.GetUtcNow()) is { } step
             && await database.WriteAsync(

@@ -18,17 +18,17 @@ internal static class MeApi
             .Select(p => new { p.Id, p.Name }).ToListAsync(cancellationToken);
         return TypedResults.Ok(new MeResponse(
             me.Id, me.Email, me.TotpOn, me.CreatedAt,
-            [.. names.OrderBy(p => p.Name, StringComparer.Ordinal).Select(p => new MyProject(p.Id, p.Name, caller.Projects[p.Id].Word()))]));
+            [.. names.OrderBy(p => p.Name, StringComparer.Ordinal).Select(p => new MyProject(p.Id, p.Name, caller.Projects[p.Id].WireName()))]));
     }
 
     /// <summary>Sets another password, and ends every other sign-in.</summary>
     public static async Task<NoContent> ChangePassword(
-        Body<ChangePasswordRequest> body, Caller caller, HttpContext http, Database database, Guesses guesses, CancellationToken cancellationToken)
+        Body<ChangePasswordRequest> body, Caller caller, HttpContext http, Database database, LoginThrottle throttle, CancellationToken cancellationToken)
     {
         var me = caller.Person!;
         if (Passwords.Problem(body.Value.NewPassword) is { } problem)
             throw ApiErrors.Validation("newPassword", problem).ToException();
-        await CheckAsync(me, "currentPassword", body.Value.CurrentPassword, http, guesses, cancellationToken);
+        await CheckAsync(me, "currentPassword", body.Value.CurrentPassword, http, throttle, cancellationToken);
         var hash = Passwords.Hash(body.Value.NewPassword!);
         await database.WriteAsync(
             async db =>
@@ -41,11 +41,11 @@ internal static class MeApi
     }
 
     /// <summary>Makes a secret for an authenticator app. Codes are asked for only after a first one was confirmed.</summary>
-    public static async Task<Ok<TotpSecretResponse>> CreateTotp(Caller caller, Database database, Secrets secrets, CancellationToken cancellationToken)
+    public static async Task<Ok<TotpSecretResponse>> CreateTotp(Caller caller, Database database, ColumnEncryption encryption, CancellationToken cancellationToken)
     {
         var me = caller.Person!;
         var secret = Totp.GenerateSecret();
-        var kept = secrets.Protect(User.TotpSecretColumn, me.Id, Convert.ToHexString(secret));
+        var kept = encryption.Protect(User.TotpSecretColumn, me.Id, Convert.ToHexString(secret));
         var stored = await database.WriteAsync(
             db => db.Users.Where(u => u.Id == me.Id && !u.TotpOn)
                 .ExecuteUpdateAsync(u => u.SetProperty(x => x.TotpSecret, kept), cancellationToken),
@@ -57,14 +57,14 @@ internal static class MeApi
 
     /// <summary>Switches codes on, once the app has shown a right one.</summary>
     public static async Task<NoContent> ConfirmTotp(
-        Body<CodeRequest> body, Caller caller, Database database, Secrets secrets, Guesses guesses, TimeProvider clock,
+        Body<CodeRequest> body, Caller caller, Database database, ColumnEncryption encryption, LoginThrottle throttle, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var me = caller.Person!;
-        await guesses.CountAsync($"code {me.Id}", 5, 20, cancellationToken);
+        await throttle.CountAsync($"code {me.Id}", 5, 20, cancellationToken);
         var step = me.TotpSecret is { } kept
             ? Totp.Verify(
-                Convert.FromHexString(secrets.Unprotect(User.TotpSecretColumn, me.Id, kept)), body.Value.Code, me.TotpLastStep, clock.GetUtcNow())
+                Convert.FromHexString(encryption.Unprotect(User.TotpSecretColumn, me.Id, kept)), body.Value.Code, me.TotpLastStep, clock.GetUtcNow())
             : throw ApiErrors.BadRequest("There is no secret yet. Make one with POST /api/v1/me/totp.").ToException();
         if (step is null)
             throw ApiErrors.Validation("code", "This code is wrong. Check the clock of the phone, and try the next one.").ToException();
@@ -77,10 +77,10 @@ internal static class MeApi
 
     /// <summary>Switches codes off; asks for the password, because a stolen token must not.</summary>
     public static async Task<NoContent> DeleteTotp(
-        Body<PasswordRequest> body, Caller caller, HttpContext http, Database database, Guesses guesses, CancellationToken cancellationToken)
+        Body<PasswordRequest> body, Caller caller, HttpContext http, Database database, LoginThrottle throttle, CancellationToken cancellationToken)
     {
         var me = caller.Person!;
-        await CheckAsync(me, "password", body.Value.Password, http, guesses, cancellationToken);
+        await CheckAsync(me, "password", body.Value.Password, http, throttle, cancellationToken);
         await database.WriteAsync(
             db => db.Users.Where(u => u.Id == me.Id).ExecuteUpdateAsync(
                 u => u.SetProperty(x => x.TotpOn, false).SetProperty(x => x.TotpSecret, (string?)null), cancellationToken),
@@ -90,11 +90,11 @@ internal static class MeApi
 
     // Not a 401, which programs take for the end of the sign-in.
     private static async Task CheckAsync(
-        User me, string field, string? password, HttpContext http, Guesses guesses, CancellationToken cancellationToken)
+        User me, string field, string? password, HttpContext http, LoginThrottle throttle, CancellationToken cancellationToken)
     {
-        await guesses.CountSignInAsync(me.Email, http.Connection.RemoteIpAddress, cancellationToken);
+        await throttle.CountSignInAsync(me.Email, http.Connection.RemoteIpAddress, cancellationToken);
         if (!Passwords.Verify(me.PasswordHash, password))
             throw ApiErrors.Validation(field, "The password is wrong.").ToException();
-        await guesses.ForgetSignInAsync(me.Email, http.Connection.RemoteIpAddress, cancellationToken);
+        await throttle.ForgetSignInAsync(me.Email, http.Connection.RemoteIpAddress, cancellationToken);
     }
 }

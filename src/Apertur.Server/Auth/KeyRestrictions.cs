@@ -18,26 +18,26 @@ internal static class KeyRestrictions
         if (key.AllowedDomains.Length > 0 && !PageHosts.Allow(key.AllowedDomains, context.Request.Headers))
             throw ApiErrors.Forbidden("This API key may be used on certain pages only, and this request does not come from one of them.").ToException();
 
-        var secrets = context.RequestServices.GetRequiredService<Secrets>();
+        var encryption = context.RequestServices.GetRequiredService<ColumnEncryption>();
         var clock = context.RequestServices.GetRequiredService<TimeProvider>();
         if (key.SigningSecret is { } signing)
         {
-            var secret = secrets.Unprotect(ApiKey.SigningSecretColumn, key.Id, signing);
+            var secret = encryption.Unprotect(ApiKey.SigningSecretColumn, key.Id, signing);
             await RequestSigning.CheckAsync(context, secret, clock.GetUtcNow());
         }
 
         if (key.TotpOn)
-            await UseCodeAsync(context, key, secrets, clock);
+            await UseCodeAsync(context, key, encryption, clock);
     }
 
-    private static async Task UseCodeAsync(HttpContext context, ApiKey key, Secrets secrets, TimeProvider clock)
+    private static async Task UseCodeAsync(HttpContext context, ApiKey key, ColumnEncryption encryption, TimeProvider clock)
     {
         var code = context.Request.Headers[CodeHeader].ToString();
         if (code.Length == 0)
             throw ApiErrors.Unauthenticated($"This API key asks for a code from an authenticator app: send it as {CodeHeader}.").ToException();
 
         context.RequestServices.GetRequiredService<RateLimits>().CountCode(key.Id);
-        var secret = Convert.FromHexString(secrets.Unprotect(ApiKey.TotpSecretColumn, key.Id, key.TotpSecret!));
+        var secret = Convert.FromHexString(encryption.Unprotect(ApiKey.TotpSecretColumn, key.Id, key.TotpSecret!));
         if (Totp.Verify(secret, code, key.TotpLastStep, clock.GetUtcNow()) is not { } step || !await TakeStepAsync(context, key.Id, step))
             throw ApiErrors.Unauthenticated($"The code in {CodeHeader} is wrong or was used before. Each is good for one request.").ToException();
     }

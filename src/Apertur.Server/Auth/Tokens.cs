@@ -26,10 +26,10 @@ internal sealed class Tokens
     private readonly SymmetricSecurityKey _key;
     private readonly TokenValidationParameters _rules;
 
-    public Tokens(ServerSecret secret, TimeProvider clock)
+    public Tokens(DerivedKeys keys, TimeProvider clock)
     {
         _clock = clock;
-        _key = new SymmetricSecurityKey(secret.Key("jwt"));
+        _key = new SymmetricSecurityKey(keys.Key("jwt"));
         _rules = new TokenValidationParameters
         {
             IssuerSigningKey = _key,

@@ -13,8 +13,8 @@ internal static class CommandLine
         InitCommand.Create(),
         UserCommand.Create(),
         ProjectCommand.Create(),
-        KeyCommand.Create(),
-        KeysCommand.Create(),
+        ApiKeyCommand.Create(),
+        EncryptionKeysCommand.Create(),
     };
 
     /// <summary>The option that every command has.</summary>

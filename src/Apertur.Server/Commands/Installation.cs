@@ -27,7 +27,7 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
         await Migrator.RunAsync(database, cancellationToken);
         var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
         var owner = User.Create(address, password, now);
-        var (project, live, test) = NewProject(projectName, services.GetRequiredService<Secrets>(), now);
+        var (project, live, test) = NewProject(projectName, services.GetRequiredService<ColumnEncryption>(), now);
         await database.WriteAsync(
             async db =>
             {
@@ -51,7 +51,7 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
         if (Project.NameProblem(name) is { } problem)
             throw new CommandException(problem);
         var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
-        var (project, live, test) = NewProject(name, services.GetRequiredService<Secrets>(), now);
+        var (project, live, test) = NewProject(name, services.GetRequiredService<ColumnEncryption>(), now);
         var owner = await services.GetRequiredService<Database>().WriteAsync(
             async db =>
             {
@@ -67,9 +67,9 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
     }
 
     private static (Project Project, (ApiKey Row, string PlainText) Live, (ApiKey Row, string PlainText) Test) NewProject(
-        string name, Secrets secrets, DateTimeOffset now)
+        string name, ColumnEncryption encryption, DateTimeOffset now)
     {
-        var project = Project.Create(name.Trim(), secrets, now);
+        var project = Project.Create(name.Trim(), encryption, now);
         return (project, ApiKey.Create(project.Id, Env.Live, "Live", now), ApiKey.Create(project.Id, Env.Test, "Test", now));
     }
 

@@ -17,7 +17,7 @@ internal sealed record DestinationRequest
 
     /// <summary>Some clients say this for <see cref="IsActive"/>.</summary>
     [JsonPropertyName("is_active")]
-    public bool? IsActiveTwin { get; init; }
+    public bool? IsActiveAlias { get; init; }
 }
 
 /// <summary>A destination; secrets in its configuration are masked.</summary>

@@ -21,7 +21,7 @@ internal sealed record EventPayload<T>
 }
 
 /// <summary>An upload that was received, delivered everywhere, or not delivered somewhere.</summary>
-internal sealed record UploadNews
+internal sealed record UploadEventData
 {
     public required Guid Id { get; init; }
     public required string Filename { get; init; }

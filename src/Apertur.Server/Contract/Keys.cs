@@ -49,22 +49,22 @@ internal sealed record KeyRequest
 
     // What some clients say for the above.
     [JsonPropertyName("is_active")]
-    public bool? IsActiveTwin { get => IsActive; set => IsActive = value; }
+    public bool? IsActiveAlias { get => IsActive; set => IsActive = value; }
 
     [JsonPropertyName("max_images")]
-    public int? MaxImagesTwin { get => MaxImages; set => MaxImages = value; }
+    public int? MaxImagesAlias { get => MaxImages; set => MaxImages = value; }
 
     [JsonPropertyName("max_image_dimension")]
-    public int? MaxImageDimensionTwin { get => MaxImageDimension; set => MaxImageDimension = value; }
+    public int? MaxImageDimensionAlias { get => MaxImageDimension; set => MaxImageDimension = value; }
 
     [JsonPropertyName("allowed_mime_types")]
-    public IReadOnlyList<string>? AllowedMimeTypesTwin { get => AllowedMimeTypes; set => AllowedMimeTypes = value; }
+    public IReadOnlyList<string>? AllowedMimeTypesAlias { get => AllowedMimeTypes; set => AllowedMimeTypes = value; }
 
     [JsonPropertyName("allowed_ips")]
-    public IReadOnlyList<string>? AllowedIpsTwin { get => AllowedIps; set => AllowedIps = value; }
+    public IReadOnlyList<string>? AllowedIpsAlias { get => AllowedIps; set => AllowedIps = value; }
 
     [JsonPropertyName("allowed_domains")]
-    public IReadOnlyList<string>? AllowedDomainsTwin { get => AllowedDomains; set => AllowedDomains = value; }
+    public IReadOnlyList<string>? AllowedDomainsAlias { get => AllowedDomains; set => AllowedDomains = value; }
 }
 
 /// <summary>An API key; of the key itself only the beginning.</summary>
@@ -108,7 +108,7 @@ internal sealed record KeyDestinationsRequest
 
     /// <summary>Some clients say this for <see cref="LongPollingEnabled"/>.</summary>
     [JsonPropertyName("long_polling")]
-    public bool? LongPollingTwin { get => LongPollingEnabled; set => LongPollingEnabled = value; }
+    public bool? LongPollingAlias { get => LongPollingEnabled; set => LongPollingEnabled = value; }
 }
 
 /// <summary>What sessions of a key do with their photos when they do not say themselves.</summary>

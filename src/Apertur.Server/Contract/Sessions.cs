@@ -5,7 +5,7 @@ using Apertur.Server.Http;
 namespace Apertur.Server.Contract;
 
 /// <summary>What the creator of a session may say at first and change later. Everything is optional.</summary>
-internal abstract record SessionWishes
+internal abstract record SessionRequest
 {
     [JsonPropertyName("expires_at")]
     public DateTimeOffset? ExpiresAt { get; init; }
@@ -24,7 +24,7 @@ internal abstract record SessionWishes
 }
 
 /// <summary>What a new upload session should be like.</summary>
-internal sealed record CreateSessionRequest : SessionWishes
+internal sealed record CreateSessionRequest : SessionRequest
 {
     [JsonPropertyName("destination_ids")]
     public IReadOnlyList<string>? DestinationIds { get; init; }
@@ -50,7 +50,7 @@ internal sealed record CreateSessionRequest : SessionWishes
 }
 
 /// <summary>What to change of a session. What is absent stays.</summary>
-internal sealed record UpdateSessionRequest : SessionWishes
+internal sealed record UpdateSessionRequest : SessionRequest
 {
     /// <summary>Null removes it.</summary>
     public Optional<string> Password { get; init; }

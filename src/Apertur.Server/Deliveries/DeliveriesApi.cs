@@ -1,9 +1,10 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.ProjectData;
+using Apertur.Server.Queue;
+using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
-using Apertur.Server.Work;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -18,12 +19,12 @@ internal static class DeliveriesApi
     /// again.
     /// </summary>
     public static async Task<Ok<MessageResponse>> Retry(
-        string id, Caller caller, AperturDb db, Database database, Signal deliver, SessionChanges changes, TimeProvider clock, CancellationToken cancellationToken)
+        string id, Caller caller, AperturDb db, Database database, AsyncAutoResetEvent deliver, SessionNotifier notifier, TimeProvider clock, CancellationToken cancellationToken)
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
         var again = await database.WriteAsync(write => RetryAsync(write, database, upload, clock, cancellationToken), cancellationToken);
-        deliver.Give();
-        changes.Tell([upload.SessionId], deliveriesDue: true);
+        deliver.Set();
+        notifier.Publish([upload.SessionId], deliveriesDue: true);
         return TypedResults.Ok(new MessageResponse(again == 0
             ? "No delivery of this upload has failed."
             : $"{again} {(again == 1 ? "delivery is" : "deliveries are")} being tried again."));

@@ -1,12 +1,13 @@
+using Apertur.Server.Queue;
+using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;
 
 /// <summary>Images on their way to destinations, as the pump sees them.</summary>
 internal sealed class DeliveryQueue(
-    Database database, DeliveryRun run, SessionChanges changes, Settings settings, TimeProvider clock) : IQueue
+    Database database, DeliveryRun run, SessionNotifier notifier, Settings settings, TimeProvider clock) : IQueue
 {
     private readonly QueueTable<DeliveryRow> _table = new(database, "destination_id", clock);
 
@@ -41,7 +42,7 @@ internal sealed class DeliveryQueue(
                 return taken;
             },
             cancellationToken);
-        changes.Tell([.. rows.Select(row => row.SessionId).Distinct()]);
+        notifier.Publish([.. rows.Select(row => row.SessionId).Distinct()]);
         return rows.ConvertAll(
             row => new Claimed(row.Id, row.DestinationId, row.LeaseToken!.Value, stopping => run.RunAsync(row, stopping)));
     }
@@ -64,7 +65,7 @@ internal sealed class DeliveryQueue(
                 return (Count: count, Sessions: sessions);
             },
             cancellationToken);
-        changes.Tell(released.Sessions);
+        notifier.Publish(released.Sessions);
         return released.Count;
     }
 

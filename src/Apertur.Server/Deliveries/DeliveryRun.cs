@@ -2,10 +2,10 @@ using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Destinations;
 using Apertur.Server.Projects;
+using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
-using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;
@@ -19,7 +19,7 @@ internal sealed partial class DeliveryRun(
     ResumeNotes notes,
     BlobStore blobs,
     DownloadLinks links,
-    Outcomes outcomes,
+    DeliveryOutcomeWriter outcomes,
     Settings settings,
     TimeProvider clock,
     ILogger<DeliveryRun> log)
@@ -29,12 +29,12 @@ internal sealed partial class DeliveryRun(
     private readonly RetrySchedule _schedule = new(settings.Delivery.RetrySeconds);
 
     /// <param name="row">A delivery that this process has claimed.</param>
-    /// <param name="stopping">Cancelled when the server stops and has no more patience.</param>
+    /// <param name="stopping">Cancelled when the time to stop is up.</param>
     public async Task RunAsync(DeliveryRow row, CancellationToken stopping)
     {
         var started = clock.GetTimestamp();
         var result = await AttemptAsync(row, stopping);
-        var state = await outcomes.WriteAsync(new Attempt(row, result, Asked: result != _fileIsMissing));
+        var state = await outcomes.WriteAsync(new Attempt(row, result, DestinationContacted: result != _fileIsMissing));
         var outcome = result?.GetType().Name ?? "Stopped";
         var elapsed = clock.GetElapsedTime(started).TotalMilliseconds;
         LogAttempt(

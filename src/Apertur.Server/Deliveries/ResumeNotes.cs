@@ -1,6 +1,6 @@
 using Apertur.Server.Destinations;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;
@@ -9,7 +9,7 @@ namespace Apertur.Server.Deliveries;
 /// What a destination notes down in one attempt for the next: an upload session to go on with, an id to use again. It counts for the
 /// target it was made for and no other: going on with it after the owner chose another bucket or account would bring the image to the old.
 /// </summary>
-internal sealed class ResumeNotes(Database database, Secrets secrets)
+internal sealed class ResumeNotes(Database database, ColumnEncryption encryption)
 {
     private const int MaxLength = 4096;
 
@@ -17,7 +17,7 @@ internal sealed class ResumeNotes(Database database, Secrets secrets)
     /// <param name="target">From <see cref="DestinationConfigs.Target"/>.</param>
     /// <returns>Null when there is none for this target.</returns>
     public string? Read(DeliveryRow row, string target) =>
-        row.Resume is { } note && secrets.Unprotect(DeliveryRow.ResumeColumn, row.Id, note) is var text
+        row.Resume is { } note && encryption.Unprotect(DeliveryRow.ResumeColumn, row.Id, note) is var text
         && text.StartsWith(target, StringComparison.Ordinal)
             ? text[target.Length..]
             : null;
@@ -31,7 +31,7 @@ internal sealed class ResumeNotes(Database database, Secrets secrets)
     public async Task SaveAsync(DeliveryRow row, string target, string text, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(text.Length, MaxLength);
-        var note = secrets.Protect(DeliveryRow.ResumeColumn, row.Id, target + text);
+        var note = encryption.Protect(DeliveryRow.ResumeColumn, row.Id, target + text);
         var saved = await database.WriteAsync(
             db => db.Deliveries
                 .Where(d => d.Id == row.Id && d.State == DeliveryState.Sending && d.LeaseToken == row.LeaseToken)

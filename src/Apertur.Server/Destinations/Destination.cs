@@ -11,7 +11,7 @@ internal sealed class Destination
 
     public required string Name { get; set; }
 
-    /// <summary>Encrypted JSON; see <see cref="Storage.Secrets"/>.</summary>
+    /// <summary>Encrypted JSON; see <see cref="Storage.ColumnEncryption"/>.</summary>
     public required string Config { get; set; }
 
     public bool IsActive { get; set; } = true;
@@ -19,10 +19,10 @@ internal sealed class Destination
     /// <summary>Why it cannot be used until its owner acts; null when it can.</summary>
     public string? ParkedReason { get; set; }
 
-    /// <summary>When its owner last did something about it; see <see cref="Parking"/>.</summary>
+    /// <summary>When its owner last did something about it; see <see cref="DestinationSuspension"/>.</summary>
     public DateTimeOffset ResumedAt { get; set; } = DateTimeOffset.UnixEpoch;
 
-    /// <summary>Deliveries at once while recovering; null when healthy. See <see cref="Work.Breaker"/>.</summary>
+    /// <summary>Deliveries at once while recovering; null when healthy. See <see cref="Queue.Breaker"/>.</summary>
     public int? LaneLimit { get; set; }
 
     /// <summary>Nothing is claimed before; null when the breaker is closed or probing.</summary>

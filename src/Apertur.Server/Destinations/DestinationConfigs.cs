@@ -8,15 +8,15 @@ using Apertur.Server.Storage;
 namespace Apertur.Server.Destinations;
 
 /// <summary>Turns what is stored of a destination's configuration into what its type reads, and back.</summary>
-internal sealed class DestinationConfigs(DestinationTypes types, Secrets secrets, TimeProvider clock)
+internal sealed class DestinationConfigs(DestinationTypes types, ColumnEncryption encryption, TimeProvider clock)
 {
     /// <summary>The place that a configuration is bound to when encrypted.</summary>
     public const string Column = "destinations.config";
 
     public JsonObject Values(Destination destination) =>
-        JsonNode.Parse(secrets.Unprotect(Column, destination.Id, destination.Config))!.AsObject();
+        JsonNode.Parse(encryption.Unprotect(Column, destination.Id, destination.Config))!.AsObject();
 
-    public string Protect(Guid destinationId, JsonObject values) => secrets.Protect(Column, destinationId, values.ToJsonString());
+    public string Protect(Guid destinationId, JsonObject values) => encryption.Protect(Column, destinationId, values.ToJsonString());
 
     /// <summary>A short text that is another one when the configuration or the connected account is.</summary>
     public string Target(Destination destination, DateTimeOffset? connectedAt)
@@ -32,10 +32,10 @@ internal sealed class DestinationConfigs(DestinationTypes types, Secrets secrets
     public DestinationConfig Read(Destination destination, Project project, string? accessToken = null) =>
         new(types.Find(destination.Type)!.Fields, Values(destination))
         {
-            ProjectSecret = secrets.Unprotect(Project.WebhookSecretColumn, project.Id, project.WebhookSecret),
+            ProjectSecret = encryption.Unprotect(Project.WebhookSecretColumn, project.Id, project.WebhookSecret),
             PreviousProjectSecret = project is { PreviousWebhookSecret: { } previous, PreviousWebhookSecretUntil: { } until }
                 && until > clock.GetUtcNow()
-                    ? secrets.Unprotect(Project.WebhookSecretColumn, project.Id, previous)
+                    ? encryption.Unprotect(Project.WebhookSecretColumn, project.Id, previous)
                     : null,
             AccessToken = accessToken,
         };

@@ -25,7 +25,7 @@ internal static class DestinationTypesApi
     {
         Name = field.Name,
         Label = field.Label,
-        Kind = field.Kind.Word(),
+        Kind = field.Kind.WireName(),
         Required = field.Required,
         Secret = field.Secret,
         Default = field.Default switch

@@ -3,8 +3,8 @@ using Apertur.Destinations;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -64,7 +64,7 @@ internal static partial class DestinationsApi
             Type = type.Type,
             Name = name,
             Config = configs.Protect(id, values),
-            IsActive = missing is null && (request.IsActive ?? request.IsActiveTwin ?? true),
+            IsActive = missing is null && (request.IsActive ?? request.IsActiveAlias ?? true),
             ParkedReason = missing,
             CreatedAt = now,
             UpdatedAt = now,
@@ -80,7 +80,7 @@ internal static partial class DestinationsApi
     /// </summary>
     public static async Task<Ok<DestinationResponse>> Update(
         string projectId, string id, Body<DestinationRequest> body, Caller caller, Database database, DestinationTypes types,
-        DestinationConfigs configs, Signal deliver, TimeProvider clock, CancellationToken cancellationToken)
+        DestinationConfigs configs, AsyncAutoResetEvent deliver, TimeProvider clock, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var destination = await database.WriteAsync(
@@ -92,13 +92,13 @@ internal static partial class DestinationsApi
                     ? oauth.Missing(await db.OAuthGrants.AnyAsync(grant => grant.Id == row.Id, cancellationToken))
                     : null;
                 Change(row, request, missing, types, configs);
-                if (missing is null && (request.Config is not null || (request.IsActive ?? request.IsActiveTwin) == true))
-                    await Parking.ResumeAsync(db, row, now, cancellationToken);
+                if (missing is null && (request.Config is not null || (request.IsActive ?? request.IsActiveAlias) == true))
+                    await DestinationSuspension.ResumeAsync(db, row, now, cancellationToken);
                 row.UpdatedAt = now;
                 return row;
             },
             cancellationToken);
-        deliver.Give();
+        deliver.Set();
         return TypedResults.Ok(Describe(destination, types, configs));
     }
 
@@ -113,7 +113,7 @@ internal static partial class DestinationsApi
     {
         var errors = new List<FieldError>();
         destination.Name = CheckName(request, errors) ?? destination.Name;
-        var active = request.IsActive ?? request.IsActiveTwin;
+        var active = request.IsActive ?? request.IsActiveAlias;
         destination.IsActive = active ?? destination.IsActive;
         if (request.Config is { } given)
         {
@@ -139,7 +139,7 @@ internal static partial class DestinationsApi
 
     /// <summary>Removes a destination. Its waiting deliveries end as failed; what was delivered keeps its type and name.</summary>
     public static async Task<NoContent> Delete(
-        string projectId, string id, Caller caller, AperturDb db, Database database, Signal deliver, TimeProvider clock,
+        string projectId, string id, Caller caller, AperturDb db, Database database, AsyncAutoResetEvent deliver, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var destination = await FindAsync(caller, projectId, id, db, cancellationToken);
@@ -157,14 +157,14 @@ internal static partial class DestinationsApi
                     .ExecuteUpdateAsync(d => d.SetProperty(x => x.DueAt, now), cancellationToken);
             },
             cancellationToken);
-        deliver.Give();
+        deliver.Set();
         return TypedResults.NoContent();
     }
 
     /// <summary>Tries the destination out. A success ends any parking.</summary>
     public static async Task<Ok<DestinationTestResponse>> Test(
         string projectId, string id, Caller caller, AperturDb db, Database database, DestinationTypes types, DestinationConfigs configs,
-        OAuthTokens tokens, Signal deliver, TimeProvider clock, ILogger<DestinationTypes> log, CancellationToken cancellationToken)
+        OAuthTokens tokens, AsyncAutoResetEvent deliver, TimeProvider clock, ILogger<DestinationTypes> log, CancellationToken cancellationToken)
     {
         var destination = await FindAsync(caller, projectId, id, db, cancellationToken);
         var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == destination.ProjectId, cancellationToken);
@@ -173,10 +173,10 @@ internal static partial class DestinationsApi
             return TypedResults.Ok(new DestinationTestResponse { Success = false, Status = outcome.Status, Error = outcome.ReasonText });
 
         await database.WriteAsync(
-            async write => await Parking.ResumeAsync(
+            async write => await DestinationSuspension.ResumeAsync(
                 write, await LockAsync(caller, projectId, id, write, database, cancellationToken), clock.GetUtcNow(), cancellationToken),
             cancellationToken);
-        deliver.Give();
+        deliver.Set();
         return TypedResults.Ok(new DestinationTestResponse
         {
             Success = true,

@@ -7,7 +7,6 @@ using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -26,7 +25,7 @@ internal static partial class OAuthApi
 
     /// <summary>Gives the address at the provider where a person allows the connection.</summary>
     public static async Task<Ok<AuthorizeResponse>> Authorize(
-        string projectId, string id, HttpContext http, Caller caller, AperturDb db, DestinationTypes types, Secrets secrets, PublicAddress address,
+        string projectId, string id, HttpContext http, Caller caller, AperturDb db, DestinationTypes types, ColumnEncryption encryption, PublicAddress address,
         TimeProvider clock, CancellationToken cancellationToken)
     {
         var destination = await DestinationsApi.FindAsync(caller, projectId, id, db, cancellationToken);
@@ -52,7 +51,7 @@ internal static partial class OAuthApi
             DestinationId = destination.Id,
             KeyId = caller.Key?.Id,
             UserId = caller.Person?.Id,
-            Verifier = secrets.Protect(OAuthRequest.VerifierColumn, requestId, verifier),
+            Verifier = encryption.Protect(OAuthRequest.VerifierColumn, requestId, verifier),
             Callback = callback.AbsoluteUri,
             ExpiresAt = now + RequestLifetime,
         });
@@ -62,8 +61,8 @@ internal static partial class OAuthApi
 
     /// <summary>Where the provider sends the person back to: keeps the grant, and says on a page what came of it.</summary>
     public static async Task<IResult> Callback(
-        string provider, HttpContext http, AperturDb db, Database database, DestinationTypes types, Secrets secrets, OAuthTokens tokens,
-        Signal deliver, TimeProvider clock, ILogger<OAuthTokens> log, CancellationToken cancellationToken)
+        string provider, HttpContext http, AperturDb db, Database database, DestinationTypes types, ColumnEncryption encryption, OAuthTokens tokens,
+        AsyncAutoResetEvent deliver, TimeProvider clock, ILogger<OAuthTokens> log, CancellationToken cancellationToken)
     {
         var query = http.Request.Query;
         var state = query["state"].ToString();
@@ -86,7 +85,7 @@ internal static partial class OAuthApi
         };
         if (problem is null)
         {
-            var verifier = secrets.Unprotect(OAuthRequest.VerifierColumn, request.Id, request.Verifier);
+            var verifier = encryption.Unprotect(OAuthRequest.VerifierColumn, request.Id, request.Verifier);
             var answer = await flow.ExchangeAsync(query["code"].ToString(), new Uri(request.Callback), verifier, cancellationToken);
             problem = answer switch
             {
@@ -102,7 +101,7 @@ internal static partial class OAuthApi
 
         if (problem is not null)
             return OAuthPage.Failed(type.Label, destination.Name, problem);
-        deliver.Give();
+        deliver.Set();
         return OAuthPage.Connected(type.Label, destination.Name);
     }
 

@@ -16,7 +16,7 @@ namespace Apertur.Server.Destinations;
 /// well before the turn does, so that nobody asks with a token that an answer under way replaces. What is left is a crash between the
 /// provider's answer and our commit: then the old token is tried again, and if it is dead the owner has to connect again.
 /// </remarks>
-internal sealed partial class OAuthTokens(Database database, Secrets secrets, TimeProvider clock, ILogger<OAuthTokens> log)
+internal sealed partial class OAuthTokens(Database database, ColumnEncryption encryption, TimeProvider clock, ILogger<OAuthTokens> log)
 {
     private static readonly TimeSpan _askTime = TimeSpan.FromSeconds(45);
     private static readonly TimeSpan _turn = TimeSpan.FromSeconds(60);
@@ -65,15 +65,15 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
                 db.OAuthGrants.Add(new OAuthGrant
                 {
                     Id = destinationId,
-                    RefreshToken = secrets.Protect(OAuthGrant.RefreshTokenColumn, destinationId, granted.RefreshToken!),
-                    AccessToken = secrets.Protect(OAuthGrant.AccessTokenColumn, destinationId, granted.AccessToken),
+                    RefreshToken = encryption.Protect(OAuthGrant.RefreshTokenColumn, destinationId, granted.RefreshToken!),
+                    AccessToken = encryption.Protect(OAuthGrant.AccessTokenColumn, destinationId, granted.AccessToken),
                     AccessUntil = Until(granted),
                     Version = Guid.CreateVersion7(now),
                     ConnectedAt = now,
                 });
                 destination.IsActive = true;
                 destination.UpdatedAt = now;
-                await Parking.ResumeAsync(db, destination, now, cancellationToken);
+                await DestinationSuspension.ResumeAsync(db, destination, now, cancellationToken);
                 return true;
             },
             cancellationToken);
@@ -93,7 +93,7 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
         if (grant is null)
             return Access.None;
         return grant.AccessToken is { } token && grant.AccessUntil > clock.GetUtcNow()
-            ? new Access(secrets.Unprotect(OAuthGrant.AccessTokenColumn, id, token), grant.Version, grant.ConnectedAt)
+            ? new Access(encryption.Unprotect(OAuthGrant.AccessTokenColumn, id, token), grant.Version, grant.ConnectedAt)
             : null;
     }
 
@@ -148,7 +148,7 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
         try
         {
             using var time = new CancellationTokenSource(_askTime, clock);
-            answer = await flow.RefreshAsync(secrets.Unprotect(OAuthGrant.RefreshTokenColumn, grant.Id, grant.RefreshToken), time.Token);
+            answer = await flow.RefreshAsync(encryption.Unprotect(OAuthGrant.RefreshTokenColumn, grant.Id, grant.RefreshToken), time.Token);
         }
         catch (OperationCanceledException)
         {
@@ -181,9 +181,9 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
     private async Task<Access?> StoreAsync(OAuthGrant grant, OAuthAnswer.Granted granted)
     {
         var version = Guid.CreateVersion7(clock.GetUtcNow());
-        var accessToken = secrets.Protect(OAuthGrant.AccessTokenColumn, grant.Id, granted.AccessToken);
+        var accessToken = encryption.Protect(OAuthGrant.AccessTokenColumn, grant.Id, granted.AccessToken);
         var refreshToken = granted.RefreshToken is { } replaced
-            ? secrets.Protect(OAuthGrant.RefreshTokenColumn, grant.Id, replaced)
+            ? encryption.Protect(OAuthGrant.RefreshTokenColumn, grant.Id, replaced)
             : grant.RefreshToken;
         var until = Until(granted);
         var stored = await database.WriteAsync(
@@ -207,8 +207,8 @@ internal sealed partial class OAuthTokens(Database database, Secrets secrets, Ti
                 if (await Same(db, grant).ExecuteDeleteAsync() == 0)
                     return false;
 
-                var events = new NewEvents(clock.GetUtcNow());
-                if (Parking.Park(destination, reason, asked))
+                var events = new EventOutbox(clock.GetUtcNow());
+                if (DestinationSuspension.Suspend(destination, reason, asked))
                     events.DestinationDisabled(destination);
                 await events.WriteAsync(db, CancellationToken.None);
                 return true;

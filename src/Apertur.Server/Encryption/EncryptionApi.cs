@@ -7,5 +7,5 @@ namespace Apertur.Server.Encryption;
 internal static class EncryptionApi
 {
     /// <summary>The public key that photos are encrypted to in mode default.</summary>
-    public static Ok<ServerKeyResponse> Key(ServerKey key) => TypedResults.Ok(new ServerKeyResponse(key.PublicKey));
+    public static Ok<ServerKeyResponse> Key(ServerKeyPair keyPair) => TypedResults.Ok(new ServerKeyResponse(keyPair.PublicKey));
 }

@@ -12,7 +12,7 @@ namespace Apertur.Server.Encryption;
 /// back and opened in one buffer each, a few at once. Only what is proven genuine is written as a photo.
 /// </summary>
 internal sealed class EnvelopeIntake(
-    ImageIntake intake, BlobStore blobs, ServerKey key, Database database, Settings settings, TimeProvider clock) : IDisposable
+    ImageIntake intake, BlobStore blobs, ServerKeyPair keyPair, Database database, Settings settings, TimeProvider clock) : IDisposable
 {
     public const string MimeType = "application/json";
 
@@ -55,7 +55,7 @@ internal sealed class EnvelopeIntake(
                     return new StagedImage(blob, name, MimeType, null) { IsEncrypted = true, Source = source };
                 }
 
-                using var server = key.OpenPrivate();
+                using var server = keyPair.OpenPrivate();
                 var photo = envelope.Open(bytes.Memory, server) ?? throw ApiErrors.WrongEnvelope.ToException();
                 var staged = await intake.StageAsync(OneChunk(photo), filename, session, cancellationToken);
                 await blob.DisposeAsync();

@@ -1,8 +1,8 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -35,7 +35,7 @@ internal static class EventDeliveriesApi
     {
         var webhook = await EventWebhooksApi.FindAsync(caller, projectId, id, db, cancellationToken);
         var now = clock.GetUtcNow();
-        var test = NewEvents.Test(webhook, now);
+        var test = EventOutbox.Test(webhook, now);
         var row = new EventDelivery
         {
             Id = Guid.CreateVersion7(now),
@@ -61,7 +61,7 @@ internal static class EventDeliveriesApi
 
     /// <summary>Sends an event of the history again, on the path of every other attempt. Attempts go on counting.</summary>
     public static async Task<Ok<MessageResponse>> Retry(
-        string projectId, string id, string deliveryId, Caller caller, AperturDb db, Database database, Signal deliver,
+        string projectId, string id, string deliveryId, Caller caller, AperturDb db, Database database, AsyncAutoResetEvent deliver,
         TimeProvider clock, CancellationToken cancellationToken)
     {
         var webhook = await EventWebhooksApi.FindAsync(caller, projectId, id, db, cancellationToken);
@@ -80,7 +80,7 @@ internal static class EventDeliveriesApi
                 return true;
             },
             cancellationToken);
-        deliver.Give();
+        deliver.Set();
         return TypedResults.Ok(new MessageResponse(
             !queued ? "The event is being sent at this moment."
             : webhook.IsActive ? "The event is being sent again."

@@ -1,4 +1,4 @@
-using Apertur.Server.Work;
+using Apertur.Server.Queue;
 
 namespace Apertur.Server.Events;
 

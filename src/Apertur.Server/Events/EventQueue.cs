@@ -1,5 +1,5 @@
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 
 namespace Apertur.Server.Events;
 

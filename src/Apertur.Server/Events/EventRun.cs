@@ -1,15 +1,15 @@
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Events;
 
 /// <summary>One attempt to tell one event to one webhook: gather, send, write what came of it.</summary>
 internal sealed partial class EventRun(
-    Database database, EventRequests requests, EventOutcomes outcomes, TimeProvider clock, ILogger<EventRun> log)
+    Database database, EventRequests requests, EventOutcomeWriter outcomes, TimeProvider clock, ILogger<EventRun> log)
 {
     /// <param name="row">A delivery that this process has claimed.</param>
-    /// <param name="stopping">Cancelled when the server stops and has no more patience.</param>
+    /// <param name="stopping">Cancelled when the time to stop is up.</param>
     public async Task RunAsync(EventDelivery row, CancellationToken stopping)
     {
         var started = clock.GetTimestamp();

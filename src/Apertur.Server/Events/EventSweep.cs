@@ -1,5 +1,4 @@
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Events;
@@ -42,7 +41,7 @@ internal sealed partial class EventSweep(Database database, Settings settings, T
     }
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Rounds.EveryAsync(_every, RunOnceAsync, clock, LogFailure, stoppingToken);
+        WorkerLoop.EveryAsync(_every, RunOnceAsync, clock, LogFailure, stoppingToken);
 
     [LoggerMessage(EventName = "events.removed", Level = LogLevel.Information, Message = "events.removed {Events} old events")]
     private partial void LogRemoved(int events);

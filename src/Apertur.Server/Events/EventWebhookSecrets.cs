@@ -7,20 +7,20 @@ using Apertur.Server.Storage;
 namespace Apertur.Server.Events;
 
 /// <summary>What is encrypted of an event webhook, in the clear.</summary>
-internal sealed class EventWebhookSecrets(Secrets secrets)
+internal sealed class EventWebhookSecrets(ColumnEncryption encryption)
 {
     // What is shorter guards nothing, and a "1" masked wherever it stands would spoil the answer.
     private const int ShortestSecret = 6;
 
-    public string Secret(EventWebhook webhook) => secrets.Unprotect(EventWebhook.SecretColumn, webhook.Id, webhook.Secret);
+    public string Secret(EventWebhook webhook) => encryption.Unprotect(EventWebhook.SecretColumn, webhook.Id, webhook.Secret);
 
     public JsonObject CustomHeaders(EventWebhook webhook) =>
-        JsonNode.Parse(secrets.Unprotect(EventWebhook.CustomHeadersColumn, webhook.Id, webhook.CustomHeaders))!.AsObject();
+        JsonNode.Parse(encryption.Unprotect(EventWebhook.CustomHeadersColumn, webhook.Id, webhook.CustomHeaders))!.AsObject();
 
-    public string NewSecret(Guid webhookId) => secrets.Protect(EventWebhook.SecretColumn, webhookId, Secrets.Generate());
+    public string NewSecret(Guid webhookId) => encryption.Protect(EventWebhook.SecretColumn, webhookId, ColumnEncryption.Generate());
 
     public string ProtectHeaders(Guid webhookId, JsonObject headers) =>
-        secrets.Protect(EventWebhook.CustomHeadersColumn, webhookId, headers.ToJsonString());
+        encryption.Protect(EventWebhook.CustomHeadersColumn, webhookId, headers.ToJsonString());
 
     /// <summary>
     /// What a receiver answered, without the values of custom headers: one that echoes its requests would else put them in the

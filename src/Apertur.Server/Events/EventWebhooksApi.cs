@@ -4,7 +4,6 @@ using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -65,7 +64,7 @@ internal static class EventWebhooksApi
     /// <summary>Changes what is given. Switching it on forgets its failures, and what waits for it goes on.</summary>
     public static async Task<Ok<EventWebhookResponse>> Update(
         string projectId, string id, Body<EventWebhookRequest> body, Caller caller, AperturDb db, Database database,
-        EventWebhookSecrets secrets, Signal deliver, TimeProvider clock, CancellationToken cancellationToken)
+        EventWebhookSecrets secrets, AsyncAutoResetEvent deliver, TimeProvider clock, CancellationToken cancellationToken)
     {
         var found = await FindAsync(caller, projectId, id, db, cancellationToken);
         var changed = await database.WriteAsync(
@@ -89,7 +88,7 @@ internal static class EventWebhooksApi
                 return webhook;
             },
             cancellationToken);
-        deliver.Give();
+        deliver.Set();
         return TypedResults.Ok(Describe(changed, caller, secrets));
     }
 

@@ -20,7 +20,7 @@ internal static class ApiErrors
 
     public static ApiError AccountDisabled { get; } = Forbidden("This account has been disabled.");
 
-    public static ApiError RoleTooLow(Role needed) => Forbidden($"Your role in this project does not allow this. It takes at least: {needed.Word()}.");
+    public static ApiError RoleTooLow(Role needed) => Forbidden($"Your role in this project does not allow this. It takes at least: {needed.WireName()}.");
 
     public static ApiError LastOwner { get; } =
         new(409, "Conflict", "LAST_OWNER", "A project needs an owner. Make another member an owner first.");

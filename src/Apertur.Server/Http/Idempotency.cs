@@ -33,8 +33,8 @@ internal sealed record Idempotency(string Scope, string Key)
     /// <summary>
     /// What stands for a JSON request. Keyed, because a request may hold a password, and a plain hash of it would be a way to guess it.
     /// </summary>
-    public static string FingerprintOf<T>(T request, JsonTypeInfo<T> type, ServerSecret secret) => Convert.ToHexStringLower(
-        HMACSHA256.HashData(secret.Key("idempotency"), JsonSerializer.SerializeToUtf8Bytes(request, type)));
+    public static string FingerprintOf<T>(T request, JsonTypeInfo<T> type, DerivedKeys keys) => Convert.ToHexStringLower(
+        HMACSHA256.HashData(keys.Key("idempotency"), JsonSerializer.SerializeToUtf8Bytes(request, type)));
 
     /// <summary>What was answered under this name and still counts; null when nothing was.</summary>
     public Task<IdempotentAnswer?> FindAsync(AperturDb db, DateTimeOffset now, CancellationToken cancellationToken)

@@ -1,11 +1,10 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Sessions;
-using Apertur.Server.Work;
 
 namespace Apertur.Server.Http;
 
 /// <summary>Holds a request until there is news of a session. Between news it costs a little memory and no query.</summary>
-internal sealed class LongPoll(SessionGate gate, SessionChanges changes, IHostApplicationLifetime lifetime, TimeProvider clock)
+internal sealed class LongPoll(SessionGate gate, SessionNotifier notifier, IHostApplicationLifetime lifetime, TimeProvider clock)
 {
     /// <summary>
     /// Looks at once and again at each change; when the time is up, or the server stops, the last look is the answer. A caller
@@ -23,7 +22,7 @@ internal sealed class LongPoll(SessionGate gate, SessionChanges changes, IHostAp
         CancellationToken cancellationToken)
     {
         var started = clock.GetTimestamp();
-        using var watch = changes.Watch(session.Id);
+        using var watch = notifier.Watch(session.Id);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         while (true)
         {
@@ -32,7 +31,7 @@ internal sealed class LongPoll(SessionGate gate, SessionChanges changes, IHostAp
             if (enough(seen) || left <= TimeSpan.Zero || lifetime.ApplicationStopping.IsCancellationRequested)
                 return seen;
 
-            await watch.News.WaitAsync(left, clock, ended.Token);
+            await watch.Changed.WaitAsync(left, clock, ended.Token);
             cancellationToken.ThrowIfCancellationRequested();
             await gate.RequireStillAsync(caller, session, cancellationToken);
         }

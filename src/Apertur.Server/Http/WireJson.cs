@@ -67,7 +67,7 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(EventWebhookResponse))]
 [JsonSerializable(typeof(List<EventWebhookResponse>))]
 [JsonSerializable(typeof(EventDeliveryList))]
-[JsonSerializable(typeof(EventPayload<UploadNews>))]
+[JsonSerializable(typeof(EventPayload<UploadEventData>))]
 [JsonSerializable(typeof(EventPayload<SessionNews>))]
 [JsonSerializable(typeof(EventPayload<DestinationNews>))]
 [JsonSerializable(typeof(EventPayload<TestNews>))]

@@ -72,7 +72,7 @@ internal sealed class ApiKey : ITenantData
     /// <summary>Makes a key and its row. The key itself is returned once and kept nowhere.</summary>
     public static (ApiKey Row, string PlainText) Create(Guid projectId, Env env, string label, DateTimeOffset now)
     {
-        var plainText = $"{Mark}{env.Word()}_{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24))}";
+        var plainText = $"{Mark}{env.WireName()}_{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24))}";
         var row = new ApiKey
         {
             Id = Guid.CreateVersion7(now),

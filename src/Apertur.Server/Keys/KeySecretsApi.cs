@@ -15,11 +15,11 @@ internal static class KeySecretsApi
 {
     /// <summary>Makes a secret. From the next request on, the key counts only with a signature made with it; one made before is void.</summary>
     public static async Task<Ok<SigningSecretResponse>> CreateSigningSecret(
-        string projectId, string id, Caller caller, AperturDb db, Secrets secrets, CancellationToken cancellationToken)
+        string projectId, string id, Caller caller, AperturDb db, ColumnEncryption encryption, CancellationToken cancellationToken)
     {
         var key = await KeysApi.FindAsync(projectId, id, caller, db, cancellationToken);
-        var secret = Secrets.Generate();
-        key.SigningSecret = secrets.Protect(ApiKey.SigningSecretColumn, key.Id, secret);
+        var secret = ColumnEncryption.Generate();
+        key.SigningSecret = encryption.Protect(ApiKey.SigningSecretColumn, key.Id, secret);
         await db.SaveChangesAsync(cancellationToken);
         return TypedResults.Ok(new SigningSecretResponse(secret));
     }
@@ -36,27 +36,27 @@ internal static class KeySecretsApi
 
     /// <summary>Makes a secret for an authenticator app. Codes are asked for only after a first one was confirmed.</summary>
     public static async Task<Ok<KeyTotpResponse>> CreateTotp(
-        string projectId, string id, Caller caller, AperturDb db, Secrets secrets, CancellationToken cancellationToken)
+        string projectId, string id, Caller caller, AperturDb db, ColumnEncryption encryption, CancellationToken cancellationToken)
     {
         var key = await KeysApi.FindAsync(projectId, id, caller, db, cancellationToken);
         if (key.TotpOn)
             throw ApiErrors.BadRequest("Codes are on already. Switch them off before making another secret.").ToException();
         var secret = Totp.GenerateSecret();
-        key.TotpSecret = secrets.Protect(ApiKey.TotpSecretColumn, key.Id, Convert.ToHexString(secret));
+        key.TotpSecret = encryption.Protect(ApiKey.TotpSecretColumn, key.Id, Convert.ToHexString(secret));
         await db.SaveChangesAsync(cancellationToken);
         return TypedResults.Ok(new KeyTotpResponse(Totp.Text(secret), Totp.Address(secret, key.Label)));
     }
 
     /// <summary>Switches codes on, once the app has shown a right one.</summary>
     public static async Task<Ok<KeyResponse>> ConfirmTotp(
-        string projectId, string id, Body<KeyCodeRequest> body, Caller caller, AperturDb db, Database database, Secrets secrets, RateLimits limits,
+        string projectId, string id, Body<KeyCodeRequest> body, Caller caller, AperturDb db, Database database, ColumnEncryption encryption, RateLimits limits,
         TimeProvider clock, CancellationToken cancellationToken)
     {
         var key = await KeysApi.FindAsync(projectId, id, caller, db, cancellationToken);
         if (key.TotpSecret is not { } kept)
             throw ApiErrors.BadRequest("There is no secret yet. Make one with POST …/totp.").ToException();
         limits.CountCode(key.Id);
-        var secret = Convert.FromHexString(secrets.Unprotect(ApiKey.TotpSecretColumn, key.Id, kept));
+        var secret = Convert.FromHexString(encryption.Unprotect(ApiKey.TotpSecretColumn, key.Id, kept));
         if (Totp.Verify(secret, body.Value.Code, key.TotpLastStep, clock.GetUtcNow()) is not { } step
             || !await SwitchOnAsync(database, key.Id, kept, step, cancellationToken))
             throw ApiErrors.Validation("code", "This code is wrong or was used before. Check the clock of the device, and try the next one.").ToException();

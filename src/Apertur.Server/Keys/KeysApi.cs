@@ -121,7 +121,7 @@ internal static class KeysApi
             Id = key.Id,
             Prefix = key.Prefix,
             Label = key.Label,
-            Env = key.Env.Word(),
+            Env = key.Env.WireName(),
             IsActive = key.IsActive,
             LastUsedAt = key.LastUsedAt,
             MaxImages = key.MaxImages,
@@ -183,7 +183,7 @@ internal static class KeysApi
 
     private static Env? EnvOf(string? word, List<FieldError> errors)
     {
-        var env = Words.Parse<Env>(word);
+        var env = EnumNames.Parse<Env>(word);
         if (word is not null && env is null)
             errors.Add(new FieldError("env", "env must be live or test."));
         return env;

@@ -29,7 +29,7 @@ internal static class LinkPage
                 {Field("New password, at least 8 characters", "password", "password", "new-password")}
                 """, "Set password"),
             _ => Page("Invitation", problem, 200, $"""
-                <p>{link.Email} is invited to the project <strong>{projectName}</strong> as {link.Role!.Value.Word()}.</p>
+                <p>{link.Email} is invited to the project <strong>{projectName}</strong> as {link.Role!.Value.WireName()}.</p>
                 {(known
                     ? Field("Your password", "password", "password", "current-password")
                     : Field("New password, at least 8 characters", "password", "password", "new-password"))}

@@ -20,7 +20,7 @@ internal static class LinkPageApi
     }
 
     public static async Task<IResult> Follow(
-        string secret, HttpContext http, AperturDb db, Database database, Guesses guesses, TimeProvider clock, CancellationToken cancellationToken)
+        string secret, HttpContext http, AperturDb db, Database database, LoginThrottle throttle, TimeProvider clock, CancellationToken cancellationToken)
     {
         Harden(http);
         if (await FindAsync(db, secret, clock.GetUtcNow(), cancellationToken) is not { } link)
@@ -34,7 +34,7 @@ internal static class LinkPageApi
             {
                 OneTimeLinkKind.Owner => await SetUpAsync(http, link, typed, cancellationToken),
                 OneTimeLinkKind.Password => await SetPasswordAsync(link, typed, database, cancellationToken),
-                _ => await JoinAsync(http, link, typed, db, database, guesses, clock, cancellationToken),
+                _ => await JoinAsync(http, link, typed, db, database, throttle, clock, cancellationToken),
             };
         }
         catch (CommandException exception)
@@ -99,7 +99,7 @@ internal static class LinkPageApi
     }
 
     private static async Task<IResult> JoinAsync(
-        HttpContext http, OneTimeLink link, TypedForm typed, AperturDb db, Database database, Guesses guesses, TimeProvider clock,
+        HttpContext http, OneTimeLink link, TypedForm typed, AperturDb db, Database database, LoginThrottle throttle, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
@@ -112,10 +112,10 @@ internal static class LinkPageApi
         else
         {
             // Whoever sent the invitation has seen the link too: only the password tells that the person follows it.
-            await guesses.CountSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
+            await throttle.CountSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
             if (!Passwords.Verify(known.PasswordHash, typed.Password))
                 throw ApiErrors.Unauthenticated("The password is wrong.").ToException();
-            await guesses.ForgetSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
+            await throttle.ForgetSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
         }
 
         var person = known ?? User.Create(email, typed.Password!, now);

@@ -23,7 +23,7 @@ internal static class UploadPageApi
 
     /// <summary>Takes every photo of the form; one that is refused does not keep the others out.</summary>
     public static async Task<IResult> Send(
-        string id, HttpContext http, SessionGate gate, SessionPasswords passwords, ImageIntake intake, UploadPace pace,
+        string id, HttpContext http, SessionGate gate, SessionPasswords passwords, ImageIntake intake, UploadLimits limits,
         AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var look = PageLook.Of(http.Request);
@@ -38,7 +38,7 @@ internal static class UploadPageApi
             try
             {
                 var most = Math.Min(MultipartReader.MaxParts, session.MaxImages - session.ImagesCount);
-                using var deadline = pace.Begin(http, session, most);
+                using var deadline = limits.Begin(http, session, most);
                 wrong = !await ReceiveAllAsync(http.Request, session, passwords, intake, results, deadline.Token);
             }
             catch (ApiErrorException exception) when (exception.Error.StatusCode == StatusCodes.Status429TooManyRequests)

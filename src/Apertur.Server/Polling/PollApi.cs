@@ -5,7 +5,6 @@ using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
-using Apertur.Server.Work;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -43,7 +42,7 @@ internal static class PollApi
 
     /// <summary>The program has the image: it is not offered again.</summary>
     public static async Task<Results<Ok<AckResponse>, ApiError>> Acknowledge(
-        string id, string imageId, Caller caller, SessionGate gate, Database database, SessionChanges changes, TimeProvider clock,
+        string id, string imageId, Caller caller, SessionGate gate, Database database, SessionNotifier notifier, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var session = await FindAsync(id, caller, Role.Developer, gate, cancellationToken);
@@ -67,7 +66,7 @@ internal static class PollApi
         if (refused is not null)
             return refused;
 
-        changes.Tell([session.Id]);
+        notifier.Publish([session.Id]);
         return TypedResults.Ok(new AckResponse("acknowledged"));
     }
 

@@ -46,7 +46,7 @@ internal sealed class DailyCountChanges
     {
         foreach (var ((project, env, _), change) in _changes)
         {
-            var word = env.Word();
+            var word = env.WireName();
             await db.Database.ExecuteSqlAsync(
                 $"""
                 INSERT INTO daily_counts (project_id, env, day, sessions, images, images_delivered, sent, failed)

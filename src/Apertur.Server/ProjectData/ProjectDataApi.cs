@@ -19,7 +19,7 @@ internal static class ProjectDataApi
         HttpRequest request, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var limit = Paging.Recent(request);
-        var place = await ListPlace.FindAsync(Counts(caller, db), count => count.Sessions, 1, limit, cancellationToken);
+        var place = await PageWindow.FindAsync(Counts(caller, db), count => count.Sessions, 1, limit, cancellationToken);
         var newest = caller.See(db.Sessions).Where(s => s.CreatedAt >= place.From)
             .OrderByDescending(s => s.CreatedAt).ThenByDescending(s => s.Id).Take(limit);
         return TypedResults.Ok(await RowsAsync(newest, db, clock.GetUtcNow(), cancellationToken));
@@ -30,7 +30,7 @@ internal static class ProjectDataApi
         HttpRequest request, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var (page, pageSize) = Paging.Page(request);
-        var place = await ListPlace.FindAsync(Counts(caller, db), count => count.Sessions, page, pageSize, cancellationToken);
+        var place = await PageWindow.FindAsync(Counts(caller, db), count => count.Sessions, page, pageSize, cancellationToken);
         var sessions = caller.See(db.Sessions).Where(s => s.CreatedAt < place.Before && s.CreatedAt >= place.From)
             .OrderByDescending(s => s.CreatedAt).ThenByDescending(s => s.Id).Skip(place.Skip).Take(place.Take);
         return TypedResults.Ok(place.Page(await RowsAsync(sessions, db, clock.GetUtcNow(), cancellationToken)));
@@ -41,7 +41,7 @@ internal static class ProjectDataApi
         HttpRequest request, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
         var limit = Paging.Recent(request);
-        var place = await ListPlace.FindAsync(Counts(caller, db), count => count.Images, 1, limit, cancellationToken);
+        var place = await PageWindow.FindAsync(Counts(caller, db), count => count.Images, 1, limit, cancellationToken);
         var newest = caller.See(db.Uploads).Where(u => u.CreatedAt >= place.From)
             .OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id).Take(limit);
         return TypedResults.Ok(await RowsAsync(newest, db, cancellationToken));
@@ -52,7 +52,7 @@ internal static class ProjectDataApi
         HttpRequest request, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
         var (page, pageSize) = Paging.Page(request);
-        var place = await ListPlace.FindAsync(Counts(caller, db), count => count.Images, page, pageSize, cancellationToken);
+        var place = await PageWindow.FindAsync(Counts(caller, db), count => count.Images, page, pageSize, cancellationToken);
         var uploads = caller.See(db.Uploads).Where(u => u.CreatedAt < place.Before && u.CreatedAt >= place.From)
             .OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id).Skip(place.Skip).Take(place.Take);
         return TypedResults.Ok(place.Page(await RowsAsync(uploads, db, cancellationToken)));
@@ -124,7 +124,7 @@ internal static class ProjectDataApi
             DestinationsCount = row.session.DestinationsCount,
             Tags = row.session.Tags is { Length: > 0 } tags ? tags : null,
             LongPollingEnabled = row.session.LongPolling,
-            Env = row.session.Env.Word(),
+            Env = row.session.Env.WireName(),
             Label = row.session.Label,
         });
     }
@@ -151,7 +151,7 @@ internal static class ProjectDataApi
             DestinationsFailed = row.upload.DestinationsFailed,
             DestinationsBreakdown = [.. row.upload.DestinationTypes.CountBy(type => type).Select(type => new TypeCount(type.Key, type.Value))],
             Status = row.upload.Status,
-            Env = row.upload.Env.Word(),
+            Env = row.upload.Env.WireName(),
         });
     }
 }

@@ -108,7 +108,7 @@ internal static class MembersApi
 
     private static Role Wanted(MemberRequest request, Role mine)
     {
-        var role = Words.Parse<Role>(request.Role)
+        var role = EnumNames.Parse<Role>(request.Role)
             ?? throw ApiErrors.Validation("role", "role must be owner, admin, developer or viewer.").ToException();
         return role <= mine ? role : throw ApiErrors.RoleTooLow(role).ToException();
     }
@@ -134,8 +134,8 @@ internal static class MembersApi
         }
     }
 
-    private static MemberResponse Describe(Member member, string email) => new(member.UserId, email, member.Role.Word(), member.CreatedAt);
+    private static MemberResponse Describe(Member member, string email) => new(member.UserId, email, member.Role.WireName(), member.CreatedAt);
 
     private static InvitationResponse Describe(OneTimeLink link, string? url) =>
-        new(link.Id, link.Email!, link.Role!.Value.Word(), link.CreatedAt, link.ExpiresAt, url);
+        new(link.Id, link.Email!, link.Role!.Value.WireName(), link.CreatedAt, link.ExpiresAt, url);
 }

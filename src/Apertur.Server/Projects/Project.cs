@@ -52,14 +52,14 @@ internal sealed class Project
             : null;
 
     /// <summary>A project with a webhook secret, and nothing else yet.</summary>
-    public static Project Create(string name, Secrets secrets, DateTimeOffset now)
+    public static Project Create(string name, ColumnEncryption encryption, DateTimeOffset now)
     {
         var id = Guid.CreateVersion7(now);
         return new Project
         {
             Id = id,
             Name = name,
-            WebhookSecret = secrets.Protect(WebhookSecretColumn, id, Secrets.Generate()),
+            WebhookSecret = encryption.Protect(WebhookSecretColumn, id, ColumnEncryption.Generate()),
             CreatedAt = now,
             UpdatedAt = now,
         };

@@ -1,5 +1,5 @@
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Projects;
@@ -37,7 +37,7 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
         ("projects", "id = {0}"),
     ];
 
-    private readonly Signal _begun = new();
+    private readonly AsyncAutoResetEvent _begun = new();
 
     /// <summary>The tables that a project's rows are removed from, in that order.</summary>
     public static IEnumerable<string> Tables => _tables.Select(table => table.Table);
@@ -61,7 +61,7 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
             },
             cancellationToken);
         pump.End(endpoints);
-        _begun.Give();
+        _begun.Set();
     }
 
     /// <summary>Removes what is left of every deleted project.</summary>
@@ -87,7 +87,7 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
         return projects.Count;
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Rounds.RunAsync(
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => WorkerLoop.RunAsync(
         async cancellationToken =>
         {
             await RunOnceAsync(cancellationToken);

@@ -17,22 +17,22 @@ internal static class ProjectsApi
 
     /// <summary>Every project that the caller reaches, newest first.</summary>
     public static async Task<Ok<List<ProjectResponse>>> List(
-        Caller caller, AperturDb db, Secrets secrets, TimeProvider clock, CancellationToken cancellationToken)
+        Caller caller, AperturDb db, ColumnEncryption encryption, TimeProvider clock, CancellationToken cancellationToken)
     {
         var projects = await db.Projects.AsNoTracking().Where(p => caller.Projects.Keys.Contains(p.Id))
             .OrderByDescending(p => p.CreatedAt).ThenByDescending(p => p.Id).ToListAsync(cancellationToken);
-        return TypedResults.Ok(projects.ConvertAll(p => Describe(p, caller.Projects[p.Id], secrets, clock.GetUtcNow())));
+        return TypedResults.Ok(projects.ConvertAll(p => Describe(p, caller.Projects[p.Id], encryption, clock.GetUtcNow())));
     }
 
     /// <summary>Makes a project whose owner is the caller.</summary>
     public static async Task<Created<ProjectResponse>> Create(
-        Body<ProjectRequest> body, Caller caller, Database database, Secrets secrets, Settings settings, TimeProvider clock,
+        Body<ProjectRequest> body, Caller caller, Database database, ColumnEncryption encryption, Settings settings, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         if (string.IsNullOrWhiteSpace(body.Value.Name))
             throw ApiErrors.Validation("name", "The project needs a name.").ToException();
-        var project = Project.Create("", secrets, now);
+        var project = Project.Create("", encryption, now);
         Apply(body.Value, project, settings.Limits);
         await database.WriteAsync(
             db =>
@@ -43,34 +43,34 @@ internal static class ProjectsApi
             },
             cancellationToken);
         caller.Project = project.Id;
-        return TypedResults.Created($"/api/v1/projects/{project.Id}", Describe(project, Role.Owner, secrets, now));
+        return TypedResults.Created($"/api/v1/projects/{project.Id}", Describe(project, Role.Owner, encryption, now));
     }
 
     /// <summary>One project. Its webhook secret is shown to owners and admins only.</summary>
     public static async Task<Ok<ProjectResponse>> Get(
-        string projectId, Caller caller, AperturDb db, Secrets secrets, TimeProvider clock, CancellationToken cancellationToken)
+        string projectId, Caller caller, AperturDb db, ColumnEncryption encryption, TimeProvider clock, CancellationToken cancellationToken)
     {
         var id = Ids.Parse(projectId);
         var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == id, cancellationToken);
-        return TypedResults.Ok(Describe(project, caller.RoleIn(id), secrets, clock.GetUtcNow()));
+        return TypedResults.Ok(Describe(project, caller.RoleIn(id), encryption, clock.GetUtcNow()));
     }
 
     /// <summary>Changes what is given. Null takes a setting away.</summary>
     public static Task<Ok<ProjectResponse>> Update(
-        string projectId, Body<ProjectRequest> body, Caller caller, AperturDb db, Secrets secrets, Settings settings, TimeProvider clock,
+        string projectId, Body<ProjectRequest> body, Caller caller, AperturDb db, ColumnEncryption encryption, Settings settings, TimeProvider clock,
         CancellationToken cancellationToken) =>
-        ChangeAsync(projectId, caller, db, secrets, clock, (project, _) => Apply(body.Value, project, settings.Limits), cancellationToken);
+        ChangeAsync(projectId, caller, db, encryption, clock, (project, _) => Apply(body.Value, project, settings.Limits), cancellationToken);
 
     /// <summary>Makes another webhook secret. The one before goes on signing beside it until <c>previousWebhookSecretUntil</c>.</summary>
     public static Task<Ok<ProjectResponse>> RotateWebhookSecret(
-        string projectId, Caller caller, AperturDb db, Secrets secrets, TimeProvider clock, CancellationToken cancellationToken) =>
+        string projectId, Caller caller, AperturDb db, ColumnEncryption encryption, TimeProvider clock, CancellationToken cancellationToken) =>
         ChangeAsync(
-            projectId, caller, db, secrets, clock,
+            projectId, caller, db, encryption, clock,
             (project, now) =>
             {
                 project.PreviousWebhookSecret = project.WebhookSecret;
                 project.PreviousWebhookSecretUntil = now + Project.SecretOverlap;
-                project.WebhookSecret = secrets.Protect(Project.WebhookSecretColumn, project.Id, Secrets.Generate());
+                project.WebhookSecret = encryption.Protect(Project.WebhookSecretColumn, project.Id, ColumnEncryption.Generate());
             },
             cancellationToken);
 
@@ -82,7 +82,7 @@ internal static class ProjectsApi
     }
 
     private static async Task<Ok<ProjectResponse>> ChangeAsync(
-        string projectId, Caller caller, AperturDb db, Secrets secrets, TimeProvider clock, Action<Project, DateTimeOffset> change,
+        string projectId, Caller caller, AperturDb db, ColumnEncryption encryption, TimeProvider clock, Action<Project, DateTimeOffset> change,
         CancellationToken cancellationToken)
     {
         var id = Ids.Parse(projectId);
@@ -91,7 +91,7 @@ internal static class ProjectsApi
         change(project, now);
         project.UpdatedAt = now;
         await db.SaveChangesAsync(cancellationToken);
-        return TypedResults.Ok(Describe(project, caller.RoleIn(id), secrets, now));
+        return TypedResults.Ok(Describe(project, caller.RoleIn(id), encryption, now));
     }
 
     private static void Apply(ProjectRequest request, Project project, LimitSettings limits)
@@ -144,12 +144,12 @@ internal static class ProjectsApi
         return null;
     }
 
-    private static ProjectResponse Describe(Project project, Role role, Secrets secrets, DateTimeOffset now) => new()
+    private static ProjectResponse Describe(Project project, Role role, ColumnEncryption encryption, DateTimeOffset now) => new()
     {
         Id = project.Id,
         Name = project.Name,
-        Role = role.Word(),
-        WebhookSecret = role >= Role.Admin ? secrets.Unprotect(Project.WebhookSecretColumn, project.Id, project.WebhookSecret) : null,
+        Role = role.WireName(),
+        WebhookSecret = role >= Role.Admin ? encryption.Unprotect(Project.WebhookSecretColumn, project.Id, project.WebhookSecret) : null,
         PreviousWebhookSecretUntil = role >= Role.Admin && project.PreviousWebhookSecretUntil > now ? project.PreviousWebhookSecretUntil : null,
         E2ePublicKey = project.E2ePublicKey,
         RetentionDays = project.RetentionDays,

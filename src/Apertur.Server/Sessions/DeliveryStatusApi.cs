@@ -83,7 +83,7 @@ internal static class DeliveryStatusApi
                     DestinationId = row.DestinationId,
                     Type = row.DestinationType,
                     Name = row.DestinationName,
-                    Status = row.State.Word(),
+                    Status = row.State.WireName(),
                     Attempts = row.Attempts,
                     LastError = row.LastError,
                 }),

@@ -12,7 +12,7 @@ internal static class SessionEnd
     /// <param name="now">The time of the transaction.</param>
     /// <param name="events">Is told when it ended with this call.</param>
     /// <returns>Whether it did.</returns>
-    public static bool Note(UploadSession session, DateTimeOffset now, NewEvents events)
+    public static bool Note(UploadSession session, DateTimeOffset now, EventOutbox events)
     {
         if (session.Status(now) is not ("completed" or "expired"))
         {

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Apertur.Server.Contract;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Sessions;
@@ -11,26 +11,26 @@ namespace Apertur.Server.Sessions;
 /// milliseconds.</param>
 /// <param name="Kind">Order within one transaction.</param>
 /// <param name="Row">Order within one kind.</param>
-internal readonly record struct EventPlace(long Stamp, int Kind, Guid Row) : IComparable<EventPlace>
+internal readonly record struct EventCursor(long Stamp, int Kind, Guid Row) : IComparable<EventCursor>
 {
     /// <summary>The place behind everything up to that instant.</summary>
-    public static EventPlace After(DateTimeOffset instant) => new(instant.ToUnixTimeMilliseconds(), 9, Guid.Empty);
+    public static EventCursor After(DateTimeOffset instant) => new(instant.ToUnixTimeMilliseconds(), 9, Guid.Empty);
 
-    public static EventPlace? Parse(string text) =>
+    public static EventCursor? Parse(string text) =>
         text.Split('.') is [var stamp, [>= '0' and <= '9' and var kind], var row]
         && long.TryParse(stamp, NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds)
         && milliseconds <= DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
         && Guid.TryParseExact(row, "N", out var id)
-            ? new EventPlace(milliseconds, kind - '0', id)
+            ? new EventCursor(milliseconds, kind - '0', id)
             : null;
 
-    public int CompareTo(EventPlace other) => (Stamp, Kind, Row).CompareTo((other.Stamp, other.Kind, other.Row));
+    public int CompareTo(EventCursor other) => (Stamp, Kind, Row).CompareTo((other.Stamp, other.Kind, other.Row));
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Stamp}.{Kind}.{Row:N}");
 }
 
 /// <summary>Something that happened to a session.</summary>
-internal sealed record SessionEvent(EventPlace Place, string Name, object Data);
+internal sealed record SessionEvent(EventCursor Place, string Name, object Data);
 
 /// <summary>
 /// Reads what happened to a session out of its rows: there is no table of events. Images and deliveries carry the session's
@@ -42,14 +42,14 @@ internal static class SessionEvents
 {
     /// <returns>The session now, and what happened to it after that place, in order.</returns>
     public static async Task<(UploadSession? Session, IReadOnlyList<SessionEvent> Events)> ReadAsync(
-        Database database, Guid sessionId, EventPlace after, DateTimeOffset now, CancellationToken cancellationToken)
+        Database database, Guid sessionId, EventCursor after, DateTimeOffset now, CancellationToken cancellationToken)
     {
         await using var db = database.Open();
         var session = await db.Sessions.AsNoTracking().SingleOrDefaultAsync(
             s => s.Id == sessionId && db.Projects.Any(p => p.Id == s.ProjectId && p.DeletedAt == null && p.DisabledAt == null), cancellationToken);
         // Only up to what the session's row says: later changes may be half seen by now.
         var (from, to) = (DateTimeOffset.FromUnixTimeMilliseconds(after.Stamp), session?.LastChanged);
-        if (session is null || EventPlace.After(session.LastChanged).CompareTo(after) <= 0)
+        if (session is null || EventCursor.After(session.LastChanged).CompareTo(after) <= 0)
             return (session, []);
 
         var events = new List<SessionEvent>();
@@ -84,5 +84,5 @@ internal static class SessionEvents
         return (session, [.. events.Where(e => e.Place.CompareTo(after) > 0).OrderBy(e => e.Place)]);
     }
 
-    private static EventPlace Place(DateTimeOffset stamp, int kind, Guid row) => new(stamp.ToUnixTimeMilliseconds(), kind, row);
+    private static EventCursor Place(DateTimeOffset stamp, int kind, Guid row) => new(stamp.ToUnixTimeMilliseconds(), kind, row);
 }

@@ -2,7 +2,6 @@ using Apertur.Server.Auth;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Sessions;
@@ -10,7 +9,7 @@ namespace Apertur.Server.Sessions;
 /// <summary>
 /// The way in to a session: for whoever holds its link and, where it has one, its password; and for callers of its project.
 /// </summary>
-internal sealed class SessionGate(Database database, SessionPasswords passwords, SessionChanges changes, TimeProvider clock)
+internal sealed class SessionGate(Database database, SessionPasswords passwords, SessionNotifier notifier, TimeProvider clock)
 {
     // Compiled, because every upload begins with it, and finding a query among EF Core's costs more than running it. Not static:
     // it holds on to the model of one database.
@@ -105,6 +104,6 @@ internal sealed class SessionGate(Database database, SessionPasswords passwords,
                 row.Touch(now);
             },
             cancellationToken);
-        changes.Tell([session.Id]);
+        notifier.Publish([session.Id]);
     }
 }

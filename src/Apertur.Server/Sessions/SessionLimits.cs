@@ -22,7 +22,7 @@ internal sealed record SessionLimits(int MaxImages, string[] AllowedMimeTypes, i
         session.AllowedMimeTypes.Length > 0 ? session.AllowedMimeTypes : _types;
 
     /// <summary>Holds the wishes of a request against their ranges and the key's limits; what is wrong is added to <paramref name="errors"/>.</summary>
-    public static SessionLimits Of(SessionWishes request, ApiKey? key, LimitSettings server, List<FieldError> errors) => new(
+    public static SessionLimits Of(SessionRequest request, ApiKey? key, LimitSettings server, List<FieldError> errors) => new(
         Math.Min(InRange("max_images", request.MaxImages, 1, server.MaxImagesPerSession, errors) ?? server.DefaultImagesPerSession,
             key?.MaxImages ?? int.MaxValue),
         Types(request.AllowedMimeTypes, key, errors),

@@ -2,7 +2,6 @@ using Apertur.Server.Contract;
 using Apertur.Server.Encryption;
 using Apertur.Server.Http;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -13,12 +12,12 @@ internal static class SessionLinkApi
 {
     /// <summary>What the holder of the link may know: of a protected session hardly anything before its password.</summary>
     public static async Task<Ok<SessionInfo>> Info(
-        string id, HttpRequest request, SessionGate gate, Database database, ServerKey serverKey, TimeProvider clock,
+        string id, HttpRequest request, SessionGate gate, Database database, ServerKeyPair keyPair, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var session = await gate.FindAsync(id, cancellationToken);
         var verified = await gate.IsVerifiedAsync(session, request, cancellationToken);
-        return TypedResults.Ok(await DescribeAsync(session, verified, database, serverKey, clock, cancellationToken));
+        return TypedResults.Ok(await DescribeAsync(session, verified, database, keyPair, clock, cancellationToken));
     }
 
     /// <summary>Tells whether a password is right, so that a page can ask again before anything is sent.</summary>
@@ -33,17 +32,17 @@ internal static class SessionLinkApi
 
     /// <summary>The sender is done: the session takes no more photos.</summary>
     public static async Task<Ok<SessionInfo>> Complete(
-        string id, HttpRequest request, SessionGate gate, Database database, SessionChanges changes, ServerKey serverKey,
+        string id, HttpRequest request, SessionGate gate, Database database, SessionNotifier notifier, ServerKeyPair keyPair,
         TimeProvider clock, CancellationToken cancellationToken)
     {
         var session = await gate.EnterAsync(id, request, cancellationToken);
-        session = await SessionsApi.CompleteAsync(session.Id, database, changes, clock, cancellationToken);
-        return TypedResults.Ok(await DescribeAsync(session, verified: true, database, serverKey, clock, cancellationToken));
+        session = await SessionsApi.CompleteAsync(session.Id, database, notifier, clock, cancellationToken);
+        return TypedResults.Ok(await DescribeAsync(session, verified: true, database, keyPair, clock, cancellationToken));
     }
 
     /// <summary>Session info. Unverified, what is withheld is there but empty: strict clients want every field.</summary>
     public static async Task<SessionInfo> DescribeAsync(
-        UploadSession session, bool verified, Database database, ServerKey serverKey, TimeProvider clock,
+        UploadSession session, bool verified, Database database, ServerKeyPair keyPair, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         await using var db = database.Open();
@@ -62,7 +61,7 @@ internal static class SessionLinkApi
             EffectiveMaxImageDimension = verified ? session.MaxImageDimension : null,
             EffectiveMaxImageSizeMb = verified ? session.MaxImageSizeMb : 0,
             PasswordProtected = session.PasswordHash is not null,
-            ServerPublicKey = serverKey.PublicKey,
+            ServerPublicKey = keyPair.PublicKey,
             E2eEnabled = encryption.Enabled,
             E2ePublicKey = encryption.PublicKey,
             E2eDowngraded = encryption.Downgraded,

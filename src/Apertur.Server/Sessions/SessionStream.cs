@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 
 namespace Apertur.Server.Sessions;
 
@@ -12,7 +11,7 @@ namespace Apertur.Server.Sessions;
 /// comes back by 204 that there will be nothing else, which browsers obey.
 /// </summary>
 internal sealed class SessionStream(
-    Database database, SessionGate gate, SessionChanges changes, IHostApplicationLifetime lifetime, TimeProvider clock)
+    Database database, SessionGate gate, SessionNotifier notifier, IHostApplicationLifetime lifetime, TimeProvider clock)
 {
     /// <summary>How far back a client that was away gets what it missed.</summary>
     public static readonly TimeSpan Replay = TimeSpan.FromMinutes(5);
@@ -29,9 +28,9 @@ internal sealed class SessionStream(
     private async Task<IResult> OpenAsync(string id, HttpContext http, CancellationToken cancellationToken)
     {
         var session = await gate.EnterAsync(id, http.Request, cancellationToken);
-        var seen = EventPlace.Parse(http.Request.Headers["Last-Event-ID"].ToString());
-        var oldest = EventPlace.After(clock.GetUtcNow() - Replay);
-        var after = seen is not { } place ? EventPlace.After(session.LastChanged) : place.CompareTo(oldest) > 0 ? place : oldest;
+        var seen = EventCursor.Parse(http.Request.Headers["Last-Event-ID"].ToString());
+        var oldest = EventCursor.After(clock.GetUtcNow() - Replay);
+        var after = seen is not { } place ? EventCursor.After(session.LastChanged) : place.CompareTo(oldest) > 0 ? place : oldest;
         if (_open.AddOrUpdate(session.Id, 1, (_, open) => open + 1) > MostPerSession)
         {
             Leave(session.Id);
@@ -41,7 +40,7 @@ internal sealed class SessionStream(
         try
         {
             using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
-            using var watch = changes.Watch(session.Id);
+            using var watch = notifier.Watch(session.Id);
             if (seen is not null && await IsQuietForGoodAsync(session.Id, after, ended.Token))
                 return TypedResults.NoContent();
 
@@ -62,7 +61,7 @@ internal sealed class SessionStream(
         return TypedResults.Empty;
     }
 
-    private async Task PassOnAsync(EventStream stream, SessionWatch watch, EventPlace after, CancellationToken cancellationToken)
+    private async Task PassOnAsync(EventStream stream, SessionWatch watch, EventCursor after, CancellationToken cancellationToken)
     {
         var lastBeat = clock.GetTimestamp();
         while (true)
@@ -87,12 +86,12 @@ internal sealed class SessionStream(
             }
 
             // After each heartbeat it looks again: a hint from another node may have been lost.
-            await watch.News.WaitAsync(Heartbeat - silence, clock, cancellationToken);
+            await watch.Changed.WaitAsync(Heartbeat - silence, clock, cancellationToken);
             cancellationToken.ThrowIfCancellationRequested();
         }
     }
 
-    private async Task<bool> IsQuietForGoodAsync(Guid sessionId, EventPlace after, CancellationToken cancellationToken)
+    private async Task<bool> IsQuietForGoodAsync(Guid sessionId, EventCursor after, CancellationToken cancellationToken)
     {
         var (session, events) = await SessionEvents.ReadAsync(database, sessionId, after, clock.GetUtcNow(), cancellationToken);
         return events.Count == 0 && (session is null || IsOverForGood(session));

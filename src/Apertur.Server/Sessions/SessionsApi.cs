@@ -10,7 +10,6 @@ using Apertur.Server.Keys;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -27,13 +26,13 @@ internal static class SessionsApi
     /// <summary>Makes an upload session, and gives the link and QR code to hand out.</summary>
     public static async Task<Created<CreateSessionResponse>> Create(
         Body<CreateSessionRequest> body, Caller caller, AperturDb read, Database database, Settings settings, PublicAddress address,
-        ServerSecret secret, Signal deliver, TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
+        DerivedKeys keys, AsyncAutoResetEvent deliver, TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var now = clock.GetUtcNow();
         var key = caller.Key;
         var idempotency = Idempotency.Of(http, $"session {caller.Id}");
-        var fingerprint = idempotency is null ? "" : Idempotency.FingerprintOf(request, WireJson.Wire.CreateSessionRequest, secret);
+        var fingerprint = idempotency is null ? "" : Idempotency.FingerprintOf(request, WireJson.Wire.CreateSessionRequest, keys);
         if (idempotency is not null && await idempotency.FindAsync(read, now, cancellationToken) is { } before)
             return Created(before.Repeat(fingerprint, WireJson.Wire.CreateSessionResponse));
 
@@ -83,13 +82,13 @@ internal static class SessionsApi
                 var counts = new DailyCountChanges();
                 counts.For(session.ProjectId, session.Env, now).Sessions++;
                 await counts.ApplyAsync(db, cancellationToken);
-                var events = new NewEvents(now);
+                var events = new EventOutbox(now);
                 events.SessionCreated(session);
                 return (null, await events.WriteAsync(db, cancellationToken));
             },
             cancellationToken);
         if (told)
-            deliver.Give();
+            deliver.Set();
         return Created(first?.Repeat(fingerprint, WireJson.Wire.CreateSessionResponse) ?? answer);
     }
 
@@ -101,7 +100,7 @@ internal static class SessionsApi
     /// </summary>
     public static async Task<Ok<SessionInfo>> Update(
         string id, Body<UpdateSessionRequest> body, Caller caller, SessionGate gate, Database database, Settings settings,
-        SessionChanges changes, ServerKey serverKey, TimeProvider clock, CancellationToken cancellationToken)
+        SessionNotifier notifier, ServerKeyPair keyPair, TimeProvider clock, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var seen = await gate.FindAsync(id, caller, Role.Developer, cancellationToken);
@@ -130,29 +129,29 @@ internal static class SessionsApi
                 if (request.Password.IsPresent)
                     (session.PasswordHash, session.PasswordGuesses) = (passwordHash, []);
                 session.Touch(now);
-                var events = new NewEvents(now);
+                var events = new EventOutbox(now);
                 SessionEnd.Note(session, now, events);
                 await events.WriteAsync(write, cancellationToken);
                 return session;
             },
             cancellationToken);
-        changes.Tell([updated.Id]);
-        return TypedResults.Ok(await SessionLinkApi.DescribeAsync(updated, verified: true, database, serverKey, clock, cancellationToken));
+        notifier.Publish([updated.Id]);
+        return TypedResults.Ok(await SessionLinkApi.DescribeAsync(updated, verified: true, database, keyPair, clock, cancellationToken));
     }
 
     /// <summary>Closes the session: it takes no more photos. One that is over already stays as it is.</summary>
     public static async Task<Ok<SessionInfo>> Complete(
-        string id, Caller caller, SessionGate gate, Database database, SessionChanges changes, ServerKey serverKey, TimeProvider clock,
+        string id, Caller caller, SessionGate gate, Database database, SessionNotifier notifier, ServerKeyPair keyPair, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var session = await gate.FindAsync(id, caller, Role.Developer, cancellationToken);
-        session = await CompleteAsync(session.Id, database, changes, clock, cancellationToken);
-        return TypedResults.Ok(await SessionLinkApi.DescribeAsync(session, verified: true, database, serverKey, clock, cancellationToken));
+        session = await CompleteAsync(session.Id, database, notifier, clock, cancellationToken);
+        return TypedResults.Ok(await SessionLinkApi.DescribeAsync(session, verified: true, database, keyPair, clock, cancellationToken));
     }
 
     /// <inheritdoc cref="Complete"/>
     public static async Task<UploadSession> CompleteAsync(
-        Guid id, Database database, SessionChanges changes, TimeProvider clock, CancellationToken cancellationToken)
+        Guid id, Database database, SessionNotifier notifier, TimeProvider clock, CancellationToken cancellationToken)
     {
         var session = await database.WriteAsync(
             async db =>
@@ -161,13 +160,13 @@ internal static class SessionsApi
                 var row = await database.Locked(db.Sessions, [id]).SingleAsync(cancellationToken);
                 if (row.Status(now) is "pending" or "active")
                     row.CompletedAt = now;
-                var events = new NewEvents(now);
+                var events = new EventOutbox(now);
                 SessionEnd.Note(row, now, events);
                 await events.WriteAsync(db, cancellationToken);
                 return row;
             },
             cancellationToken);
-        changes.Tell([id]);
+        notifier.Publish([id]);
         return session;
     }
 
@@ -196,7 +195,7 @@ internal static class SessionsApi
 
     private static Env EnvOf(CreateSessionRequest request, ApiKey? key, List<FieldError> errors)
     {
-        var named = Words.Parse<Env>(request.Env);
+        var named = EnumNames.Parse<Env>(request.Env);
         if (request.Env is not null && (named is null || (key is not null && key.Env != named)))
             errors.Add(new FieldError("env", key is null ? "env must be live or test." : "A key makes sessions of its own environment only."));
         return key?.Env ?? named ?? Env.Live;
@@ -218,7 +217,7 @@ internal static class SessionsApi
             LongPolling = session.LongPolling,
             ExpiresAt = session.ExpiresAt,
             PasswordProtected = session.PasswordHash is not null,
-            Env = session.Env.Word(),
+            Env = session.Env.WireName(),
         };
     }
 

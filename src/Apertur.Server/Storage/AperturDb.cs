@@ -10,9 +10,9 @@ using Apertur.Server.Http;
 using Apertur.Server.Keys;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
+using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Uploads;
-using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
@@ -112,7 +112,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         instant => instant.ToUnixTimeMilliseconds(), milliseconds => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds));
 
     private sealed class WordConverter<TEnum>() : ValueConverter<TEnum, string>(
-        value => value.Word(), text => Words.Parse<TEnum>(text)!.Value)
+        value => value.WireName(), text => EnumNames.Parse<TEnum>(text)!.Value)
         where TEnum : struct, Enum;
 
     private sealed class ListConverter<T>() : ValueConverter<T[], string>(

@@ -6,7 +6,7 @@ namespace Apertur.Server.Storage;
 /// Makes a new key and encrypts everything that is stored with it. Servers may go on working meanwhile: they find the new key when they first
 /// meet a text of it, and a value that they change at the same moment is left as they wrote it and looked at again.
 /// </summary>
-internal sealed class KeyRotation(Database database, Secrets secrets)
+internal sealed class KeyRotation(Database database, ColumnEncryption encryption)
 {
     private const int BatchSize = 200;
 
@@ -16,7 +16,7 @@ internal sealed class KeyRotation(Database database, Secrets secrets)
     /// <returns>The new key, and how many texts of each column were encrypted anew.</returns>
     public async Task<(Guid Key, IReadOnlyList<(ProtectedColumn Column, int Texts)> Done)> RunAsync(CancellationToken cancellationToken)
     {
-        var key = secrets.MakeKey();
+        var key = encryption.MakeKey();
         var done = ProtectedColumn.All.ToDictionary(column => column, _ => 0);
         var left = true;
         for (var pass = 0; left && pass < MaxPasses; pass++)
@@ -54,10 +54,10 @@ internal sealed class KeyRotation(Database database, Secrets secrets)
         var update = $$"""UPDATE {{table}} SET {{name}} = {0} WHERE id = {1} AND {{name}} = {2}""";
         var rows = await db.Database.SqlQueryRaw<Protected>(select, after, BatchSize).ToListAsync(cancellationToken);
         var (renewed, missed) = (0, 0);
-        foreach (var row in rows.Where(row => Secrets.KeyOf(row.Text) != key))
+        foreach (var row in rows.Where(row => ColumnEncryption.KeyOf(row.Text) != key))
         {
             var id = Guid.Parse(row.Id);
-            var text = secrets.Protect(column.Purpose, id, secrets.Unprotect(column.Purpose, id, row.Text));
+            var text = encryption.Protect(column.Purpose, id, encryption.Unprotect(column.Purpose, id, row.Text));
             if (await db.Database.ExecuteSqlRawAsync(update, [text, row.Id, row.Text], cancellationToken) == 1)
                 renewed++;
             else

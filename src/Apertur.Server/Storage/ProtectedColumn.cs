@@ -8,7 +8,7 @@ using Apertur.Server.Projects;
 
 namespace Apertur.Server.Storage;
 
-/// <summary>A column whose text <see cref="Secrets"/> encrypts. What is not on the list is forgotten when keys are changed.</summary>
+/// <summary>A column whose text <see cref="ColumnEncryption"/> encrypts. What is not on the list is forgotten when keys are changed.</summary>
 /// <param name="Table">Its rows have an <c>id</c>, which the text is bound to.</param>
 /// <param name="Column">Where the text stands.</param>
 /// <param name="Purpose">The place it is bound to: <c>table.column</c>, or that of the column it came from.</param>

@@ -6,7 +6,7 @@ using Apertur.Server.Storage;
 namespace Apertur.Server.Uploads;
 
 /// <summary>Links that give one image's bytes to whoever holds them, for 24 hours.</summary>
-internal sealed class DownloadLinks(ServerSecret secret, PublicAddress address, TimeProvider clock)
+internal sealed class DownloadLinks(DerivedKeys keys, PublicAddress address, TimeProvider clock)
 {
     private static readonly TimeSpan _lifetime = TimeSpan.FromHours(24);
 
@@ -22,5 +22,5 @@ internal sealed class DownloadLinks(ServerSecret secret, PublicAddress address, 
         && CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(signature ?? ""), Encoding.ASCII.GetBytes(Sign(uploadId, expires)));
 
     private string Sign(Guid uploadId, string expires) =>
-        Convert.ToHexStringLower(HMACSHA256.HashData(secret.Key("download"), Encoding.ASCII.GetBytes($"{uploadId}.{expires}")));
+        Convert.ToHexStringLower(HMACSHA256.HashData(keys.Key("download"), Encoding.ASCII.GetBytes($"{uploadId}.{expires}")));
 }

@@ -7,7 +7,6 @@ using Apertur.Server.Http;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Uploads;
@@ -23,17 +22,17 @@ internal sealed class ImageIntake
 
     private readonly Database _database;
     private readonly BlobStore _blobs;
-    private readonly Signal _deliver;
-    private readonly SessionChanges _changes;
+    private readonly AsyncAutoResetEvent _deliver;
+    private readonly SessionNotifier _notifier;
     private readonly TimeProvider _clock;
     private readonly GroupCommit<Incoming, Received> _commit;
 
-    public ImageIntake(Database database, BlobStore blobs, Signal deliver, SessionChanges changes, TimeProvider clock)
+    public ImageIntake(Database database, BlobStore blobs, AsyncAutoResetEvent deliver, SessionNotifier notifier, TimeProvider clock)
     {
         _database = database;
         _blobs = blobs;
         _deliver = deliver;
-        _changes = changes;
+        _notifier = notifier;
         _clock = clock;
         _commit = new GroupCommit<Incoming, Received>(database, CommitAsync);
     }
@@ -115,8 +114,8 @@ internal sealed class ImageIntake
             throw refused.ToException();
 
         if (upload.DestinationsTotal > 0 || received.IsHeard)
-            _deliver.Give();
-        _changes.Tell([session.Id], deliveriesDue: upload.DestinationsTotal > 0);
+            _deliver.Set();
+        _notifier.Publish([session.Id], deliveriesDue: upload.DestinationsTotal > 0);
         return received.Answer!;
     }
 
@@ -141,7 +140,7 @@ internal sealed class ImageIntake
             .ToDictionaryAsync(destination => destination.Id, cancellationToken);
 
         var counts = new DailyCountChanges();
-        var events = new NewEvents(_clock.GetUtcNow());
+        var events = new EventOutbox(_clock.GetUtcNow());
         var results = new List<Received>(images.Count);
         foreach (var (upload, idempotency) in images)
         {
@@ -200,7 +199,7 @@ internal sealed class ImageIntake
     };
 
     private static void Add(
-        AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations, NewEvents events)
+        AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations, EventOutbox events)
     {
         upload.ImageIndex = session.NextIndex++;
         upload.DestinationsTotal = destinations.Length;

@@ -17,7 +17,7 @@ internal static class UploadApi
     /// <c>X-Aptr-Encrypted</c> the file, or the whole body, is an encrypted envelope.
     /// </summary>
     public static async Task<Created<UploadResponse>> Create(
-        string id, HttpContext http, SessionGate gate, ImageIntake intake, EnvelopeIntake envelopes, UploadPace pace,
+        string id, HttpContext http, SessionGate gate, ImageIntake intake, EnvelopeIntake envelopes, UploadLimits limits,
         CancellationToken cancellationToken)
     {
         var session = await gate.EnterAsync(id, http.Request, cancellationToken);
@@ -27,7 +27,7 @@ internal static class UploadApi
             throw refusal.ToException();
 
         var mode = EncryptionModes.Of(http.Request);
-        using var deadline = pace.Begin(http, session, encrypted: mode != EncryptionMode.None);
+        using var deadline = limits.Begin(http, session, encrypted: mode != EncryptionMode.None);
         using var body = new BodyBytes(http.Request.BodyReader);
         var isEnvelope = mode != EncryptionMode.None && !MultipartReader.Reads(http.Request.ContentType);
         using var reader = isEnvelope ? null : new MultipartReader(http.Request.BodyReader, http.Request.ContentType);
@@ -99,9 +99,9 @@ internal static class UploadApi
 
     /// <summary>Withdraws an image: it disappears from lists and counts, and is delivered no further.</summary>
     public static async Task<Results<NoContent, ApiError>> Delete(
-        string id, Caller caller, AperturDb db, Withdrawal withdrawal, CancellationToken cancellationToken)
+        string id, Caller caller, AperturDb db, UploadDeletion deletion, CancellationToken cancellationToken)
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
-        return await withdrawal.RunAsync(upload, cancellationToken) ? TypedResults.NoContent() : ApiErrors.NotFound;
+        return await deletion.RunAsync(upload, cancellationToken) ? TypedResults.NoContent() : ApiErrors.NotFound;
     }
 }

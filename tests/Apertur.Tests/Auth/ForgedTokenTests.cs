@@ -16,7 +16,7 @@ public sealed class ForgedTokenTests
     {
         await using var app = await AperturApp.StartAsync(database);
         var real = await app.SignInAsync();
-        var key = app.Services.GetRequiredService<ServerSecret>().Key("jwt");
+        var key = app.Services.GetRequiredService<DerivedKeys>().Key("jwt");
         var forged = Forge(real.Token, key, app.Clock.GetUtcNow()).ToList();
 
         (await real.Client.GetAsync("me")).Expect(HttpStatusCode.OK);

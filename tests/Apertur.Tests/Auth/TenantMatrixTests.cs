@@ -173,8 +173,8 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
             return;
         foreach (var role in Enum.GetValues<Role>().Where(role => role < needed))
         {
-            var member = await world.App.TokenAsync(world.People[role.Word()]);
-            Refused(role.Word(), route, await AskAsync(member.Client, route, world.Fill(route.Pattern)), HttpStatusCode.Forbidden);
+            var member = await world.App.TokenAsync(world.People[role.WireName()]);
+            Refused(role.WireName(), route, await AskAsync(member.Client, route, world.Fill(route.Pattern)), HttpStatusCode.Forbidden);
         }
     }
 
@@ -215,9 +215,9 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
         foreach (var route in mine)
         {
             var role = route.ToString() == Leave ? Role.Admin : route.Rule!.Needed ?? Role.Viewer;
-            var member = await world.App.TokenAsync(world.People[role.Word()]);
+            var member = await world.App.TokenAsync(world.People[role.WireName()]);
             var answer = await AskAsync(member.Client, route, world.Fill(route.Pattern));
-            Allowed(role.Word(), route, answer);
+            Allowed(role.WireName(), route, answer);
             if (route.Rule!.Access == Access.Caller && role <= ApiKey.Role && !route.Changes)
                 Allowed("the project's key", route, await AskAsync(world.App.Client, route, world.Fill(route.Pattern)));
         }

@@ -1,12 +1,12 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Apertur.Server.Work;
 using Apertur.Server;
 using Apertur.Server.Accounts;
 using Apertur.Server.Events;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
@@ -63,7 +63,7 @@ internal sealed partial class TenantWorld
         var upload = (await app.Client.UploadAsync(session, Photos.Jpeg(), $"{Mark}.jpg"))["id"]!.GetValue<string>();
 
         var now = app.Clock.GetUtcNow();
-        var other = Project.Create("Other", app.Services.GetRequiredService<Secrets>(), now);
+        var other = Project.Create("Other", app.Services.GetRequiredService<ColumnEncryption>(), now);
         var (otherKey, otherText) = ApiKey.Create(other.Id, Env.Live, "Other", now);
         var (revokedKey, revokedText) = ApiKey.Create(app.ProjectId, Env.Live, Mark, now);
         revokedKey.IsActive = false;

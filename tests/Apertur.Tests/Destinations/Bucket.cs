@@ -1,8 +1,8 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using Amazon.Runtime;
 using Amazon.S3;
 using Amazon.S3.Model;
-using System.Text.Json.Nodes;
 using Apertur.Tests.Support;
 
 namespace Apertur.Tests.Destinations;

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server.Destinations;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
 using Microsoft.EntityFrameworkCore;
@@ -89,7 +89,7 @@ public sealed class DestinationChangeTests : IAsyncLifetime
         var test = app.Client.PostAsync($"projects/{app.ProjectId}/destinations/{id}/test");
         await Eventually.Arrives(come.Task);
         await app.Services.GetRequiredService<Database>().WriteAsync(
-            async db => Assert.True(Parking.Park(await db.Destinations.SingleAsync(Cancellation), "It was broken.", app.Clock.GetUtcNow())),
+            async db => Assert.True(DestinationSuspension.Suspend(await db.Destinations.SingleAsync(Cancellation), "It was broken.", app.Clock.GetUtcNow())),
             Cancellation);
         go.SetResult();
 

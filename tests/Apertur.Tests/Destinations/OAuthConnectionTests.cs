@@ -225,13 +225,13 @@ public sealed class OAuthConnectionTests : IAsyncLifetime
             UpdatedAt = now,
         };
 
-        Assert.True(Parking.Park(destination, "revoked", now));
-        Assert.False(Parking.Park(destination, "revoked once more", now));
+        Assert.True(DestinationSuspension.Suspend(destination, "revoked", now));
+        Assert.False(DestinationSuspension.Suspend(destination, "revoked once more", now));
         destination.ParkedReason = null;
         destination.ResumedAt = now.AddSeconds(1);
-        Assert.False(Parking.Park(destination, "revoked", now));
+        Assert.False(DestinationSuspension.Suspend(destination, "revoked", now));
         Assert.Null(destination.ParkedReason);
-        Assert.True(Parking.Park(destination, "again", now.AddSeconds(2)));
+        Assert.True(DestinationSuspension.Suspend(destination, "again", now.AddSeconds(2)));
     }
 
     /// <returns>The path that the provider sends the person back to, and the cookie of the person's browser.</returns>

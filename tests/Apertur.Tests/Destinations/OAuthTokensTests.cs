@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
 using Microsoft.AspNetCore.Http;
@@ -176,7 +176,7 @@ public sealed class OAuthTokensTests : IAsyncLifetime
         {
             await using var db = app.Services.GetRequiredService<Database>().Open();
             var grant = await db.OAuthGrants.SingleAsync(TestContext.Current.CancellationToken);
-            kept = app.Services.GetRequiredService<Secrets>().Unprotect(OAuthGrant.RefreshTokenColumn, id, grant.RefreshToken);
+            kept = app.Services.GetRequiredService<ColumnEncryption>().Unprotect(OAuthGrant.RefreshTokenColumn, id, grant.RefreshToken);
             Assert.Equal(access, used.Token);
             return new DeliveryOutcome.Accepted();
         }, TestContext.Current.CancellationToken);
@@ -220,7 +220,7 @@ public sealed class OAuthTokensTests : IAsyncLifetime
             "the attempt failed")).Single();
         Assert.NotNull(cut.Resume);
         Assert.DoesNotContain("upload_id", cut.Resume, StringComparison.Ordinal);
-        var note = app.Services.GetRequiredService<Secrets>().Unprotect(DeliveryRow.ResumeColumn, cut.Id, cut.Resume);
+        var note = app.Services.GetRequiredService<ColumnEncryption>().Unprotect(DeliveryRow.ResumeColumn, cut.Id, cut.Resume);
         Assert.Contains("upload_id", note, StringComparison.Ordinal);
         await Eventually.Becomes(
             async () =>
@@ -262,7 +262,7 @@ public sealed class OAuthTokensTests : IAsyncLifetime
 
     /// <summary>As another process would have it: the same database, nothing else shared.</summary>
     private static OAuthTokens Node(AperturApp app) => new(
-        app.Services.GetRequiredService<Database>(), app.Services.GetRequiredService<Secrets>(), app.Clock, NullLogger<OAuthTokens>.Instance);
+        app.Services.GetRequiredService<Database>(), app.Services.GetRequiredService<ColumnEncryption>(), app.Clock, NullLogger<OAuthTokens>.Instance);
 
     private static IDestinationType Type(AperturApp app) => app.Services.GetRequiredService<DestinationTypes>().Find("google_drive")!;
 

@@ -2,7 +2,6 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Apertur.Tests.Support;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
@@ -106,7 +105,7 @@ public sealed class IdempotencyTests
 
         Assert.Equal(1, await RememberedAsync(app));
         app.Clock.Jump(TimeSpan.FromHours(24));
-        await app.Services.GetServices<IHostedService>().OfType<Sweeps>().Single().RunOnceAsync(TestContext.Current.CancellationToken);
+        await app.Services.GetServices<IHostedService>().OfType<OrphanCleanup>().Single().RunOnceAsync(TestContext.Current.CancellationToken);
         Assert.Equal(0, await RememberedAsync(app));
     }
 

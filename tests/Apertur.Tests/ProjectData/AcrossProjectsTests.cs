@@ -88,7 +88,7 @@ public sealed class AcrossProjectsTests
     private static async Task<(Guid Id, string Key)> ProjectAsync(AperturApp app, string name)
     {
         var now = app.Clock.GetUtcNow();
-        var project = Project.Create(name, app.Services.GetRequiredService<Secrets>(), now);
+        var project = Project.Create(name, app.Services.GetRequiredService<ColumnEncryption>(), now);
         var (key, text) = ApiKey.Create(project.Id, Env.Live, "Live", now);
         await app.ChangeAsync(db =>
         {

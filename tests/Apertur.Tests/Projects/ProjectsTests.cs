@@ -175,7 +175,7 @@ public sealed class ProjectsTests
 
         // No clock moves here: only breaking it off ends the request.
         await Eventually.Arrives(gone.Task);
-        await Eventually.Arrives(app.Services.GetRequiredService<Server.Work.Pump>().DrainAsync());
+        await Eventually.Arrives(app.Services.GetRequiredService<Server.Queue.Pump>().DrainAsync());
     }
 
     /// <summary>A new table with a project's rows fails here until <see cref="ProjectRemoval"/> knows it.</summary>

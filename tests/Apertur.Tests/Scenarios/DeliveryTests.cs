@@ -1,7 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
-using Apertur.Server.Work;
+using Apertur.Server.Queue;
 using Apertur.Tests.Destinations;
 using Apertur.Tests.Support;
 

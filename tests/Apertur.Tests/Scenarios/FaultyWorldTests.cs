@@ -3,8 +3,9 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Apertur.Server;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Apertur.Tests.Destinations;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
@@ -25,7 +26,7 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
 
     [Theory, AllDatabases]
     public Task Every_destination_ends_with_exactly_every_photo(DatabaseKind database) =>
-        RunAsync(database, photos: 12, smallest: 5_000, largest: 300_000, Share, patience: TimeSpan.FromMilliseconds(300));
+        RunAsync(database, photos: 12, smallest: 5_000, largest: 300_000, Share, deadline: TimeSpan.FromMilliseconds(300));
 
     /// <summary>The same with a thousand large photos; see chaos/README.md.</summary>
     [Fact(Explicit = true)]
@@ -39,8 +40,8 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
     /// <param name="smallest">Bytes of the smallest.</param>
     /// <param name="largest">Bytes of the largest.</param>
     /// <param name="share">Of all requests that meet a fault.</param>
-    /// <param name="patience">How long attempts may run, really, before the clock moves on.</param>
-    private async Task RunAsync(DatabaseKind database, int photos, int smallest, int largest, double share, TimeSpan patience)
+    /// <param name="deadline">How long attempts may run, really, before the clock moves on.</param>
+    private async Task RunAsync(DatabaseKind database, int photos, int smallest, int largest, double share, TimeSpan deadline)
     {
         var started = TimeProvider.System.GetTimestamp();
         await using var clouds = await FakeClouds.StartAsync();
@@ -83,7 +84,7 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
             Interlocked.Add(ref bytes, photo.Length);
         });
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"> {photos} photos, {bytes / 1e6:F0} MB, are received."));
-        await DeliverAsync(app, patience);
+        await DeliverAsync(app, deadline);
         output.WriteLine("> All is delivered; what is there is compared.");
         relay.Misbehave(new Faults(0, 0));
 
@@ -103,7 +104,7 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
     }
 
     /// <summary>Lets time pass until every delivery has ended, and sees that every one was sent.</summary>
-    private async Task DeliverAsync(AperturApp app, TimeSpan patience)
+    private async Task DeliverAsync(AperturApp app, TimeSpan deadline)
     {
         var told = 0;
         var pump = app.Services.GetRequiredService<Pump>();
@@ -125,9 +126,9 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
             }
 
             // What hangs ends when the clock has moved far enough; what works is given real time first.
-            await Task.WhenAny(pump.DrainAsync(), Task.Delay(patience, TimeProvider.System, TestContext.Current.CancellationToken));
+            await Task.WhenAny(pump.DrainAsync(), Task.Delay(deadline, TimeProvider.System, TestContext.Current.CancellationToken));
             app.Clock.Jump(TimeSpan.FromSeconds(31));
-            app.Services.GetRequiredService<Signal>().Give();
+            app.Services.GetRequiredService<AsyncAutoResetEvent>().Set();
         }
     }
 

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Apertur.Server.Destinations;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -60,7 +60,7 @@ public sealed class MissingFileTests
         var webhook = await app.Client.CreateDestinationAsync("webhook", new() { ["url"] = receiver.Url });
         var session = await app.Client.CreateSessionAsync(webhook);
         await app.Services.GetRequiredService<Database>().WriteAsync(
-            async db => Parking.Park(await db.Destinations.SingleAsync(Cancellation), "It waits.", app.Clock.GetUtcNow()), Cancellation);
+            async db => DestinationSuspension.Suspend(await db.Destinations.SingleAsync(Cancellation), "It waits.", app.Clock.GetUtcNow()), Cancellation);
         for (var i = 0; i < 2 * Breaker.MinAttempts; i++)
             await app.Client.UploadAsync(session, Photos.Png());
         foreach (var file in Directory.GetFiles(Path.Combine(app.DataFolder, "images"), "*", SearchOption.AllDirectories))

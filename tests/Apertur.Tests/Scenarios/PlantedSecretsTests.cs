@@ -2,8 +2,8 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Apertur.Tests.Destinations;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
@@ -82,7 +82,7 @@ public sealed class PlantedSecretsTests
     {
         await using var db = app.Services.GetRequiredService<Database>().Open();
         var project = await db.Projects.SingleAsync();
-        _secrets.Add(app.Services.GetRequiredService<Secrets>().Unprotect("projects.webhook_secret", project.Id, project.WebhookSecret));
+        _secrets.Add(app.Services.GetRequiredService<ColumnEncryption>().Unprotect("projects.webhook_secret", project.Id, project.WebhookSecret));
     }
 
     private async Task<IReadOnlyList<string>> MakeDestinationsAsync(AperturApp app, FakeClouds clouds, Receiver receiver, Bucket bucket)

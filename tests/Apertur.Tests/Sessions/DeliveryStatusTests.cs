@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
-using Apertur.Server.Work;
+using Apertur.Server.Sessions;
 using Apertur.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -137,7 +137,7 @@ public sealed class DeliveryStatusTests
         foreach (var answer in await Task.WhenAll(held))
             Assert.Equal("completed", (string)answer["status"]!);
         Assert.True(count.Queries > before);
-        await Eventually.True(() => app.Services.GetRequiredService<SessionChanges>().Watchers == 0);
+        await Eventually.True(() => app.Services.GetRequiredService<SessionNotifier>().Watchers == 0);
     }
 
     [Theory, AllDatabases]
@@ -147,7 +147,7 @@ public sealed class DeliveryStatusTests
         await using var app = await AperturApp.StartAsync(database);
         var session = await app.Client.CreateSessionAsync();
         var seen = (string)(await StatusAsync(app, session))["lastChanged"]!;
-        var changes = app.Services.GetRequiredService<SessionChanges>();
+        var notifier = app.Services.GetRequiredService<SessionNotifier>();
         var timers = app.Clock.WaitingTimers;
         using var leave = new CancellationTokenSource();
         using var http = new OutboundHttp(allowPrivateNetworks: true);
@@ -159,11 +159,11 @@ public sealed class DeliveryStatusTests
             using var answer = await http.SendAsync(request, leave.Token);
         }).ToList();
         await Eventually.True(() => app.Clock.WaitingTimers >= timers + Clients);
-        Assert.Equal(Clients, changes.Watchers);
+        Assert.Equal(Clients, notifier.Watchers);
 
         await leave.CancelAsync();
 
-        await Eventually.True(() => changes.Watchers == 0);
+        await Eventually.True(() => notifier.Watchers == 0);
         await Eventually.True(() => app.Clock.WaitingTimers <= timers);
         foreach (var request in held)
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => request);

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using Apertur.Server.Work;
+using Apertur.Server.Sessions;
 using Apertur.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -159,7 +159,7 @@ public sealed class SessionStreamTests
         Assert.All(await end, frame => Assert.Equal(": heartbeat\n\n", frame));
         await using var again = await EventReader.OpenAsync(app, session, last.Id);
         Assert.StartsWith("HTTP/1.1 204", again.Head, StringComparison.Ordinal);
-        await Eventually.True(() => app.Services.GetRequiredService<SessionChanges>().Watchers == 0);
+        await Eventually.True(() => app.Services.GetRequiredService<SessionNotifier>().Watchers == 0);
     }
 
     [Theory, AllDatabases]
@@ -170,7 +170,7 @@ public sealed class SessionStreamTests
         await using var events = await EventReader.OpenAsync(app, session);
         await events.NextAsync();
         var held = app.Client.GetAsync($"upload-sessions/{session}/poll?timeout=30");
-        await Eventually.True(() => app.Services.GetRequiredService<SessionChanges>().Watchers == 2);
+        await Eventually.True(() => app.Services.GetRequiredService<SessionNotifier>().Watchers == 2);
 
         await Eventually.Arrives(app.RestartAsync());
 
@@ -183,7 +183,7 @@ public sealed class SessionStreamTests
     {
         await using var app = await AperturApp.StartAsync(database);
         var session = await app.Client.CreateSessionAsync();
-        var changes = app.Services.GetRequiredService<SessionChanges>();
+        var notifier = app.Services.GetRequiredService<SessionNotifier>();
         var open = new List<EventReader>();
         for (var i = 0; i < 20; i++)
             open.Add(await EventReader.OpenAsync(app, session));
@@ -193,7 +193,7 @@ public sealed class SessionStreamTests
         foreach (var stream in open)
             await stream.DisposeAsync();
 
-        await Eventually.True(() => changes.Watchers == 0);
+        await Eventually.True(() => notifier.Watchers == 0);
         await using var next = await EventReader.OpenAsync(app, session);
         Assert.Equal("connected", (await next.NextAsync()).Name);
     }

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
-using Apertur.Server.Work;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;

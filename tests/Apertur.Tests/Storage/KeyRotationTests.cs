@@ -27,7 +27,7 @@ public sealed class KeyRotationTests
         var key = Guid.Parse((string)said["key"]!);
         var texts = await ProtectedTextsAsync(app);
         Assert.Equal(texts.Count, (int)said["encrypted"]!);
-        Assert.All(texts, text => Assert.Equal(key, Secrets.KeyOf(text.Text)));
+        Assert.All(texts, text => Assert.Equal(key, ColumnEncryption.KeyOf(text.Text)));
         // The same process, with the keys it read at its start.
         var upload = await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Jpeg());
         await app.Client.UploadBecomesAsync((string)upload["id"]!, "delivered");
@@ -67,14 +67,14 @@ public sealed class KeyRotationTests
     {
         using var folder = new TempFolder();
         using var elsewhere = new TempFolder();
-        var secrets = new Secrets(folder.Path);
+        var secrets = new ColumnEncryption(folder.Path);
         var row = Guid.NewGuid();
         var text = secrets.Protect("a.b", row, "planted");
 
-        Assert.Equal("planted", new Secrets(folder.Path).Unprotect("a.b", row, text));
+        Assert.Equal("planted", new ColumnEncryption(folder.Path).Unprotect("a.b", row, text));
         Assert.ThrowsAny<System.Security.Cryptography.CryptographicException>(() => secrets.Unprotect("a.c", row, text));
         Assert.ThrowsAny<System.Security.Cryptography.CryptographicException>(() => secrets.Unprotect("a.b", Guid.NewGuid(), text));
-        Assert.ThrowsAny<System.Security.Cryptography.CryptographicException>(() => new Secrets(elsewhere.Path).Unprotect("a.b", row, text));
+        Assert.ThrowsAny<System.Security.Cryptography.CryptographicException>(() => new ColumnEncryption(elsewhere.Path).Unprotect("a.b", row, text));
     }
 
     /// <summary>Puts something into every column that is encrypted.</summary>

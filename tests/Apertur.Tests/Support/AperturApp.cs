@@ -4,7 +4,7 @@ using Apertur.Destinations;
 using Apertur.Server;
 using Apertur.Server.Commands;
 using Apertur.Server.Encryption;
-using Apertur.Server.Work;
+using Apertur.Server.Queue;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -24,7 +24,7 @@ internal sealed class AperturApp : IAsyncDisposable
 {
     private static readonly Lazy<RSAParameters> _keyPair = new(() =>
     {
-        using var rsa = RSA.Create(ServerKey.Bits);
+        using var rsa = RSA.Create(ServerKeyPair.Bits);
         return rsa.ExportParameters(includePrivateParameters: true);
     });
 
@@ -136,7 +136,7 @@ internal sealed class AperturApp : IAsyncDisposable
     {
         await Eventually.Arrives(Services.GetRequiredService<Pump>().DrainAsync());
         Clock.Jump(time);
-        Services.GetRequiredService<Signal>().Give();
+        Services.GetRequiredService<AsyncAutoResetEvent>().Set();
     }
 
     public async ValueTask DisposeAsync()
@@ -154,7 +154,7 @@ internal sealed class AperturApp : IAsyncDisposable
         {
             services.AddSingleton<TimeProvider>(Clock);
             // Making one takes half a second; hundreds of tests need none of their own.
-            services.AddSingleton<ServerKey.Generator>(() => RSA.Create(_keyPair.Value));
+            services.AddSingleton<ServerKeyPair.Generator>(() => RSA.Create(_keyPair.Value));
             services.AddLogging(logging => logging.ClearProviders().AddProvider(Log));
             _configure?.Invoke(services);
         });

@@ -26,7 +26,7 @@ internal sealed class Browser : IAsyncDisposable
     public static async Task<Browser> StartAsync()
     {
         var executable = Components.Chromium;
-        // Patience for a busy machine: what is expected comes, or the test has failed anyway.
+        // Time for a busy machine: what is expected comes, or the test has failed anyway.
         Assertions.SetDefaultExpectTimeout(60_000);
         var playwright = await Playwright.CreateAsync();
         return new(playwright, await playwright.Chromium.LaunchAsync(new() { ExecutablePath = executable, Args = _arguments }));

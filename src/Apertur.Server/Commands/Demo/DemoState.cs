@@ -40,7 +40,7 @@ internal sealed record DemoState(string Email, string Password, string ProjectId
                 $"{dataFolder} holds an installation that is not a demo. Start it with './run serve --data {dataFolder}', or name another folder with --data.");
         }
 
-        var state = new DemoState(Email, password, made.Project.Id.ToString(), made.LiveKey, Secrets.Generate());
+        var state = new DemoState(Email, password, made.Project.Id.ToString(), made.LiveKey, ColumnEncryption.Generate());
         await state.SaveAsync(dataFolder, cancellationToken);
         return state;
     }

@@ -1,0 +1,201 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
+using Apertur.Server.Contract;
+using Apertur.Server.Deliveries;
+using Apertur.Server.Destinations;
+using Apertur.Server.Http;
+using Apertur.Server.Sessions;
+using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Events;
+
+/// <summary>
+/// Collects what happens during a transaction and writes, in that same transaction, the events that somebody listens to. A project
+/// without event webhooks costs one indexed query for a whole group of changes, and no row.
+/// </summary>
+/// <param name="now">The time of the transaction.</param>
+internal sealed class EventOutbox(DateTimeOffset now)
+{
+    private readonly List<PendingEvent> _happenings = [];
+
+    public void UploadStarted(Upload upload, UploadSession session) => Add(Topics.UploadStarted, upload, session, null);
+
+    /// <summary>The last of its destinations has the image.</summary>
+    public void UploadCompleted(Upload upload, UploadSession session) => Add(Topics.UploadCompleted, upload, session, null);
+
+    /// <summary>One of its deliveries has failed for good.</summary>
+    public void UploadFailed(Upload upload, UploadSession session, DeliveryRow failed) =>
+        Add(Topics.UploadFailed, upload, session, failed);
+
+    public void SessionCreated(UploadSession session) => Add(Topics.SessionCreated, session);
+
+    /// <summary>Completed or expired, as its status says by now.</summary>
+    public void SessionEnded(UploadSession session) =>
+        Add(session.Status(now) == "expired" ? Topics.SessionExpired : Topics.SessionCompleted, session);
+
+    /// <summary>It cannot be used until its owner acts.</summary>
+    public void DestinationDisabled(Destination destination) =>
+        _happenings.Add(new(destination.ProjectId, Topics.DestinationDisabled, _ => Body(
+            destination.ProjectId,
+            Topics.DestinationDisabled,
+            new DestinationNews
+            {
+                Id = destination.Id,
+                Type = destination.Type,
+                Name = destination.Name,
+                Reason = destination.ParkedReason,
+            },
+            WireJson.Wire.EventPayloadDestinationNews)));
+
+    /// <summary>
+    /// Writes an event, and its deliveries, for each happening that a webhook listens to. New rows that it reports must be saved
+    /// before.
+    /// </summary>
+    /// <returns>Whether there is something to send once the transaction is committed.</returns>
+    public async Task<bool> WriteAsync(AperturDb db, CancellationToken cancellationToken)
+    {
+        if (_happenings.Count == 0)
+            return false;
+
+        var projects = _happenings.Select(happening => happening.ProjectId).Distinct().ToList();
+        var webhooks = await db.EventWebhooks.Where(webhook => projects.Contains(webhook.ProjectId) && webhook.IsActive)
+            .Select(webhook => new Listener(webhook.Id, webhook.ProjectId, webhook.Topics)).ToListAsync(cancellationToken);
+        var heard = _happenings
+            .Select(happening => (PendingEvent: happening, Listeners: webhooks.FindAll(webhook => webhook.Hears(happening))))
+            .Where(pair => pair.Listeners.Count > 0).ToList();
+        if (heard.Count == 0)
+            return false;
+
+        var deliveries = await DeliveriesAsync(db, heard.ConvertAll(pair => pair.PendingEvent), cancellationToken);
+        foreach (var (happening, listeners) in heard)
+            Log(db, happening, listeners, deliveries);
+        return true;
+    }
+
+    /// <summary>An event that was made up to try out a webhook.</summary>
+    public static LoggedEvent Test(EventWebhook webhook, DateTimeOffset now)
+    {
+        var body = Body(
+            webhook.ProjectId, Topics.Test, new TestNews(webhook.Id, "This is a test."), now, WireJson.Wire.EventPayloadTestNews);
+        return new()
+        {
+            Id = Guid.CreateVersion7(now),
+            ProjectId = webhook.ProjectId,
+            Topic = Topics.Test,
+            Body = body,
+            CreatedAt = now,
+        };
+    }
+
+    private static async Task<ILookup<Guid, DeliveryRow>> DeliveriesAsync(
+        AperturDb db, List<PendingEvent> heard, CancellationToken cancellationToken)
+    {
+        var uploads = heard.Select(happening => happening.Upload).OfType<Upload>().ToList();
+        var ids = uploads.Select(upload => upload.Id).Distinct().ToList();
+        var sessions = uploads.Select(upload => upload.SessionId).Distinct().ToList();
+        // Tracked, so that states which this transaction has not saved yet are seen as they will be.
+        var rows = ids.Count == 0
+            ? []
+            : await db.Deliveries.Where(row => sessions.Contains(row.SessionId) && ids.Contains(row.UploadId))
+                .OrderBy(row => row.Id).ToListAsync(cancellationToken);
+        return rows.ToLookup(row => row.UploadId);
+    }
+
+    private void Log(AperturDb db, PendingEvent happening, List<Listener> listeners, ILookup<Guid, DeliveryRow> deliveries)
+    {
+        var logged = new LoggedEvent
+        {
+            Id = Guid.CreateVersion7(now),
+            ProjectId = happening.ProjectId,
+            Topic = happening.Topic,
+            Body = happening.Body(happening.Upload is { } upload ? deliveries[upload.Id] : []),
+            UploadId = happening.Upload?.Id,
+            CreatedAt = now,
+        };
+        db.EventLog.Add(logged);
+        foreach (var listener in listeners)
+        {
+            db.EventDeliveries.Add(new EventDelivery
+            {
+                Id = Guid.CreateVersion7(now),
+                EventId = logged.Id,
+                WebhookId = listener.Id,
+                Topic = logged.Topic,
+                DueAt = now,
+                CreatedAt = now,
+                UpdatedAt = now,
+            });
+        }
+    }
+
+    private void Add(string topic, Upload upload, UploadSession session, DeliveryRow? failed) =>
+        _happenings.Add(new(upload.ProjectId, topic, deliveries => Body(
+            upload.ProjectId, topic, Describe(upload, session, deliveries, failed), WireJson.Wire.EventPayloadUploadEventData))
+        {
+            Upload = upload,
+        });
+
+    private void Add(string topic, UploadSession session) =>
+        _happenings.Add(new(session.ProjectId, topic, _ => Body(
+            session.ProjectId, topic, Describe(session), WireJson.Wire.EventPayloadSessionNews)));
+
+    private static UploadEventData Describe(
+        Upload upload, UploadSession session, IEnumerable<DeliveryRow> deliveries, DeliveryRow? failed) => new()
+        {
+            Id = upload.Id,
+            Filename = upload.Filename,
+            SizeBytes = upload.SizeBytes,
+            MimeType = upload.MimeType,
+            SessionId = upload.SessionId,
+            Tags = session.Tags ?? [],
+            Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata),
+            Sha256 = upload.Sha256,
+            Destinations = [.. deliveries.Select(Describe)],
+            FailedDestination = failed is null ? null : Describe(failed),
+            Source = upload.Source,
+            Env = upload.Env.WireName(),
+            CreatedAt = upload.CreatedAt,
+        };
+
+    private static EventDestination Describe(DeliveryRow row) => new(
+        row.DestinationId, row.DestinationType, row.DestinationName, row.State.WireName(), row.LastError);
+
+    private SessionNews Describe(UploadSession session) => new()
+    {
+        Id = session.Id,
+        Status = session.Status(now),
+        Label = session.Label,
+        Tags = session.Tags ?? [],
+        Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata),
+        ImagesCount = session.ImagesCount,
+        MaxImages = session.MaxImages,
+        Env = session.Env.WireName(),
+        CreatedAt = session.CreatedAt,
+        ExpiresAt = session.ExpiresAt,
+    };
+
+    private string Body<T>(Guid projectId, string topic, T data, JsonTypeInfo<EventPayload<T>> type) =>
+        Body(projectId, topic, data, now, type);
+
+    private static string Body<T>(
+        Guid projectId, string topic, T data, DateTimeOffset now, JsonTypeInfo<EventPayload<T>> type) =>
+        JsonSerializer.Serialize(
+            new EventPayload<T> { Event = topic, Topic = topic, ProjectId = projectId, Timestamp = now, Data = data }, type);
+
+    /// <param name="ProjectId">Where it happened.</param>
+    /// <param name="Topic">What happened.</param>
+    /// <param name="Body">Writes it down, given the deliveries of its upload; called only when somebody listens.</param>
+    private sealed record PendingEvent(Guid ProjectId, string Topic, Func<IEnumerable<DeliveryRow>, string> Body)
+    {
+        public Upload? Upload { get; init; }
+    }
+
+    private sealed record Listener(Guid Id, Guid ProjectId, string[] Topics)
+    {
+        public bool Hears(PendingEvent happening) =>
+            ProjectId == happening.ProjectId && Array.Exists(Topics, pattern => Events.Topics.Matches(pattern, happening.Topic));
+    }
+}

@@ -1,0 +1,97 @@
+using Apertur.Server.Queue;
+using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Events;
+
+/// <summary>What became of one claimed delivery of an event.</summary>
+/// <param name="Row">The delivery as it was claimed.</param>
+/// <param name="Answer">What was answered; null when the server stopped first, and the attempt does not count.</param>
+internal sealed record EventAttempt(EventDelivery Row, EventAnswer? Answer);
+
+/// <summary>
+/// Writes outcomes: the delivery's next state and what follows for its webhook, in one transaction. As with images, an outcome
+/// counts only while the claim it belongs to still holds.
+/// </summary>
+internal sealed partial class EventOutcomeWriter
+{
+    private readonly Database _database;
+    private readonly TimeProvider _clock;
+    private readonly ILogger<EventOutcomeWriter> _log;
+    private readonly GroupCommit<EventAttempt, DeliveryState?> _commit;
+
+    public EventOutcomeWriter(Database database, TimeProvider clock, ILogger<EventOutcomeWriter> log)
+    {
+        _database = database;
+        _clock = clock;
+        _log = log;
+        _commit = new GroupCommit<EventAttempt, DeliveryState?>(database, WriteAsync);
+    }
+
+    /// <summary>Writes one outcome and gives the state the delivery has now; null when its claim was lost.</summary>
+    public Task<DeliveryState?> WriteAsync(EventAttempt attempt) => _commit.AddAsync(attempt);
+
+    private async Task<IReadOnlyList<DeliveryState?>> WriteAsync(
+        AperturDb db, IReadOnlyList<EventAttempt> attempts, CancellationToken cancellationToken)
+    {
+        // Everybody takes locks in this order: webhooks, deliveries.
+        var webhooks = await _database.Locked(db.EventWebhooks, attempts.Select(a => a.Row.WebhookId))
+            .ToDictionaryAsync(webhook => webhook.Id, cancellationToken);
+        var rows = await _database.Locked(db.EventDeliveries, attempts.Select(a => a.Row.Id))
+            .ToDictionaryAsync(row => row.Id, cancellationToken);
+
+        var states = new List<DeliveryState?>(attempts.Count);
+        foreach (var (claimed, answer) in attempts)
+        {
+            var webhook = webhooks.GetValueOrDefault(claimed.WebhookId);
+            var row = rows.GetValueOrDefault(claimed.Id);
+            if (webhook is null || row is null || row.State != DeliveryState.Sending || row.LeaseToken != claimed.LeaseToken)
+            {
+                states.Add(null);
+                continue;
+            }
+
+            Apply(answer, row, webhook);
+            states.Add(row.State);
+        }
+
+        return states;
+    }
+
+    private void Apply(EventAnswer? answer, EventDelivery row, EventWebhook webhook)
+    {
+        var now = _clock.GetUtcNow();
+        row.LeaseToken = null;
+        row.LeaseUntil = null;
+        row.UpdatedAt = now;
+        if (answer is null)
+        {
+            row.State = --row.Attempts == 0 ? DeliveryState.Pending : DeliveryState.Retrying;
+            row.DueAt = now;
+            return;
+        }
+
+        row.Note(answer);
+        if (answer.Accepted)
+        {
+            row.State = DeliveryState.Sent;
+            webhook.ConsecutiveFailures = 0;
+        }
+        else if (webhook.WaitAfter(row.Attempts) is { } wait)
+        {
+            row.State = DeliveryState.Retrying;
+            row.DueAt = now + wait;
+        }
+        else
+        {
+            row.State = DeliveryState.Failed;
+            webhook.CountFailure(now);
+            if (webhook.DisabledAt == now)
+                LogDisabled(webhook.Id, webhook.ConsecutiveFailures);
+        }
+    }
+
+    [LoggerMessage(EventName = "event_webhook.disabled", Level = LogLevel.Warning,
+        Message = "event_webhook.disabled {Webhook} after {Failures} failures in a row")]
+    private partial void LogDisabled(Guid webhook, int failures);
+}

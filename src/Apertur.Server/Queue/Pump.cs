@@ -1,0 +1,181 @@
+using System.Collections.Concurrent;
+
+namespace Apertur.Server.Queue;
+
+/// <summary>
+/// Keeps queues flowing: claims what is due, one claimer a process, and runs it in bounded lanes. A signal starts the next round at
+/// once; without one it looks every second, because the tables are the truth and signals are only hints.
+/// </summary>
+internal sealed partial class Pump(
+    IEnumerable<IQueue> queues, AsyncAutoResetEvent signal, Settings settings, TimeProvider clock, ILogger<Pump> log) : BackgroundService
+{
+    /// <summary>How long a claim holds without a heartbeat. Another node takes over after that.</summary>
+    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
+
+    private static readonly TimeSpan _idle = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _heartbeat = Lease / 3;
+    private static readonly TimeSpan _afterFailure = TimeSpan.FromSeconds(5);
+
+    private readonly ConcurrentDictionary<Running, bool> _running = [];
+    private readonly CancellationTokenSource _stopDeadline = new();
+
+    /// <summary>Claims what is due and free lanes allow, and starts it.</summary>
+    /// <returns>How many rows were started.</returns>
+    public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
+    {
+        var started = 0;
+        foreach (var queue in queues)
+            started += await RunOnceAsync(queue, cancellationToken);
+        return started;
+    }
+
+    /// <summary>Breaks off what runs here for these endpoints. The attempts do not count.</summary>
+    public void End(IReadOnlySet<Guid> endpoints)
+    {
+        foreach (var running in _running.Keys.Where(running => endpoints.Contains(running.Row.Endpoint)))
+            running.End();
+    }
+
+    /// <summary>Waits until nothing that was started is still running.</summary>
+    public Task DrainAsync() => Task.WhenAll(_running.Keys.Select(running => running.Task));
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        var drained = DrainAsync();
+        await drained.WaitAsync(TimeSpan.FromSeconds(settings.Delivery.StopSeconds), clock, cancellationToken)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _stopDeadline.CancelAsync();
+        await drained;
+    }
+
+    public override void Dispose()
+    {
+        _stopDeadline.Dispose();
+        base.Dispose();
+    }
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(
+            ClaimAsync(stoppingToken),
+            WorkerLoop.EveryAsync(_heartbeat, KeepLeasesAsync, clock, LogFailure, stoppingToken));
+
+    private async Task<int> RunOnceAsync(IQueue queue, CancellationToken cancellationToken)
+    {
+        var under = _running.Keys.Where(running => running.Queue == queue).ToLookup(running => running.Row.Endpoint);
+        var free = queue.Lanes - under.Sum(endpoint => endpoint.Count());
+        if (free <= 0)
+            return 0;
+
+        var wanted = new List<(Guid, int)>();
+        var due = (await queue.DueAsync(cancellationToken)).ToArray();
+        // When lanes are short, nobody is always first.
+        Random.Shared.Shuffle(due);
+        foreach (var (endpoint, limit) in due)
+        {
+            var most = Math.Min(Share(queue, free, under[endpoint].Count()), limit ?? int.MaxValue);
+            if (most <= 0)
+                continue;
+
+            wanted.Add((endpoint, most));
+            free -= most;
+        }
+
+        if (wanted.Count == 0)
+            return 0;
+
+        var taken = await queue.TakeAsync(wanted, cancellationToken);
+        foreach (var row in taken)
+            Start(queue, row);
+        return taken.Count;
+    }
+
+    /// <summary>
+    /// How many more lanes an endpoint may take. Half of all lanes are for endpoints that have nothing under way, one each: eight that hang
+    /// would otherwise hold every lane until their time is up.
+    /// </summary>
+    private static int Share(IQueue queue, int free, int busy)
+    {
+        var shared = free - (queue.Lanes / 2);
+        return shared > 0 ? Math.Min(queue.LanesPerEndpoint - busy, shared) : busy == 0 ? Math.Min(1, free) : 0;
+    }
+
+    private Task ClaimAsync(CancellationToken stoppingToken) => WorkerLoop.RunAsync(
+        async cancellationToken =>
+        {
+            if (await RunOnceAsync(cancellationToken) == 0)
+                await signal.WaitAsync(_idle, clock, cancellationToken);
+        },
+        clock, _afterFailure, LogFailure, stoppingToken);
+
+    private async Task KeepLeasesAsync(CancellationToken cancellationToken)
+    {
+        foreach (var queue in queues)
+        {
+            var held = _running.Keys.Where(running => running.Queue == queue)
+                .Select(running => running.Row.LeaseToken).Distinct().ToList();
+            if (held.Count > 0)
+                await queue.ExtendAsync(held, cancellationToken);
+            if (await queue.ReleaseAbandonedAsync(all: false, cancellationToken) > 0)
+                signal.Set();
+        }
+    }
+
+    private void Start(IQueue queue, Claimed row)
+    {
+        var running = new Running(queue, row, _stopDeadline.Token);
+        // Claimed again while an earlier attempt still runs, whose lease ran out meanwhile: nobody waits for that one's outcome.
+        foreach (var earlier in _running.Keys.Where(other => other.Row.Id == row.Id))
+            earlier.End();
+        _running[running] = true;
+        running.Task = Task.Run(async () =>
+        {
+            try
+            {
+                await row.RunAsync(running.Ended);
+            }
+            catch (Exception exception)
+            {
+                // The outcome could not be written: the claim runs out and the row is taken again.
+                LogFailure(exception);
+            }
+            finally
+            {
+                _running.TryRemove(running, out _);
+                running.Dispose();
+                signal.Set();
+            }
+        });
+    }
+
+    private sealed class Running(IQueue queue, Claimed row, CancellationToken stopping) : IDisposable
+    {
+        private readonly CancellationTokenSource _end = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+
+        public IQueue Queue => queue;
+
+        public Claimed Row => row;
+
+        public Task Task { get; set; } = Task.CompletedTask;
+
+        public CancellationToken Ended => _end.Token;
+
+        public void End()
+        {
+            try
+            {
+                // Not on this thread: what is broken off goes on to write its outcome.
+                _ = _end.CancelAsync();
+            }
+            catch (ObjectDisposedException)
+            {
+                // It has ended by itself.
+            }
+        }
+
+        public void Dispose() => _end.Dispose();
+    }
+
+    [LoggerMessage(EventName = "pump.failed", Level = LogLevel.Error, Message = "The pump could not reach the database; it goes on")]
+    private partial void LogFailure(Exception exception);
+}

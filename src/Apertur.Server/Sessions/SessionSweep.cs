@@ -1,0 +1,53 @@
+using Apertur.Server.Events;
+using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Sessions;
+
+/// <summary>Notices sessions whose time is up: nothing else happens to them then that would.</summary>
+internal sealed partial class SessionSweep(Database database, SessionNotifier notifier, TimeProvider clock,
+    ILogger<SessionSweep> log)
+    : BackgroundService
+{
+    private static readonly TimeSpan _every = TimeSpan.FromSeconds(10);
+    private const int BatchSize = 100;
+
+    /// <returns>How many sessions were found to have ended.</returns>
+    public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
+    {
+        var ended = 0;
+        while (await DueAsync(cancellationToken) is { Count: > 0 } due)
+        {
+            var noted = await database.WriteAsync(
+                async db =>
+                {
+                    var now = clock.GetUtcNow();
+                    var sessions = await database.Locked(db.Sessions, due).ToListAsync(cancellationToken);
+                    var events = new EventOutbox(now);
+                    var over = sessions.Where(session => SessionEnd.Note(session, now, events)).Select(session => session.Id).ToList();
+                    await events.WriteAsync(db, cancellationToken);
+                    return over;
+                },
+                cancellationToken);
+            notifier.Publish(noted);
+            ended += noted.Count;
+        }
+
+        return ended;
+    }
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        WorkerLoop.EveryAsync(_every, RunOnceAsync, clock, LogFailure, stoppingToken);
+
+    private async Task<List<Guid>> DueAsync(CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        await using var db = database.Open();
+        return await db.Sessions.Where(session => session.OverAt == null && session.ExpiresAt <= now)
+            .OrderBy(session => session.ExpiresAt).Take(BatchSize).Select(session => session.Id).ToListAsync(cancellationToken);
+    }
+
+    [LoggerMessage(EventName = "sessions.sweep.failed", Level = LogLevel.Error,
+        Message = "Expired sessions could not be looked for; it is tried again")]
+    private partial void LogFailure(Exception exception);
+}

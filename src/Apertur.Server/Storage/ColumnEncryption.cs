@@ -1,0 +1,80 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+
+namespace Apertur.Server.Storage;
+
+/// <summary>
+/// Encrypts what must be read again but not by somebody with the database file. The ciphertext is bound to its table, row and column: moved
+/// elsewhere it does not decrypt. The keys are files in one folder, shared by all nodes.
+/// </summary>
+internal sealed class ColumnEncryption
+{
+    private const string Application = "apertur";
+
+    // What a protected text begins with, before base64url: 4 fixed bytes and the id of its key.
+    private const int HeaderBytes = 4;
+    private const int KeyIdBytes = 16;
+    private static readonly TimeSpan _keyLifetime = TimeSpan.FromDays(90);
+
+    private readonly DirectoryInfo _folder;
+    private readonly Lock _reading = new();
+    private IDataProtectionProvider _provider;
+
+    /// <param name="keysFolder">Exists, and is readable by this program only.</param>
+    public ColumnEncryption(string keysFolder)
+    {
+        _folder = new DirectoryInfo(keysFolder);
+        _provider = ReadKeys();
+    }
+
+    public string Protect(string column, Guid row, string text) => Protector(_provider, column, row).Protect(text);
+
+    /// <exception cref="CryptographicException">Not from this server's keys, or not from this place.</exception>
+    public string Unprotect(string column, Guid row, string protectedText)
+    {
+        try
+        {
+            return Protector(_provider, column, row).Unprotect(protectedText);
+        }
+        catch (CryptographicException)
+        {
+            // Another process may have made a key since this one read the folder; see KeyRotation.
+            lock (_reading)
+            {
+                var fresh = ReadKeys();
+                var text = Protector(fresh, column, row).Unprotect(protectedText);
+                _provider = fresh;
+                return text;
+            }
+        }
+    }
+
+    /// <summary>Makes a key, which from now on encrypts everything that this process encrypts.</summary>
+    public Guid MakeKey()
+    {
+        lock (_reading)
+        {
+            using var services = new ServiceCollection().AddDataProtection().SetApplicationName(Application)
+                .PersistKeysToFileSystem(_folder).Services.BuildServiceProvider();
+            // Not the server's clock: keys are compared with what the framework's own made.
+            var now = TimeProvider.System.GetUtcNow();
+            var key = services.GetRequiredService<IKeyManager>().CreateNewKey(now, now + _keyLifetime);
+            _provider = ReadKeys();
+            return key.KeyId;
+        }
+    }
+
+    /// <summary>The id of the key that a text was encrypted with.</summary>
+    public static Guid KeyOf(string protectedText) =>
+        new(Base64Url.DecodeFromChars(protectedText).AsSpan(HeaderBytes, KeyIdBytes));
+
+    /// <summary>A new secret: 64 lower-case hex characters of 256 random bits.</summary>
+    public static string Generate() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
+
+    private IDataProtectionProvider ReadKeys() => DataProtectionProvider.Create(_folder, keys => keys.SetApplicationName(Application));
+
+    private static IDataProtector Protector(IDataProtectionProvider provider, string column, Guid row) =>
+        provider.CreateProtector(Application, column, row.ToString());
+}

@@ -1,0 +1,251 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Destinations;
+using Apertur.Server.Sessions;
+using Apertur.Server.Storage;
+using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Apertur.Tests.Events;
+
+/// <summary>What is told, and when.</summary>
+public sealed class EventContentTests
+{
+    [Theory, AllDatabases]
+    public async Task Photo_that_arrives_everywhere_is_told_twice_with_a_link_to_its_bytes(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var images = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.ListenAsync(events, "project.upload.*");
+        var destination = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = images.Url });
+        var session = await app.Client.CreateSessionAsync(new JsonObject
+        {
+            ["destination_ids"] = new JsonArray(destination),
+            ["tags"] = new JsonArray("order:7"),
+            ["metadata"] = new JsonObject { ["claim"] = 4711 },
+        });
+        var photo = Photos.Jpeg(50_000, seed: 3);
+
+        var upload = await app.Client.UploadAsync(session, photo, "Küche.jpg");
+
+        var told = new[] { await events.NextAsync(), await events.NextAsync() };
+        Assert.Equal(
+            ["project.upload.completed", "project.upload.started"], told.Select(request => (string)request.Json()["event"]!).Order());
+        foreach (var request in told)
+        {
+            var body = request.Json();
+            Assert.Equal((string)body["event"]!, (string)body["topic"]!);
+            Assert.Equal(app.ProjectId.ToString(), (string)body["project_id"]!);
+            Assert.Equal("2026-06-12T09:44:41.919Z", (string)body["timestamp"]!);
+            var data = body["data"]!;
+            Assert.Equal((string)upload["id"]!, (string)data["id"]!);
+            Assert.Equal("Küche.jpg", (string)data["filename"]!);
+            Assert.Equal(photo.Length, (int)data["size_bytes"]!);
+            Assert.Equal("image/jpeg", (string)data["mime_type"]!);
+            Assert.Equal(session, (string)data["session_id"]!);
+            Assert.Equal("""["order:7"]""", data["tags"]!.ToJsonString());
+            Assert.Equal("""{"claim":4711}""", data["metadata"]!.ToJsonString());
+            Assert.Equal((string)upload["sha256"]!, (string)data["sha256"]!);
+            Assert.Equal(destination, (string)data["destinations"]![0]!["id"]!);
+            Assert.Null(data["failed_destination"]);
+            var link = new Uri((string)data["download_url"]!).PathAndQuery;
+            Assert.Equal(photo, (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.OK).Bytes);
+            Assert.Equal(request.HmacOf(webhook), request["X-Apertur-Signature"]);
+            Assert.StartsWith("application/json", request["Content-Type"], StringComparison.Ordinal);
+        }
+
+        var completed = told.Single(request => (string)request.Json()["event"]! == "project.upload.completed").Json();
+        Assert.Equal("sent", (string)completed["data"]!["destinations"]![0]!["status"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Delivery_that_fails_for_good_is_told_with_its_destination_and_reason(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var good = await Receiver.StartAsync();
+        await using var gone = await Receiver.StartAsync();
+        gone.Answers(410);
+        await using var app = await AperturApp.StartAsync(database);
+        await app.ListenAsync(events, "project.upload.failed", "project.upload.completed");
+        var first = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = good.Url });
+        var second = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = gone.Url });
+
+        var upload = await app.Client.UploadAsync(await app.Client.CreateSessionAsync(first, second), Photos.Png());
+
+        var body = (await events.NextAsync()).Json();
+        Assert.Equal("project.upload.failed", (string)body["event"]!);
+        Assert.Equal((string)upload["id"]!, (string)body["data"]!["id"]!);
+        Assert.Equal(second, (string)body["data"]!["failed_destination"]!["id"]!);
+        Assert.Contains("410", (string)body["data"]!["failed_destination"]!["last_error"]!, StringComparison.Ordinal);
+        Assert.Equal(2, body["data"]!["destinations"]!.AsArray().Count);
+
+        // Tried again by hand it arrives, and only then is the upload complete.
+        await app.Client.UploadBecomesAsync((string)upload["id"]!, "partial");
+        Assert.Single(events.Requests);
+        await app.Client.PostAsync($"uploads/{upload["id"]}/retry");
+        Assert.Equal("project.upload.completed", (string)(await events.NextAsync()).Json()["event"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Session_is_told_when_it_is_made_and_when_it_is_full(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        await app.ListenAsync(events, "project.session.*");
+
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 2, ["label"] = "Kitchen" });
+
+        var created = (await events.NextAsync()).Json();
+        Assert.Equal("project.session.created", (string)created["event"]!);
+        Assert.Equal(session, (string)created["data"]!["id"]!);
+        Assert.Equal("pending", (string)created["data"]!["status"]!);
+        Assert.Equal("Kitchen", (string)created["data"]!["label"]!);
+
+        await app.Client.UploadAsync(session, Photos.Png());
+        await app.Client.UploadAsync(session, Photos.Png());
+        (await app.Client.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.UnprocessableEntity);
+
+        var completed = (await events.NextAsync()).Json();
+        Assert.Equal("project.session.completed", (string)completed["event"]!);
+        Assert.Equal("completed", (string)completed["data"]!["status"]!);
+        Assert.Equal(2, (int)completed["data"]!["images_count"]!);
+        Assert.Equal(2, await app.EventsAsync());
+    }
+
+    [Theory, AllDatabases]
+    public async Task Session_is_told_once_when_it_is_closed_or_its_time_is_up(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        await app.ListenAsync(events, "project.session.completed", "project.session.expired");
+        var closed = await app.Client.CreateSessionAsync();
+        var expired = await app.Client.CreateSessionAsync(new JsonObject { ["expires_in_hours"] = 1 });
+
+        (await app.Client.PostAsync($"upload-sessions/{closed}/complete")).Expect(HttpStatusCode.OK);
+        (await app.Client.PostAsync($"upload-sessions/{closed}/complete")).Expect(HttpStatusCode.OK);
+        await app.PassAsync(TimeSpan.FromSeconds(1));
+
+        var first = (await events.NextAsync()).Json();
+        Assert.Equal("project.session.completed", (string)first["event"]!);
+        Assert.Equal(closed, (string)first["data"]!["id"]!);
+
+        app.Clock.Advance(TimeSpan.FromHours(25));
+        var sweep = app.Services.GetRequiredService<SessionSweep>();
+        await sweep.RunOnceAsync(TestContext.Current.CancellationToken);
+        await sweep.RunOnceAsync(TestContext.Current.CancellationToken);
+        await app.PassAsync(TimeSpan.FromSeconds(1));
+
+        var second = (await events.NextAsync()).Json();
+        Assert.Equal("project.session.expired", (string)second["event"]!);
+        Assert.Equal(expired, (string)second["data"]!["id"]!);
+        Assert.Equal("expired", (string)second["data"]!["status"]!);
+        Assert.Equal(2, await app.EventsAsync());
+    }
+
+    [Theory, AllDatabases]
+    public async Task Destination_that_becomes_unusable_is_told_once(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(
+            database, configure: services => services.AddSingleton<IDestinationType>(new Revoked()));
+        await app.ListenAsync(events, "project.destination.disabled");
+        var destination = await app.Client.CreateDestinationAsync("revoked", []);
+        var session = await app.Client.CreateSessionAsync(destination);
+
+        await app.Client.UploadAsync(session, Photos.Png());
+        await app.Client.UploadAsync(session, Photos.Png());
+
+        var data = (await events.NextAsync()).Json()["data"]!;
+        Assert.Equal(destination, (string)data["id"]!);
+        Assert.Equal("revoked", (string)data["type"]!);
+        Assert.Equal("Access was revoked.", (string)data["reason"]!);
+        await app.PassAsync(TimeSpan.FromMinutes(1));
+        Assert.Equal(1, await app.EventsAsync());
+    }
+
+    [Theory, AllDatabases]
+    public async Task Nothing_is_written_when_nobody_listens(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        await app.ListenAsync(events, "project.session.expired");
+        var off = await app.ListenAsync(events, "*");
+        await app.ChangeWebhookAsync(off, new JsonObject { ["isActive"] = false });
+
+        await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Png());
+
+        Assert.Equal(0, await app.EventsAsync());
+    }
+
+    [Theory, AllDatabases]
+    public async Task Events_of_many_photos_at_once_are_all_told_and_each_once(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        await app.ListenAsync(events, "project.upload.started");
+        var sessions = new[] { await app.Client.CreateSessionAsync(), await app.Client.CreateSessionAsync() };
+
+        var uploads = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => app.Client.UploadAsync(sessions[i % 2], Photos.Png())));
+
+        var told = new List<string>();
+        while (told.Count < 40)
+            told.Add((string)(await events.NextAsync()).Json()["data"]!["id"]!);
+        Assert.Equal(uploads.Select(upload => (string)upload["id"]!).Order(), told.Order());
+        await app.PassAsync(TimeSpan.FromMinutes(1));
+        Assert.Equal(40, events.Requests.Count);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Another_projects_webhook_hears_nothing_and_cannot_be_seen(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.ListenAsync(events, "*");
+        var other = Guid.NewGuid();
+        await using (var db = app.Services.GetRequiredService<Database>().Open())
+        {
+            db.Projects.Add(new() { Id = other, Name = "Other", WebhookSecret = "", CreatedAt = default, UpdatedAt = default });
+            await db.SaveChangesAsync(TestContext.Current.CancellationToken);
+            await db.Database.ExecuteSqlAsync(
+                $"UPDATE event_webhooks SET project_id = {other.ToString()}", TestContext.Current.CancellationToken);
+        }
+
+        await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Png());
+
+        Assert.Equal(0, await app.EventsAsync());
+        foreach (var path in new[] { $"{app.WebhooksPath()}/{webhook["id"]}", $"projects/{other}/webhooks/{webhook["id"]}" })
+        {
+            (await app.Client.GetAsync(path)).Expect(HttpStatusCode.NotFound);
+            (await app.Client.GetAsync(path + "/deliveries")).Expect(HttpStatusCode.NotFound);
+            (await app.Client.PostAsync(path + "/test")).Expect(HttpStatusCode.NotFound);
+            (await app.Client.SendAsync(HttpMethod.Delete, path)).Expect(HttpStatusCode.NotFound);
+        }
+    }
+
+    private sealed class Revoked : IDestinationType
+    {
+        public string Type => "revoked";
+
+        public string Label => "Revoked";
+
+        public IReadOnlyList<ConfigField> Fields => [];
+
+        public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
+            Task.FromResult<DeliveryOutcome>(new DeliveryOutcome.Broken("Access was revoked."));
+
+        public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
+            Task.FromResult<DeliveryOutcome>(new DeliveryOutcome.Broken("Access was revoked."));
+    }
+}
+
+internal static class EventRows
+{
+    /// <summary>Events that were written down.</summary>
+    public static async Task<int> EventsAsync(this AperturApp app)
+    {
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        return await db.EventLog.CountAsync();
+    }
+}

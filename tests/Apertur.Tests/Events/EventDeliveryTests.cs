@@ -1,0 +1,384 @@
+using System.Globalization;
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Server.Events;
+using Apertur.Server.Storage;
+using Apertur.Tests.Support;
+using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Apertur.Tests.Events;
+
+/// <summary>How an event gets to a webhook: attempts, failures, history.</summary>
+public sealed class EventDeliveryTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory, AllDatabases]
+    public async Task Event_is_tried_again_at_the_intervals_of_its_webhook(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        events.Answers(500, 302);
+        await using var app = await AperturApp.StartAsync(database);
+        var fields = new JsonObject { ["signatureMethod"] = "svix", ["maxRetries"] = 2, ["retryIntervals"] = new JsonArray(10, 60) };
+        var webhook = await app.CreateWebhookAsync(events, fields, "project.session.created");
+        await app.Client.CreateSessionAsync();
+
+        var first = await events.NextAsync();
+        await app.PassAsync(TimeSpan.FromSeconds(9));
+        var row = await app.NewestBecomesAsync(webhook, "retrying");
+        Assert.Equal(1, (int)row["attempts"]!);
+        Assert.Equal(500, (int)row["responseCode"]!);
+        Assert.Equal("2026-06-12T09:44:51.919Z", (string)row["nextRetryAt"]!);
+        Assert.Contains("500", (string)row["lastError"]!, StringComparison.Ordinal);
+        Assert.Single(events.Requests);
+
+        await app.PassAsync(TimeSpan.FromSeconds(1));
+        var second = await events.NextAsync();
+        await app.PassAsync(TimeSpan.Zero);
+        row = await app.NewestBecomesAsync(webhook, "retrying");
+        Assert.Equal(302, (int)row["responseCode"]!);
+        Assert.Contains("Redirects are not followed", (string)row["lastError"]!, StringComparison.Ordinal);
+
+        await app.PassAsync(TimeSpan.FromSeconds(60));
+        var third = await events.NextAsync();
+        row = await app.NewestBecomesAsync(webhook, "sent");
+        Assert.Equal(3, (int)row["attempts"]!);
+        Assert.Null(row["lastError"]);
+        Assert.Null(row["nextRetryAt"]);
+
+        // What identifies and what is told stays; only the time of sending moves.
+        Assert.All([second, third], again => Assert.Equal(first.Body, again.Body));
+        Assert.All([second, third], again => Assert.Equal(first["svix-id"], again["svix-id"]));
+        Assert.All([second, third], again => Assert.Equal(first["X-APTR-Delivery-ID"], again["X-APTR-Delivery-ID"]));
+        Assert.Equal((string)row["eventLogId"]!, first["svix-id"]);
+        Assert.Equal(
+            [0, 10, 70],
+            new[] { first, second, third }.Select(request =>
+                long.Parse(request["svix-timestamp"]!, CultureInfo.InvariantCulture) - long.Parse(first["svix-timestamp"]!, CultureInfo.InvariantCulture)));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Link_to_the_photo_works_in_an_event_that_comes_late(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        events.Answers(500);
+        await using var app = await AperturApp.StartAsync(database);
+        await app.CreateWebhookAsync(events, new JsonObject { ["retryIntervals"] = new JsonArray(24 * 3600 + 1) }, "project.upload.started");
+        var photo = Photos.Png();
+        await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), photo);
+        await events.NextAsync();
+
+        await app.PassAsync(TimeSpan.FromSeconds(24 * 3600 + 1));
+
+        var link = new Uri((string)(await events.NextAsync()).Json()["data"]!["download_url"]!).PathAndQuery;
+        Assert.Equal(photo, (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.OK).Bytes);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Webhook_that_keeps_failing_is_switched_off_until_its_owner_switches_it_on(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        events.Answers(500, 500, 200, 500, 500, 500);
+        await using var app = await AperturApp.StartAsync(database);
+        var fields = new JsonObject { ["maxRetries"] = 0, ["disableAfterFailures"] = 3 };
+        var webhook = await app.CreateWebhookAsync(events, fields, "project.session.created");
+
+        foreach (var failures in new[] { 1, 2, 0, 1, 2, 3 })
+        {
+            await app.Client.CreateSessionAsync();
+            await events.NextAsync();
+            await Eventually.Becomes(
+                () => app.WebhookAsync(webhook), now => (int)now["consecutiveFailures"]! == failures, $"{failures} failures are counted");
+        }
+
+        var off = await app.WebhookAsync(webhook);
+        Assert.False((bool)off["isActive"]!);
+        Assert.Equal("2026-06-12T09:44:41.919Z", (string)off["disabledAt"]!);
+        await app.Client.CreateSessionAsync();
+        Assert.Equal(6, (int)(await app.HistoryAsync(webhook))["total"]!);
+
+        var on = await app.ChangeWebhookAsync(webhook, new JsonObject { ["isActive"] = true });
+        Assert.True((bool)on["isActive"]!);
+        Assert.Equal(0, (int)on["consecutiveFailures"]!);
+        Assert.Null(on["disabledAt"]);
+        await app.Client.CreateSessionAsync();
+        await events.NextAsync();
+        await Eventually.Becomes(
+            () => app.HistoryAsync(webhook), history => history["deliveries"]!.AsArray().Count(row => (string)row!["status"]! == "sent") == 2,
+            "another one is sent");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Event_that_waits_for_a_switched_off_webhook_goes_on_when_it_is_switched_on(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        events.Answers(500);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.ListenAsync(events, "project.session.*");
+        await app.Client.CreateSessionAsync();
+        await events.NextAsync();
+        await app.NewestBecomesAsync(webhook, "retrying");
+
+        var off = await app.ChangeWebhookAsync(webhook, new JsonObject { ["isActive"] = false });
+        Assert.Null(off["disabledAt"]);
+        await app.PassAsync(TimeSpan.FromMinutes(1));
+        await app.PassAsync(TimeSpan.FromMinutes(1));
+        Assert.Single(events.Requests);
+
+        await app.ChangeWebhookAsync(webhook, new JsonObject { ["isActive"] = true });
+        await events.NextAsync();
+        await app.NewestBecomesAsync(webhook, "sent");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Event_that_failed_is_sent_again_by_hand(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        events.Answers(500);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.CreateWebhookAsync(events, new JsonObject { ["maxRetries"] = 0 }, "project.session.created");
+        await app.Client.CreateSessionAsync();
+        var first = await events.NextAsync();
+        var failed = await app.NewestBecomesAsync(webhook, "failed");
+
+        var answer = await app.Client.PostAsync($"{app.WebhooksPath()}/{webhook["id"]}/deliveries/{failed["id"]}/retry");
+
+        Assert.NotEmpty((string)answer.Expect(HttpStatusCode.OK).Json["message"]!);
+        Assert.Equal(first.Body, (await events.NextAsync()).Body);
+        var sent = await app.NewestBecomesAsync(webhook, "sent");
+        Assert.Equal((string)failed["id"]!, (string)sent["id"]!);
+        Assert.Equal(2, (int)sent["attempts"]!);
+        Assert.Equal(0, (int)(await app.WebhookAsync(webhook))["consecutiveFailures"]!);
+        (await app.Client.PostAsync($"{app.WebhooksPath()}/{webhook["id"]}/deliveries/{Guid.NewGuid()}/retry"))
+            .Expect(HttpStatusCode.NotFound);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Receiver_that_echoes_its_request_shows_no_custom_header(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var headers = new JsonObject
+        {
+            // One is the beginning of another, and one has a space too many.
+            ["X-Tenant"] = "secret",
+            ["Authorization"] = "Basic dXNl+/pZDp\"YXNz== ",
+            ["X-Key"] = "secret-9f8a77",
+            ["X-Long"] = new string('k', 3000),
+            ["X-Short"] = "1",
+        };
+        var webhook = await app.CreateWebhookAsync(events, new JsonObject { ["customHeaders"] = headers }, "project.session.created");
+        events.Handles(async context =>
+        {
+            string Echo(string name) => context.Request.Headers[name].ToString();
+            var basic = Echo("Authorization");
+            await context.Response.WriteAsJsonAsync(new { plain = 1, dotnet = basic });
+            await context.Response.WriteAsync($"{Echo("X-Key")} {basic.Replace("/", @"\/", StringComparison.Ordinal)} ");
+            await context.Response.WriteAsync(basic.Replace("\"", "\\\"", StringComparison.Ordinal) + " ");
+            // So long that the third is cut off, wherever reading ends.
+            await context.Response.WriteAsync(string.Concat(Enumerable.Repeat(Echo("X-Long"), 3)));
+        });
+
+        await app.Client.CreateSessionAsync();
+        await app.NewestBecomesAsync(webhook, "sent");
+
+        var body = (string)(await app.HistoryAsync(webhook))["deliveries"]![0]!["responseBody"]!;
+        Assert.Equal("""{"plain":1,"dotnet":"********"}******** ******** ******** ****************""", body);
+    }
+
+    [Theory, AllDatabases]
+    public async Task History_has_pages_newest_first_and_the_beginning_of_each_answer(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.ListenAsync(events, "project.session.created");
+        for (var i = 0; i < 5; i++)
+        {
+            var text = i + new string('ü', 5000);
+            events.Handles(async context => await context.Response.WriteAsync(text + "\0"));
+            await app.Client.CreateSessionAsync();
+            await app.NewestBecomesAsync(webhook, "sent");
+            await app.PassAsync(TimeSpan.FromSeconds(1));
+        }
+
+        var page = await app.HistoryAsync(webhook, "?page=2&limit=2");
+
+        Assert.Equal(5, (int)page["total"]!);
+        Assert.Equal(2, (int)page["page"]!);
+        Assert.Equal(2, (int)page["limit"]!);
+        Assert.Equal(["2", "1"], page["deliveries"]!.AsArray().Select(row => ((string)row!["responseBody"]!)[..1]));
+        var newest = page["deliveries"]![0]!;
+        Assert.InRange(((string)newest["responseBody"]!).Length, 2000, EventRequests.MaxAnswerLength);
+        Assert.Equal("project.session.created", (string)newest["topic"]!);
+        Assert.Equal(0, (int)newest["durationMs"]!);
+        Assert.Empty((await app.HistoryAsync(webhook, "?page=9"))["deliveries"]!.AsArray());
+        (await app.Client.GetAsync($"{app.WebhooksPath()}/{webhook["id"]}/deliveries?limit=0")).Expect(HttpStatusCode.BadRequest);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Webhook_that_does_not_answer_fails_when_its_time_is_up(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        events.Hangs();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.ListenAsync(events, "project.session.created");
+        await app.Client.CreateSessionAsync();
+        await events.NextAsync();
+
+        app.Clock.Advance(TimeSpan.FromSeconds(15));
+
+        var row = await Eventually.Becomes(
+            () => app.HistoryAsync(webhook), history => history["deliveries"]![0]!["lastError"] is not null, "the attempt has ended");
+        var newest = row["deliveries"]![0]!;
+        Assert.Contains("15 s", (string)newest["lastError"]!, StringComparison.Ordinal);
+        Assert.Null(newest["responseCode"]);
+        Assert.Null(newest["responseBody"]);
+        Assert.Equal(15_000, (int)newest["durationMs"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Webhooks_that_hang_hold_up_neither_photos_nor_other_webhooks(DatabaseKind database)
+    {
+        await using var slow = await Receiver.StartAsync();
+        slow.Otherwise = Receiver.GoneAsync;
+        await using var events = await Receiver.StartAsync();
+        await using var images = await Receiver.StartAsync();
+        var settings = new Dictionary<string, string?> { ["Delivery:StopSeconds"] = "0" };
+        await using var app = await AperturApp.StartAsync(database, settings);
+        await app.ListenAsync(slow, "*");
+        await app.ListenAsync(events, "project.upload.completed");
+        var destination = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = images.Url });
+        var session = await app.Client.CreateSessionAsync(destination);
+
+        for (var image = 0; image < 20; image++)
+            await app.Client.UploadAsync(session, Photos.Png());
+
+        for (var image = 0; image < 20; image++)
+        {
+            await images.NextAsync();
+            await events.NextAsync();
+        }
+    }
+
+    [Theory, AllDatabases]
+    public async Task Stopping_server_gives_an_unfinished_event_back_uncounted(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        events.Hangs();
+        await using var app = await AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Delivery:StopSeconds"] = "0" });
+        var webhook = await app.ListenAsync(events, "project.session.created");
+        await app.Client.CreateSessionAsync();
+        await events.NextAsync();
+
+        await app.RestartAsync();
+
+        Assert.Equal(1, (int)(await app.NewestBecomesAsync(webhook, "sent"))["attempts"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Event_of_a_server_that_died_is_taken_up_when_its_claim_has_run_out(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        events.Answers(500);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.ListenAsync(events, "project.session.created");
+        await app.Client.CreateSessionAsync();
+        await app.NewestBecomesAsync(webhook, "retrying");
+        await events.NextAsync();
+        await using (var db = app.Services.GetRequiredService<Database>().Open())
+        {
+            await db.Database.ExecuteSqlAsync(
+                $"UPDATE event_deliveries SET state = 'sending', lease_token = {Guid.NewGuid().ToString()}, lease_until = 1", Cancellation);
+        }
+
+        await app.PassAsync(TimeSpan.FromSeconds(30));
+
+        await events.NextAsync();
+        await app.NewestBecomesAsync(webhook, "sent");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Old_events_leave_the_history(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.ListenAsync(events, "project.session.created");
+        await app.Client.CreateSessionAsync();
+        await app.NewestBecomesAsync(webhook, "sent");
+        var before = app.Clock.GetUtcNow().AddDays(-30).AddSeconds(-1).ToUnixTimeMilliseconds();
+        await using (var db = app.Services.GetRequiredService<Database>().Open())
+        {
+            await db.Database.ExecuteSqlAsync($"UPDATE event_log SET created_at = {before}", Cancellation);
+            await db.Database.ExecuteSqlAsync($"UPDATE event_deliveries SET created_at = {before}", Cancellation);
+        }
+
+        await app.Client.CreateSessionAsync();
+        Assert.Equal(2, (int)(await app.HistoryAsync(webhook))["total"]!);
+
+        Assert.Equal(1, await app.Services.GetServices<IHostedService>().OfType<EventSweep>().Single().RunOnceAsync(Cancellation));
+
+        Assert.Equal(1, (int)(await app.HistoryAsync(webhook))["total"]!);
+        await app.NewestBecomesAsync(webhook, "sent");
+        Assert.Equal(1, await app.EventsAsync());
+    }
+
+    [Fact]
+    public async Task Private_address_is_refused_with_a_reason()
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(
+            DatabaseKind.Sqlite, new Dictionary<string, string?> { ["Outbound:AllowPrivateNetworks"] = "false" });
+        var webhook = await app.CreateWebhookAsync(events, new JsonObject { ["maxRetries"] = 0 }, "project.session.created");
+        await app.Client.CreateSessionAsync();
+
+        var row = await app.NewestBecomesAsync(webhook, "failed");
+        Assert.Contains("not on the public internet", (string)row["lastError"]!, StringComparison.Ordinal);
+        var test = await app.Client.PostAsync($"{app.WebhooksPath()}/{webhook["id"]}/test");
+        Assert.Contains("not on the public internet", (string)test.Expect(HttpStatusCode.OK).Json["message"]!, StringComparison.Ordinal);
+        Assert.Empty(events.Requests);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Test_is_sent_at_once_and_says_what_was_answered(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        events.Answers(204, 503);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.ListenAsync(events, "project.upload.completed");
+        var path = $"{app.WebhooksPath()}/{webhook["id"]}/test";
+
+        Assert.Contains("204", (string)(await app.Client.PostAsync(path)).Expect(HttpStatusCode.OK).Json["message"]!, StringComparison.Ordinal);
+        Assert.Contains("503", (string)(await app.Client.PostAsync(path)).Expect(HttpStatusCode.OK).Json["message"]!, StringComparison.Ordinal);
+
+        var request = await events.NextAsync();
+        Assert.Equal("project.webhook.test", (string)request.Json()["event"]!);
+        Assert.Equal(request.HmacOf(webhook), request["X-Apertur-Signature"]);
+        var history = (await app.HistoryAsync(webhook))["deliveries"]!.AsArray();
+        Assert.Equal(["failed", "sent"], history.Select(row => (string)row!["status"]!).Order());
+        Assert.Equal(0, (int)(await app.WebhookAsync(webhook))["consecutiveFailures"]!);
+    }
+
+    [Theory]
+    [InlineData(1, 5)]
+    [InlineData(2, 60)]
+    [InlineData(3, 60)]
+    [InlineData(4, null)]
+    public void Last_interval_counts_for_all_that_follow(int attempts, int? seconds)
+    {
+        var webhook = new EventWebhook
+        {
+            Id = default,
+            ProjectId = default,
+            Secret = "",
+            MaxRetries = 3,
+            RetryIntervals = [5, 60],
+            CreatedAt = default,
+            UpdatedAt = default,
+        };
+
+        Assert.Equal(seconds is null ? null : TimeSpan.FromSeconds(seconds.Value), webhook.WaitAfter(attempts));
+    }
+}

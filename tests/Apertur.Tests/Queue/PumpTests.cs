@@ -1,0 +1,97 @@
+using System.Collections.Concurrent;
+using Apertur.Server;
+using Apertur.Server.Queue;
+using Apertur.Tests.Support;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Apertur.Tests.Queue;
+
+/// <summary>What the pump promises whatever the queue.</summary>
+public sealed class PumpTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    /// <summary>Held up for longer than a lease, a node can get its own row again while its first attempt still runs.</summary>
+    [Fact]
+    public async Task Row_that_is_claimed_again_is_kept_alive_and_the_first_attempt_ended()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var (queue, clock, signal) = (new OneRow(), new TestClock(), new AsyncAutoResetEvent());
+        using var pump = new Pump([queue], signal, app.Services.GetRequiredService<Settings>(), clock, NullLogger<Pump>.Instance);
+        var first = queue.Offer();
+        await pump.RunOnceAsync(Cancellation);
+        var second = queue.Offer();
+        await pump.RunOnceAsync(Cancellation);
+
+        await Eventually.Arrives(first.Ended.Task);
+        Assert.False(second.Ended.Task.IsCompleted);
+        await pump.StartAsync(Cancellation);
+        await Eventually.Becomes(
+            () =>
+            {
+                clock.Advance(TimeSpan.FromSeconds(1));
+                return Task.FromResult(queue.Extended);
+            },
+            extended => extended.Contains(second.Token), "the claim is extended");
+        Assert.DoesNotContain(first.Token, queue.Extended);
+        var stopping = pump.StopAsync(Cancellation);
+        Assert.False(stopping.IsCompleted);
+        second.Done.SetResult();
+        await Eventually.Arrives(stopping);
+    }
+
+    /// <summary>A queue of one row that can be offered again and again.</summary>
+    private sealed class OneRow : IQueue
+    {
+        private readonly Guid _row = Guid.NewGuid();
+        private readonly Guid _endpoint = Guid.NewGuid();
+        private readonly ConcurrentQueue<Attempt> _offered = [];
+        private readonly ConcurrentQueue<Guid> _extended = [];
+
+        public int Lanes => 16;
+
+        public int LanesPerEndpoint => 8;
+
+        public IReadOnlyCollection<Guid> Extended => _extended;
+
+        public Attempt Offer()
+        {
+            var attempt = new Attempt();
+            _offered.Enqueue(attempt);
+            return attempt;
+        }
+
+        public Task<IReadOnlyList<(Guid Endpoint, int? Free)>> DueAsync(CancellationToken cancellationToken) =>
+            Task.FromResult<IReadOnlyList<(Guid, int?)>>(_offered.IsEmpty ? [] : [(_endpoint, null)]);
+
+        public Task<IReadOnlyList<Claimed>> TakeAsync(
+            IReadOnlyList<(Guid Endpoint, int Most)> wanted, CancellationToken cancellationToken) =>
+            Task.FromResult<IReadOnlyList<Claimed>>(
+                _offered.TryDequeue(out var attempt) ? [new Claimed(_row, _endpoint, attempt.Token, attempt.RunAsync)] : []);
+
+        public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken)
+        {
+            foreach (var token in leaseTokens)
+                _extended.Enqueue(token);
+            return Task.CompletedTask;
+        }
+
+        public Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken) => Task.FromResult(0);
+
+        public sealed class Attempt
+        {
+            public Guid Token { get; } = Guid.NewGuid();
+
+            public TaskCompletionSource Done { get; } = new();
+
+            public TaskCompletionSource Ended { get; } = new();
+
+            public async Task RunAsync(CancellationToken stopping)
+            {
+                await Done.Task.WaitAsync(stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                Ended.SetResult();
+            }
+        }
+    }
+}

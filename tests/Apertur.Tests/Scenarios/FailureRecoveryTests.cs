@@ -1,0 +1,185 @@
+using System.Net;
+using Apertur.Destinations;
+using Apertur.Server.Deliveries;
+using Apertur.Server.Queue;
+using Apertur.Server.Storage;
+using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Npgsql;
+
+namespace Apertur.Tests.Scenarios;
+
+/// <summary>What happens to photos and outcomes when the machinery below them stumbles.</summary>
+public sealed class FailureRecoveryTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory, AllDatabases]
+    public async Task Image_that_ends_the_server_at_every_attempt_is_given_up_until_somebody_asks(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(503);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new() { ["url"] = receiver.Url });
+        var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await receiver.NextAsync(Cancellation);
+        await Eventually.Arrives(app.Services.GetRequiredService<Pump>().DrainAsync());
+        await AbandonAsync(app, attempts: 17);
+
+        await app.PassAsync(TimeSpan.FromSeconds(1));
+
+        await app.Client.UploadBecomesAsync(id, "failed");
+        Assert.Contains("every attempt", (await app.DeliveriesAsync(id)).Single().LastError);
+        Assert.Single(receiver.Requests);
+        (await app.Client.PostAsync($"uploads/{id}/retry")).Expect(HttpStatusCode.OK);
+        await app.Client.UploadBecomesAsync(id, "delivered");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Outcome_in_words_that_no_database_keeps_is_written_all_the_same(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database, configure: services => services.AddSingleton<IDestinationType>(new Babbler()));
+        var babbler = await app.Client.CreateDestinationAsync("babbler", []);
+        var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(babbler), Photos.Png()))["id"]!;
+
+        await app.Client.UploadBecomesAsync(id, "failed");
+        Assert.Equal("no" + new string('x', 497), (await app.DeliveriesAsync(id)).Single().LastError);
+
+        id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(babbler), Photos.Png(), "long.png"))["id"]!;
+        await app.Client.UploadBecomesAsync(id, "delivered");
+        Assert.Equal("at" + new string('x', 1021), (await app.DeliveriesAsync(id)).Single().Reference);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Sweep_takes_leftovers_but_no_photo_that_is_older_than_the_database(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var now = app.Clock.GetUtcNow();
+        var leftover = await PlantAsync(app, now.AddMinutes(1));
+        var older = await PlantAsync(app, now.AddDays(-30));
+        app.Clock.Jump(TimeSpan.FromHours(26));
+
+        await app.Services.GetServices<IHostedService>().OfType<OrphanCleanup>().Single().RunOnceAsync(Cancellation);
+
+        Assert.False(File.Exists(leftover));
+        Assert.True(File.Exists(older));
+    }
+
+    [Fact]
+    public async Task Photos_that_come_in_do_not_keep_outcomes_from_being_written()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new() { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(webhook);
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        await using var transaction = await db.Database.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        // What inserting a delivery takes on the destination it names.
+        await db.Database.ExecuteSqlAsync(
+            $"SELECT 1 FROM destinations WHERE id = {webhook} FOR KEY SHARE", TestContext.Current.CancellationToken);
+
+        var upload = await app.Client.UploadAsync(session, Photos.Png());
+
+        await app.Client.UploadBecomesAsync((string)upload["id"]!, "delivered");
+    }
+
+    [Fact]
+    public async Task Two_writers_that_wait_for_each_other_both_get_there()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        var database = app.Services.GetRequiredService<Database>();
+        var one = Guid.Parse(await app.Client.CreateSessionAsync());
+        var two = Guid.Parse(await app.Client.CreateSessionAsync());
+        using var bothHoldOne = new Barrier(2);
+
+        await Task.WhenAll(Task.Run(() => RaiseAsync(one, two), Cancellation), Task.Run(() => RaiseAsync(two, one), Cancellation));
+
+        foreach (var session in new[] { one, two })
+            Assert.Equal(30, (int)(await app.Client.GetAsync($"upload/{session}/session")).Json["imagesPerSession"]!);
+
+        async Task RaiseAsync(Guid first, Guid second)
+        {
+            var attempt = 0;
+            await database.WriteAsync(
+                async db =>
+                {
+                    (await db.Sessions.SingleAsync(session => session.Id == first, Cancellation)).MaxImages = 30;
+                    await db.SaveChangesAsync(Cancellation);
+                    if (attempt++ == 0)
+                        Assert.True(bothHoldOne.SignalAndWait(TimeSpan.FromSeconds(30), Cancellation));
+                    (await db.Sessions.SingleAsync(session => session.Id == second, Cancellation)).MaxImages = 30;
+                    await db.SaveChangesAsync(Cancellation);
+                },
+                Cancellation);
+        }
+    }
+
+    [Fact]
+    public async Task Group_waits_once_for_a_database_that_is_away()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var calls = 0;
+        var busy = new TaskCompletionSource();
+        var commit = new GroupCommit<int, int>(app.Services.GetRequiredService<Database>(), async (_, items, _) =>
+        {
+            if (++calls > 1)
+                throw new InvalidOperationException("wrapped", new NpgsqlException("away", new TimeoutException()));
+            await busy.Task;
+            return items;
+        });
+
+        var first = commit.AddAsync(1);
+        await Eventually.True(() => Volatile.Read(ref calls) == 1);
+        var others = Enumerable.Range(2, 10).Select(commit.AddAsync).ToList();
+        busy.SetResult();
+
+        Assert.Equal(1, await Eventually.Arrives(first));
+        foreach (var other in others)
+            await Assert.ThrowsAsync<InvalidOperationException>(() => Eventually.Arrives(other));
+        Assert.Equal(2, calls);
+    }
+
+    /// <summary>Leaves every delivery as a worker does that died in its attempt.</summary>
+    private static async Task AbandonAsync(AperturApp app, int attempts)
+    {
+        var ended = app.Clock.GetUtcNow().AddSeconds(-1);
+        await app.Services.GetRequiredService<Database>().WriteAsync(
+            db => db.Deliveries.ExecuteUpdateAsync(
+                row => row.SetProperty(r => r.State, DeliveryState.Sending).SetProperty(r => r.Attempts, attempts)
+                    .SetProperty(r => r.LeaseToken, Guid.NewGuid()).SetProperty(r => r.LeaseUntil, ended),
+                Cancellation),
+            Cancellation);
+        Assert.Equal(1, await app.Services.GetServices<IQueue>().OfType<DeliveryQueue>().Single().ReleaseAbandonedAsync(all: false, Cancellation));
+    }
+
+    /// <summary>A file without a row, written at that time.</summary>
+    private static async Task<string> PlantAsync(AperturApp app, DateTimeOffset written)
+    {
+        var id = Guid.CreateVersion7(written);
+        var path = Path.Combine(app.DataFolder, "images", written.ToString("yyyy-MM-dd"), id.ToString());
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        await File.WriteAllBytesAsync(path, Photos.Png(), Cancellation);
+        File.SetLastWriteTimeUtc(path, written.UtcDateTime);
+        return path;
+    }
+
+    /// <summary>Answers in words that hold a NUL, and a character that lies across the longest length that is kept.</summary>
+    private sealed class Babbler : IDestinationType
+    {
+        public string Type => "babbler";
+
+        public string Label => "Babbler";
+
+        public IReadOnlyList<ConfigField> Fields => [];
+
+        public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
+            Task.FromResult<DeliveryOutcome>(delivery.Filename == "long.png"
+                ? new DeliveryOutcome.Accepted("at\0" + new string('x', 1021) + "😀 and more")
+                : new DeliveryOutcome.GiveUp("no\0" + new string('x', 497) + "😀 and more"));
+
+        public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+    }
+}

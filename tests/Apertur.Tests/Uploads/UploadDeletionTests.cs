@@ -1,0 +1,97 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Server.Queue;
+using Apertur.Server.Storage;
+using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Apertur.Tests.Uploads;
+
+public sealed class UploadDeletionTests
+{
+    [Theory, AllDatabases]
+    public async Task Withdrawn_image_takes_everything_back_that_was_counted_for_it(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(200, 200, 410);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(webhook);
+        var kept = (string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!;
+        await app.Client.UploadBecomesAsync(kept, "delivered");
+        var before = await CountsAsync(app, session);
+        var delivered = (string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!;
+        await app.Client.UploadBecomesAsync(delivered, "delivered");
+        var failed = (string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!;
+        await app.Client.UploadBecomesAsync(failed, "failed");
+        // The day of a withdrawal need not be that of the image.
+        app.Clock.Advance(TimeSpan.FromDays(2));
+
+        foreach (var id in new[] { delivered, failed })
+        {
+            var answer = (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NoContent);
+            Assert.Empty(answer.Bytes);
+            (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NotFound);
+            (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.NotFound);
+            Assert.False(app.Services.GetRequiredService<BlobStore>().Exists(Guid.Parse(id)));
+        }
+
+        Assert.Equal(before, await CountsAsync(app, session));
+        Assert.Equal(kept, (string)(await app.Client.GetAsync("uploads")).Json["data"]!.AsArray().Single()!["id"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Attempt_under_way_ends_without_an_effect(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        var (arrived, release) = (new TaskCompletionSource(), new TaskCompletionSource());
+        receiver.Handles(async context =>
+        {
+            arrived.SetResult();
+            await release.Task;
+            context.Response.StatusCode = 500;
+        });
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(webhook);
+        var before = await CountsAsync(app, session);
+        var id = (string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!;
+        await Eventually.Arrives(arrived.Task);
+
+        (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NoContent);
+        release.SetResult();
+        await Eventually.Arrives(app.Services.GetRequiredService<Pump>().DrainAsync());
+
+        Assert.Equal(before, await CountsAsync(app, session));
+        Assert.DoesNotContain(app.Log.Lines, line => line.StartsWith("Error", StringComparison.Ordinal));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Withdrawn_image_makes_room_and_keeps_its_index(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 1, ["long_polling"] = true });
+        var id = (string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!;
+        (await app.Client.PostImageAsync(session, Photos.Jpeg())).Expect(HttpStatusCode.UnprocessableEntity);
+
+        (await app.ClientOf(app.TestKey).SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NotFound);
+        (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NoContent);
+
+        var next = Guid.Parse((string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!);
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        Assert.Equal(1, await db.Uploads.Where(upload => upload.Id == next).Select(upload => upload.ImageIndex)
+            .SingleAsync(TestContext.Current.CancellationToken));
+    }
+
+    /// <summary>What lists, sums and the session say, without what must move: the time of the last change.</summary>
+    private static async Task<string> CountsAsync(AperturApp app, string session)
+    {
+        var stats = (await app.Client.GetAsync("stats")).Expect(HttpStatusCode.OK).Text;
+        var total = (await app.Client.GetAsync("uploads")).Json["total"]!.ToJsonString();
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        var id = Guid.Parse(session);
+        var row = await db.Sessions.AsNoTracking().SingleAsync(s => s.Id == id, TestContext.Current.CancellationToken);
+        return $"{stats} {total} {row.ImagesCount} {row.ImagesDispatched} {row.ImagesDelivered} {row.ImagesFailed} {row.DeliveriesOpen}";
+    }
+}
