@@ -12,7 +12,22 @@ internal sealed class Nginx : Peer
     private Nginx(int port, Process process, string store)
         : base("nginx", port, process) => _store = store;
 
-    public static Nginx Start(string folder, int port)
+    /// <summary>Starts it on a port that is free; it cannot tell which one it would get for 0.</summary>
+    /// <exception cref="IOException">It does not start.</exception>
+    public static Nginx Start(string folder)
+    {
+        for (var tries = 0; tries < 5; tries++)
+        {
+            var nginx = StartOn(FreePort(), folder);
+            if (nginx.Listens())
+                return nginx;
+            nginx.Dispose();
+        }
+
+        throw new IOException("nginx does not start; what it said is above.");
+    }
+
+    private static Nginx StartOn(int port, string folder)
     {
         var store = Path.Combine(folder, "nginx");
         Directory.CreateDirectory(Path.Combine(store, "files"));
@@ -37,7 +52,7 @@ internal sealed class Nginx : Peer
                 }
             }
             """);
-        return new Nginx(port, Start("nginx", null, "-p", store, "-c", configuration), store);
+        return new Nginx(port, Start("nginx", null, _ => { }, "-p", store, "-c", configuration), store);
     }
 
     public override IList<ArraySegment<byte>> Request(int client, byte[] image)
@@ -50,5 +65,11 @@ internal sealed class Nginx : Peer
     {
         foreach (var file in Directory.EnumerateFiles(Path.Combine(_store, "files")))
             File.Delete(file);
+    }
+
+    private static int FreePort()
+    {
+        using var ports = Process.Start(new ProcessStartInfo("tests/components/ports.py", "1") { RedirectStandardOutput = true })!;
+        return int.Parse(ports.StandardOutput.ReadToEnd(), CultureInfo.InvariantCulture);
     }
 }

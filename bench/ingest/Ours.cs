@@ -1,11 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace Apertur.Bench.Ingest;
 
 /// <summary>This repository's server with its default settings, except that it does not limit rates: all clients come from one address.</summary>
-internal sealed class Ours : Peer
+internal sealed partial class Ours : Peer
 {
     private const int ImagesPerSession = 500;
     private const string Boundary = "----ingest-bench-4f1c9a";
@@ -22,7 +23,7 @@ internal sealed class Ours : Peer
     private Ours(int port, Process process, string data, string key)
         : base("ours", port, process) => (_data, _key) = (data, key);
 
-    public static Ours Start(string program, string folder, int port)
+    public static Ours Start(string program, string folder)
     {
         var data = Path.Combine(folder, "ours");
         string[] arguments =
@@ -34,8 +35,15 @@ internal sealed class Ours : Peer
         var key = printed.RootElement.GetProperty("keys").GetProperty("live").GetString()!;
 
         var environment = new Dictionary<string, string> { ["APERTUR__RateLimits__Enabled"] = "false" };
-        var url = "http://127.0.0.1:" + port.ToString(CultureInfo.InvariantCulture);
-        return new Ours(port, Start(program, environment, "serve", "--data", data, "--urls", url), data, key);
+        var port = new TaskCompletionSource<int>();
+        var process = Start(program, environment, line =>
+        {
+            if (line is null)
+                port.TrySetException(new IOException("ours: the server ended."));
+            else if (Listening().Match(line) is { Success: true } match)
+                port.TrySetResult(int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
+        }, "serve", "--data", data, "--urls", "http://127.0.0.1:0");
+        return new Ours(port.Task.GetAwaiter().GetResult(), process, data, key);
     }
 
     /// <summary>Every client has a session of its own, replaced before it is full.</summary>
@@ -77,4 +85,7 @@ internal sealed class Ours : Peer
             if (Guid.TryParseExact(Path.GetFileName(file), "D", out _))
                 File.Delete(file);
     }
+
+    [GeneratedRegex("listening on http://127.0.0.1:([0-9]+)")]
+    private static partial Regex Listening();
 }

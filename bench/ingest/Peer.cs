@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text;
 
 namespace Apertur.Bench.Ingest;
@@ -20,6 +21,26 @@ internal abstract class Peer : IDisposable
     public string Name { get; }
 
     public int Port { get; }
+
+    /// <summary>Waits until it takes connections; false when it ended instead.</summary>
+    public bool Listens()
+    {
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromMinutes(1);)
+        {
+            if (_process.WaitForExit(TimeSpan.FromMilliseconds(50)))
+                return false;
+            try
+            {
+                using var connection = new Connection(Port);
+                return true;
+            }
+            catch (SocketException)
+            {
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>The request for one image, in pieces that share the image's bytes.</summary>
     public abstract IList<ArraySegment<byte>> Request(int client, byte[] image);
@@ -63,13 +84,15 @@ internal abstract class Peer : IDisposable
         _process.Dispose();
     }
 
-    protected static Process Start(string file, IReadOnlyDictionary<string, string>? environment, params string[] arguments)
+    /// <param name="output">Gets every line the process prints, and null at its end.</param>
+    protected static Process Start(
+        string file, IReadOnlyDictionary<string, string>? environment, Action<string?> output, params string[] arguments)
     {
         var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true };
         foreach (var (key, value) in environment ?? new Dictionary<string, string>())
             start.Environment[key] = value;
         var started = Process.Start(start)!;
-        started.OutputDataReceived += (_, _) => { };
+        started.OutputDataReceived += (_, line) => output(line.Data);
         started.BeginOutputReadLine();
         return started;
     }

@@ -1,7 +1,4 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Apertur.Bench.Ingest;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
@@ -18,10 +15,8 @@ if (Directory.Exists(folder))
 Directory.CreateDirectory(folder);
 try
 {
-    using var ours = Ours.Start(Path.GetFullPath(program), folder, FreePort());
-    using var nginx = Nginx.Start(folder, FreePort());
-    WaitFor(ours);
-    WaitFor(nginx);
+    using var ours = Ours.Start(Path.GetFullPath(program), folder);
+    using var nginx = Nginx.Start(folder);
 
     var large = NoiseJpeg.OfAbout(2_500_000);
     var small = NoiseJpeg.OfAbout(200_000);
@@ -79,28 +74,3 @@ finally
 return 0;
 
 static double Median(List<Round> rounds, Func<Round, double> figure) => Round.Median(rounds.Select(figure));
-
-static int FreePort()
-{
-    using var probe = new TcpListener(IPAddress.Loopback, 0);
-    probe.Start();
-    return ((IPEndPoint)probe.LocalEndpoint).Port;
-}
-
-static void WaitFor(Peer peer)
-{
-    var clock = Stopwatch.StartNew();
-    while (true)
-    {
-        try
-        {
-            using var connection = new Connection(peer.Port);
-            return;
-        }
-        catch (SocketException) when (clock.Elapsed < TimeSpan.FromMinutes(2))
-        {
-            using var pause = new ManualResetEventSlim();
-            pause.Wait(TimeSpan.FromMilliseconds(50));
-        }
-    }
-}

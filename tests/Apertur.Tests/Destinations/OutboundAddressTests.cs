@@ -46,10 +46,10 @@ public sealed class OutboundAddressTests : IDisposable
         return key.ExportPkcs8PrivateKeyPem();
     });
 
-    private readonly TcpListener _v4 = Listen(IPAddress.Any, 0);
+    private readonly TcpListener _v4;
     private readonly TcpListener _v6;
 
-    public OutboundAddressTests() => _v6 = Listen(IPAddress.IPv6Any, Port);
+    public OutboundAddressTests() => (_v4, _v6) = ListenOnBoth();
 
     private int Port => ((IPEndPoint)_v4.LocalEndpoint).Port;
 
@@ -233,12 +233,25 @@ public sealed class OutboundAddressTests : IDisposable
         return [.. hosts.Distinct()];
     }
 
-    private static TcpListener Listen(IPAddress address, int port)
+    /// <summary>One port of every address: the same one must be free in both families.</summary>
+    private static (TcpListener V4, TcpListener V6) ListenOnBoth()
     {
-        var listener = new TcpListener(address, port);
-        if (address.AddressFamily == AddressFamily.InterNetworkV6)
-            listener.Server.DualMode = false;
-        listener.Start();
-        return listener;
+        while (true)
+        {
+            var v4 = new TcpListener(IPAddress.Any, 0);
+            v4.Start();
+            var v6 = new TcpListener(IPAddress.IPv6Any, ((IPEndPoint)v4.LocalEndpoint).Port);
+            v6.Server.DualMode = false;
+            try
+            {
+                v6.Start();
+                return (v4, v6);
+            }
+            catch (SocketException taken) when (taken.SocketErrorCode == SocketError.AddressAlreadyInUse)
+            {
+                v4.Dispose();
+                v6.Dispose();
+            }
+        }
     }
 }
