@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Storage;
@@ -32,7 +33,7 @@ internal sealed class ImagesOwner(Database database, BlobStore blobs)
         if (!own.IsMarked && ReadMark() is null)
         {
             await AssertTogetherAsync(cancellationToken);
-            WriteMark(mark);
+            WriteMark(mark, overwrite: false);
         }
 
         if (ReadMark() is not { } found)
@@ -57,8 +58,7 @@ internal sealed class ImagesOwner(Database database, BlobStore blobs)
     public async Task ClaimAsync(CancellationToken cancellationToken)
     {
         var (own, mark) = await OwnAsync(cancellationToken);
-        File.Delete(MarkPath);
-        WriteMark(mark);
+        WriteMark(mark, overwrite: true);
         await NoteMarkedAsync(own.Id, cancellationToken);
     }
 
@@ -144,26 +144,15 @@ internal sealed class ImagesOwner(Database database, BlobStore blobs)
         }
     }
 
-    /// <summary>Durable when it returns. A mark that somebody else wrote first stays.</summary>
-    private void WriteMark(string mark)
+    private void WriteMark(string mark, bool overwrite)
     {
-        var draft = Path.Combine(blobs.Root, $"{FileName}-{Guid.NewGuid()}");
         try
         {
-            using (var file = new FileStream(draft, FileMode.CreateNew, FileAccess.Write))
-            {
-                file.Write(System.Text.Encoding.UTF8.GetBytes(mark));
-                file.Flush(flushToDisk: true);
-            }
-
-            DurableFile.Rename(draft, MarkPath);
+            DurableFile.Write(MarkPath, Encoding.UTF8.GetBytes(mark), overwrite);
         }
-        catch (IOException) when (File.Exists(MarkPath))
+        catch (IOException) when (!overwrite && File.Exists(MarkPath))
         {
-        }
-        finally
-        {
-            File.Delete(draft);
+            // Another node, or another database, was first: whose mark it is shows when it is read.
         }
     }
 }

@@ -240,7 +240,8 @@ public sealed partial class RestoreTests(ITestOutputHelper output)
         }
 
         // A server that was stopped has ended; this process goes on, and holds connections to the database as it was.
-        SqliteConnection.ClearAllPools();
+        if (section == "Restore")
+            SqliteConnection.ClearAllPools();
         await Shell.RunAsync(script, environment);
         NpgsqlConnection.ClearAllPools();
     }
