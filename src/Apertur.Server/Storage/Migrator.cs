@@ -1,5 +1,6 @@
 using System.Reflection;
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 
 namespace Apertur.Server.Storage;
 
@@ -9,13 +10,33 @@ internal static class Migrator
     // Any constant does, as long as every node takes the same one.
     private const long AdvisoryLock = 0x41505254;
 
+    private const int MaxAttempts = 10;
+
     /// <exception cref="InvalidOperationException">The database was made by a newer version, or does not keep what it is told.</exception>
     public static async Task RunAsync(Database database, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await RunOnceAsync(database, cancellationToken);
+                return;
+            }
+            catch (Exception exception)
+                when (attempt < MaxAttempts && Database.FailureIn(exception)?.SqlState == PostgresErrorCodes.AdminShutdown)
+            {
+                // A connection from before PostgreSQL was restarted or its database restored; it has left the pool.
+            }
+        }
+    }
+
+    private static async Task RunOnceAsync(Database database, CancellationToken cancellationToken)
     {
         await using var db = database.Open();
         db.BeginWrite();
         // Another node's migration, or a script on millions of rows, takes the time it takes.
         db.Database.SetCommandTimeout(TimeSpan.Zero);
+        await db.Database.OpenConnectionAsync(cancellationToken);
         // The first must come before there is any table. It lets a file become smaller; see ProjectRemoval.
         if (database.IsSqlite)
             await db.Database.ExecuteSqlRawAsync("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", cancellationToken);

@@ -38,8 +38,8 @@ public sealed class CloudMemoryTests : IDisposable
     {
         await using var google = await FakeGoogle.StartAsync();
         var type = new GcsDestination(_http, new() { GcsApi = google.Root }, TimeProvider.System);
-        var values = new JsonObject { ["bucket"] = FakeGoogle.BucketName, ["serviceAccountJson"] = google.ServiceAccountJson };
-        await AssertStreamsAsync(type, Sample.Config(type, values), google, () =>
+        var values = new JsonObject { ["bucket"] = FakeGoogle.BucketName, ["serviceAccountJson"] = google.ServiceAccountJson, ["keyTemplate"] = "{id}.jpg" };
+        await AssertStreamsAsync(type, Sample.Config(type, values), google, large =>
         {
             var taken = 0L;
             for (var piece = 1; piece <= Pieces; piece++)
@@ -51,7 +51,12 @@ public sealed class CloudMemoryTests : IDisposable
                     context.Response.StatusCode = isLast ? 200 : 308;
                     context.Response.Headers["Range"] = FormattableString.Invariant($"bytes=0-{taken - 1}");
                     if (isLast)
-                        await context.Response.WriteAsync(new JsonObject { ["crc32c"] = Crc32COfNulls() }.ToJsonString());
+                        await context.Response.WriteAsync(new JsonObject
+                        {
+                            ["name"] = $"{large.ImageId}.jpg",
+                            ["size"] = $"{ImageBytes}",
+                            ["crc32c"] = Crc32COfNulls(),
+                        }.ToJsonString());
                 });
             }
 
@@ -64,7 +69,7 @@ public sealed class CloudMemoryTests : IDisposable
     {
         await using var dropbox = await FakeDropbox.StartAsync();
         var type = DropboxDestinationTests.Dropbox(_http, dropbox);
-        await AssertStreamsAsync(type, Sample.Config(type, [], dropbox.OAuth.IssueAccessToken()), dropbox, () =>
+        await AssertStreamsAsync(type, Sample.Config(type, [], dropbox.OAuth.IssueAccessToken()), dropbox, _ =>
         {
             var taken = 0L;
             for (var piece = 1; piece <= Pieces; piece++)
@@ -73,7 +78,7 @@ public sealed class CloudMemoryTests : IDisposable
                 dropbox.On(isLast ? "/finish" : "/append_v2", async (context, _) =>
                 {
                     taken += await DrainAsync(context);
-                    var answer = isLast ? new JsonObject { ["content_hash"] = ContentHashOfNulls() }.ToJsonString() : "null";
+                    var answer = isLast ? new JsonObject { ["content_hash"] = ContentHashOfNulls(), ["size"] = ImageBytes }.ToJsonString() : "null";
                     await context.Response.WriteAsync(answer);
                 });
             }
@@ -83,13 +88,13 @@ public sealed class CloudMemoryTests : IDisposable
     }
 
     private async Task AssertStreamsAsync(
-        IDestinationType type, DestinationConfig config, FakeCloud service, Func<Func<long>> expect)
+        IDestinationType type, DestinationConfig config, FakeCloud service, Func<Delivery, Func<long>> expect)
     {
         var small = Sample.Delivery(config);
         Cloud.Is<DeliveryOutcome.Accepted>(await type.DeliverAsync(small, TestContext.Current.CancellationToken));
 
-        var taken = expect();
         var large = Sample.Delivery(config) with { SizeBytes = ImageBytes, OpenRead = () => File.OpenRead(_file) };
+        var taken = expect(large);
         GC.Collect();
         var allocated = GC.GetTotalAllocatedBytes(precise: true);
         Cloud.Is<DeliveryOutcome.Accepted>(await type.DeliverAsync(large, TestContext.Current.CancellationToken));

@@ -227,14 +227,14 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_service_that_never_answers_is_given_up_after_a_minute()
+    public async Task A_service_that_never_answers_is_given_up_after_half_a_minute()
     {
         var clock = new TestClock();
         var arrived = _service.Hang(Upload);
         var delivering = Dropbox(_http, _service, clock).DeliverAsync(Sample.Delivery(Config()), Cancellation);
         await arrived.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
-        clock.Advance(TimeSpan.FromSeconds(61));
-        Assert.Contains("within 60 s", Is<DeliveryOutcome.TryAgain>(await delivering).Reason, StringComparison.Ordinal);
+        clock.Advance(TimeSpan.FromSeconds(31));
+        Assert.Contains("within 30 s", Is<DeliveryOutcome.TryAgain>(await delivering).Reason, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -259,7 +259,7 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
         for (var i = 0; i < 20; i++)
             _service.CutBody("upload_session/finish", after: i == 0 ? Large - (2 * 8 * 1024 * 1024) : 0);
         Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config(), Large)));
-        Assert.InRange(_service.Count("upload_session/finish"), 1, 5);
+        Assert.InRange(_service.Count("upload_session/finish"), 1, 6);
     }
 
     [Fact]

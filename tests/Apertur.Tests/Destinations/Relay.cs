@@ -118,6 +118,8 @@ internal sealed class Relay : IAsyncDisposable
     private async Task PassAsync(HttpContext context, Func<int, bool> loses)
     {
         var incoming = context.Request;
+        // What breaks on a connection that was used before is sent again at once, and no test would see it.
+        context.Response.Headers.Connection = "close";
         _seen.Enqueue(incoming.Method + (incoming.Headers.ContainsKey("If-None-Match") ? " if-none-match" : ""));
         var target = _upstream + context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
         using var request = new HttpRequestMessage(new HttpMethod(incoming.Method), target);
@@ -137,7 +139,7 @@ internal sealed class Relay : IAsyncDisposable
         }
 
         context.Response.StatusCode = (int)response.StatusCode;
-        foreach (var (name, values) in response.Headers.Concat(response.Content.Headers).Where(h => h.Key != "Transfer-Encoding"))
+        foreach (var (name, values) in response.Headers.Concat(response.Content.Headers).Where(h => h.Key is not "Transfer-Encoding" and not "Connection"))
             context.Response.Headers[name] = values.ToArray();
         if (incoming.Method != "HEAD")
             await response.Content.CopyToAsync(context.Response.Body, context.RequestAborted);

@@ -158,7 +158,8 @@ public sealed class S3KeyTests : IDisposable
         }
 
         _objects[path] = context.Request.Headers["x-amz-meta-apertur-image-id"].ToString();
-        context.Response.Headers.ETag = "\"0\"";
+        // The entity tag is the MD5 of what was sent, which proves that it is there.
+        context.Response.Headers.ETag = $"\"{Convert.ToHexStringLower(Convert.FromBase64String(context.Request.Headers.ContentMD5.ToString()))}\"";
     }
 
     private static async Task RefuseAsync(HttpContext context, int status, string code)

@@ -159,7 +159,7 @@ public sealed class IdempotencyTests
         Assert.All(answers, answer => answer.Expect(HttpStatusCode.Created));
         Assert.All(answers.Chunk(4), copies => Assert.Single(copies.Select(copy => copy.Text).Distinct()));
         Assert.Equal(20, (int)(await app.Client.GetAsync("stats")).Json["imagesUploaded"]!);
-        Assert.Equal(20, Files(app) + Directory.GetFiles(folder.Path + "/images", "*-*", SearchOption.AllDirectories).Length);
+        Assert.Equal(20, Files(app));
         await node.StopAsync(TestContext.Current.CancellationToken);
     }
 

@@ -184,10 +184,10 @@ public sealed class ProjectsTests
     {
         await using var app = await AperturApp.StartAsync(database);
         await using var db = app.Services.GetRequiredService<Database>().Open();
-        // Both databases can say which table refers to which.
+        // Both databases can say which table refers to which, and whether its rows go by themselves.
         var sql = database == DatabaseKind.Sqlite
-            ? """SELECT m.name || ' ' || f."table" AS "Value" FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'"""
-            : """SELECT conrelid::regclass::text || ' ' || confrelid::regclass::text AS "Value" FROM pg_constraint WHERE contype = 'f'""";
+            ? """SELECT m.name || ' ' || f."table" AS "Value" FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' AND f.on_delete <> 'CASCADE'"""
+            : """SELECT conrelid::regclass::text || ' ' || confrelid::regclass::text AS "Value" FROM pg_constraint WHERE contype = 'f' AND confdeltype <> 'c'""";
         var references = (await db.Database.SqlQueryRaw<string>(sql).ToListAsync(TestContext.Current.CancellationToken))
             .Select(pair => (From: pair.Split(' ')[0], To: pair.Split(' ')[1])).Distinct().ToList();
         var under = new HashSet<string> { "projects" };

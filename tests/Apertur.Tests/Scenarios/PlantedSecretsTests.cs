@@ -155,7 +155,7 @@ public sealed class PlantedSecretsTests
             Hook(("timeoutSeconds", Plant("number"))),
             Hook(("headers", Plant("map"))),
             Hook(("headers", new JsonObject { ["Host"] = Plant("host") })),
-            Hook(("headers", new JsonObject { ["A"] = Plant("line") + "\n" })),
+            Hook(("headers", new JsonObject { ["A"] = Plant("line") + "\n." })),
             Request("s3", ("bucket", "b"), ("region", Plant("region") + "!"), ("secretAccessKey", Plant("early"))),
             Request("gcs", ("bucket", "photos"), ("serviceAccountJson", Plant("document"))),
             Request("gcs", ("bucket", "photos"), ("serviceAccountJson", new JsonObject

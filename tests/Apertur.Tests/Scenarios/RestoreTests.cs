@@ -34,7 +34,7 @@ public sealed partial class RestoreTests(ITestOutputHelper output)
         var later = new Dictionary<string, string>();
         for (var hour = 0; hour < Hours; hour++)
         {
-            app.Clock.Jump(TimeSpan.FromHours(1));
+            await app.PassAsync(TimeSpan.FromHours(1));
             await SendAsync(app, await app.Client.CreateSessionAsync(webhook), 2, later);
         }
 

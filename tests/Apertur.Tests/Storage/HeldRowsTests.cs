@@ -55,6 +55,9 @@ public sealed class HeldRowsTests
         await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var (held, other) = (await app.Client.CreateSessionAsync(webhook), await app.Client.CreateSessionAsync(webhook));
+        // One that has answered before gets more than one delivery at a time.
+        var proof = (string)(await app.Client.UploadAsync(other, Photos.Png()))["id"]!;
+        await app.Client.UploadBecomesAsync(proof, "delivered");
         var (arrived, answer) = (new TaskCompletionSource(), new TaskCompletionSource());
         receiver.Handles(async _ =>
         {

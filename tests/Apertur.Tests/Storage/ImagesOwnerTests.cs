@@ -155,9 +155,10 @@ public sealed class ImagesOwnerTests
     /// <returns>Why it was refused; empty when it was not.</returns>
     private static async Task<string> StartOnAsync(string dataFolder, string connectionString)
     {
-        var services = new ServiceCollection();
+        var services = new ServiceCollection().AddLogging();
         AperturServer.AddStorage(services, Settings.Load(
-            dataFolder, [new("Database:Provider", nameof(DatabaseProvider.PostgreSql)), new("Database:ConnectionString", connectionString)]));
+            dataFolder, [new("Database:Provider", nameof(DatabaseProvider.PostgreSql)), new("Database:ConnectionString", connectionString),
+                new("Database:AllowDataLoss", "true")]));
         await using var provider = services.BuildServiceProvider();
         try
         {

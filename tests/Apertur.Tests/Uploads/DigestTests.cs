@@ -30,7 +30,7 @@ public sealed class DigestTests
 
         Assert.Equal("DIGEST_MISMATCH", (string)refused.Expect(HttpStatusCode.BadRequest).Json["code"]!);
         Assert.Equal(1, (int)(await app.Client.GetAsync("uploads")).Json["total"]!);
-        Assert.Single(Directory.GetFiles(Path.Combine(app.DataFolder, "images"), "*", SearchOption.AllDirectories));
+        Assert.Single(Directory.GetFiles(Path.Combine(app.DataFolder, "images"), "*-*", SearchOption.AllDirectories));
     }
 
     [Fact]

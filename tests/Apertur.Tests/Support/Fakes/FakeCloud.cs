@@ -110,6 +110,8 @@ public abstract class FakeCloud : IAsyncDisposable
     {
         var line = $"{context.Request.Method} {context.Request.Path}{context.Request.QueryString}";
         var headers = context.Request.Headers;
+        // Each request has a connection of its own: what breaks on one that was used before is sent again at once, and no test would see it.
+        context.Response.Headers.Connection = "close";
         _requests.Enqueue(new CloudRequest(line, headers.Authorization.ToString(), headers.ContentRange.ToString()));
         Func<HttpContext, Func<Task>, Task>? fault = null;
         lock (_faults)
