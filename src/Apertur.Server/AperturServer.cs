@@ -101,6 +101,7 @@ internal static class AperturServer
         services.AddSingleton<IReadinessCheck, DatabaseCheck>();
         services.AddSingleton<IReadinessCheck, ImageStoreCheck>();
         services.AddSingleton<IReadinessCheck, PhotosCheck>();
+        services.AddSingleton<IReadinessCheck, HeldRowsCheck>();
 
         services.AddSingleton<StopDeadline>();
         services.AddSingleton<RateCounts>();

@@ -76,7 +76,10 @@ internal static class PostgresSession
         // losing none. 'remote_apply' is stronger and stays.
         return settings.AllowDataLoss
             ? limits
-            : limits + ", set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
+            : limits + """
+              , set_config('synchronous_commit',
+                  CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)
+              """;
     }
 
     /// <summary>The first statement of a migration: it may take and wait as long as it needs, but its node must not stop in it.</summary>

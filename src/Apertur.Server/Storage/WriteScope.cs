@@ -63,7 +63,8 @@ internal sealed class WriteScope
                 // A row that is due now has been written now.
                 case IQueueRow { State: DeliveryState.Pending or DeliveryState.Retrying } row
                     when entry.State is EntityState.Added or EntityState.Modified && row.DueAt <= row.UpdatedAt:
-                case Destination when IsModified(entry, nameof(Destination.IsActive), nameof(Destination.ParkedReason), nameof(Destination.ResumedAt)):
+                case Destination
+                    when IsModified(entry, nameof(Destination.IsActive), nameof(Destination.ParkedReason), nameof(Destination.ResumedAt)):
                 case EventWebhook when IsModified(entry, nameof(EventWebhook.IsActive)):
                     IsSomethingDue = true;
                     break;

@@ -25,6 +25,10 @@ public sealed class HeldRowsTests
             (await app.Client.PostImageAsync(other, Photos.Jpeg(2_000, seed))).Expect(HttpStatusCode.Created);
 
         Assert.DoesNotContain(waiting, upload => upload.IsCompleted);
+        await Eventually.True(() => app.Services.GetRequiredService<Database>().HeldUp == waiting.Count);
+        var problem = (await app.Client.GetAsync("/readyz")).Expect(HttpStatusCode.OK).Json["problems"]!.AsArray().Single()!;
+        Assert.Equal("locks", (string)problem["check"]!);
+        Assert.EndsWith("holds: 3.", (string)problem["detail"]!, StringComparison.Ordinal);
         await holder.LetGoAsync();
         foreach (var upload in waiting)
             (await Eventually.Arrives(upload)).Expect(HttpStatusCode.Created);
