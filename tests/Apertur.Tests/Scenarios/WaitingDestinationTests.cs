@@ -14,6 +14,12 @@ namespace Apertur.Tests.Scenarios;
 /// <summary>Photos that come in while one of their destinations cannot take them: each waits for it, or says why it does not.</summary>
 public sealed class WaitingDestinationTests(ITestOutputHelper output) : IAsyncLifetime
 {
+    private static readonly string[] _acts =
+    [
+        "switched off", "switched off", "switched off", "switched on", "switched on", "grant revoked", "grant revoked", "connected", "connected",
+        "webhook deleted", "connection deleted",
+    ];
+
     private FakeClouds _clouds = null!;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -112,8 +118,9 @@ public sealed class WaitingDestinationTests(ITestOutputHelper output) : IAsyncLi
         for (var photo = 0; photo < photos; photo++)
         {
             if (random.Next(3) == 0)
-                await ActAsync(random.Next(6));
-            await app.Client.UploadAsync(sessions[random.Next(sessions.Count)], Photos.Png(), $"{photo}.png");
+                await ActAsync(_acts[random.Next(_acts.Length)]);
+            // Who has an old link goes on using it.
+            await app.Client.UploadAsync(random.Next(8) == 0 ? sessions[random.Next(sessions.Count)] : sessions[^1], Photos.Png(), $"{photo}.png");
         }
 
         await SwitchAsync(app, webhook, on: true);
@@ -131,27 +138,26 @@ public sealed class WaitingDestinationTests(ITestOutputHelper output) : IAsyncLi
         output.WriteLine($"> {photos} photos, {rows.Count} deliveries: {sent.Count} sent, {failed.Count} say that their destination was deleted.");
         output.WriteLine($"> {string.Join(", ", done.OrderBy(pair => pair.Key).Select(pair => $"{pair.Value} x {pair.Key}"))}");
 
-        async Task ActAsync(int what)
+        async Task ActAsync(string what)
         {
-            var name = new[] { "switched off", "switched on", "deleted", "revoked", "connected", "connection deleted" }[what];
-            done[name] = done.GetValueOrDefault(name) + 1;
+            done[what] = done.GetValueOrDefault(what) + 1;
             switch (what)
             {
-                case 0:
+                case "switched off":
                     await SwitchAsync(app, random.Next(2) == 0 ? webhook : drive, on: false);
                     break;
-                case 1:
+                case "switched on":
                     await SwitchAsync(app, webhook, on: true);
                     break;
-                case 2:
+                case "webhook deleted":
                     await DeleteAsync(app, webhook);
                     webhook = await NewWebhookAsync();
                     sessions.Add(await NewSessionAsync());
                     break;
-                case 3:
+                case "grant revoked":
                     _clouds.Dropbox.OAuth.Revoke();
                     break;
-                case 4:
+                case "connected":
                     await _clouds.ConnectAsync(app, drive);
                     break;
                 default:
