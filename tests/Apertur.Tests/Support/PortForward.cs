@@ -38,7 +38,7 @@ internal sealed class PortForward : IAsyncDisposable
             while (true)
                 open.Add(PassAsync(await _listener.AcceptTcpClientAsync(_end.Token)));
         }
-        catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception exception) when (exception is OperationCanceledException or SocketException or InvalidOperationException)
         {
             await Task.WhenAll(open);
         }

@@ -71,7 +71,7 @@ internal sealed class RawReceiver : IAsyncDisposable
                 _connections.Add(ServeAsync(socket, Interlocked.Increment(ref _count)));
             }
         }
-        catch (Exception exception) when (exception is OperationCanceledException or SocketException)
+        catch (Exception exception) when (exception is OperationCanceledException or SocketException or InvalidOperationException)
         {
         }
     }
@@ -84,7 +84,7 @@ internal sealed class RawReceiver : IAsyncDisposable
             {
                 await _handle(new Connection(socket, _stop.Token), number);
             }
-            catch (Exception exception) when (exception is OperationCanceledException or SocketException)
+            catch (Exception exception) when (exception is OperationCanceledException or SocketException or InvalidOperationException)
             {
             }
         }
