@@ -30,6 +30,13 @@ internal sealed class EngineServer(EngineOptions options, TimeProvider clock, Ac
         if (transport is not ("polling" or "websocket") || (transport == "websocket") != http.WebSockets.IsWebSocketRequest)
             throw ApiErrors.BadRequest("The transport must be polling or websocket.").ToException();
 
+        if (http.WebSockets.IsWebSocketRequest && _connections.TryGetValue(sid, out var upgraded) && upgraded.IsWebSocket)
+        {
+            // Clients expect to be let in and shut out, not to be refused.
+            using var second = await http.WebSockets.AcceptWebSocketAsync();
+            return;
+        }
+
         var connection = sid.Length == 0 ? null : Find(sid);
         if (http.WebSockets.IsWebSocketRequest)
             await ServeAsync(http, connection);
