@@ -161,7 +161,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
             Destinations = [.. deliveries.Select(Describe)],
             FailedDestination = failed is null ? null : Describe(failed),
             Damage = upload.Damage?.WireName(),
-            Source = upload.Source,
+            Source = upload.Fields.Source,
             Env = upload.Env.WireName(),
             CreatedAt = upload.CreatedAt,
         };

@@ -98,7 +98,7 @@ internal static class PollApi
                 Filename = upload.Filename,
                 SizeBytes = upload.SizeBytes,
                 MimeType = upload.MimeType,
-                Source = upload.Source,
+                Source = upload.Fields.Source,
                 CreatedAt = upload.CreatedAt,
             })
             .ToListAsync(cancellationToken);

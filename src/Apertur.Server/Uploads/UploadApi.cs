@@ -35,15 +35,15 @@ internal static class UploadApi
         using var reader = isEnvelope ? null : new MultipartReader(digests.Body, http.Request.ContentType);
 
         StagedImage? image = null;
-        string? source = null;
+        var sent = new SentFields();
         try
         {
             if (isEnvelope)
-                image = await envelopes.StageAsync(digests.File(body.ReadAsync, null, true), null, session, mode, deadline.Token);
+                image = await envelopes.StageAsync(digests.File(body.ReadAsync, null, true), null, sent, session, mode, deadline.Token);
             while (reader is not null && await reader.NextAsync(deadline.Token) is { } part)
             {
-                if (part.Name == "source")
-                    source = Sources.Check(await reader.ReadTextAsync(deadline.Token));
+                if (UploadFields.Find(part.Name) is { } field)
+                    sent.Take(field, await reader.ReadTextAsync(deadline.Token));
                 else if (part.Name == UploadDigests.Sha256Field)
                     digests.Expect(await reader.ReadTextAsync(deadline.Token));
                 else if (part.Name != "file" || await IsLeftEmptyAsync(part, reader, deadline.Token))
@@ -53,7 +53,8 @@ internal static class UploadApi
                 else if (mode == EncryptionMode.None)
                     image = await intake.StageAsync(digests.File(reader.ReadAsync, part, false), part.Filename, session, deadline.Token);
                 else
-                    image = await envelopes.StageAsync(digests.File(reader.ReadAsync, part, true), part.Filename ?? "", session, mode, deadline.Token);
+                    image = await envelopes.StageAsync(
+                        digests.File(reader.ReadAsync, part, true), part.Filename ?? "", sent, session, mode, deadline.Token);
             }
 
             if (image is null)
@@ -62,8 +63,7 @@ internal static class UploadApi
             body.Dispose();
             reader?.Dispose();
             await digests.RequireAsync(image, deadline.Token);
-            source ??= image.Source ?? Sources.Default;
-            var received = await intake.ReceiveAsync(image, session, source, idempotency, deadline.Token);
+            var received = await intake.ReceiveAsync(image, session, UploadFields.Of(sent), idempotency, deadline.Token);
             return TypedResults.Created($"/api/v1/uploads/{received.Id}/download", received);
         }
         finally
