@@ -1,7 +1,6 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
-using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -21,7 +20,7 @@ internal static class PollApi
         CancellationToken cancellationToken)
     {
         var seconds = Paging.Number(request, "timeout", 0, 1, LongestSeconds);
-        var session = await FindAsync(id, caller, Role.Viewer, gate, cancellationToken);
+        var session = await FindAsync(id, caller, gate, cancellationToken);
         var images = await poll.HoldAsync(
             session, caller, TimeSpan.FromSeconds(seconds), ct => WaitingAsync(session.Id, database, ct),
             found => found.Count > 0, cancellationToken);
@@ -33,7 +32,7 @@ internal static class PollApi
         string id, string imageId, Caller caller, SessionGate gate, AperturDb db, StoredImages images,
         CancellationToken cancellationToken)
     {
-        var session = await FindAsync(id, caller, Role.Viewer, gate, cancellationToken);
+        var session = await FindAsync(id, caller, gate, cancellationToken);
         var uploadId = Ids.Parse(imageId);
         var upload = await db.Uploads.AsNoTracking()
             .SingleOrDefaultAsync(u => u.Id == uploadId && u.SessionId == session.Id, cancellationToken);
@@ -45,7 +44,7 @@ internal static class PollApi
         string id, string imageId, Caller caller, SessionGate gate, Database database, TimeProvider clock,
         CancellationToken cancellationToken)
     {
-        var session = await FindAsync(id, caller, Role.Developer, gate, cancellationToken);
+        var session = await FindAsync(id, caller, gate, cancellationToken);
         var uploadId = Ids.Parse(imageId);
         var refused = await database.WriteAsync(
             async db =>
@@ -76,9 +75,9 @@ internal static class PollApi
     }
 
     private static async Task<UploadSession> FindAsync(
-        string id, Caller caller, Role least, SessionGate gate, CancellationToken cancellationToken)
+        string id, Caller caller, SessionGate gate, CancellationToken cancellationToken)
     {
-        var session = await gate.FindAsync(id, caller, least, cancellationToken);
+        var session = await gate.FindAsync(id, caller, cancellationToken);
         return session.LongPolling
             ? session
             : throw ApiErrors.BadRequest("This upload session was created without long_polling: its images cannot be fetched here.")
