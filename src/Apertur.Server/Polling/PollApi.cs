@@ -36,37 +36,36 @@ internal static class PollApi
         var uploadId = Ids.Parse(imageId);
         var upload = await db.Uploads.AsNoTracking()
             .SingleOrDefaultAsync(u => u.Id == uploadId && u.SessionId == session.Id, cancellationToken);
-        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, images);
+        return new ImageBytes(upload ?? throw ApiErrors.NotFound.ToException(), images);
     }
 
     /// <summary>The program has the image: it is not offered again.</summary>
-    public static async Task<Results<Ok<AckResponse>, ApiError>> Acknowledge(
+    public static async Task<Ok<AckResponse>> Acknowledge(
         string id, string imageId, Caller caller, SessionGate gate, Database database, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var session = await FindAsync(id, caller, gate, cancellationToken);
         var uploadId = Ids.Parse(imageId);
-        var refused = await database.WriteAsync(
+        await database.WriteAsync(
             async db =>
             {
                 var now = clock.GetUtcNow();
                 var row = await database.Locked(db.Sessions, [session.Id]).SingleAsync(cancellationToken);
                 var upload = await database.Locked(db.Uploads, [uploadId]).SingleOrDefaultAsync(cancellationToken);
                 if (upload?.SessionId != row.Id)
-                    return ApiErrors.NotFound;
+                    throw ApiErrors.NotFound.ToException();
                 if (upload.AcknowledgedAt is not null)
-                    return ApiErrors.AlreadyAcknowledged;
+                    throw ApiErrors.AlreadyAcknowledged.ToException();
 
                 upload.AcknowledgedAt = now;
                 row.Touch(now);
-                return null;
             },
             cancellationToken);
-        return refused is null ? TypedResults.Ok(new AckResponse("acknowledged")) : refused;
+        return TypedResults.Ok(new AckResponse("acknowledged"));
     }
 
     /// <summary>The same by the image's id alone.</summary>
-    public static async Task<Results<Ok<AckResponse>, ApiError>> AcknowledgeImage(
+    public static async Task<Ok<AckResponse>> AcknowledgeImage(
         string id, Caller caller, SessionGate gate, Database database, TimeProvider clock, CancellationToken cancellationToken)
     {
         await using var db = database.Open();

@@ -194,7 +194,7 @@ internal static class SessionsApi
     {
         var style = QrStyle.Parse(request.Query, out var problems);
         if (problems.Count > 0)
-            return ApiErrors.Validation([.. problems.Select(problem => new FieldError(problem.Field, problem.Message))]);
+            throw ApiErrors.Validation([.. problems.Select(problem => new FieldError(problem.Field, problem.Message))]).ToException();
         var session = await gate.FindAsync(id, cancellationToken);
         return QrCode.Draw(UploadUrl(address.BaseOf(request), session.Id), style);
     }

@@ -90,7 +90,7 @@ internal static class UploadApi
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
         if (await thumbnails.OpenAsync(upload, cancellationToken) is not { } jpeg)
-            return ApiErrors.NoThumbnail;
+            throw ApiErrors.NoThumbnail.ToException();
         http.Response.Headers.XContentTypeOptions = "nosniff";
         http.Response.Headers.CacheControl = "private, max-age=3600";
         return TypedResults.Stream(jpeg, "image/jpeg");
@@ -102,17 +102,17 @@ internal static class UploadApi
     {
         var uploadId = Ids.Parse(id);
         if (!links.Allows(uploadId, request.Query["expires"], request.Query["signature"]))
-            return ApiErrors.NotFound;
+            throw ApiErrors.NotFound.ToException();
         var upload = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(
             u => u.Id == uploadId && db.Projects.Any(p => p.Id == u.ProjectId && p.DeletedAt == null && p.DisabledAt == null), cancellationToken);
-        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, images);
+        return new ImageBytes(upload ?? throw ApiErrors.NotFound.ToException(), images);
     }
 
     /// <summary>Withdraws an image: it disappears from lists and counts, and is delivered no further.</summary>
-    public static async Task<Results<NoContent, ApiError>> Delete(
+    public static async Task<NoContent> Delete(
         string id, Caller caller, AperturDb db, UploadDeletion deletion, CancellationToken cancellationToken)
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
-        return await deletion.RunAsync(upload, cancellationToken) ? TypedResults.NoContent() : ApiErrors.NotFound;
+        return await deletion.RunAsync(upload, cancellationToken) ? TypedResults.NoContent() : throw ApiErrors.NotFound.ToException();
     }
 }
