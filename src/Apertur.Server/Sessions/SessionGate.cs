@@ -7,7 +7,7 @@ namespace Apertur.Server.Sessions;
 
 /// <summary>
 /// Access to a session, for holders of its link and, where it has one, its password, and for callers of its project.
-/// <see cref="Refusal"/> is the rule that a full, closed or expired session takes no upload.
+/// <see cref="Refusal(UploadSession, DateTimeOffset?)"/> is the rule that a full, closed or expired session takes no upload.
 /// </summary>
 internal sealed partial class SessionGate(
     Database database, SessionPasswords passwords, TimeProvider clock, ILogger<SessionGate> log)
@@ -96,9 +96,14 @@ internal sealed partial class SessionGate(
     }
 
     /// <summary>Why the session takes no photo now; null when it does.</summary>
-    public ApiError? Refusal(UploadSession session) =>
+    public ApiError? Refusal(UploadSession session) => Refusal(session, clock.GetUtcNow());
+
+    /// <summary>The rule that a session which is closed, expired or full takes no photo.</summary>
+    /// <param name="session">As it stands now.</param>
+    /// <param name="now">Null for a photo that began to come in before the session expired.</param>
+    public static ApiError? Refusal(UploadSession session, DateTimeOffset? now) =>
         session.CompletedAt is not null ? ApiErrors.SessionCompleted
-        : session.ExpiresAt <= clock.GetUtcNow() ? ApiErrors.SessionExpired(session.ExpiresAt)
+        : session.ExpiresAt <= now ? ApiErrors.SessionExpired(session.ExpiresAt)
         : session.ImagesCount >= session.MaxImages ? ApiErrors.SessionFull(session.MaxImages)
         : null;
 

@@ -146,10 +146,8 @@ internal sealed class ImageIntake
         foreach (var (upload, idempotency) in images)
         {
             var session = sessions.GetValueOrDefault(upload.SessionId);
-            var refused = session is null ? ApiErrors.NotFound
-                : session.CompletedAt is not null ? ApiErrors.SessionCompleted
-                : session.ImagesCount >= session.MaxImages ? ApiErrors.SessionFull(session.MaxImages)
-                : null;
+            // Again, under the lock: others may have filled or closed it since the upload began.
+            var refused = session is null ? ApiErrors.NotFound : SessionGate.Refusal(session, now: null);
             if (refused is not null)
             {
                 // A repeat of what was taken in before the session was over is no new image.
