@@ -124,6 +124,8 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
 
         // Owned, not complex, types: EF Core 10 looks for complex ones under other columns in rows that SQL of ours selects, as Database.Locked does.
         Own(modelBuilder.Entity<Upload>(), upload => upload.Fields);
+        Own(modelBuilder.Entity<Destination>(), destination => destination.Breaker);
+        Own(modelBuilder.Entity<EventWebhook>(), webhook => webhook.Breaker);
 
         // So that what refers to a new row is inserted after it. There are no navigations: a query says what it reads.
         modelBuilder.Entity<Member>().HasOne<Project>().WithMany().HasForeignKey(member => member.ProjectId);
