@@ -48,7 +48,7 @@ internal static class JpegSize
         return null;
     }
 
-    /// <summary>Whether an APP1 segment holds EXIF with one of the orientations 5 to 8, which lie on their side.</summary>
+    /// <summary>Whether an APP1 segment holds EXIF with one of the orientations 5 to 8, which turn it by 90 or 270 degrees.</summary>
     private static bool SwapsSides(FileWindow file, long segment, int length)
     {
         if (!file.At(segment, 6).SequenceEqual("Exif\0\0"u8))
