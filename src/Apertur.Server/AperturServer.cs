@@ -15,6 +15,7 @@ using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
 using Apertur.Server.Sharing;
 using Apertur.Server.Storage;
+using Apertur.Server.Thumbnails;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Connections;
 
@@ -128,7 +129,8 @@ internal static class AperturServer
         services.AddSingleton<ServerKeyPair.Generator>(() => RSA.Create(ServerKeyPair.Bits));
         services.AddSingleton<ServerKeyPair>();
         services.AddSingleton<UploadDeletion>();
-        services.AddSingleton<Thumbnails>();
+        services.AddSingleton<ThumbnailProcess>();
+        services.AddSingleton<ThumbnailStore>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
         services.AddSingleton(provider => new DestinationTypes(

@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Apertur.Server.Commands.Demo;
-using Apertur.Server.Sessions;
+using Apertur.Server.QrCodes;
 using Apertur.Server.Storage;
 
 namespace Apertur.Server.Commands;

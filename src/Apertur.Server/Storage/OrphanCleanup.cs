@@ -49,6 +49,7 @@ internal sealed partial class OrphanCleanup(
     private async Task SetAsideAsync(CancellationToken cancellationToken)
     {
         var before = clock.GetUtcNow() - _safeAge;
+        blobs.DeleteDrafts(before);
         // What is older than the database is left alone: somebody has named a new one, and these photos are all he has.
         var since = await BeginningAsync(cancellationToken);
         var setAside = 0;
