@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Apertur.Destinations;
 using Apertur.Server.Accounts;
@@ -131,27 +130,14 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
 
         foreach (var entity in modelBuilder.Model.GetEntityTypes())
         {
-            entity.SetTableName(SnakeCase(entity.GetTableName()!));
+            entity.SetTableName(JsonNamingPolicy.SnakeCaseLower.ConvertName(entity.GetTableName()!));
             foreach (var property in entity.GetProperties())
             {
-                property.SetColumnName(SnakeCase(property.Name));
+                property.SetColumnName(JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name));
                 // Ids are made in code: nothing is left for the database to generate.
                 property.ValueGenerated = Microsoft.EntityFrameworkCore.Metadata.ValueGenerated.Never;
             }
         }
-    }
-
-    private static string SnakeCase(string name)
-    {
-        var snake = new StringBuilder(name.Length + 4);
-        foreach (var c in name)
-        {
-            if (char.IsUpper(c) && snake.Length > 0)
-                snake.Append('_');
-            snake.Append(char.ToLowerInvariant(c));
-        }
-
-        return snake.ToString();
     }
 
     private sealed class IdConverter() : ValueConverter<Guid, string>(id => id.ToString(), text => Guid.Parse(text));
