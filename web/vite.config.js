@@ -26,7 +26,7 @@ export default defineConfig({
     modulePreload: false,
     rolldownOptions: {
       input: {
-        upload: 'src/upload/page.ts', inbox: 'src/inbox/page.ts', account: 'src/account/page.ts', docs: 'src/docs/page.ts',
+        upload: 'src/upload/page.ts', inbox: 'src/inbox/page.ts', account: 'src/account/page.ts',
       },
     },
   },

@@ -15,6 +15,7 @@ using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
 using Apertur.Server.Sharing;
 using Apertur.Server.Storage;
+using Apertur.Server.Thumbnails;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Connections;
 
@@ -40,7 +41,12 @@ internal static class AperturServer
             kestrel.RequestHeaderEncodingSelector = _ => Utf8OrLatin1.Instance;
             kestrel.Limits.MaxRequestBodySize = 1024 * 1024;
         });
-        builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true);
+        builder.Logging.ClearProviders().AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.UseUtcTimestamp = true;
+            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+        });
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Apertur", LogLevel.Information);
         // What keeps it from starting is said once, in words, by the command.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
@@ -128,7 +134,8 @@ internal static class AperturServer
         services.AddSingleton<ServerKeyPair.Generator>(() => RSA.Create(ServerKeyPair.Bits));
         services.AddSingleton<ServerKeyPair>();
         services.AddSingleton<UploadDeletion>();
-        services.AddSingleton<Thumbnails>();
+        services.AddSingleton<ThumbnailProcess>();
+        services.AddSingleton<ThumbnailStore>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
         services.AddSingleton(provider => new DestinationTypes(

@@ -1,6 +1,11 @@
 using System.CommandLine;
 using Apertur.Server.Commands;
 using Apertur.Server.Storage;
+using Apertur.Server.Thumbnails;
+
+// Not a command: what a server runs to decode a picture, before anything else is loaded.
+if (args is [ThumbnailWorker.Command, .. var picture])
+    return ThumbnailWorker.Run(picture);
 
 PrivateFiles.SetUmask();
 var command = CommandLine.Create().Parse(args);

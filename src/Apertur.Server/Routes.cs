@@ -45,7 +45,7 @@ internal static class Routes
         anyone.MapPost("/api/v1/auth/refresh", AuthApi.Refresh);
         anyone.MapMethods("/openapi/v1.json", _getOrHead, ReferenceApi.Document);
         anyone.MapMethods("/", _getOrHead, NoticePage.Start);
-        anyone.MapMethods("/docs", _getOrHead, ReferenceApi.Page);
+        ReferenceApi.MapPage(anyone, "/docs", _getOrHead);
         anyone.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
         anyone.Map(SocketApi.Path, SocketApi.Handle);
 

@@ -83,6 +83,8 @@ internal sealed class Settings
             "Limits:DefaultSessionHours must be between 1 and Limits:MaxSessionHours.");
         Require(Limits.EnvelopesAtOnce >= 1, "Limits:EnvelopesAtOnce must be at least 1.");
         Require(Storage.QuarantineDays >= 1, "Storage:QuarantineDays must be at least 1.");
+        Require(Thumbnails.AtOnce >= 0 && Thumbnails.MemoryMb >= 64 && Thumbnails.CpuSeconds >= 1,
+            "Thumbnails:AtOnce must be at least 0, MemoryMb at least 64, CpuSeconds at least 1.");
         Require(RateLimits.IsPositive, "RateLimits must all be at least 1; RateLimits:Enabled=false switches them off.");
         Require(AddressRanges.Problem(Server.TrustedProxyList) is null, "Server:TrustedProxies must be addresses or networks, separated by commas.");
         Require(Delivery.Lanes >= 1 && Delivery.LanesPerDestination >= 1, "Delivery:Lanes and LanesPerDestination must be at least 1.");
@@ -207,7 +209,10 @@ internal sealed class StorageSettings
 
 internal sealed class ThumbnailSettings
 {
-    public required string Program { get; init; }
+    public required int AtOnce { get; init; }
+    public required int MemoryMb { get; init; }
+    public required int CpuSeconds { get; init; }
+    public required string HeicLibrary { get; init; }
 }
 
 /// <summary>Requests in one minute.</summary>

@@ -1,5 +1,5 @@
 using System.Reflection;
-using System.Text;
+using System.Text.Json;
 using Apertur.Server.Accounts;
 using Apertur.Server.Auth;
 using Apertur.Server.Storage;
@@ -87,19 +87,7 @@ internal sealed class AuditLog(Database database, TimeProvider clock)
     public static string ActionOf(MethodInfo handler)
     {
         var slice = handler.DeclaringType!.Name;
-        return $"{SnakeCase(slice.EndsWith(ApiSuffix, StringComparison.Ordinal) ? slice[..^ApiSuffix.Length] : slice)}.{SnakeCase(handler.Name)}";
-    }
-
-    private static string SnakeCase(string name)
-    {
-        var snake = new StringBuilder();
-        foreach (var c in name)
-        {
-            if (char.IsUpper(c) && snake.Length > 0)
-                snake.Append('_');
-            snake.Append(char.ToLowerInvariant(c));
-        }
-
-        return snake.ToString();
+        slice = slice.EndsWith(ApiSuffix, StringComparison.Ordinal) ? slice[..^ApiSuffix.Length] : slice;
+        return $"{JsonNamingPolicy.SnakeCaseLower.ConvertName(slice)}.{JsonNamingPolicy.SnakeCaseLower.ConvertName(handler.Name)}";
     }
 }

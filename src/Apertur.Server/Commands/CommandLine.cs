@@ -18,6 +18,7 @@ internal static class CommandLine
         ProjectCommand.Create(),
         ApiKeyCommand.Create(),
         EncryptionKeysCommand.Create(),
+        ThumbnailsCommand.Create(),
     };
 
     /// <summary>The option that every command has.</summary>

@@ -19,9 +19,7 @@ internal sealed class DataFolder : IAsyncDisposable
     public DateTimeOffset Now => _services.GetRequiredService<TimeProvider>().GetUtcNow();
 
     /// <summary>Where people reach the server, as far as the settings say.</summary>
-    public string BaseUrl => _services.GetRequiredService<Settings>().Server.PublicUrl is { Length: > 0 } url
-        ? url.TrimEnd('/')
-        : "http://127.0.0.1:5080";
+    public string BaseUrl => PublicAddress.LastOf(_services.GetRequiredService<Settings>());
 
     /// <summary>Keeps servers from starting here until the result is disposed, where one could be kept: with SQLite.</summary>
     /// <exception cref="InvalidOperationException">A server is running.</exception>

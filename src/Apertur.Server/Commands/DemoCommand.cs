@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Apertur.Server.Commands.Demo;
-using Apertur.Server.Sessions;
+using Apertur.Server.QrCodes;
 using Apertur.Server.Storage;
 
 namespace Apertur.Server.Commands;
@@ -47,6 +47,7 @@ internal static class DemoCommand
             Path.Combine(settings.DataFolder, "inbox"), port + 1, state.InboxSecret,
             app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Apertur.Inbox"), cancellationToken);
         await app.StartAsync(cancellationToken);
+        app.Services.GetRequiredService<PublicAddress>().Save();
 
         using var client = new DemoClient(settings.Server.PublicUrl, state);
         (state, var link) = await client.PrepareAsync($"http://127.0.0.1:{port + 1}/hook", cancellationToken);
@@ -58,14 +59,16 @@ internal static class DemoCommand
     private static string Greeting(DemoState state, string link, Settings settings, int port, bool lan) =>
         $"""
 
-        {QrCode.ForTerminal(link, ansi: !Console.IsOutputRedirected)}
+        {(lan ? QrCode.ForTerminal(link, ansi: !Console.IsOutputRedirected) : "")}
         Upload link   {link}
         Inbox         http://127.0.0.1:{port + 1}/
         API           http://127.0.0.1:{port}/docs
         API key       {state.Key}
         Data          {settings.DataFolder}
 
-        Open the link, take a photo, and watch it arrive in the inbox.{(lan ? "" : " For a phone on the same network: ./run demo --lan")}
+        {(lan ? "Scan the code with a phone on the same network, or open the link" : "Open the link")}, send a photo, and watch it arrive in the inbox.{(lan
+            ? ""
+            : "\nOnly this machine reaches the link. For a QR code that phones on the same network can open: ./run demo --lan")}
 
         Or send one from here:
 

@@ -30,13 +30,15 @@ internal static class ServeCommand
         using var dataLock = settings.Database.Provider == DatabaseProvider.Sqlite ? DataLock.Take(settings.DataFolder) : null;
         await using var app = AperturServer.Build(settings, addresses);
         await app.StartAsync(cancellationToken);
+        var address = app.Services.GetRequiredService<PublicAddress>();
+        address.Save();
         Console.WriteLine($"Apertur is listening on {string.Join(" and ", app.Urls)}, data in {settings.DataFolder}. Ctrl+C stops it.");
         if (await OneTimeLink.ForFirstOwnerAsync(
                 app.Services.GetRequiredService<Database>(), app.Services.GetRequiredService<TimeProvider>().GetUtcNow(), cancellationToken)
             is { } secret)
         {
             Console.WriteLine($"Nobody has an account yet. Set up the first owner here: "
-                + OneTimeLink.Address(app.Services.GetRequiredService<PublicAddress>().Base, secret));
+                + OneTimeLink.Address(address.Base, secret));
         }
 
         await app.WaitForShutdownAsync(cancellationToken);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Apertur.Server.Auth;
+using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
 
 namespace Apertur.Server.Http;
@@ -20,7 +21,8 @@ internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, Se
     public async Task BeforeAuthenticationAsync(HttpContext context, RequestDelegate next)
     {
         var access = context.GetEndpoint()?.Metadata.GetMetadata<AccessRule>()?.Access;
-        if (!_limits.Enabled || (access is not Access.Session && !context.Request.Path.StartsWithSegments("/api")))
+        if (!_limits.Enabled || (access is not Access.Session && !context.Request.Path.StartsWithSegments("/api")
+            && !context.Request.Path.StartsWithSegments(SocketApi.Path)))
         {
             await next(context);
             return;
@@ -68,6 +70,16 @@ internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, Se
         }
 
         return next(context);
+    }
+
+    /// <summary>Counts what a stranger asks for without a request of its own, such as over a WebSocket.</summary>
+    /// <param name="address">See <see cref="AddressRanges.Subject"/>.</param>
+    /// <exception cref="ApiErrorException">429.</exception>
+    public void ChargeStranger(string address)
+    {
+        var state = strangers.Count("address " + address, _limits.PerAddress);
+        if (_limits.Enabled && state.IsExceeded)
+            throw ApiErrors.RateLimited(state.Limit, state.RetryAfter).ToException();
     }
 
     /// <summary>Counts one evaluated code of a key, whether the other limits are on or not.</summary>

@@ -10,6 +10,9 @@ namespace Apertur.Server.Realtime;
 /// </summary>
 internal sealed class EngineConnection : IDisposable
 {
+    // What is left of a request that was sent right behind the client's change to WebSocket.
+    private static readonly TimeSpan _upgradeWait = TimeSpan.FromMilliseconds(100);
+
     private readonly EngineOptions _options;
     private readonly Action<EngineConnection> _ended;
     private readonly Lock _lock = new();
@@ -23,14 +26,17 @@ internal sealed class EngineConnection : IDisposable
     private bool _isPongDue;
     private bool _isClosed;
 
-    public EngineConnection(EngineOptions options, TimeProvider clock, Action<EngineConnection> ended)
+    public EngineConnection(EngineOptions options, TimeProvider clock, string address, Action<EngineConnection> ended)
     {
-        (_options, _ended) = (options, ended);
+        (_options, Address, _ended) = (options, address, ended);
         _timer = clock.CreateTimer(_ => OnTimer(), null, options.PingInterval, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Names the connection, and is all that a polling client shows for it: 120 random bits.</summary>
     public string Id { get; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(15));
+
+    /// <summary>The subject of the client's address for rate limits.</summary>
+    public string Address { get; }
 
     /// <summary>The handler of messages, called one at a time in the order in which they were sent.</summary>
     public Func<EnginePacket, Task> Received { get; set; } = _ => Task.CompletedTask;
@@ -114,13 +120,15 @@ internal sealed class EngineConnection : IDisposable
     }
 
     /// <summary>Waits for something to send and gives it, for one poll.</summary>
-    /// <returns>Null when another poll is waiting already, which ends the connection.</returns>
+    /// <returns>Null when another poll is waiting already, which ends the connection, or polling is over.</returns>
     public async Task<string?> PollAsync(CancellationToken cancellationToken)
     {
         TaskCompletionSource? woken = null;
+        bool isProbed;
         lock (_lock)
         {
-            if (_poll is null && _waiting.Count == 0 && !_isProbed && !_isClosed)
+            isProbed = _isProbed;
+            if (_poll is null && _waiting.Count == 0 && !_isClosed)
                 woken = _poll = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             else if (_poll is null)
                 return Drain();
@@ -134,7 +142,11 @@ internal sealed class EngineConnection : IDisposable
 
         try
         {
-            await woken.Task.WaitAsync(cancellationToken);
+            await woken.Task.WaitAsync(isProbed ? _upgradeWait : Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            // The client is still at it; it polls until it has changed.
         }
         catch (OperationCanceledException)
         {
@@ -146,7 +158,7 @@ internal sealed class EngineConnection : IDisposable
         lock (_lock)
         {
             _poll = null;
-            return Drain();
+            return _socket is null ? Drain() : null;
         }
     }
 

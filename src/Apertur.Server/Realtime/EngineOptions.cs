@@ -17,4 +17,7 @@ internal sealed record EngineOptions
 
     /// <summary>Connections at once; those that come after them are refused.</summary>
     public int MaxConnections { get; init; } = 20_000;
+
+    /// <summary>Of them from one client address (IPv6: one /64). A company's people share one.</summary>
+    public int MaxConnectionsPerAddress { get; init; } = 5_000;
 }

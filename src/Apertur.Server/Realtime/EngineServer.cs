@@ -15,6 +15,8 @@ namespace Apertur.Server.Realtime;
 internal sealed class EngineServer(EngineOptions options, TimeProvider clock, Action<EngineConnection> opened)
 {
     private readonly ConcurrentDictionary<string, EngineConnection> _connections = new(StringComparer.Ordinal);
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, int> _perAddress = new(StringComparer.Ordinal);
 
     /// <summary>How many clients there are.</summary>
     public int Count => _connections.Count;
@@ -41,7 +43,7 @@ internal sealed class EngineServer(EngineOptions options, TimeProvider clock, Ac
         if (http.WebSockets.IsWebSocketRequest)
             await ServeAsync(http, connection);
         else if (HttpMethods.IsGet(http.Request.Method))
-            await AnswerAsync(http, await (connection is null ? OpenAsync() : PollAsync(connection, http.RequestAborted)));
+            await AnswerAsync(http, await (connection is null ? OpenAsync(http) : PollAsync(connection, http.RequestAborted)));
         else if (HttpMethods.IsPost(http.Request.Method) && connection is not null)
             await TakeAsync(http, connection);
         else
@@ -60,23 +62,40 @@ internal sealed class EngineServer(EngineOptions options, TimeProvider clock, Ac
             ? connection
             : throw ApiErrors.BadRequest("There is no such connection; begin a new one.").ToException();
 
-    private EngineConnection Begin(bool canUpgrade)
+    private EngineConnection Begin(HttpContext http, bool canUpgrade)
     {
-        if (_connections.Count >= options.MaxConnections)
-            throw ApiErrors.Unavailable.ToException();
-        var connection = new EngineConnection(options, clock, ended => _connections.TryRemove(ended.Id, out _));
-        opened(connection);
+        var address = AddressRanges.Subject(http.Connection.RemoteIpAddress);
+        lock (_lock)
+        {
+            var there = _perAddress.GetValueOrDefault(address);
+            if (_connections.Count >= options.MaxConnections || there >= options.MaxConnectionsPerAddress)
+                throw ApiErrors.Unavailable.ToException();
+            _perAddress[address] = there + 1;
+        }
+
+        var connection = new EngineConnection(options, clock, address, Forget);
         _connections[connection.Id] = connection;
+        opened(connection);
         connection.Send(new EnginePacket(EngineType.Open, string.Create(
             CultureInfo.InvariantCulture,
             $$"""{"sid":"{{connection.Id}}","upgrades":[{{(canUpgrade ? "\"websocket\"" : "")}}],"pingInterval":{{(long)options.PingInterval.TotalMilliseconds}},"pingTimeout":{{(long)options.PingTimeout.TotalMilliseconds}},"maxPayload":{{options.MaxPayload}}}""")));
         return connection;
     }
 
-    private Task<string> OpenAsync() => PollAsync(Begin(canUpgrade: true), CancellationToken.None);
+    private void Forget(EngineConnection ended)
+    {
+        _connections.TryRemove(ended.Id, out _);
+        lock (_lock)
+        {
+            if (--_perAddress[ended.Address] == 0)
+                _perAddress.Remove(ended.Address);
+        }
+    }
+
+    private Task<string> OpenAsync(HttpContext http) => PollAsync(Begin(http, canUpgrade: true), CancellationToken.None);
 
     private static async Task<string> PollAsync(EngineConnection connection, CancellationToken cancellationToken) =>
-        await connection.PollAsync(cancellationToken) ?? throw ApiErrors.BadRequest("Two polls at once: the connection is closed.").ToException();
+        await connection.PollAsync(cancellationToken) ?? throw ApiErrors.BadRequest("Another poll was waiting, or the connection is a WebSocket now.").ToException();
 
     private async Task TakeAsync(HttpContext http, EngineConnection connection)
     {
@@ -110,7 +129,7 @@ internal sealed class EngineServer(EngineOptions options, TimeProvider clock, Ac
     private async Task ServeAsync(HttpContext http, EngineConnection? connection)
     {
         var upgrade = connection is not null;
-        connection ??= Begin(canUpgrade: false);
+        connection ??= Begin(http, canUpgrade: false);
         using var socket = await http.WebSockets.AcceptWebSocketAsync();
         await connection.RunAsync(socket, upgrade, http.RequestAborted);
     }

@@ -32,6 +32,9 @@ internal sealed class Socket : IDisposable
     /// <summary>Cancelled when the client has left, or is gone.</summary>
     public CancellationToken Gone { get; }
 
+    /// <inheritdoc cref="EngineConnection.Address"/>
+    public string Address => _connection.Address;
+
     /// <param name="arguments">The event's name, and what belongs to it.</param>
     /// <param name="binary">What placeholders among the arguments stand for.</param>
     public void Emit(JsonArray arguments, IReadOnlyList<byte[]>? binary = null) =>

@@ -10,7 +10,7 @@ namespace Apertur.Server.Realtime;
 /// The namespace <c>/upload</c>: a client joins sessions and gets their events from then on, the same as from
 /// <see cref="SessionStream"/>. After a connection was lost it joins again.
 /// </summary>
-internal sealed partial class UploadNamespace(SessionGate gate, SessionFeed feed, ILogger<UploadNamespace> log)
+internal sealed partial class UploadNamespace(SessionGate gate, SessionFeed feed, RateLimits limits, ILogger<UploadNamespace> log)
 {
     /// <summary>Sessions that one socket may be in at once.</summary>
     public const int MostSessions = 20;
@@ -49,6 +49,7 @@ internal sealed partial class UploadNamespace(SessionGate gate, SessionFeed feed
 
         private async Task<string?> JoinAsync(string id, string? password)
         {
+            upload.Charge(socket.Address);
             var session = await upload.EnterAsync(id, password, socket.Gone);
             if (_joined.ContainsKey(session.Id))
                 return null;
@@ -95,6 +96,8 @@ internal sealed partial class UploadNamespace(SessionGate gate, SessionFeed feed
 
         private static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
     }
+
+    private void Charge(string address) => limits.ChargeStranger(address);
 
     private Task<UploadSession> EnterAsync(string id, string? password, CancellationToken cancellationToken) =>
         gate.EnterAsync(id, password, cancellationToken);

@@ -2,7 +2,7 @@ using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Server.Storage;
-using Apertur.Server.Uploads;
+using Apertur.Server.Thumbnails;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -15,7 +15,7 @@ internal static class DeliveryStatusApi
 
     /// <summary>With <c>pollFrom</c> held until something has changed since, at most five minutes.</summary>
     public static async Task<Ok<DeliveryStatusResponse>> Get(
-        string id, HttpRequest request, Caller caller, SessionGate gate, Database database, Thumbnails thumbnails, LongPoll poll,
+        string id, HttpRequest request, Caller caller, SessionGate gate, Database database, ThumbnailStore thumbnails, LongPoll poll,
         TimeProvider clock, CancellationToken cancellationToken)
     {
         var pollFrom = PollFrom(request);
@@ -56,37 +56,42 @@ internal static class DeliveryStatusApi
     }
 
     private static async Task<IReadOnlyList<FileStatus>> FilesAsync(
-        Guid sessionId, Database database, Thumbnails thumbnails, CancellationToken cancellationToken)
+        Guid sessionId, Database database, ThumbnailStore thumbnails, CancellationToken cancellationToken)
     {
         await using var db = database.Open();
         var uploads = await db.Uploads.AsNoTracking()
             .Where(upload => upload.SessionId == sessionId)
             .OrderBy(upload => upload.ImageIndex)
-            .Select(upload => new { upload.Id, upload.Filename, upload.SizeBytes, upload.IsEncrypted, upload.Width, upload.Height })
             .ToListAsync(cancellationToken);
         var rows = await db.Deliveries.AsNoTracking()
             .Where(row => row.SessionId == sessionId)
             .OrderBy(row => row.Id)
             .ToListAsync(cancellationToken);
         var deliveries = rows.ToLookup(row => row.UploadId);
-        return uploads.ConvertAll(upload => new FileStatus
+        var files = new List<FileStatus>(uploads.Count);
+        foreach (var upload in uploads)
         {
-            RecordId = upload.Id,
-            Filename = upload.Filename,
-            SizeBytes = upload.SizeBytes,
-            HasThumbnail = thumbnails.CanMake(upload.IsEncrypted, upload.Width, upload.Height),
-            Destinations =
-            [
-                .. deliveries[upload.Id].Select(row => new FileDestination
-                {
-                    DestinationId = row.DestinationId,
-                    Type = row.DestinationType,
-                    Name = row.DestinationName,
-                    Status = row.State.WireName(),
-                    Attempts = row.Attempts,
-                    LastError = row.LastError,
-                }),
-            ],
-        });
+            files.Add(new FileStatus
+            {
+                RecordId = upload.Id,
+                Filename = upload.Filename,
+                SizeBytes = upload.SizeBytes,
+                HasThumbnail = await thumbnails.HasAsync(upload, cancellationToken),
+                Destinations =
+                [
+                    .. deliveries[upload.Id].Select(row => new FileDestination
+                    {
+                        DestinationId = row.DestinationId,
+                        Type = row.DestinationType,
+                        Name = row.DestinationName,
+                        Status = row.State.WireName(),
+                        Attempts = row.Attempts,
+                        LastError = row.LastError,
+                    }),
+                ],
+            });
+        }
+
+        return files;
     }
 }

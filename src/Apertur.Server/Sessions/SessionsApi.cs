@@ -9,6 +9,7 @@ using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
+using Apertur.Server.QrCodes;
 using Apertur.Server.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
@@ -196,7 +197,7 @@ internal static class SessionsApi
         if (problems.Count > 0)
             throw ApiErrors.Validation([.. problems.Select(problem => new FieldError(problem.Field, problem.Message))]).ToException();
         var session = await gate.FindAsync(id, cancellationToken);
-        return QrCode.Draw(UploadUrl(address.BaseOf(request), session.Id), style);
+        return await QrCode.DrawAsync(UploadUrl(address.BaseOf(request), session.Id), style, cancellationToken);
     }
 
     /// <summary>The project a new session belongs to: a key's own, or the one that a person names.</summary>

@@ -1,5 +1,4 @@
 using System.Linq.Expressions;
-using System.Text;
 using System.Text.Json;
 using Apertur.Destinations;
 using Apertur.Server.Accounts;
@@ -138,10 +137,10 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
 
         foreach (var entity in modelBuilder.Model.GetEntityTypes())
         {
-            entity.SetTableName(SnakeCase(entity.GetTableName()!));
+            entity.SetTableName(JsonNamingPolicy.SnakeCaseLower.ConvertName(entity.GetTableName()!));
             foreach (var property in entity.GetProperties())
             {
-                property.SetColumnName(SnakeCase(entity.IsOwned() && property.IsPrimaryKey() ? "Id" : property.Name));
+                property.SetColumnName(JsonNamingPolicy.SnakeCaseLower.ConvertName(entity.IsOwned() && property.IsPrimaryKey() ? "Id" : property.Name));
                 // Ids are made in code: nothing is left for the database to generate.
                 property.ValueGenerated = Microsoft.EntityFrameworkCore.Metadata.ValueGenerated.Never;
             }
@@ -155,19 +154,6 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     {
         row.OwnsOne(part);
         row.Navigation(part).IsRequired();
-    }
-
-    private static string SnakeCase(string name)
-    {
-        var snake = new StringBuilder(name.Length + 4);
-        foreach (var c in name)
-        {
-            if (char.IsUpper(c) && snake.Length > 0)
-                snake.Append('_');
-            snake.Append(char.ToLowerInvariant(c));
-        }
-
-        return snake.ToString();
     }
 
     private sealed class IdConverter() : ValueConverter<Guid, string>(id => id.ToString(), text => Guid.Parse(text));

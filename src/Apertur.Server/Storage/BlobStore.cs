@@ -86,6 +86,36 @@ internal sealed class BlobStore : IDisposable
     /// <summary>Where an image's thumbnail is, if it has been made: beside it, and gone with it.</summary>
     public string ThumbnailPath(Guid id) => PathOf(id) + ".jpg";
 
+    /// <summary>Opens an image's thumbnail; null when none has been made. The caller disposes it.</summary>
+    public FileStream? OpenThumbnail(Guid id)
+    {
+        try
+        {
+            var thumbnail = new FileStream(
+                ThumbnailPath(id), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0, FileOptions.Asynchronous);
+            // Earlier versions kept an empty file for a failure, and could leave one behind a power cut.
+            if (thumbnail.Length > 0)
+                return thumbnail;
+            thumbnail.Dispose();
+        }
+        catch (IOException failure) when (failure is FileNotFoundException or DirectoryNotFoundException)
+        {
+        }
+
+        return null;
+    }
+
+    /// <summary>Keeps an image's thumbnail beside it, whole or not at all. Nothing happens when the image is gone.</summary>
+    public void WriteThumbnail(Guid id, ReadOnlySpan<byte> jpeg)
+    {
+        if (!Exists(id))
+            return;
+        DurableFile.Write(ThumbnailPath(id), jpeg);
+        // It went meanwhile.
+        if (!Exists(id))
+            Delete(id);
+    }
+
     /// <summary>Removes an image's bytes; streams that are open on them read on. Nothing happens when they are gone already.</summary>
     public void Delete(Guid id)
     {
@@ -112,6 +142,13 @@ internal sealed class BlobStore : IDisposable
                     yield return new StoredBlob(id, file.Length, file.LastWriteTimeUtc);
             }
         }
+    }
+
+    /// <summary>Removes what crashes left of thumbnails that were being written.</summary>
+    public void DeleteDrafts(DateTimeOffset olderThan)
+    {
+        foreach (var day in Directory.EnumerateDirectories(Root))
+            DurableFile.DeleteDrafts(day, olderThan);
     }
 
     /// <summary>Bytes that may still be written to the disk that holds the images.</summary>

@@ -49,6 +49,7 @@ internal sealed partial class OrphanCleanup(
     private async Task SetAsideAsync(CancellationToken cancellationToken)
     {
         var before = clock.GetUtcNow() - _safeAge;
+        blobs.DeleteDrafts(before);
         // A file that is older than the database is never deleted: the database may be new, and the file the only copy of a photo.
         var since = await BeginningAsync(cancellationToken);
         var setAside = 0;

@@ -35,6 +35,20 @@ internal sealed class FileWindow(SafeFileHandle file, long length)
         return _buffer.AsSpan((int)(position - _start), count);
     }
 
+    /// <summary>Where the next byte of that value is; -1 when none is in the rest of the file, or in as much of it as the budget allows.</summary>
+    public long IndexOf(byte value, long position)
+    {
+        while (!At(position, 1).IsEmpty)
+        {
+            var loaded = _buffer.AsSpan(0, _filled)[(int)(position - _start)..];
+            if (loaded.IndexOf(value) is >= 0 and var index)
+                return position + index;
+            position += loaded.Length;
+        }
+
+        return -1;
+    }
+
     public bool TryByte(long position, out int value)
     {
         var bytes = At(position, 1);

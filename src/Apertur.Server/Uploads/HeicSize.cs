@@ -2,7 +2,7 @@ namespace Apertur.Server.Uploads;
 
 /// <summary>
 /// The size of a HEIC's primary item: its properties in the meta box, in the order in which the item applies them (ISO/IEC 14496-12, 8.11;
-/// ISO/IEC 23008-12, 6.5 and 9.3).
+/// ISO/IEC 23008-12, 6.5 and 9.3). A file that holds an image sequence only has the size of its track (14496-12, 8.3.2).
 /// </summary>
 internal static class HeicSize
 {
@@ -10,8 +10,13 @@ internal static class HeicSize
 
     public static ImageSize? Read(FileWindow file)
     {
-        if (Find(file, new Box(0, 0, file.Length), "meta"u8) is not { } meta)
-            return null;
+        var whole = new Box(0, 0, file.Length);
+        return (Find(file, whole, "meta"u8) is { } meta ? Primary(file, meta) : null)
+            ?? (Find(file, whole, "moov"u8) is { } movie ? Track(file, movie) : null);
+    }
+
+    private static ImageSize? Primary(FileWindow file, Box meta)
+    {
         // meta and pitm are full boxes: a byte of version and three of flags come first.
         var children = meta with { Data = meta.Data + 4 };
         if (Find(file, children, "pitm"u8) is not { } pitm || Find(file, children, "iprp"u8) is not { } iprp)
@@ -31,6 +36,34 @@ internal static class HeicSize
         }
 
         return null;
+    }
+
+    /// <summary>The first track that is seen at all: sound has no size.</summary>
+    private static ImageSize? Track(FileWindow file, Box movie)
+    {
+        var next = movie.Data;
+        while (Find(file, movie with { Data = next }, "trak"u8) is { } track)
+        {
+            if (Find(file, track, "tkhd"u8) is { } header && Displayed(file, header) is { } size)
+                return size;
+            next = track.End;
+        }
+
+        return null;
+    }
+
+    /// <summary>Width and height follow the matrix, all in 16.16 fixed point; a matrix of a quarter turn has no diagonal.</summary>
+    private static ImageSize? Displayed(FileWindow file, Box header)
+    {
+        if (!file.TryByte(header.Data, out var version))
+            return null;
+        // Times and duration have 64 bits from version 1 on.
+        var matrix = header.Data + (version == 0 ? 40 : 52);
+        if (!file.TryUInt32(matrix, out var a) || !file.TryUInt32(matrix + 4, out var b)
+            || !file.TryUInt32(matrix + 36, out var width) || !file.TryUInt32(matrix + 40, out var height))
+            return null;
+        var size = ImageSize.Of(width >> 16, height >> 16);
+        return a == 0 && b != 0 ? size?.Turned() : size;
     }
 
     private static ImageSize? Associated(FileWindow file, Box ipma, Box properties, uint item)

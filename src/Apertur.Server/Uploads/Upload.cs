@@ -46,6 +46,12 @@ internal sealed class Upload : ITenantData
 
     public required DateTimeOffset CreatedAt { get; init; }
 
+    /// <summary>Why it has no thumbnail, as far as <see cref="ThumbnailFailedBy"/> found; null when that is not known.</summary>
+    public string? ThumbnailFailure { get; set; }
+
+    /// <summary>The build of this program that could not make one, see <see cref="Thumbnails.ThumbnailStore.Build"/>.</summary>
+    public string? ThumbnailFailedBy { get; set; }
+
     /// <summary>The aggregate delivery status over all destinations.</summary>
     public string Status =>
         DestinationsTotal == 0 ? "stored_only"

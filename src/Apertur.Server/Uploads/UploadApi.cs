@@ -4,6 +4,7 @@ using Apertur.Server.Encryption;
 using Apertur.Server.Http;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
+using Apertur.Server.Thumbnails;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -86,7 +87,7 @@ internal static class UploadApi
 
     /// <summary>A small JPEG of an image, at most 256 pixels on its longer side.</summary>
     public static async Task<IResult> Thumbnail(
-        string id, HttpContext http, Caller caller, AperturDb db, Thumbnails thumbnails, CancellationToken cancellationToken)
+        string id, HttpContext http, Caller caller, AperturDb db, ThumbnailStore thumbnails, CancellationToken cancellationToken)
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
         if (await thumbnails.OpenAsync(upload, cancellationToken) is not { } jpeg)

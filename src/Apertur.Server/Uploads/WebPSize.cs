@@ -1,16 +1,27 @@
 namespace Apertur.Server.Uploads;
 
-/// <summary>The size of a WebP by its first chunk: extended, lossless or lossy (RFC 9649, 2.5 to 2.7; RFC 6386, 9.1).</summary>
+/// <summary>
+/// The size of a WebP by its first chunk: extended, lossless or lossy (RFC 9649, 2.5 to 2.7; RFC 6386, 9.1). Of an extended one, an EXIF
+/// chunk may turn it.
+/// </summary>
 internal static class WebPSize
 {
+    private const long FirstChunk = 12;
+    private const int ChunkHead = 8;
+    private const int HasExif = 0x08;
+
     public static ImageSize? Read(FileWindow file)
     {
-        const long data = 20;
-        var chunk = file.At(12, 4);
+        const long data = FirstChunk + ChunkHead;
+        var chunk = file.At(FirstChunk, 4);
         if (chunk.SequenceEqual("VP8X"u8))
         {
-            var canvas = file.At(data + 4, 6);
-            return canvas.IsEmpty ? null : ImageSize.Of(UInt24(canvas) + 1, UInt24(canvas[3..]) + 1);
+            var header = file.At(data, 10);
+            if (header.IsEmpty)
+                return null;
+            var hasExif = (header[0] & HasExif) != 0;
+            var canvas = ImageSize.Of(UInt24(header[4..]) + 1, UInt24(header[7..]) + 1);
+            return ExifOrientation.Turn(canvas, hasExif ? Orientation(file) : null);
         }
 
         if (chunk.SequenceEqual("VP8L"u8))
@@ -27,6 +38,21 @@ internal static class WebPSize
             && file.TryUInt16(data + 8, out var height, littleEndian: true)
                 ? ImageSize.Of((uint)width & 0x3FFF, (uint)height & 0x3FFF)
                 : null;
+    }
+
+    private static int? Orientation(FileWindow file)
+    {
+        // Chunks are padded to an even length.
+        for (var chunk = FirstChunk; file.TryUInt32(chunk + 4, out var length, littleEndian: true); chunk += ChunkHead + length + (length & 1))
+        {
+            if (!file.At(chunk, 4).SequenceEqual("EXIF"u8))
+                continue;
+            // Some programs put the head of a JPEG's segment before it.
+            var exif = chunk + ChunkHead;
+            return ExifOrientation.Read(file, file.At(exif, 6).SequenceEqual("Exif\0\0"u8) ? exif + 6 : exif, exif + length);
+        }
+
+        return null;
     }
 
     private static uint UInt24(ReadOnlySpan<byte> bytes) => (uint)(bytes[0] | (bytes[1] << 8) | (bytes[2] << 16));

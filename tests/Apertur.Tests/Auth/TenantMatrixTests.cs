@@ -25,7 +25,7 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
     public async Task Nobody_sees_or_changes_what_is_not_theirs(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(
-            database, new Dictionary<string, string?> { ["Thumbnails:Program"] = Components.Program("vipsthumbnail") });
+            database, new Dictionary<string, string?> { ["Thumbnails:AtOnce"] = "2" });
         var world = await TenantWorld.CreateAsync(app);
         var routes = RouteTable.Of(app).Where(route => !route.Pattern.StartsWith("/assets/", StringComparison.Ordinal)).ToList();
         var before = await world.RowsAsync();

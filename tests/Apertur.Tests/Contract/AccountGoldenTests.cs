@@ -25,7 +25,7 @@ public sealed class AccountGoldenTests
         await golden.PinAsync("me", "GET", "me", client: me);
         await golden.PinAsync("me-password", "POST", "me/password", new { currentPassword = password, newPassword = next }, me);
         var totp = await golden.PinAsync("me-totp", "POST", "me/totp", client: me);
-        var code = GoldenTests.CodeOf((string)totp.Json["secret"]!, app);
+        var code = app.CodeOf((string)totp.Json["secret"]!);
         await golden.PinAsync("me-totp-confirm", "POST", "me/totp/confirm", new { code }, me);
         await golden.PinAsync("error-totp-required", "POST", "auth/login", new { email, password = next }, nobody);
         await golden.PinAsync("me-totp-delete", "DELETE", "me/totp", new { password = next }, me);

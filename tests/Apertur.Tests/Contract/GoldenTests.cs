@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Apertur.Server.Auth;
 using Apertur.Server.Queue;
 using Apertur.Tests.Encryption;
 using Apertur.Tests.Support;
@@ -225,7 +224,7 @@ public sealed class GoldenTests
         var totp = await golden.PinAsync("key-totp", "POST", $"{path}/{id}/totp");
         await golden.PinAsync("error-totp-code", "POST", $"{path}/{id}/totp/confirm", new JsonObject { ["code"] = "x" });
         await golden.PinAsync("key-totp-confirm", "POST", $"{path}/{id}/totp/confirm",
-            new JsonObject { ["code"] = CodeOf((string)totp.Json["secret"]!, app) });
+            new JsonObject { ["code"] = app.CodeOf((string)totp.Json["secret"]!) });
         await golden.PinAsync("key-totp-delete", "DELETE", $"{path}/{id}/totp");
         await golden.PinAsync("key-delete", "DELETE", $"{path}/{id}");
     }
@@ -365,14 +364,6 @@ public sealed class GoldenTests
             foreach (var field in shape.Split(", ").Select(field => field.Split(' ')))
                 Assert.All(rows, row => ExpectField(name, row!.AsObject(), field[0], field[1]));
         }
-    }
-
-    /// <summary>What an authenticator app shows for a secret in base32 (RFC 4648, 6).</summary>
-    internal static string CodeOf(string secret, AperturApp app)
-    {
-        var bits = string.Concat(secret.Select(c => Convert.ToString("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".IndexOf(c), 2).PadLeft(5, '0')));
-        var bytes = bits.Chunk(8).Where(eight => eight.Length == 8).Select(eight => Convert.ToByte(new string(eight), 2)).ToArray();
-        return Totp.CodeOf(bytes, app.Clock.GetUtcNow().ToUnixTimeSeconds() / 30);
     }
 
     private static void ExpectField(string answer, JsonObject row, string field, string kind)

@@ -43,24 +43,15 @@ public sealed class OpenApiTests
             Assert.NotNull(reference.Split('/').Skip(1).Aggregate<string, JsonNode?>(document, (node, name) => node?[name])));
     }
 
-    [Theory, AllDatabases]
-    public async Task Server_hands_out_the_document_and_a_page_that_loads_nothing_from_elsewhere(DatabaseKind database)
+    [Fact]
+    public async Task Server_hands_out_the_document()
     {
-        await using var app = await AperturApp.StartAsync(database);
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
 
         var document = await app.ClientOf(null).GetAsync("/openapi/v1.json");
-        var page = await app.ClientOf(null).GetAsync("/docs");
 
         Assert.True(document.Text == RepositoryFiles.Read(File), "The server was built with another docs/openapi.json: build it again.");
         Assert.Equal("application/json", document.ContentHeaders.ContentType!.MediaType);
-        Assert.Equal("text/html", page.ContentHeaders.ContentType!.MediaType);
-        Assert.DoesNotContain("src=\"http", page.Text, StringComparison.Ordinal);
-        Assert.DoesNotContain(" style=", page.Text, StringComparison.Ordinal);
-        foreach (var operation in Operations())
-            Assert.Contains($"id=\"{operation["operationId"]}\"", page.Text, StringComparison.Ordinal);
-        var anchors = References(page.Text).ToList();
-        Assert.NotEmpty(anchors);
-        Assert.All(anchors, anchor => Assert.Contains($"id=\"{anchor}\"", page.Text, StringComparison.Ordinal));
     }
 
     private static IEnumerable<JsonNode> Operations() =>
@@ -72,7 +63,4 @@ public sealed class OpenApiTests
         JsonArray items => items.SelectMany(References),
         _ => [],
     };
-
-    private static IEnumerable<string> References(string html) =>
-        html.Split("href=\"#").Skip(1).Select(rest => rest[..rest.IndexOf('"', StringComparison.Ordinal)]);
 }

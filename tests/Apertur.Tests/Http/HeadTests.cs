@@ -19,7 +19,7 @@ public sealed class HeadTests
         var download = new Uri((string)told["download_url"]!).PathAndQuery;
 
         var qr = $"/api/v1/upload-sessions/{session}/qr";
-        foreach (var link in new[] { download, qr, $"/u/{session}", "/docs", "/openapi/v1.json" })
+        foreach (var link in new[] { download, qr, $"/u/{session}", "/docs/", "/openapi/v1.json" })
         {
             var followed = (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.OK);
             var seen = (await app.ClientOf(null).SendAsync(HttpMethod.Head, link)).Expect(HttpStatusCode.OK);

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.WebSockets;
+using System.Text;
 using System.Text.Json.Nodes;
 using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
@@ -159,6 +161,70 @@ public sealed class SocketIoTests
         (await app.ClientOf(null).GetAsync("/socket.io/?EIO=4&transport=polling&sid=" + bad)).Expect(HttpStatusCode.BadRequest);
         Assert.StartsWith("40/upload,{", (await app.ClientOf(null).GetAsync("/socket.io/?EIO=4&transport=polling&sid=" + good)).Text, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task Clients_are_counted_with_everything_else_of_their_address()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, Limited(perAddress: 3));
+
+        for (var opened = 0; opened < 3; opened++)
+            await OpenAsync(app);
+
+        (await app.ClientOf(null).GetAsync("/socket.io/?EIO=4&transport=polling")).Expect(HttpStatusCode.TooManyRequests);
+        (await app.ClientOf(null).GetAsync("oauth/nobody/callback")).Expect(HttpStatusCode.TooManyRequests);
+        (await app.Client.GetAsync("stats")).Expect(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task Attempts_to_join_are_counted_too()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, Limited(perAddress: 10));
+        using var socket = new ClientWebSocket();
+        await socket.ConnectAsync(new Uri($"{app.Url.Replace("http", "ws", StringComparison.Ordinal)}/socket.io/?EIO=4&transport=websocket"), Cancellation);
+        await SendAsync("40/upload,");
+
+        for (var id = 0; id < 20; id++)
+            await SendAsync($"42/upload,{id}[\"session:join\",\"{Guid.NewGuid()}\"]");
+
+        var answers = new List<string>();
+        while (answers.Count < 20)
+        {
+            if (await ReceiveAsync() is { } text && text.StartsWith("43/upload,", StringComparison.Ordinal))
+                answers.Add(text);
+        }
+
+        // The request for the WebSocket was the first of ten.
+        Assert.Equal(9, answers.Count(answer => answer.Contains("There is no such", StringComparison.Ordinal)));
+        Assert.Equal(11, answers.Count(answer => answer.Contains("requests of this kind", StringComparison.Ordinal)));
+
+        Task SendAsync(string text) => socket.SendAsync(Encoding.UTF8.GetBytes(text), WebSocketMessageType.Text, true, Cancellation);
+
+        async Task<string> ReceiveAsync()
+        {
+            var buffer = new byte[1000];
+            return Encoding.UTF8.GetString(buffer, 0, (await socket.ReceiveAsync(buffer, Cancellation)).Count);
+        }
+    }
+
+    [Fact]
+    public async Task One_address_cannot_take_all_connections()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var engine = app.Services.GetRequiredService<SocketServer>().Engine;
+
+        await Parallel.ForEachAsync(Enumerable.Range(0, 5_000), TestContext.Current.CancellationToken, async (_, _) => await OpenAsync(app));
+
+        (await app.ClientOf(null).GetAsync("/socket.io/?EIO=4&transport=polling")).Expect(HttpStatusCode.ServiceUnavailable);
+        app.Clock.Advance(TimeSpan.FromSeconds(25));
+        app.Clock.Advance(TimeSpan.FromSeconds(20));
+        await Eventually.True(() => engine.Count == 0);
+        await OpenAsync(app);
+    }
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    private static Dictionary<string, string?> Limited(int perAddress) =>
+        new() { ["RateLimits:Enabled"] = "true", ["RateLimits:PerAddress"] = $"{perAddress}" };
 
     private static async Task<Answer> SendTextAsync(AperturApp app, string path, string text)
     {

@@ -87,6 +87,24 @@ public sealed class OrphanCleanupTests
         Assert.Contains(app.Log.Lines, line => line.Contains("orphans.foreign", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task Thumbnail_that_a_crash_left_half_written_goes_after_a_day()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Png());
+        var day = Directory.GetDirectories(Path.Combine(app.DataFolder, "images")).Single();
+        var (old, young) = (Path.Combine(day, $"{Guid.NewGuid()}.jpg.1.tmp"), Path.Combine(day, $"{Guid.NewGuid()}.jpg.2.tmp"));
+        await File.WriteAllTextAsync(old, "", Cancellation);
+        await File.WriteAllTextAsync(young, "", Cancellation);
+        File.SetLastWriteTimeUtc(old, app.Clock.GetUtcNow().AddHours(-25).UtcDateTime);
+        File.SetLastWriteTimeUtc(young, app.Clock.GetUtcNow().AddHours(-1).UtcDateTime);
+
+        await CleanUpAsync(app);
+
+        Assert.False(File.Exists(old));
+        Assert.True(File.Exists(young));
+    }
+
     private static Task CleanUpAsync(AperturApp app) =>
         app.Services.GetServices<IHostedService>().OfType<OrphanCleanup>().Single().RunOnceAsync(Cancellation);
 

@@ -35,8 +35,8 @@ internal sealed class AperturApp : IAsyncDisposable
     {
         ["Outbound:AllowPrivateNetworks"] = "true",
         ["RateLimits:Enabled"] = "false",
-        // What the machine has must not decide what is answered; the tests of thumbnails ask for the program.
-        ["Thumbnails:Program"] = "",
+        // What the machine has must not decide what is answered; the tests of thumbnails ask for them.
+        ["Thumbnails:AtOnce"] = "0",
     };
 
     private readonly Action<IServiceCollection>? _configure;

@@ -29,6 +29,16 @@ internal sealed partial class AperturProcess : IAsyncDisposable
     /// <summary>Calls this server with that key or token, or with none.</summary>
     public AperturClient ClientOf(string? key, Guid project = default) => new(_http, Url, project, key);
 
+    /// <summary>The most memory that it has had so far, in megabytes.</summary>
+    public long MostMemoryMb
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.PeakWorkingSet64 / (1024 * 1024);
+        }
+    }
+
     /// <summary>Runs a command to its end.</summary>
     public static Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments) => RunAsync("", arguments);
 

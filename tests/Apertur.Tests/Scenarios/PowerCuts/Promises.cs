@@ -77,22 +77,20 @@ internal sealed class Promises
         return [.. broken];
     }
 
-    /// <summary>Asks for the thumbnails of photos that can have one: whole ones or none.</summary>
-    public async Task<(int Whole, int Absent, IReadOnlyList<string> Broken)> ThumbnailsAsync(AperturClient client, int most)
+    /// <summary>Asks for the thumbnails of photos, each of which has one: whole.</summary>
+    public async Task<(int Whole, IReadOnlyList<string> Broken)> ThumbnailsAsync(AperturClient client, int most)
     {
-        var (whole, absent, broken) = (0, 0, new List<string>());
+        var (whole, broken) = (0, new List<string>());
         foreach (var id in _photos.Keys.Where(Lasts).Order(StringComparer.Ordinal).TakeLast(most))
         {
             var answer = await client.GetAsync($"uploads/{id}/thumbnail");
-            if (answer.Status == HttpStatusCode.NotFound)
-                absent++;
-            else if (answer.Status == HttpStatusCode.OK && answer.Bytes is [0xFF, 0xD8, .., 0xFF, 0xD9])
+            if (answer.Status == HttpStatusCode.OK && answer.Bytes is [0xFF, 0xD8, .., 0xFF, 0xD9])
                 whole++;
             else
                 broken.Add($"the thumbnail of {id} has status {(int)answer.Status} and {answer.Bytes.Length} bytes");
         }
 
-        return (whole, absent, broken);
+        return (whole, broken);
     }
 
     /// <summary>Nobody asked for its removal.</summary>

@@ -1,6 +1,6 @@
 using QRCoder;
 
-namespace Apertur.Server.Sessions;
+namespace Apertur.Server.QrCodes;
 
 /// <summary>The dark and light modules of one QR code (ISO/IEC 18004), without a quiet zone.</summary>
 internal sealed class QrModules

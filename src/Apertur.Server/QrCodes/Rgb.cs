@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Apertur.Server.Sessions.Imaging;
+namespace Apertur.Server.QrCodes;
 
 /// <summary>An sRGB colour.</summary>
 internal readonly record struct Rgb(byte R, byte G, byte B)
@@ -13,8 +13,6 @@ internal readonly record struct Rgb(byte R, byte G, byte B)
     /// How light it is to a camera, 0 to 255: the luma of JPEG (ITU-R BT.601), which is also what scanners look at.
     /// </summary>
     public double Luma => (0.299 * R) + (0.587 * G) + (0.114 * B);
-
-    public bool IsGrey => R == G && G == B;
 
     public string Hex => $"{R:x2}{G:x2}{B:x2}";
 

@@ -1,13 +1,13 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Xml.Linq;
-using Apertur.Server.Sessions;
-using Apertur.Server.Sessions.Imaging;
+using Apertur.Server.QrCodes;
 using Apertur.Tests.Support;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
+using NetVips;
 
-namespace Apertur.Tests.Sessions;
+namespace Apertur.Tests.QrCodes;
 
 public sealed class QrCodeTests
 {
@@ -95,9 +95,8 @@ public sealed class QrCodeTests
     public void Border_is_as_wide_as_asked_for_and_in_its_colour()
     {
         // 37 modules and twice 4: 10 pixels per module.
-        var style = Style("size=450&bg=ffa&borderColor=aff");
-        var picture = QrRaster.Draw(QrLayout.Of(Link, style), style);
-        Rgb At(int x, int y) => picture.Palette[picture.Pixels[(y * 450) + x]];
+        using var picture = Image.NewFromBuffer(QrCode.Render(Link, Style("size=450&bg=ffa&borderColor=aff")));
+        Rgb At(int x, int y) => ColourAt(picture, x, y);
 
         Assert.Equal(new Rgb(0xaa, 0xff, 0xff), At(39, 225));
         Assert.Equal(Rgb.Black, At(40, 45));
@@ -107,9 +106,8 @@ public sealed class QrCodeTests
     [Fact]
     public void Rounded_corner_is_smooth_and_finder_pattern_stays_whole()
     {
-        var style = Style("size=450&style=rounded");
-        var picture = QrRaster.Draw(QrLayout.Of(Link, style), style);
-        Rgb At(int x, int y) => picture.Palette[picture.Pixels[(y * 450) + x]];
+        using var picture = Image.NewFromBuffer(QrCode.Render(Link, Style("size=450&style=rounded")));
+        Rgb At(int x, int y) => ColourAt(picture, x, y);
 
         Assert.Equal(Rgb.White, At(40, 40));
         Assert.InRange(At(41, 41).Luma, 1, 254);
@@ -177,7 +175,7 @@ public sealed class QrCodeTests
         using var body = new MemoryStream();
         http.Response.Body = body;
 
-        await QrCode.Draw(Link, Style("format=" + format)).ExecuteAsync(http);
+        await (await QrCode.DrawAsync(Link, Style("format=" + format), TestContext.Current.CancellationToken)).ExecuteAsync(http);
 
         Assert.Equal(contentType, http.Response.ContentType);
         Assert.Equal("no-store", http.Response.Headers.CacheControl);
@@ -206,16 +204,21 @@ public sealed class QrCodeTests
     private static byte[] Photograph(string[] lines, Rgb ink, Rgb ground)
     {
         var side = lines.Length * 16;
-        var pixels = new byte[side * side];
+        var pixels = new byte[side * side * 3];
         for (var y = 0; y < side; y++)
             for (var x = 0; x < side; x++)
             {
                 var character = x / 8 < lines[y / 16].Length ? lines[y / 16][x / 8] : ' ';
-                pixels[(y * side) + x] = (byte)(character == '█' || character == (y % 16 < 8 ? '▀' : '▄') ? 1 : 0);
+                var colour = character == '█' || character == (y % 16 < 8 ? '▀' : '▄') ? ink : ground;
+                ((byte[])[colour.R, colour.G, colour.B]).CopyTo(pixels, ((y * side) + x) * 3);
             }
 
-        return Png.Encode(new IndexedPicture(side, pixels, [ground, ink]));
+        using var picture = Image.NewFromMemory(pixels, side, side, 3, Enums.BandFormat.Uchar);
+        return picture.WriteToBuffer(".png");
     }
+
+    private static Rgb ColourAt(Image picture, int x, int y) =>
+        picture.Getpoint(x, y) is [var red, var green, var blue] ? new((byte)red, (byte)green, (byte)blue) : throw new InvalidOperationException();
 
     private static QrStyle Style(string query)
     {

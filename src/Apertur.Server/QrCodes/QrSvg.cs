@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Apertur.Server.Sessions;
+namespace Apertur.Server.QrCodes;
 
 /// <summary>
 /// Draws a code as SVG: the border, the background, and all dark modules as one path, in which each run of a row is a subpath.

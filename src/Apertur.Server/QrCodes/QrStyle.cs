@@ -1,7 +1,6 @@
 using System.Globalization;
-using Apertur.Server.Sessions.Imaging;
 
-namespace Apertur.Server.Sessions;
+namespace Apertur.Server.QrCodes;
 
 /// <summary>How a QR code is to look. Every style that can be asked for gives a picture that scans.</summary>
 internal sealed record QrStyle

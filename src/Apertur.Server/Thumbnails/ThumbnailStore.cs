@@ -1,0 +1,124 @@
+using Apertur.Destinations;
+using Apertur.Server.Http;
+using Apertur.Server.Sessions;
+using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Thumbnails;
+
+/// <summary>
+/// Small JPEGs of images, made when somebody asks for one and kept beside the image. One that cannot be made is remembered with its
+/// reason, and tried again by the next build of this program or after <c>thumbnails retry</c>.
+/// </summary>
+internal sealed partial class ThumbnailStore(
+    Settings settings, Database database, BlobStore blobs, StoredImages images, ThumbnailProcess process, SessionNotifier notifier,
+    TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<ThumbnailStore> log)
+{
+    // The largest photo of a phone has 200 megapixels. Beyond, it is not worth a process to find out.
+    private const long MaxPixels = 256_000_000;
+
+    private const int MaxReason = 300;
+
+    private readonly ThumbnailLanes _lanes = new(settings.Thumbnails.AtOnce);
+    private readonly Lock _lock = new();
+    private Task<bool>? _decodesHeic;
+
+    /// <summary>Names this build: what it could not do, another one may.</summary>
+    public static string Build { get; } = typeof(ThumbnailStore).Assembly.ManifestModule.ModuleVersionId.ToString("N")[..12];
+
+    /// <summary>Whether an image has a thumbnail or gets one when somebody asks for it, as far as is known.</summary>
+    public async ValueTask<bool> HasAsync(Upload upload, CancellationToken cancellationToken) =>
+        settings.Thumbnails.AtOnce > 0 && !upload.IsEncrypted && (long?)upload.Width * upload.Height <= MaxPixels
+        && (upload.ThumbnailFailure is null || upload.ThumbnailFailedBy != Build)
+        && (upload.MimeType != ImageHeader.Heic || await DecodesHeicAsync().WaitAsync(cancellationToken));
+
+    /// <summary>The thumbnail's bytes, a JPEG; null when the image has none.</summary>
+    /// <exception cref="ApiErrorException">None can be made at the moment.</exception>
+    /// <exception cref="StoredImageException">The image is not what was received any more.</exception>
+    public async Task<Stream?> OpenAsync(Upload upload, CancellationToken cancellationToken)
+    {
+        if (!await HasAsync(upload, cancellationToken))
+            return null;
+        if (blobs.OpenThumbnail(upload.Id) is { } made)
+            return made;
+        using var lane = await _lanes.EnterAsync(upload.ProjectId, upload.Id, cancellationToken);
+        // Whoever was in it for the same image has made it, or found that it cannot be.
+        if (blobs.OpenThumbnail(upload.Id) is { } madeMeanwhile)
+            return madeMeanwhile;
+        await using (var db = database.Open())
+        {
+            var now = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(row => row.Id == upload.Id, cancellationToken);
+            if (now is null || !await HasAsync(now, cancellationToken))
+                return null;
+        }
+
+        await MakeAsync(upload);
+        return blobs.OpenThumbnail(upload.Id);
+    }
+
+    /// <summary>Goes on when the one who asked has gone, so that the next finds it done. Only the end of the server ends it.</summary>
+    private async Task MakeAsync(Upload upload)
+    {
+        // What was damaged here says nothing about the picture.
+        await images.VerifyAsync(upload, lifetime.ApplicationStopping);
+        var result = await process.RunAsync(blobs.PathOf(upload.Id), upload.MimeType, lifetime.ApplicationStopping);
+        if (result.Jpeg is { } jpeg)
+        {
+            blobs.WriteThumbnail(upload.Id, jpeg);
+        }
+        else if (result.Failure is { } reason)
+        {
+            LogFailed(upload.Id, reason);
+            await RememberAsync(upload, reason);
+        }
+        else
+        {
+            LogUnavailable(upload.Id, result.Unavailable);
+            throw ApiErrors.Unavailable.ToException();
+        }
+    }
+
+    private async Task RememberAsync(Upload upload, string reason)
+    {
+        await database.WriteAsync(
+            async db =>
+            {
+                if (await database.Locked(db.Sessions, [upload.SessionId]).SingleOrDefaultAsync() is not { } session
+                    || await db.Uploads.SingleOrDefaultAsync(row => row.Id == upload.Id) is not { } row)
+                    return;
+                (row.ThumbnailFailure, row.ThumbnailFailedBy) = (StorableText.Of(reason, MaxReason), Build);
+                // The delivery status says that there is none.
+                session.Touch(clock.GetUtcNow());
+            },
+            CancellationToken.None);
+        notifier.Publish([upload.SessionId]);
+    }
+
+    /// <summary>Whether this machine decodes HEIC, which is tried once.</summary>
+    private Task<bool> DecodesHeicAsync()
+    {
+        lock (_lock)
+            return _decodesHeic ??= TryHeicAsync();
+    }
+
+    private async Task<bool> TryHeicAsync()
+    {
+        if (settings.Thumbnails.HeicLibrary.Length == 0)
+            return false;
+        var result = await process.RunAsync("", ImageHeader.Heic, lifetime.ApplicationStopping);
+        if (result.Unavailable is { } reason)
+            LogNoHeic(reason);
+        return result.Unavailable is null;
+    }
+
+    [LoggerMessage(EventName = "thumbnail.failed", Level = LogLevel.Information, Message = "thumbnail.failed {Image}: {Reason}")]
+    private partial void LogFailed(Guid image, string reason);
+
+    [LoggerMessage(EventName = "thumbnail.unavailable", Level = LogLevel.Error, Message = "thumbnail.unavailable {Image}: {Reason}")]
+    private partial void LogUnavailable(Guid image, string? reason);
+
+    [LoggerMessage(EventName = "thumbnail.heic", Level = LogLevel.Information,
+        Message = "thumbnail.heic HEIC photos have no thumbnails here: they need libvips and its decoder for HEVC installed. {Reason}")]
+    private partial void LogNoHeic(string reason);
+}

@@ -1,0 +1,132 @@
+using System.Globalization;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Text;
+using Apertur.Server.Uploads;
+using Microsoft.Win32.SafeHandles;
+using NetVips;
+
+namespace Apertur.Server.Thumbnails;
+
+/// <summary>
+/// What the child process of <see cref="ThumbnailProcess"/> does: decodes one picture with libvips, after it has given up whatever it does
+/// not need for that, writes the thumbnail to standard output and ends. It knows no settings, no database and no key.
+/// </summary>
+internal static class ThumbnailWorker
+{
+    /// <summary>The first argument of the program, which no help mentions.</summary>
+    public const string Command = "thumbnail-worker";
+
+    /// <summary>The longer side of a thumbnail, in pixels. Smaller pictures stay as they are.</summary>
+    public const int Side = 256;
+
+    /// <summary>The first byte of its output: libvips works here. What goes wrong from then on is the picture's fault.</summary>
+    public const byte Ready = 1;
+
+    /// <summary>Its exit code for a picture that libvips refuses; the reason is on standard error.</summary>
+    public const int Undecodable = 1;
+
+    /// <param name="arguments">
+    /// The picture's path, or nothing to only see whether its type can be decoded; its type; the limits of memory in megabytes and of
+    /// processor time in seconds; the file name of the system's libvips.
+    /// </param>
+    public static int Run(ReadOnlySpan<string> arguments)
+    {
+        var (path, type) = (arguments[0], arguments[1]);
+        var memoryMb = int.Parse(arguments[2], CultureInfo.InvariantCulture);
+        var cpuSeconds = int.Parse(arguments[3], CultureInfo.InvariantCulture);
+        // Before NetVips is touched: the one that comes with it has no decoder for HEVC.
+        if (type == ImageHeader.Heic)
+            UseSystemLibrary(arguments[4]);
+        return Run(path, type, () => ProcessLimits.Apply(memoryMb, cpuSeconds));
+    }
+
+    // A method of its own, because NetVips loads its library as soon as a method that names it is compiled.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static int Run(string path, string type, Action limit)
+    {
+        global::NetVips.NetVips.Concurrency = 1;
+        Cache.Max = 0;
+        AllowOnly(type);
+        // Not Console, which opens more of them when it first writes.
+        using var output = Standard(1);
+        using var errors = Standard(2);
+        var picture = path.Length == 0 ? [] : File.ReadAllBytes(path);
+        // Whatever is loaded at its first use is used once before the limits, under which no file can be opened: the code for a picture
+        // that is good and for one that is not.
+        Make(Sample(type));
+        try
+        {
+            Make([0]);
+        }
+        catch (VipsException)
+        {
+        }
+
+        limit();
+        output.WriteByte(Ready);
+        if (path.Length == 0)
+            return 0;
+        try
+        {
+            output.Write(Make(picture));
+            return 0;
+        }
+        catch (VipsException exception)
+        {
+            errors.Write(Encoding.UTF8.GetBytes(exception.Message));
+            return Undecodable;
+        }
+    }
+
+    /// <summary>
+    /// The thumbnail as a JPEG: turned as the picture says, in sRGB, on white, without metadata, so that it never tells where a photo was
+    /// taken. What is missing at the end of a picture that was cut off stays grey, as in other viewers.
+    /// </summary>
+    private static byte[] Make(byte[] picture)
+    {
+        // Options by the names that libvips 8.13 knows too.
+        var options = new VOption { { "height", Side }, { "size", Enums.Size.Down }, { "export_profile", "srgb" } };
+        using var small = (Image)Operation.Call("thumbnail_buffer", options, picture, Side);
+        using var opaque = small.HasAlpha() ? small.Flatten(background: [255]) : small.Copy();
+        return opaque.WriteToBuffer(".jpg[Q=80,strip]");
+    }
+
+    private static FileStream Standard(int descriptor) =>
+        new(new SafeFileHandle(descriptor, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+
+    private static void UseSystemLibrary(string name)
+    {
+        // NetVips sets a resolver of its own when it is first used, and leaves one that is there.
+        NativeLibrary.SetDllImportResolver(Assembly.Load("NetVips"), (_, _, _) => NativeLibrary.Load(name));
+    }
+
+    private static void AllowOnly(string type)
+    {
+        Operation.Block("VipsForeignLoad", true);
+        Operation.Block(
+            type switch
+            {
+                ImageHeader.Jpeg => "VipsForeignLoadJpeg",
+                ImageHeader.Png => "VipsForeignLoadPng",
+                ImageHeader.WebP => "VipsForeignLoadWebp",
+                _ => "VipsForeignLoadHeif",
+            },
+            false);
+    }
+
+    private static byte[] Sample(string type)
+    {
+        if (type == ImageHeader.Heic)
+        {
+            using var probe = typeof(ThumbnailWorker).Assembly.GetManifestResourceStream("probe.heic")!;
+            var bytes = new byte[probe.Length];
+            probe.ReadExactly(bytes);
+            return bytes;
+        }
+
+        using var black = Image.Black(8, 8);
+        return black.WriteToBuffer(type switch { ImageHeader.Jpeg => ".jpg", ImageHeader.Png => ".png", _ => ".webp" });
+    }
+}
