@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Apertur.Server.Contract;
+using Apertur.Server.Telemetry;
 
 namespace Apertur.Server.Http;
 
@@ -22,6 +23,7 @@ internal sealed record ApiError(int StatusCode, string Error, string Code, strin
 
     public Task ExecuteAsync(HttpContext httpContext)
     {
+        Count();
         httpContext.Response.StatusCode = StatusCode;
         // RFC 9110, 15.5.2; some clients cannot read a 401 without it.
         if (StatusCode == 401)
@@ -29,6 +31,8 @@ internal sealed record ApiError(int StatusCode, string Error, string Code, strin
         SetRetryAfter(httpContext.Response);
         return httpContext.Response.WriteAsJsonAsync(this, WireJson.Wire.ApiError, cancellationToken: httpContext.RequestAborted);
     }
+
+    public void Count() => Instruments.Refusals.Add(1, new KeyValuePair<string, object?>("code", Code));
 
     public void SetRetryAfter(HttpResponse response)
     {

@@ -51,6 +51,7 @@ internal sealed partial class ErrorResponses(RequestDelegate next, StopDeadline 
     {
         if (!NoticePage.IsReadIn(context.Request))
             return error.ExecuteAsync(context);
+        error.Count();
         error.SetRetryAfter(context.Response);
         return NoticePage.Refusal(context.Request, error).ExecuteAsync(context);
     }

@@ -7,6 +7,7 @@ using Apertur.Server.Http;
 using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
+using Apertur.Server.Telemetry;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Uploads;
@@ -104,9 +105,15 @@ internal sealed class ImageIntake
 
         // From here on the caller going away changes nothing: the outcome of a commit is not known before it is there.
         image.Blob.Keep();
-        var received = await CommitAsync(image, new Incoming(upload, idempotency));
+        var received = await CommitAsync(image, new Incoming(upload, idempotency, Instruments.TraceParent));
         if (received.Answer is null || received.Answer.Id != upload.Id)
             image.Blob.Discard();
+        if (received.Answer?.Id == upload.Id)
+        {
+            Instruments.Uploads.Add(1);
+            Instruments.UploadBytes.Add(upload.SizeBytes);
+        }
+
         return received.Refused is { } refused ? throw refused.ToException() : received.Answer!;
     }
 
@@ -148,7 +155,7 @@ internal sealed class ImageIntake
 
         var events = new EventOutbox(_clock.GetUtcNow());
         var results = new List<Received>(images.Count);
-        foreach (var (upload, idempotency) in images)
+        foreach (var (upload, idempotency, traceParent) in images)
         {
             var session = sessions.GetValueOrDefault(upload.SessionId);
             var refused = session is null ? ApiErrors.NotFound
@@ -172,7 +179,7 @@ internal sealed class ImageIntake
             }
 
             results.Add(new Received(answer, null));
-            Add(db, upload, session, to, events);
+            Add(db, upload, session, to, events, traceParent);
             db.Counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Images++;
         }
 
@@ -205,7 +212,7 @@ internal sealed class ImageIntake
 
     /// <summary>Adds an image to its session: its row, a delivery for each destination, and what follows for the session.</summary>
     public static void Add(
-        AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations, EventOutbox events)
+        AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations, EventOutbox events, string? traceParent)
     {
         upload.ImageIndex = session.NextIndex++;
         upload.DestinationsTotal = destinations.Length;
@@ -223,6 +230,7 @@ internal sealed class ImageIntake
                 DestinationType = destination.Type,
                 DestinationName = destination.Name,
                 Due = due,
+                TraceParent = traceParent,
                 CreatedAt = upload.CreatedAt,
                 UpdatedAt = upload.CreatedAt,
             });
@@ -246,7 +254,7 @@ internal sealed class ImageIntake
         return ImageHeader.TypeOf(head[..length]);
     }
 
-    private sealed record Incoming(Upload Upload, Idempotency? Idempotency);
+    private sealed record Incoming(Upload Upload, Idempotency? Idempotency, string? TraceParent);
 
     /// <summary>What came of an image: an answer, with the id of an earlier image when this one is a repeat, or a refusal.</summary>
     private sealed record Received(UploadResponse? Answer, ApiError? Refused);
