@@ -53,6 +53,9 @@ internal sealed class DeliveryRow : IQueueRow
     /// <summary>The resume state for the next attempt, encrypted; removed with the end of the delivery.</summary>
     public string? Resume { get; set; }
 
+    /// <summary>The trace of the request that the photo came with (W3C <c>traceparent</c>); null when nobody records it.</summary>
+    public string? TraceParent { get; init; }
+
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
 }

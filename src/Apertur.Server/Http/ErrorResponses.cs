@@ -1,6 +1,7 @@
 using Apertur.Destinations;
 using Apertur.Server.Pages;
 using Apertur.Server.Storage;
+using Apertur.Server.Telemetry;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -51,6 +52,7 @@ internal sealed partial class ErrorResponses(RequestDelegate next, StopDeadline 
 
     private static Task AnswerAsync(HttpContext context, ApiError error)
     {
+        Instruments.Refusals.Add(1, new KeyValuePair<string, object?>("code", error.Code));
         if (!NoticePage.IsReadIn(context.Request))
             return error.WriteAsync(context);
         error.SetRetryAfter(context.Response);

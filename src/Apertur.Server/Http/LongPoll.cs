@@ -1,5 +1,6 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Sessions;
+using Apertur.Server.Telemetry;
 
 namespace Apertur.Server.Http;
 
@@ -22,6 +23,7 @@ internal sealed class LongPoll(SessionGate gate, SessionNotifier notifier, IHost
         CancellationToken cancellationToken)
     {
         var started = clock.GetTimestamp();
+        using var held = Instruments.Hold("long_poll");
         using var watch = notifier.Watch(session.Id);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         while (true)

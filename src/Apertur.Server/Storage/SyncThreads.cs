@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using Apertur.Server.Telemetry;
+
 namespace Apertur.Server.Storage;
 
 /// <summary>
@@ -56,7 +59,9 @@ internal sealed class SyncThreads : IDisposable
         {
             try
             {
+                var started = Stopwatch.GetTimestamp();
                 work();
+                Instruments.Syncs.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
                 Interlocked.Exchange(ref _succeededAt, Environment.TickCount64);
                 done.SetResult();
             }

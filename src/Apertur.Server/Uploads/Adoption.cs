@@ -79,7 +79,7 @@ internal sealed class Adoption(Database database, Quarantine quarantine, Setting
         foreach (var file in orphans)
         {
             var upload = Describe(file, session);
-            ImageIntake.Add(db, upload, session, destinations, events);
+            ImageIntake.Add(db, upload, session, destinations, events, traceParent: null);
             db.Counts.For(projectId, upload.Env, upload.CreatedAt).Images++;
         }
 

@@ -7,6 +7,7 @@ using Apertur.Server.Http;
 using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
+using Apertur.Server.Telemetry;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Uploads;
@@ -99,9 +100,15 @@ internal sealed class ImageIntake
 
         // From here on the caller going away changes nothing: the outcome of a commit is not known before it is there.
         image.Blob.Keep();
-        var received = await CommitAsync(image, new Incoming(upload, idempotency));
+        var received = await CommitAsync(image, new Incoming(upload, idempotency, Instruments.TraceParent));
         if (received.Answer is null || received.Answer.Id != upload.Id)
             image.Blob.Discard();
+        if (received.Answer?.Id == upload.Id)
+        {
+            Instruments.Uploads.Add(1);
+            Instruments.UploadBytes.Add(upload.SizeBytes);
+        }
+
         return received.Refused is { } refused ? throw refused.ToException() : received.Answer!;
     }
 
@@ -143,7 +150,7 @@ internal sealed class ImageIntake
 
         var events = new EventOutbox(_clock.GetUtcNow());
         var results = new List<Received>(images.Count);
-        foreach (var (upload, idempotency) in images)
+        foreach (var (upload, idempotency, traceParent) in images)
         {
             var session = sessions.GetValueOrDefault(upload.SessionId);
             // Again, under the lock: others may have filled or closed it since the upload began.
@@ -165,7 +172,7 @@ internal sealed class ImageIntake
             }
 
             results.Add(new Received(answer, null));
-            Add(db, upload, session, to, events);
+            Add(db, upload, session, to, events, traceParent);
             db.Counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Images++;
         }
 
@@ -198,7 +205,7 @@ internal sealed class ImageIntake
 
     /// <summary>Adds an image to its session: its row, a delivery for each destination, and what follows for the session.</summary>
     public static void Add(
-        AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations, EventOutbox events)
+        AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations, EventOutbox events, string? traceParent)
     {
         upload.ImageIndex = session.NextIndex++;
         upload.DestinationsTotal = destinations.Length;
@@ -216,6 +223,7 @@ internal sealed class ImageIntake
                 DestinationType = destination.Type,
                 DestinationName = destination.Name,
                 Due = due,
+                TraceParent = traceParent,
                 CreatedAt = upload.CreatedAt,
                 UpdatedAt = upload.CreatedAt,
             });
@@ -239,7 +247,7 @@ internal sealed class ImageIntake
         return ImageHeader.TypeOf(head[..length]);
     }
 
-    private sealed record Incoming(Upload Upload, Idempotency? Idempotency);
+    private sealed record Incoming(Upload Upload, Idempotency? Idempotency, string? TraceParent);
 
     /// <summary>What came of an image: an answer, with the id of an earlier image when this one is a repeat, or a refusal.</summary>
     private sealed record Received(UploadResponse? Answer, ApiError? Refused);
