@@ -45,7 +45,7 @@ internal sealed class Settings
         return settings;
     }
 
-    /// <summary>Says in this program's own words what the configuration library cannot read; its message names the file or the setting.</summary>
+    /// <summary>Translates a failure of the configuration library into a message that names the file or the setting.</summary>
     private static T Read<T>(Func<T> read)
     {
         try

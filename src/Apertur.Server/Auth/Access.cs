@@ -29,5 +29,5 @@ internal sealed record AccessRule(Access Access, Role? Needed = null);
 /// <summary>Marks lists and sums: people see the live environment there unless <c>?env=test</c> or <c>?env=all</c> asks for more.</summary>
 internal sealed record ChoosesEnv;
 
-/// <summary>Marks what happens too often, or is too plain from the data itself, to stand in the audit log.</summary>
+/// <summary>Marks a route that writes no audit entry: it is called too often, or the data itself shows the same.</summary>
 internal sealed record Unaudited;

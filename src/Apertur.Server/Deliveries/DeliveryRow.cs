@@ -50,7 +50,7 @@ internal sealed class DeliveryRow : IQueueRow
     /// <summary>Place of the end, sent or failed, among the changes of its session; null before.</summary>
     public DateTimeOffset? EndedAt { get; set; }
 
-    /// <summary>What the destination wants to know again in the next attempt, encrypted; gone with the end of the delivery.</summary>
+    /// <summary>The resume state for the next attempt, encrypted; removed with the end of the delivery.</summary>
     public string? Resume { get; set; }
 
     public required DateTimeOffset CreatedAt { get; init; }

@@ -97,8 +97,9 @@ internal sealed partial class DeliveryRun(
         var image = await images.VerifyAsync(about.Upload, cancellationToken);
         try
         {
-            var outcome = await tokens.UseAsync(
-                type, row.DestinationId, access => type.DeliverAsync(Describe(row, about, image, access), cancellationToken), cancellationToken);
+            var outcome = type is IOAuthDestination { OAuth: { } flow }
+                ? await tokens.UseAsync(flow, row.DestinationId, DeliverWithAsync, cancellationToken)
+                : await DeliverWithAsync(OAuthTokens.Access.None);
             // Whatever a type made of the exception: bytes that were not given out cannot have arrived.
             return image.Fault is { } fault ? throw new StoredImageException(fault) : outcome;
         }
@@ -107,6 +108,9 @@ internal sealed partial class DeliveryRun(
             await images.TellAsync(about.Upload, exception.Fault, CancellationToken.None);
             throw;
         }
+
+        Task<DeliveryOutcome> DeliverWithAsync(OAuthTokens.Access access) =>
+            type.DeliverAsync(Describe(row, about, image, access), cancellationToken);
     }
 
     private static Task<Gathered?> GatherAsync(AperturDb db, DeliveryRow row, CancellationToken cancellationToken) =>
@@ -144,7 +148,7 @@ internal sealed partial class DeliveryRun(
         };
     }
 
-    /// <summary>All that an attempt needs to know.</summary>
+    /// <summary>The rows that an attempt needs.</summary>
     private sealed record Gathered(Upload Upload, UploadSession Session, Project Project, Destination Destination);
 
     [LoggerMessage(EventName = "delivery.attempted", Level = LogLevel.Information,

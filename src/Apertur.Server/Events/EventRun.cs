@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Events;
 
-/// <summary>One attempt to tell one event to one webhook: gather, send, write what came of it.</summary>
+/// <summary>One attempt to send one event to one webhook: gather, send, write the outcome.</summary>
 internal sealed partial class EventRun(
     Database database, EventRequests requests, EventOutcomeWriter outcomes, TimeProvider clock, ILogger<EventRun> log)
 {

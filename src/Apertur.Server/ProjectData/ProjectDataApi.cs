@@ -156,7 +156,7 @@ internal static class ProjectDataApi
             Filename = row.upload.Filename,
             SizeBytes = row.upload.SizeBytes,
             MimeType = row.upload.MimeType,
-            Source = row.upload.Source,
+            Source = row.upload.Fields.Source,
             IsEncrypted = row.upload.IsEncrypted,
             CreatedAt = row.upload.CreatedAt,
             SessionId = row.upload.SessionId,

@@ -32,7 +32,7 @@ internal sealed class SessionStream(
         if (_open.AddOrUpdate(session.Id, 1, (_, open) => open + 1) > MostPerSession)
         {
             Leave(session.Id);
-            return ApiErrors.TooManyStreams(MostPerSession);
+            throw ApiErrors.TooManyStreams(MostPerSession).ToException();
         }
 
         try

@@ -12,8 +12,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Uploads;
 
 /// <summary>
-/// Takes an image from the wire to the disk. A photo counts as received when its bytes, its name in the folder and its rows are synced;
-/// before that nothing of it stays, after that every destination receives it or shows why not.
+/// Receives images: streams them to disk and writes their rows. A photo counts as received when its bytes, its name in the folder and its
+/// rows are synced; before that nothing of it stays, after that every destination receives it or shows why not.
 /// </summary>
 internal sealed class ImageIntake
 {
@@ -39,11 +39,6 @@ internal sealed class ImageIntake
     /// </summary>
     /// <returns>The image on disk, not yet received: it vanishes unless <see cref="ReceiveAsync"/> takes it.</returns>
     /// <exception cref="ApiErrorException">The session does not take this file; nothing stays of it.</exception>
-    public Task<StagedImage> StageAsync(
-        MultipartReader reader, MultipartPart part, UploadSession session, CancellationToken cancellationToken) =>
-        StageAsync(reader.ReadAsync, part.Filename, session, cancellationToken);
-
-    /// <inheritdoc cref="StageAsync(MultipartReader, MultipartPart, UploadSession, CancellationToken)"/>
     public async Task<StagedImage> StageAsync(
         ReadBytes read, string? filename, UploadSession session, CancellationToken cancellationToken)
     {
@@ -82,7 +77,7 @@ internal sealed class ImageIntake
     /// The session was closed or filled in the meantime, or another image came under that name; nothing stays of the image.
     /// </exception>
     public async Task<UploadResponse> ReceiveAsync(
-        StagedImage image, UploadSession session, string source, Idempotency? idempotency, CancellationToken cancellationToken)
+        StagedImage image, UploadSession session, UploadFields fields, Idempotency? idempotency, CancellationToken cancellationToken)
     {
         await image.Blob.SyncAsync(cancellationToken);
         var upload = new Upload
@@ -94,7 +89,7 @@ internal sealed class ImageIntake
             Filename = image.Filename,
             SizeBytes = image.Blob.Length,
             MimeType = image.MimeType,
-            Source = source,
+            Fields = fields,
             Sha256 = image.Blob.Sha256,
             Width = image.Size?.Width,
             Height = image.Size?.Height,
@@ -151,10 +146,8 @@ internal sealed class ImageIntake
         foreach (var (upload, idempotency) in images)
         {
             var session = sessions.GetValueOrDefault(upload.SessionId);
-            var refused = session is null ? ApiErrors.NotFound
-                : session.CompletedAt is not null ? ApiErrors.SessionCompleted
-                : session.ImagesCount >= session.MaxImages ? ApiErrors.SessionFull(session.MaxImages)
-                : null;
+            // Again, under the lock: others may have filled or closed it since the upload began.
+            var refused = session is null ? ApiErrors.NotFound : SessionGate.Refusal(session, now: null);
             if (refused is not null)
             {
                 // A repeat of what was taken in before the session was over is no new image.
@@ -255,11 +248,8 @@ internal sealed class ImageIntake
 /// <summary>An image that is on disk and checked, but not yet received. Disposing it before that removes it.</summary>
 internal sealed record StagedImage(BlobWriter Blob, string Filename, string MimeType, ImageSize? Size) : IAsyncDisposable
 {
-    /// <summary>Nobody here can read it.</summary>
+    /// <summary>Encrypted end to end: the server cannot decode it.</summary>
     public bool IsEncrypted { get; init; }
-
-    /// <summary>Where the photo came from, when it says so itself.</summary>
-    public string? Source { get; init; }
 
     public ValueTask DisposeAsync() => Blob.DisposeAsync();
 }

@@ -1,8 +1,8 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
+using Apertur.Server.Projects;
 using Apertur.Server;
-using Apertur.Server.Commands;
 using Apertur.Server.Encryption;
 using Apertur.Server.Queue;
 using Microsoft.AspNetCore.Builder;
