@@ -7,20 +7,20 @@ public sealed class BreakerTests
 {
     private const int Lanes = 8;
 
-    private readonly Endpoint _endpoint = new();
+    private readonly Breaker _breaker = new();
     private DateTimeOffset _now = new(2026, 1, 5, 12, 0, 0, TimeSpan.Zero);
 
-    public BreakerTests() => Breaker.Reset(_endpoint, _now);
+    public BreakerTests() => _breaker.Reset(_now);
 
     [Fact]
     public void Opens_at_the_tenth_attempt_and_not_before()
     {
         Fail(9);
-        Assert.Null(_endpoint.OpenUntil);
+        Assert.Null(_breaker.OpenUntil);
         Fail();
 
-        Assert.Equal(_now.AddSeconds(15), _endpoint.OpenUntil);
-        Assert.Equal(1, _endpoint.LaneLimit);
+        Assert.Equal(_now.AddSeconds(15), _breaker.OpenUntil);
+        Assert.Equal(1, _breaker.LaneLimit);
     }
 
     [Theory]
@@ -31,7 +31,7 @@ public sealed class BreakerTests
         Succeed(successes);
         Fail(failures);
 
-        Assert.Equal(opens, _endpoint.OpenUntil is not null);
+        Assert.Equal(opens, _breaker.OpenUntil is not null);
     }
 
     [Fact]
@@ -41,7 +41,7 @@ public sealed class BreakerTests
         Fail(8);
         Succeed(1);
 
-        Assert.Null(_endpoint.OpenUntil);
+        Assert.Null(_breaker.OpenUntil);
     }
 
     [Theory]
@@ -51,7 +51,7 @@ public sealed class BreakerTests
     {
         Fail(2, took: TimeSpan.FromMilliseconds(milliseconds));
 
-        Assert.Equal(opens, _endpoint.OpenUntil is not null);
+        Assert.Equal(opens, _breaker.OpenUntil is not null);
     }
 
     [Fact]
@@ -60,7 +60,7 @@ public sealed class BreakerTests
         Count(new BreakerSample(Worked: true, Answered: true, TimedOut: false, TimeSpan.FromMinutes(2)));
         Fail(4);
 
-        Assert.Null(_endpoint.OpenUntil);
+        Assert.Null(_breaker.OpenUntil);
     }
 
     [Fact]
@@ -70,10 +70,10 @@ public sealed class BreakerTests
         TimeOut(2);
         Succeed(1);
         TimeOut(2);
-        Assert.Null(_endpoint.OpenUntil);
+        Assert.Null(_breaker.OpenUntil);
         TimeOut(1);
 
-        Assert.NotNull(_endpoint.OpenUntil);
+        Assert.NotNull(_breaker.OpenUntil);
     }
 
     [Theory]
@@ -85,8 +85,8 @@ public sealed class BreakerTests
         _now = _now.AddSeconds(seconds);
         Fail();
 
-        Assert.Equal(opens, _endpoint.OpenUntil is not null);
-        Assert.Equal(opens ? 0 : 1, _endpoint.WindowAttempts);
+        Assert.Equal(opens, _breaker.OpenUntil is not null);
+        Assert.Equal(opens ? 0 : 1, _breaker.WindowAttempts);
     }
 
     [Fact]
@@ -96,8 +96,8 @@ public sealed class BreakerTests
         _now = _now.AddSeconds(-1);
         Fail();
 
-        Assert.Null(_endpoint.OpenUntil);
-        Assert.Equal((1, 1, _now), (_endpoint.WindowAttempts, _endpoint.WindowFailures, _endpoint.WindowStart));
+        Assert.Null(_breaker.OpenUntil);
+        Assert.Equal((1, 1, _now), (_breaker.WindowAttempts, _breaker.WindowFailures, _breaker.WindowStart));
     }
 
     [Fact]
@@ -107,8 +107,8 @@ public sealed class BreakerTests
         var pauses = new List<double>();
         for (var probe = 0; probe < 8; probe++)
         {
-            pauses.Add((_endpoint.OpenUntil!.Value - _now).TotalSeconds);
-            _now = _endpoint.OpenUntil.Value;
+            pauses.Add((_breaker.OpenUntil!.Value - _now).TotalSeconds);
+            _now = _breaker.OpenUntil.Value;
             Fail();
         }
 
@@ -120,41 +120,41 @@ public sealed class BreakerTests
     public void What_was_under_way_when_it_opened_changes_nothing()
     {
         Fail(10);
-        var until = _endpoint.OpenUntil;
+        var until = _breaker.OpenUntil;
         _now = _now.AddSeconds(1);
         Fail();
         Succeed(1);
 
-        Assert.Equal(until, _endpoint.OpenUntil);
-        Assert.Equal((1, 1), (_endpoint.LaneLimit, _endpoint.OpenedCount));
+        Assert.Equal(until, _breaker.OpenUntil);
+        Assert.Equal((1, 1), (_breaker.LaneLimit, _breaker.OpenedCount));
     }
 
     [Fact]
     public void Each_success_doubles_the_lanes_until_they_are_full()
     {
         Fail(10);
-        _now = _endpoint.OpenUntil!.Value;
+        _now = _breaker.OpenUntil!.Value;
         var limits = new List<int?>();
         for (var success = 0; success < 3; success++)
         {
             Succeed(1);
-            Assert.Null(_endpoint.OpenUntil);
-            limits.Add(_endpoint.LaneLimit);
+            Assert.Null(_breaker.OpenUntil);
+            limits.Add(_breaker.LaneLimit);
         }
 
         Assert.Equal([2, 4, null], limits);
-        Assert.Equal(0, _endpoint.OpenedCount);
+        Assert.Equal(0, _breaker.OpenedCount);
     }
 
     [Fact]
     public void A_failure_while_the_lanes_widen_opens_again()
     {
         Fail(10);
-        _now = _endpoint.OpenUntil!.Value;
+        _now = _breaker.OpenUntil!.Value;
         Succeed(1);
         Fail();
 
-        Assert.Equal((1, _now.AddSeconds(30)), (_endpoint.LaneLimit, _endpoint.OpenUntil!.Value));
+        Assert.Equal((1, _now.AddSeconds(30)), (_breaker.LaneLimit, _breaker.OpenUntil!.Value));
     }
 
     [Fact]
@@ -164,7 +164,7 @@ public sealed class BreakerTests
         _now = _now.AddDays(-1);
         Succeed(1);
 
-        Assert.Equal((2, null), (_endpoint.LaneLimit, _endpoint.OpenUntil));
+        Assert.Equal((2, null), (_breaker.LaneLimit, _breaker.OpenUntil));
     }
 
     [Fact]
@@ -172,23 +172,23 @@ public sealed class BreakerTests
     {
         TimeOut(2);
         Fail(10);
-        Breaker.Reset(_endpoint, _now);
+        _breaker.Reset(_now);
 
-        Assert.Null(_endpoint.LaneLimit);
-        Assert.Null(_endpoint.OpenUntil);
-        Assert.Equal((0, 0), (_endpoint.OpenedCount, _endpoint.Timeouts));
-        Assert.Equal((0, 0, 0L), (_endpoint.WindowAttempts, _endpoint.WindowFailures, _endpoint.WindowLaneMs));
+        Assert.Null(_breaker.LaneLimit);
+        Assert.Null(_breaker.OpenUntil);
+        Assert.Equal((0, 0), (_breaker.OpenedCount, _breaker.Timeouts));
+        Assert.Equal((0, 0, 0L), (_breaker.WindowAttempts, _breaker.WindowFailures, _breaker.WindowLaneMs));
     }
 
     [Fact]
-    public void An_endpoint_has_answered_once_it_did()
+    public void An_breaker_has_answered_once_it_did()
     {
         TimeOut(1);
-        Assert.False(_endpoint.HasAnswered);
+        Assert.False(_breaker.HasAnswered);
         Fail();
-        Assert.True(_endpoint.HasAnswered);
+        Assert.True(_breaker.HasAnswered);
         TimeOut(1);
-        Assert.True(_endpoint.HasAnswered);
+        Assert.True(_breaker.HasAnswered);
     }
 
     private void Fail(int times = 1, TimeSpan took = default)
@@ -209,18 +209,5 @@ public sealed class BreakerTests
             Count(new BreakerSample(Worked: false, Answered: false, TimedOut: true, TimeSpan.Zero));
     }
 
-    private void Count(BreakerSample sample) => Breaker.Count(_endpoint, sample, Lanes, _now);
-
-    private sealed class Endpoint : IBreakerState
-    {
-        public int? LaneLimit { get; set; }
-        public DateTimeOffset? OpenUntil { get; set; }
-        public int OpenedCount { get; set; }
-        public DateTimeOffset WindowStart { get; set; }
-        public int WindowAttempts { get; set; }
-        public int WindowFailures { get; set; }
-        public long WindowLaneMs { get; set; }
-        public int Timeouts { get; set; }
-        public bool HasAnswered { get; set; }
-    }
+    private void Count(BreakerSample sample) => _breaker.Count(sample, Lanes, _now);
 }
