@@ -2,8 +2,7 @@ namespace Apertur.Server.Uploads;
 
 /// <summary>
 /// The fields that a sender may give with a photo, as they are stored. A form, an envelope and the page without scripts read them from one
-/// list,
-/// <see cref="All"/>; <c>docs/add-an-upload-field.md</c> says where else a new one appears.
+/// list, <see cref="All"/>; <c>docs/add-an-upload-field.md</c> says where else a new one appears.
 /// </summary>
 internal sealed record UploadFields
 {
