@@ -95,6 +95,7 @@ internal sealed class SocketServer
                 Send(new SocketPacket(SocketType.Connect, target.Name, new JsonObject { ["sid"] = Guid.NewGuid().ToString("N") }));
                 _sockets[target.Name] = (socket, target.Connect(socket, packet.Payload as JsonObject ?? []));
                 _connectTimer?.Dispose();
+                _connectTimer = null;
             }
         }
 

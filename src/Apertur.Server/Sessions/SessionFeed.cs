@@ -9,16 +9,17 @@ internal sealed class SessionFeed(Database database, SessionNotifier notifier, T
     /// <summary>How far back a client that was away gets what it missed.</summary>
     public static readonly TimeSpan Replay = TimeSpan.FromMinutes(5);
 
-    /// <summary>The longest silence. After it the rows are looked at again: a hint from another node may have been lost.</summary>
-    public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(15);
-
     /// <summary>
-    /// The events after a place, then each as it comes, and null at least every <see cref="Heartbeat"/>. It ends when the session is gone, or has been over
-    /// for <see cref="Replay"/> and nothing of it is on its way any more.
+    /// The events after a place, then each as it comes. It ends when the session is gone, or has been over for <see cref="Replay"/> and nothing of it
+    /// is on its way any more.
     /// </summary>
+    /// <param name="sessionId">The session.</param>
+    /// <param name="after">Where to begin.</param>
+    /// <param name="silence">The longest. After it comes null, and the rows are looked at again: a hint from another node may have been lost.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async IAsyncEnumerable<SessionEvent?> FollowAsync(
-        Guid sessionId, EventCursor after, [EnumeratorCancellation] CancellationToken cancellationToken)
+        Guid sessionId, EventCursor after, TimeSpan silence, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var watch = notifier.Watch(sessionId);
         var lastBeat = clock.GetTimestamp();
@@ -34,15 +35,15 @@ internal sealed class SessionFeed(Database database, SessionNotifier notifier, T
             if (session is null || IsOverForGood(session))
                 yield break;
 
-            var silence = clock.GetElapsedTime(lastBeat);
-            if (silence >= Heartbeat)
+            var passed = clock.GetElapsedTime(lastBeat);
+            if (passed >= silence)
             {
                 yield return null;
                 lastBeat = clock.GetTimestamp();
-                silence = TimeSpan.Zero;
+                passed = TimeSpan.Zero;
             }
 
-            await watch.Changed.WaitAsync(Heartbeat - silence, clock, cancellationToken);
+            await watch.Changed.WaitAsync(silence - passed, clock, cancellationToken);
             cancellationToken.ThrowIfCancellationRequested();
         }
     }

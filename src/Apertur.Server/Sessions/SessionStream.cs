@@ -16,6 +16,8 @@ internal sealed class SessionStream(
 {
     public const int MostPerSession = 20;
 
+    private static readonly TimeSpan _heartbeat = TimeSpan.FromSeconds(15);
+
     private readonly ConcurrentDictionary<Guid, int> _open = [];
 
     /// <summary>The events of a session as they happen, as server-sent events.</summary>
@@ -46,7 +48,7 @@ internal sealed class SessionStream(
             var stream = new EventStream(http.Response);
             await stream.BeginAsync(ended.Token);
             await stream.SendAsync(after.ToString(), "connected", new SessionEventData(session.Id), ended.Token);
-            await foreach (var each in feed.FollowAsync(session.Id, after, ended.Token))
+            await foreach (var each in feed.FollowAsync(session.Id, after, _heartbeat, ended.Token))
             {
                 await (each is null
                     ? stream.HeartbeatAsync(ended.Token)
