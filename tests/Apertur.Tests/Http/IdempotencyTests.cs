@@ -208,6 +208,7 @@ public sealed class IdempotencyTests
             ["Database:Provider"] = nameof(DatabaseProvider.PostgreSql),
             ["Database:ConnectionString"] = app.Services.GetRequiredService<Settings>().Database.ConnectionString,
             ["Database:AllowDataLoss"] = "true",
+            ["Telemetry:MetricsUrl"] = "",
             ["RateLimits:Enabled"] = "false",
         });
         app.ShareFolders(folder);

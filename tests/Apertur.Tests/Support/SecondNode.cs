@@ -18,6 +18,7 @@ internal static class SecondNode
             ["Database:Provider"] = nameof(DatabaseProvider.PostgreSql),
             ["Database:ConnectionString"] = app.Services.GetRequiredService<Settings>().Database.ConnectionString,
             ["Database:AllowDataLoss"] = "true",
+            ["Telemetry:MetricsUrl"] = "",
         };
         app.ShareFolders(folder.Path);
         var node = AperturServer.Build(Settings.Load(folder.Path, settings), ["http://127.0.0.1:0"], services =>
