@@ -26,7 +26,7 @@ public static class AddressGuard
     private static readonly IPNetwork _nat64 = IPNetwork.Parse("64:ff9b::/96");
     private static readonly IPNetwork _6to4 = IPNetwork.Parse("2002::/16");
 
-    /// <summary>Whether a server may connect there on a stranger's word.</summary>
+    /// <summary>Whether an address is public, so that the server may connect to it when a user asks.</summary>
     public static bool IsPublic(IPAddress address)
     {
         if (address.IsIPv4MappedToIPv6)

@@ -5,7 +5,7 @@ namespace Apertur.Destinations;
 /// <summary>One image on its way to one destination, with everything a destination may tell about it.</summary>
 public sealed record Delivery
 {
-    /// <summary>The same over all repeats of this delivery; the key to lean on for idempotency.</summary>
+    /// <summary>The idempotency key: the same over all attempts of this delivery.</summary>
     public required Guid Id { get; init; }
 
     public required string ProjectName { get; init; }
@@ -17,7 +17,7 @@ public sealed record Delivery
     /// <summary>Position of the image in its session, from 0, in order of arrival.</summary>
     public required int ImageIndex { get; init; }
 
-    /// <summary>The sanitised name the image came with. Not unique, and still a stranger's text: never a path.</summary>
+    /// <summary>The sanitised name the image came with. Not unique, and untrusted: never a path.</summary>
     public required string Filename { get; init; }
 
     public required string MimeType { get; init; }

@@ -1,6 +1,6 @@
 namespace Apertur.Destinations;
 
-/// <summary>What one attempt came to. The caller decides what follows from it.</summary>
+/// <summary>The outcome of one attempt. The caller decides what follows from it.</summary>
 public abstract record DeliveryOutcome
 {
     private DeliveryOutcome() { }
@@ -17,7 +17,7 @@ public abstract record DeliveryOutcome
     /// <param name="After">How long the service asked to wait; honoured within bounds. Null when it did not say.</param>
     public sealed record TryAgain(string Reason, TimeSpan? After = null) : DeliveryOutcome
     {
-        /// <summary>Its time was up before it answered. Such a destination costs most, so it is left alone after few of these.</summary>
+        /// <summary>Its time was up before it answered. The breaker opens after few of these.</summary>
         public bool TimedOut { get; init; }
     }
 
@@ -27,7 +27,7 @@ public abstract record DeliveryOutcome
 
     /// <summary>
     /// The destination cannot be used by any image until its owner acts: access revoked, bucket gone, wrong credentials.
-    /// It is parked; its deliveries wait and burn no attempts until its configuration is saved or tests well.
+    /// It is parked; its deliveries wait and use no attempts until its configuration is saved or tests well.
     /// </summary>
     /// <param name="Reason">What is wrong and what the owner can do about it.</param>
     public sealed record Broken(string Reason) : DeliveryOutcome;

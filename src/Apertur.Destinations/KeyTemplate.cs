@@ -63,7 +63,7 @@ public static partial class KeyTemplate
     }
 
     /// <summary>
-    /// Gives up the innermost folders of a key that is too long: what remains is inside of the template's prefix.
+    /// Drops the innermost folders of a key that is too long: what remains is inside of the template's prefix.
     /// </summary>
     private static string Join(IEnumerable<string> folders, string name)
     {
@@ -93,7 +93,7 @@ public static partial class KeyTemplate
             : "";
 
     /// <summary>
-    /// A stranger's text as part of one segment: separators, control, format and unpaired surrogate characters become
+    /// Untrusted text as part of one segment: separators, control, format and unpaired surrogate characters become
     /// <c>_</c>, and so do the code points that are no characters: XML cannot hold U+FFFE and U+FFFF, and lists of S3 are XML.
     /// </summary>
     private static string Safe(string text)

@@ -1,6 +1,6 @@
 namespace Apertur.Destinations;
 
-/// <summary>One at a time for each key; different keys never wait for each other. What nobody waits for or holds is forgotten.</summary>
+/// <summary>An asynchronous lock for each key. Keys that are neither held nor waited for take no memory.</summary>
 internal sealed class KeyedLock
 {
     private readonly Dictionary<string, Entry> _entries = [];

@@ -85,7 +85,7 @@ public sealed class OutboundHttp : IDisposable
                 : new AddressRefusedException();
         }
 
-        // One address that swallows packets, as where IPv6 is broken, must not use up the time of the others.
+        // One address that drops packets, as where IPv6 is broken, must not use up the time of the others.
         for (var i = 0; i < reachable.Length - 1; i++)
         {
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -119,7 +119,7 @@ public sealed class OutboundHttp : IDisposable
         }
     }
 
-    /// <summary>Sees to it that what a library does with a request or an answer stays harmless.</summary>
+    /// <summary>Bounds the requests and answers of client libraries.</summary>
     private sealed class LibraryLimits(HttpMessageHandler inner) : DelegatingHandler(inner)
     {
         protected override async Task<HttpResponseMessage> SendAsync(

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Xml;
 using Amazon.Runtime;
 using Amazon.Runtime.Internal;
 
@@ -15,13 +16,16 @@ internal static class S3Outcome
     /// </summary>
     public static bool IsFailure(Exception exception) =>
         exception is AmazonClientException or AmazonServiceException or HttpRequestException or OperationCanceledException
-            or TimeoutException or (IOException and not FileNotFoundException)
+            or TimeoutException or XmlException or (IOException and not FileNotFoundException)
         || IsRedirect(exception);
 
     public static DeliveryOutcome Of(Exception exception, string bucket, TimeProvider clock)
     {
         if (exception is S3NotStoredException)
             return new DeliveryOutcome.TryAgain("The service said yes, but the object is not there.");
+        // The SDK lets its parser's exception through.
+        if (exception is XmlException)
+            return new DeliveryOutcome.TryAgain("The service said yes, but its answer breaks off or is not one of its own.");
         if (IsRedirect(exception))
             return Redirect;
         if (exception is not AmazonServiceException { StatusCode: not 0 } refusal)

@@ -5,8 +5,8 @@ using System.Text.Json.Nodes;
 namespace Apertur.Destinations;
 
 /// <summary>
-/// What a receiver's answer must say to count as success, for receivers that answer 200 whatever happened: a place in its JSON (RFC 6901)
-/// and the value there.
+/// The condition under which a receiver's answer counts as success, for receivers that answer 200 whatever happened: a place in its JSON (RFC
+/// 6901) and the value there.
 /// </summary>
 public sealed class SuccessRule
 {

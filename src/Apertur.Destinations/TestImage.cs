@@ -1,6 +1,6 @@
 namespace Apertur.Destinations;
 
-/// <summary>The image that a destination's test sends: a real one, of one white pixel, that names itself.</summary>
+/// <summary>The image that a destination's test sends: a PNG of one white pixel.</summary>
 internal static class TestImage
 {
     private const string Sha256 = "9853e99cb7e9817f7ee8b6fb9ade7c8e023d2520647034a098f7f85ed81e9cb0";

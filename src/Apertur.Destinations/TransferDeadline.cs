@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Apertur.Destinations;
 
 /// <summary>
-/// The time a destination gets: so long without progress, and for the whole twice that and one second for every
+/// The time limits of a transfer: so long without progress, and for the whole twice that and one second for every
 /// <see cref="SlowestBytesPerSecond"/>. A fixed total would refuse large images to slow places; no total at all would let one
 /// that takes a byte now and then hold its lane for ever.
 /// </summary>
@@ -61,7 +61,7 @@ internal sealed class TransferDeadline : IDisposable
     /// <summary>For everything that has to end with the attempt.</summary>
     public CancellationToken Token => _any.Token;
 
-    /// <summary>Something moved: the wait begins anew.</summary>
+    /// <summary>Restarts the wait: there was progress.</summary>
     public void Progress() => _stalled.CancelAfter(_wait);
 
     /// <summary>

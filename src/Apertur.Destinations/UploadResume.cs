@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Apertur.Destinations;
 
-/// <summary>What an interrupted upload leaves in <see cref="Delivery.Resume"/> for the next attempt.</summary>
+/// <summary>The state that an interrupted upload leaves in <see cref="Delivery.Resume"/> for the next attempt.</summary>
 /// <param name="Name">The key, path or file id that the upload was for.</param>
 /// <param name="Session">The service's upload session, a capability; null when none was opened.</param>
 internal sealed record UploadResume(string Name, string? Session)

@@ -15,6 +15,7 @@ using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
 using Apertur.Server.Sharing;
 using Apertur.Server.Storage;
+using Apertur.Server.Telemetry;
 using Apertur.Server.Thumbnails;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Connections;
@@ -41,17 +42,13 @@ internal static class AperturServer
             kestrel.RequestHeaderEncodingSelector = _ => Utf8OrLatin1.Instance;
             kestrel.Limits.MaxRequestBodySize = 1024 * 1024;
         });
-        builder.Logging.ClearProviders().AddSimpleConsole(console =>
-        {
-            console.SingleLine = true;
-            console.UseUtcTimestamp = true;
-            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
-        });
+        TelemetrySetup.AddLogs(builder.Logging.ClearProviders(), settings.Telemetry);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Apertur", LogLevel.Information);
         // What keeps it from starting is said once, in words, by the command.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
 
         AddServices(builder.Services, settings);
+        TelemetrySetup.Add(builder.Services, builder.Configuration, settings.Telemetry);
         configure?.Invoke(builder.Services);
         var app = builder.Build();
         UsePipeline(app);

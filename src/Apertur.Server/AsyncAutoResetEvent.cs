@@ -1,6 +1,6 @@
 namespace Apertur.Server;
 
-/// <summary>An asynchronous auto-reset event: wakes one loop early. Set while nobody waits, it is kept for the next wait; many count as one.</summary>
+/// <summary>An asynchronous auto-reset event. Set while nothing waits, it completes the next wait; several sets count as one.</summary>
 internal sealed class AsyncAutoResetEvent
 {
     private TaskCompletionSource _given = New();

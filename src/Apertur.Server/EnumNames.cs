@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Apertur.Server;
 
-/// <summary>The words that the wire and the database use for the values of an enum: their names in snake_case.</summary>
+/// <summary>Names of enum values on the wire and in the database: snake_case.</summary>
 internal static class EnumNames
 {
     public static string WireName<TEnum>(this TEnum value)

@@ -7,6 +7,7 @@ using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
 using Apertur.Server.Events;
 using Apertur.Server.Health;
+using Apertur.Server.Http;
 using Apertur.Server.Keys;
 using Apertur.Server.Pages;
 using Apertur.Server.Polling;
@@ -27,6 +28,9 @@ internal static class Routes
 {
     // What balancers, and whoever looks at a link before following it, ask with.
     private static readonly string[] _getOrHead = ["GET", "HEAD"];
+
+    private static readonly CountedAs _list = new(RateKind.Lists);
+    private static readonly CountedAs _sessionCreation = new(RateKind.SessionCreations);
 
     public static void Map(WebApplication app)
     {
@@ -72,10 +76,10 @@ internal static class Routes
         sessionHoldersToo.MapPost("/upload", UploadApi.Create).WithMetadata(new AliasOf("/api/v1/upload/{id}/images"));
 
         var lists = Group(app, "/api/v1", Access.Caller, Role.Viewer).WithMetadata(new ChoosesScope());
-        lists.MapGet("/sessions", ProjectDataApi.Sessions);
-        lists.MapGet("/sessions/recent", ProjectDataApi.RecentSessions);
-        lists.MapGet("/uploads", ProjectDataApi.Uploads);
-        lists.MapGet("/uploads/recent", ProjectDataApi.RecentUploads);
+        lists.MapGet("/sessions", ProjectDataApi.Sessions).WithMetadata(_list);
+        lists.MapGet("/sessions/recent", ProjectDataApi.RecentSessions).WithMetadata(_list);
+        lists.MapGet("/uploads", ProjectDataApi.Uploads).WithMetadata(_list);
+        lists.MapGet("/uploads/recent", ProjectDataApi.RecentUploads).WithMetadata(_list);
         lists.MapGet("/events", ProjectStream.Open);
         lists.MapGet("/stats", ProjectDataApi.Stats);
         lists.MapGet("/stats/daily", ProjectDataApi.DailyStats);
@@ -90,22 +94,22 @@ internal static class Routes
         viewers.MapGet("/uploads/{id}/download", UploadApi.Download);
         viewers.MapGet("/images/{id}/download", UploadApi.Download).WithMetadata(new AliasOf("/api/v1/uploads/{id}/download"));
         viewers.MapGet("/uploads/{id}/thumbnail", UploadApi.Thumbnail);
-        viewers.MapGet("/uploads/{id}/deliveries", DeliveriesApi.List);
+        viewers.MapGet("/uploads/{id}/deliveries", DeliveriesApi.List).WithMetadata(_list);
         viewers.MapGet("/uploads/{id}/destinations/{destinationId}/attempts", DeliveriesApi.Attempts);
-        viewers.MapGet("/projects", ProjectsApi.List);
+        viewers.MapGet("/projects", ProjectsApi.List).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}", ProjectsApi.Get);
-        viewers.MapGet("/projects/{projectId}/destinations", DestinationsApi.List);
+        viewers.MapGet("/projects/{projectId}/destinations", DestinationsApi.List).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}/destinations/{id}", DestinationsApi.Get);
-        viewers.MapGet("/projects/{projectId}/destination-health", DestinationHealthApi.List);
-        viewers.MapGet("/projects/{projectId}/webhooks", EventWebhooksApi.List);
+        viewers.MapGet("/projects/{projectId}/destination-health", DestinationHealthApi.List).WithMetadata(_list);
+        viewers.MapGet("/projects/{projectId}/webhooks", EventWebhooksApi.List).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Get);
-        viewers.MapGet("/projects/{projectId}/webhooks/{id}/deliveries", EventDeliveriesApi.List);
-        viewers.MapGet("/projects/{projectId}/keys", KeysApi.List);
-        viewers.MapGet("/destination-types", DestinationTypesApi.List);
+        viewers.MapGet("/projects/{projectId}/webhooks/{id}/deliveries", EventDeliveriesApi.List).WithMetadata(_list);
+        viewers.MapGet("/projects/{projectId}/keys", KeysApi.List).WithMetadata(_list);
+        viewers.MapGet("/destination-types", DestinationTypesApi.List).WithMetadata(_list);
 
         var developers = Group(app, "/api/v1", Access.Caller, Role.Developer);
-        developers.MapPost("/upload-sessions", SessionsApi.Create).WithMetadata(new Unaudited());
-        developers.MapPost("/sessions", SessionsApi.Create).WithMetadata(new Unaudited(), new AliasOf("/api/v1/upload-sessions"));
+        developers.MapPost("/upload-sessions", SessionsApi.Create).WithMetadata(_sessionCreation, new Unaudited());
+        developers.MapPost("/sessions", SessionsApi.Create).WithMetadata(_sessionCreation, new Unaudited(), new AliasOf("/api/v1/upload-sessions"));
         developers.MapPatch("/upload-sessions/{id}", SessionsApi.Update);
         developers.MapPost("/upload-sessions/{id}/share", ShareApi.Create);
         developers.MapDelete("/upload-sessions/{id}/share", ShareApi.Revoke);
@@ -144,7 +148,7 @@ internal static class Routes
         people.MapPost("/projects", ProjectsApi.Create);
 
         var members = Group(app, "/api/v1/projects/{projectId}", Access.Person, Role.Viewer);
-        members.MapGet("/members", MembersApi.List);
+        members.MapGet("/members", MembersApi.List).WithMetadata(_list);
         members.MapDelete("/members/{userId}", MembersApi.Delete);
 
         var admins = Group(app, "/api/v1/projects/{projectId}", Access.Person, Role.Admin);
@@ -152,9 +156,9 @@ internal static class Routes
         admins.MapPost("/webhook-secret/rotate", ProjectsApi.RotateWebhookSecret);
         admins.MapPost("/members", MembersApi.Invite);
         admins.MapPatch("/members/{userId}", MembersApi.Update);
-        admins.MapGet("/invitations", MembersApi.ListInvitations);
+        admins.MapGet("/invitations", MembersApi.ListInvitations).WithMetadata(_list);
         admins.MapDelete("/invitations/{id}", MembersApi.DeleteInvitation);
-        admins.MapGet("/audit", AuditApi.List);
+        admins.MapGet("/audit", AuditApi.List).WithMetadata(_list);
 
         var owners = Group(app, "/api/v1/projects/{projectId}", Access.Person, Role.Owner);
         owners.MapDelete("", ProjectsApi.Delete).WithMetadata(new Unaudited());

@@ -18,6 +18,7 @@ internal sealed class Settings
     public required DeliverySettings Delivery { get; init; }
     public required EventSettings Events { get; init; }
     public required SharingSettings Sharing { get; init; }
+    public required TelemetrySettings Telemetry { get; init; }
 
     /// <summary>The folder that holds images, keys and, with SQLite, the database. From the command line, never from a file.</summary>
     public required string DataFolder { get; set; }
@@ -45,7 +46,7 @@ internal sealed class Settings
         return settings;
     }
 
-    /// <summary>Says in this program's own words what the configuration library cannot read; its message names the file or the setting.</summary>
+    /// <summary>Translates a failure of the configuration library into a message that names the file or the setting.</summary>
     private static T Read<T>(Func<T> read)
     {
         try
@@ -107,6 +108,9 @@ internal sealed class Settings
                 $"{name} must be an absolute http or https address.");
         }
 
+        Require(Telemetry.MetricsUrl.Length == 0 || (Uri.TryCreate(Telemetry.MetricsUrl, UriKind.Absolute, out var metrics)
+                && metrics is { Scheme: "http", PathAndQuery: "/" }),
+            "Telemetry:MetricsUrl must be an http address without a path, such as http://127.0.0.1:9464.");
         Require(Server.PublicUrl.Length == 0 || (Uri.TryCreate(Server.PublicUrl, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"),
             "Server:PublicUrl must be an absolute http or https address.");
     }
@@ -142,6 +146,18 @@ internal sealed class DatabaseSettings
     public required int LockWaitSeconds { get; init; }
     public required int IdleTransactionSeconds { get; init; }
     public required bool AllowDataLoss { get; init; }
+}
+
+internal enum LogFormat
+{
+    Text,
+    Json,
+}
+
+internal sealed class TelemetrySettings
+{
+    public required string MetricsUrl { get; init; }
+    public required LogFormat LogFormat { get; init; }
 }
 
 internal sealed class OutboundSettings

@@ -4,7 +4,7 @@ using Apertur.Server.Storage;
 
 namespace Apertur.Server;
 
-/// <summary>What happens before the first request: the schema is brought up to date, and work that a crash left behind is taken up.</summary>
+/// <summary>Tasks that run before the first request: migrating the schema and recovering work that a crash interrupted.</summary>
 internal sealed class StartupTasks(Database database, ImagesOwner owner, IEnumerable<IQueue> queues, ServerKeyPair keyPair) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)

@@ -1,20 +1,20 @@
 namespace Apertur.Server;
 
 /// <summary>
-/// Notices when the time of day is set: between two looks it moved by another time than the monotonic clock. What stands in the database as a
-/// time of day then means something else.
+/// Detects that the time of day was set: between two readings it moved by another time than the monotonic clock. What stands in the database
+/// as a time of day then means something else.
 /// </summary>
 internal sealed class WallClock(TimeProvider clock)
 {
     /// <summary>
-    /// How far two looks, or the clocks of two nodes, may be apart without anybody minding: less than what is left of a lease at its heartbeat.
+    /// The tolerance between two readings, or between the clocks of two nodes: less than what is left of a lease at its heartbeat.
     /// </summary>
     public static readonly TimeSpan Tolerance = TimeSpan.FromSeconds(30);
 
     private DateTimeOffset _time = clock.GetUtcNow();
     private long _timestamp = clock.GetTimestamp();
 
-    /// <summary>How far it was set, forward or back; null when it was not. It is told until it was followed.</summary>
+    /// <summary>How far it was set, forward or back; null when it was not. Reported until acknowledged.</summary>
     public ClockChange? Look()
     {
         var (time, timestamp) = (clock.GetUtcNow(), clock.GetTimestamp());

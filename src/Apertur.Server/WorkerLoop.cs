@@ -1,6 +1,6 @@
 namespace Apertur.Server;
 
-/// <summary>The loop of every background worker: round after round until the server stops. What a round throws ends that round only.</summary>
+/// <summary>The loop of every background worker: runs rounds until the server stops. An exception ends its round only.</summary>
 internal static class WorkerLoop
 {
     /// <param name="round">One round, with the wait that paces it. Its token is cancelled when the server stops.</param>

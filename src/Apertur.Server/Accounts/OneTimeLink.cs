@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Accounts;
 
-/// <summary>A link that lets whoever holds it do one thing, once. Only the hash of what stands in it is kept.</summary>
+/// <summary>A one-time link: a bearer capability for one act. Only the hash of what stands in it is kept.</summary>
 internal sealed class OneTimeLink
 {
     public required Guid Id { get; init; }
@@ -17,7 +17,7 @@ internal sealed class OneTimeLink
     /// <summary>The project it leads into, as <see cref="Role"/>.</summary>
     public Guid? ProjectId { get; init; }
 
-    /// <summary>Whom it was made for.</summary>
+    /// <summary>The e-mail address it was made for.</summary>
     public string? Email { get; init; }
 
     public Role? Role { get; init; }

@@ -8,7 +8,7 @@ internal sealed class SignIn
     public required DateTimeOffset CreatedAt { get; init; }
 }
 
-/// <summary>Good for one renewal of its sign-in. Kept after that, so that a second use is noticed.</summary>
+/// <summary>A refresh token: valid for one renewal of its sign-in. Kept after that, so that a second use is noticed.</summary>
 internal sealed class RefreshToken
 {
     public required string Hash { get; init; }

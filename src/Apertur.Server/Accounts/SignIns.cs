@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Accounts;
 
-/// <summary>What a person gets who signs in, or renews a sign-in.</summary>
+/// <summary>The tokens that signing in, or renewing a sign-in, gives.</summary>
 /// <param name="Person">Who it is.</param>
 /// <param name="Token">For the next 15 minutes of calls.</param>
 /// <param name="ExpiresAt">When <paramref name="Token"/> ends.</param>
@@ -36,8 +36,8 @@ internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clo
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(20);
 
     /// <summary>
-    /// Takes a refresh token for a new pair. One that was used before, elsewhere or longer ago than <see cref="Grace"/>, is in two hands: the
-    /// whole sign-in ends.
+    /// Takes a refresh token for a new pair. One that was used before, elsewhere or longer ago than <see cref="Grace"/>, counts as stolen:
+    /// the whole sign-in ends.
     /// </summary>
     /// <exception cref="ApiErrorException">401: unknown, expired or used; 403: the person is disabled.</exception>
     public async Task<TokenPair> RenewAsync(string refreshToken, IPAddress? address, CancellationToken cancellationToken)

@@ -32,5 +32,5 @@ internal sealed record AccessRule(Access Access, Role? Needed = null);
 /// </summary>
 internal sealed record ChoosesScope;
 
-/// <summary>Marks what happens too often, or is too plain from the data itself, to stand in the audit log.</summary>
+/// <summary>Marks a route that writes no audit entry: it is called too often, or the data itself shows the same.</summary>
 internal sealed record Unaudited;

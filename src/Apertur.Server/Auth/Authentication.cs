@@ -9,7 +9,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Auth;
 
 /// <summary>
-/// Finds out who calls, for routes that ask for it, before anything of the request is read, and holds the route's rule against it. A route
+/// Authenticates requests for routes that need it, before the body is read, and checks the route's access rule. A route
 /// without an <see cref="AccessRule"/> is refused.
 /// </summary>
 internal sealed partial class Authentication(
@@ -82,7 +82,7 @@ internal sealed partial class Authentication(
         };
     }
 
-    /// <summary>Tells people that the key is in use. A disk that takes no writes is no reason to refuse what only reads.</summary>
+    /// <summary>Records when the key was last used. When that cannot be written the request goes on.</summary>
     private async Task NoteUseAsync(ApiKey key, Database database, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();

@@ -9,8 +9,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Auth;
 
 /// <summary>
-/// Who is asking, and what is theirs. Every query on tenants' data starts here: it shows only projects in which the caller has the role
-/// that the route asks for, so a handler that forgets to ask shows too little, never too much.
+/// The authenticated caller of a request and the projects it may reach. Every query on tenants' data starts here: it shows only projects in
+/// which the caller has the role that the route asks for, so a handler that forgets to ask shows too little, never too much.
 /// </summary>
 internal sealed class Caller
 {
@@ -25,13 +25,13 @@ internal sealed class Caller
         Projects = roles.Where(project => project.Value >= needed).ToDictionary();
     }
 
-    /// <summary>The key that was shown; null for a person.</summary>
+    /// <summary>The API key of the request; null for a person.</summary>
     public ApiKey? Key { get; init; }
 
     /// <summary>The key's id, or the person's.</summary>
     public Guid Id => Key?.Id ?? Person!.Id;
 
-    /// <summary>What people know the caller by: an e-mail address, or the part of a key that is shown.</summary>
+    /// <summary>The name to display: an e-mail address, or a key's prefix.</summary>
     public string Name => Key?.Prefix ?? Person!.Email;
 
     /// <summary>The person who signed in; null for a key.</summary>
@@ -49,7 +49,7 @@ internal sealed class Caller
     // Named one by one, or the indexes of the lists, which go by environment, could not be used for both.
     private Env[] Envs => Env is { } one ? [one] : Enum.GetValues<Env>();
 
-    /// <summary>The project that the call turned out to be about; null until something was looked up in one.</summary>
+    /// <summary>The project that the request concerns; null until something was looked up in one.</summary>
     public Guid? Project { get; set; }
 
     /// <exception cref="ApiErrorException">404 when the project is not the caller's, 403 when the role there is too low.</exception>
@@ -75,21 +75,13 @@ internal sealed class Caller
             Project = projectId,
         };
 
-    /// <summary>For an act that takes more than its route says.</summary>
-    /// <exception cref="ApiErrorException">404 when the project is not the caller's, 403 when the role there is too low.</exception>
-    public void Require(Guid projectId, Role least)
-    {
-        if (RoleIn(projectId) < least)
-            throw ApiErrors.RoleTooLow(least).ToException();
-    }
-
     public IQueryable<UploadSession> See(IQueryable<UploadSession> sessions) =>
         sessions.Where(session => Projects.Keys.Contains(session.ProjectId) && Envs.Contains(session.Env));
 
     public IQueryable<Upload> See(IQueryable<Upload> uploads) =>
         uploads.Where(upload => Projects.Keys.Contains(upload.ProjectId) && Envs.Contains(upload.Env));
 
-    /// <summary>The one thing that an id in a path names.</summary>
+    /// <summary>The row that an id in a path names.</summary>
     /// <exception cref="ApiErrorException">404 when there is none or it is not the caller's, 403 when the role in its project is too low.</exception>
     public async Task<T> FindAsync<T>(IQueryable<T> things, string id, CancellationToken cancellationToken)
         where T : class, ITenantData
@@ -106,7 +98,7 @@ internal sealed class Caller
     public static ValueTask<Caller?> BindAsync(HttpContext context) => ValueTask.FromResult(context.Features.Get<Caller>());
 }
 
-/// <summary>What belongs to one environment of one project, and is reached by its own id.</summary>
+/// <summary>A row that belongs to one environment of one project and is addressed by its own id.</summary>
 internal interface ITenantData
 {
     Guid Id { get; }

@@ -5,7 +5,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Auth;
 
-/// <summary>What a key asks of a request beyond itself: where it comes from, a signature, a code. The code comes last, because looking at it uses it up.</summary>
+/// <summary>
+/// Checks the restrictions of an API key: client address, origin, request signature, one-time code. The code comes last, because checking
+/// uses it up.
+/// </summary>
 internal static class KeyRestrictions
 {
     private const string CodeHeader = "X-APTR-TOTP";

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Apertur.Server.Auth;
 
-/// <summary>The pages a key may be used on, by the host that the browser names. <c>*.example.com</c> stands for every subdomain, not for itself.</summary>
+/// <summary>The allowed origins of an API key, by host. <c>*.example.com</c> stands for every subdomain, not for itself.</summary>
 internal static partial class PageHosts
 {
     private const int MaxLength = 253;

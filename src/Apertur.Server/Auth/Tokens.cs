@@ -6,7 +6,7 @@ using Microsoft.IdentityModel.Tokens;
 namespace Apertur.Server.Auth;
 
 /// <summary>
-/// The tokens that people's programs show on each call: signed, for 15 minutes. They only name a sign-in; what counts is its row, which
+/// Access tokens of signed-in people: JWTs, valid for 15 minutes. They only name a sign-in; what counts is its row, which
 /// every call looks up.
 /// </summary>
 internal sealed class Tokens
@@ -61,8 +61,8 @@ internal sealed class Tokens
     }
 
     /// <summary>
-    /// Whom a token names; null when it is not ours, not for here or not for now. Longer ones than we make are not looked at, nor ones with
-    /// padding, which a token never has (RFC 7515, 2) and the library overlooks.
+    /// The user and sign-in that a token names; null when issuer, audience, signature or time are wrong. Longer ones than we make are not
+    /// looked at, nor ones with padding, which a token never has (RFC 7515, 2) and the library overlooks.
     /// </summary>
     public async Task<(Guid UserId, Guid SignInId)?> ReadAsync(string token)
     {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Net.Sockets;
+using Apertur.Server.Projects;
 
 namespace Apertur.Server.Commands;
 
@@ -39,7 +40,7 @@ internal static class CommandLine
             await work();
             return 0;
         }
-        catch (CommandException exception)
+        catch (Exception exception) when (exception is CommandException or InstallationException)
         {
             await Console.Error.WriteLineAsync(exception.Message);
             return 1;

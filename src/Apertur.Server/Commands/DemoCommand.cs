@@ -38,6 +38,7 @@ internal static class DemoCommand
             // E-mail of the demo goes nowhere: it can be read in the data folder.
             new("Sharing:EmailTransport", "Folder"),
             new("Sharing:EmailFrom", "Apertur <demo@localhost.localdomain>"),
+            new("Telemetry:MetricsUrl", ""),
             new("Server:PublicUrl", $"http://{(lan ? LanAddress() : IPAddress.Loopback)}:{port}"),
         ]);
         using var dataLock = DataLock.Take(settings.DataFolder);

@@ -1,3 +1,4 @@
+using Apertur.Server.Projects;
 using System.CommandLine;
 using System.Text.Json;
 

@@ -53,6 +53,7 @@ internal sealed record DestinationHealth
     /// <summary>Why one of either did not arrive; null when all did.</summary>
     public required string? LastError { get; init; }
 
+    /// <summary>When that was; null when nothing failed.</summary>
     public required DateTimeOffset? LastErrorAt { get; init; }
 }
 

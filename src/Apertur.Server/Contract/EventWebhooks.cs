@@ -73,6 +73,10 @@ internal sealed record EventDeliveryResponse
 internal sealed record EventDeliveryList
 {
     public required IReadOnlyList<EventDeliveryResponse> Deliveries { get; init; }
+
+    /// <summary>As <c>deliveries</c>, for clients that look for them where the other lists have their rows.</summary>
+    public IReadOnlyList<EventDeliveryResponse> Data => Deliveries;
+
     public required int Total { get; init; }
     public required int Page { get; init; }
     public required int Limit { get; init; }

@@ -63,7 +63,15 @@ internal sealed record KeyResponse
 /// <param name="Warnings">What the creator should know, such as a field that does not exist; absent when there is nothing.</param>
 internal sealed record CreatedKeyResponse(
     KeyResponse Key, string PlainTextKey,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Warnings);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Warnings)
+{
+    /// <summary>The <c>id</c> of <c>key</c>, where some clients look for it.</summary>
+    public Guid Id => Key.Id;
+
+    /// <summary>As <c>plainTextKey</c>, for clients that look for it by this name.</summary>
+    [JsonPropertyName("plain_text_key")]
+    public string PlainTextKeyTwin => PlainTextKey;
+}
 
 /// <summary>What sessions of a key do with their photos when they do not say themselves. What is absent stays.</summary>
 internal sealed record KeyDestinationsRequest

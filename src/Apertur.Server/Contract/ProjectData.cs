@@ -72,7 +72,10 @@ internal sealed record UploadDetails : UploadRow
     /// <summary>64 lower-case hex characters.</summary>
     public string Sha256 { get; init; } = "";
 
+    /// <summary>Pixels; null when the bytes do not tell.</summary>
     public int? Width { get; init; }
+
+    /// <summary>Pixels; null when the bytes do not tell.</summary>
     public int? Height { get; init; }
 
     /// <summary>Position in its session, from 0.</summary>
@@ -84,8 +87,13 @@ internal sealed record UploadDetails : UploadRow
     /// <summary>What was found wrong with its stored bytes: <c>missing</c>, <c>truncated</c>, <c>extended</c> or <c>altered</c>; null when nothing was.</summary>
     public string? Damage { get; init; }
 
+    /// <summary>The label of its session; null when it has none.</summary>
     public string? SessionLabel { get; init; }
+
+    /// <summary>The tags of its session; null when it has none.</summary>
     public IReadOnlyList<string>? SessionTags { get; init; }
+
+    /// <summary>What was given with its session; null when nothing was.</summary>
     public JsonObject? SessionMetadata { get; init; }
 }
 
@@ -121,12 +129,16 @@ internal sealed record StatsDay
     /// <summary>Such as <c>2026-06-12</c>.</summary>
     public required string Date { get; init; }
 
+    /// <summary>Sessions that were created.</summary>
     public required long Sessions { get; init; }
+
+    /// <summary>Photos that were received.</summary>
     public required long ImagesUploaded { get; init; }
 
     /// <summary>Uploads with at least one successful delivery.</summary>
     public required long ImagesDelivered { get; init; }
 
+    /// <summary>Deliveries that arrived.</summary>
     public required long DeliveriesSent { get; init; }
 
     /// <summary>Deliveries that failed for good.</summary>

@@ -23,7 +23,7 @@ internal static class DashboardSessionApi
     }
 
     /// <summary>PUT: goes on with the sign-in that the cookie tells.</summary>
-    public static async Task<Results<Ok<DashboardSessionResponse>, ApiError>> Renew(HttpContext http, SignIns signIns, CancellationToken cancellationToken)
+    public static async Task<Results<Ok<DashboardSessionResponse>, JsonHttpResult<ApiError>>> Renew(HttpContext http, SignIns signIns, CancellationToken cancellationToken)
     {
         RequireOwnPage(http.Request);
         if (SessionCookie.Read(http.Request) is not { Length: > 0 } token)
@@ -36,7 +36,7 @@ internal static class DashboardSessionApi
         {
             // Answered here: what translates exceptions takes back every header.
             SessionCookie.Clear(http);
-            return refusal.Error;
+            return TypedResults.Json(refusal.Error, WireJson.Wire.ApiError, statusCode: refusal.Error.StatusCode);
         }
     }
 

@@ -131,7 +131,7 @@ internal static class DeliveriesApi
         destination.DeletedAt is not null ? null
         : destination.ParkedReason is { } reason ? reason
         : !destination.IsActive ? "The destination is switched off."
-        : destination.OpenUntil > now ? "The destination did not work lately and is left alone for a while."
+        : destination.Breaker.OpenUntil > now ? "The destination did not work lately and is left alone for a while."
         : null;
 
     private static DeliveryAttemptResponse Describe(DeliveryAttempt attempt) => new()

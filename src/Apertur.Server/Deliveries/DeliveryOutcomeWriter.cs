@@ -10,7 +10,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;
 
-/// <summary>What became of one claimed delivery.</summary>
+/// <summary>The outcome of one claimed delivery.</summary>
 /// <param name="Row">The delivery as it was claimed.</param>
 /// <param name="Result">What the destination said; null when the server stopped first, and the attempt does not count.</param>
 /// <param name="Took">How long it held its lane.</param>
@@ -89,12 +89,12 @@ internal sealed class DeliveryOutcomeWriter
         // is from before the clock was set back.
         var claimed = attempt.Row.UpdatedAt;
         var isStale = claimed < destination.ResumedAt && destination.ResumedAt <= now;
-        var held = attempt.Row.Due.Held(destination.ResumedAt, destination.OpenUntil, claimed);
+        var held = attempt.Row.Due.Held(destination.ResumedAt, destination.Breaker.OpenUntil, claimed);
         if (attempt.DestinationContacted && !isStale && result is (DeliveryOutcome.Accepted or DeliveryOutcome.TryAgain or DeliveryOutcome.GiveUp))
         {
             var failure = result as DeliveryOutcome.TryAgain;
             var sample = new BreakerSample(failure is null, Answered: failure is not { Status: null }, failure is { TimedOut: true }, attempt.Took);
-            Breaker.Count(destination, sample, _lanes, now);
+            destination.Breaker.Count(sample, _lanes, now);
         }
 
         row.LeaseToken = null;
@@ -116,7 +116,7 @@ internal sealed class DeliveryOutcomeWriter
             case DeliveryOutcome.TryAgain again:
                 var wait = _schedule.WaitAfter(row.Attempts, Random.Shared.NextDouble());
                 next = Due.After(
-                    isStale && wait is not null ? new DueEvent.Resumed() : new DueEvent.Failed(wait, again.After, destination.OpenUntil), now);
+                    isStale && wait is not null ? new DueEvent.Resumed() : new DueEvent.Failed(wait, again.After, destination.Breaker.OpenUntil), now);
                 row.State = next is null ? DeliveryState.Failed : DeliveryState.Retrying;
                 break;
 

@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;
 
-/// <summary>Images on their way to destinations, as the pump sees them.</summary>
+/// <summary>The queue of deliveries: images to destinations.</summary>
 internal sealed class DeliveryQueue(
     Database database, DeliveryRun run, Settings settings, TimeProvider clock) : IQueue
 {

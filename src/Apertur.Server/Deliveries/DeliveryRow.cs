@@ -50,8 +50,11 @@ internal sealed class DeliveryRow : IQueueRow
     /// <summary>Place of the end, sent or failed, among the changes of its session; null before.</summary>
     public DateTimeOffset? EndedAt { get; set; }
 
-    /// <summary>What the destination wants to know again in the next attempt, encrypted; gone with the end of the delivery.</summary>
+    /// <summary>The resume state for the next attempt, encrypted; removed with the end of the delivery.</summary>
     public string? Resume { get; set; }
+
+    /// <summary>The trace of the request that the photo came with (W3C <c>traceparent</c>); null when nobody records it.</summary>
+    public string? TraceParent { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Destinations;
@@ -5,6 +6,7 @@ using Apertur.Server.Projects;
 using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
+using Apertur.Server.Telemetry;
 using Apertur.Server.Uploads;
 using Microsoft.EntityFrameworkCore;
 
@@ -30,14 +32,31 @@ internal sealed partial class DeliveryRun(
     /// <param name="stopping">Cancelled when the time to stop is up.</param>
     public async Task RunAsync(DeliveryRow row, CancellationToken stopping)
     {
+        using var activity = Instruments.Continue("delivery.attempt", row.TraceParent);
         var started = clock.GetTimestamp();
         var (result, isImageAtFault) = await AttemptAsync(row, stopping);
         var took = clock.GetElapsedTime(started);
         var state = await outcomes.WriteAsync(new Attempt(row, result, took, DestinationContacted: !isImageAtFault));
         var outcome = result?.GetType().Name ?? "Stopped";
+        Measure(row, outcome, state, took, activity);
         var elapsed = clock.GetElapsedTime(started).TotalMilliseconds;
         LogAttempt(
             row.Id, row.UploadId, row.DestinationType, row.DestinationId, row.Attempts, outcome, state, elapsed, result?.ReasonText);
+    }
+
+    private void Measure(DeliveryRow row, string outcome, DeliveryState? state, TimeSpan took, Activity? activity)
+    {
+        var type = new KeyValuePair<string, object?>("type", types.Find(row.DestinationType) is null ? "unknown" : row.DestinationType);
+        Instruments.DeliveryAttempts.Record(took.TotalSeconds, type, new("outcome", outcome));
+        if (state == DeliveryState.Sent)
+            Instruments.DeliveryLatency.Record((clock.GetUtcNow() - row.CreatedAt).TotalSeconds, type);
+        activity?.SetTag("apertur.delivery.id", row.Id)
+            .SetTag("apertur.image.id", row.UploadId)
+            .SetTag("apertur.destination.id", row.DestinationId)
+            .SetTag("apertur.destination.type", row.DestinationType)
+            .SetTag("apertur.delivery.attempt", row.Attempts)
+            .SetTag("apertur.delivery.outcome", outcome)
+            .SetStatus(outcome is nameof(DeliveryOutcome.Accepted) ? ActivityStatusCode.Ok : ActivityStatusCode.Error);
     }
 
     private async Task<(DeliveryOutcome? Result, bool IsImageAtFault)> AttemptAsync(DeliveryRow row, CancellationToken stopping)
@@ -97,8 +116,9 @@ internal sealed partial class DeliveryRun(
         var image = await images.VerifyAsync(about.Upload, cancellationToken);
         try
         {
-            var outcome = await tokens.UseAsync(
-                type, row.DestinationId, access => type.DeliverAsync(Describe(row, about, image, access), cancellationToken), cancellationToken);
+            var outcome = type is IOAuthDestination { OAuth: { } flow }
+                ? await tokens.UseAsync(flow, row.DestinationId, DeliverWithAsync, cancellationToken)
+                : await DeliverWithAsync(OAuthTokens.Access.None);
             // Whatever a type made of the exception: bytes that were not given out cannot have arrived.
             return image.Fault is { } fault ? throw new StoredImageException(fault) : outcome;
         }
@@ -107,6 +127,9 @@ internal sealed partial class DeliveryRun(
             await images.TellAsync(about.Upload, exception.Fault, CancellationToken.None);
             throw;
         }
+
+        Task<DeliveryOutcome> DeliverWithAsync(OAuthTokens.Access access) =>
+            type.DeliverAsync(Describe(row, about, image, access), cancellationToken);
     }
 
     private static Task<Gathered?> GatherAsync(AperturDb db, DeliveryRow row, CancellationToken cancellationToken) =>
@@ -144,7 +167,7 @@ internal sealed partial class DeliveryRun(
         };
     }
 
-    /// <summary>All that an attempt needs to know.</summary>
+    /// <summary>The rows that an attempt needs.</summary>
     private sealed record Gathered(Upload Upload, UploadSession Session, Project Project, Destination Destination);
 
     [LoggerMessage(EventName = "delivery.attempted", Level = LogLevel.Information,

@@ -6,8 +6,9 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Deliveries;
 
 /// <summary>
-/// What a destination notes down in one attempt for the next: an upload session to go on with, an id to use again. It counts for the
-/// target it was made for and no other: going on with it after the owner chose another bucket or account would bring the image to the old.
+/// The resume state that one attempt of a delivery leaves for the next: an upload session to go on with, an id to use again. It counts for
+/// the target it was made for and no other: going on with it after the owner chose another bucket or account would bring the image to the
+/// old.
 /// </summary>
 internal sealed class ResumeNotes(Database database, ColumnEncryption encryption)
 {

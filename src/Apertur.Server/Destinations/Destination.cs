@@ -2,8 +2,8 @@ using Apertur.Server.Queue;
 
 namespace Apertur.Server.Destinations;
 
-/// <summary>A place that a project's photos go to.</summary>
-internal sealed class Destination : IBreakerState
+/// <summary>A destination: where photos of a project are delivered.</summary>
+internal sealed class Destination
 {
     public required Guid Id { get; init; }
     public required Guid ProjectId { get; init; }
@@ -24,19 +24,9 @@ internal sealed class Destination : IBreakerState
     /// <summary>When its owner last did something about it; see <see cref="DestinationSuspension"/>.</summary>
     public DateTimeOffset ResumedAt { get; set; } = DateTimeOffset.UnixEpoch;
 
-    /// <summary>Rows at once while recovering; null when healthy. See <see cref="Breaker"/>.</summary>
-    public int? LaneLimit { get; set; }
+    /// <summary>Opens while the destination is down.</summary>
+    public Breaker Breaker { get; init; } = new();
 
-    /// <summary>Nothing is claimed before; null when the breaker is closed or probing.</summary>
-    public DateTimeOffset? OpenUntil { get; set; }
-
-    public int OpenedCount { get; set; }
-    public DateTimeOffset WindowStart { get; set; }
-    public int WindowAttempts { get; set; }
-    public int WindowFailures { get; set; }
-    public long WindowLaneMs { get; set; }
-    public int Timeouts { get; set; }
-    public bool HasAnswered { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
     public DateTimeOffset? DeletedAt { get; set; }

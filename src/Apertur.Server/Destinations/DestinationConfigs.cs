@@ -7,7 +7,7 @@ using Apertur.Server.Storage;
 
 namespace Apertur.Server.Destinations;
 
-/// <summary>Turns what is stored of a destination's configuration into what its type reads, and back.</summary>
+/// <summary>Decrypts and encrypts the stored configuration of destinations.</summary>
 internal sealed class DestinationConfigs(DestinationTypes types, ColumnEncryption encryption, TimeProvider clock)
 {
     /// <summary>The place that a configuration is bound to when encrypted.</summary>
@@ -18,7 +18,7 @@ internal sealed class DestinationConfigs(DestinationTypes types, ColumnEncryptio
 
     public string Protect(Guid destinationId, JsonObject values) => encryption.Protect(Column, destinationId, values.ToJsonString());
 
-    /// <summary>A short text that is another one when the configuration or the connected account is.</summary>
+    /// <summary>A fingerprint of the configuration and the connected account.</summary>
     public string Target(Destination destination, DateTimeOffset? connectedAt)
     {
         var all = $"{Values(destination).ToJsonString()} {connectedAt?.ToUnixTimeMilliseconds()}";

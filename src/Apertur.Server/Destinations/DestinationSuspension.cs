@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Destinations;
 
 /// <summary>
-/// A destination that only its owner can repair is parked: its deliveries wait without losing attempts. It happens here and nowhere else.
+/// Suspends (parks) a destination that only its owner can repair, and resumes it: its deliveries wait meanwhile without using attempts.
 /// </summary>
 internal static class DestinationSuspension
 {
@@ -22,7 +22,7 @@ internal static class DestinationSuspension
         return true;
     }
 
-    /// <summary>The owner has acted: what waits goes on at once, whenever it was due, and all trouble is forgotten.</summary>
+    /// <summary>Resumes a destination after its owner has acted: what waits becomes due at once, and the breaker is reset.</summary>
     /// <param name="db">The transaction.</param>
     /// <param name="destination">The row, locked: else what a delivery writes meanwhile would stay.</param>
     /// <param name="now">When.</param>
@@ -31,7 +31,7 @@ internal static class DestinationSuspension
     {
         destination.ParkedReason = null;
         destination.ResumedAt = now;
-        Breaker.Reset(destination, now);
+        destination.Breaker.Reset(now);
         return db.Deliveries
             .Where(row => row.DestinationId == destination.Id && row.State == DeliveryState.Retrying && row.DueAt > now)
             .ExecuteUpdateAsync(row => row.SetDue(Due.After(new DueEvent.Resumed(), now)!.Value, now), cancellationToken);

@@ -192,8 +192,10 @@ internal static partial class DestinationsApi
         try
         {
             // A type may go on for a while to take away what it left; the caller does not wait for that.
-            return await tokens.UseAsync(type, destination.Id, access => type.TestAsync(config(access), either.Token), either.Token)
-                .WaitAsync(either.Token);
+            var test = type is IOAuthDestination { OAuth: { } flow }
+                ? tokens.UseAsync(flow, destination.Id, access => type.TestAsync(config(access), either.Token), either.Token)
+                : type.TestAsync(config(OAuthTokens.Access.None), either.Token);
+            return await test.WaitAsync(either.Token);
         }
         catch (OperationCanceledException) when (time.IsCancellationRequested)
         {

@@ -1,6 +1,6 @@
 namespace Apertur.Server.Destinations;
 
-/// <summary>What a person allowed this server at an OAuth provider, for one destination.</summary>
+/// <summary>An OAuth grant (refresh and access token) of one destination.</summary>
 internal sealed class OAuthGrant
 {
     /// <summary>The places that the tokens are bound to when encrypted.</summary>
@@ -19,7 +19,7 @@ internal sealed class OAuthGrant
     /// <summary>From then on it is renewed: some time before it ends, so that a long upload still ends with it.</summary>
     public required DateTimeOffset AccessUntil { get; set; }
 
-    /// <summary>Another with every change of a token: a verdict on an older one counts no more.</summary>
+    /// <summary>Changes with every change of a token, so that a result for an older one is recognised as stale.</summary>
     public required Guid Version { get; set; }
 
     /// <summary>Names the worker that is asking the provider for a new token; null when nobody is.</summary>
@@ -29,7 +29,7 @@ internal sealed class OAuthGrant
     public required DateTimeOffset ConnectedAt { get; set; }
 }
 
-/// <summary>A connection that somebody has begun and not finished yet.</summary>
+/// <summary>A pending OAuth authorisation request.</summary>
 internal sealed class OAuthRequest
 {
     /// <summary>The place that <see cref="Verifier"/> is bound to when encrypted.</summary>

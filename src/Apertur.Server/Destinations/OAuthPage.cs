@@ -2,7 +2,7 @@ using Apertur.Server.Pages;
 
 namespace Apertur.Server.Destinations;
 
-/// <summary>What a person sees who comes back from an OAuth provider.</summary>
+/// <summary>The page at the end of the OAuth callback.</summary>
 internal static class OAuthPage
 {
     // The upload page's look; its script leaves a page alone that has no form.
@@ -16,7 +16,10 @@ internal static class OAuthPage
     public static IResult Failed(string provider, string destination, string problem) => Page(
         "Not connected", $"{provider} is not connected to the destination “{destination}”. {problem}", StatusCodes.Status400BadRequest);
 
-    /// <summary>One text for everything that must not be told apart: unknown, used, too old, of another browser, no longer allowed.</summary>
+    /// <summary>
+    /// One text for an authorisation that is unknown, used, expired, of another browser or no longer allowed, so that these cannot be told
+    /// apart.
+    /// </summary>
     public static IResult Stale() => Page(
         "Not connected", "This connection was finished already, or was begun too long ago or in another browser. Please start it again.",
         StatusCodes.Status400BadRequest);

@@ -28,15 +28,12 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
     private readonly ConcurrentDictionary<Guid, Lazy<Task<Access>>> _renewals = new();
 
     /// <summary>
-    /// Calls a destination with a valid access token, and once more with a new one when it says that the token was not accepted. Types
-    /// without OAuth, and destinations that nobody has connected, are called with none.
+    /// Calls a destination with a valid access token, and once more with a new one when it says that the token was not accepted. One that
+    /// nobody has connected is called with none.
     /// </summary>
     public async Task<DeliveryOutcome> UseAsync(
-        IDestinationType type, Guid destinationId, Func<Access, Task<DeliveryOutcome>> act, CancellationToken cancellationToken)
+        OAuthFlow flow, Guid destinationId, Func<Access, Task<DeliveryOutcome>> act, CancellationToken cancellationToken)
     {
-        if (type is not IOAuthDestination { OAuth: { } flow })
-            return await act(Access.None);
-
         var access = await GetAsync(destinationId, flow, cancellationToken);
         if (access.Refused is not null)
             return access.Refused;
@@ -50,7 +47,7 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
         return access.Refused ?? await act(access);
     }
 
-    /// <summary>Keeps a new grant, and lets the destination go on.</summary>
+    /// <summary>Stores a new grant and resumes the destination.</summary>
     /// <returns>False when the destination was deleted meanwhile.</returns>
     public Task<bool> ConnectAsync(Guid destinationId, OAuthAnswer.Granted granted, CancellationToken cancellationToken) =>
         database.WriteAsync(
@@ -97,7 +94,7 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
             : null;
     }
 
-    /// <summary>Everybody in this process who needs the same token waits for one run of this.</summary>
+    /// <summary>Renews the token, once for all that wait for it in this process.</summary>
     private async Task<Access> RenewAsync(Guid id, OAuthFlow flow)
     {
         try
@@ -199,7 +196,7 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
         return stored == 1 ? new Access(granted.AccessToken, version, grant.ConnectedAt) : null;
     }
 
-    /// <summary>The grant is gone at the provider: here it goes too, and the destination waits for its owner.</summary>
+    /// <summary>Removes a grant that the provider has revoked, and suspends the destination.</summary>
     private Task<bool> EndAsync(OAuthGrant grant, string reason, DateTimeOffset asked) =>
         database.WriteAsync(
             async db =>

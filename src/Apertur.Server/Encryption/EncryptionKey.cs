@@ -8,7 +8,7 @@ internal sealed class EncryptionKey
 
     public required Guid Id { get; init; }
 
-    /// <summary>Always 1, and unique: what makes the second row impossible.</summary>
+    /// <summary>Always 1, and unique: there can be no second row.</summary>
     public int TheOne { get; init; } = 1;
 
     /// <summary>PEM of the SubjectPublicKeyInfo.</summary>

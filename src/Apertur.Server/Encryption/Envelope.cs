@@ -2,12 +2,13 @@ using System.Buffers;
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text.Json;
+using Apertur.Server.Uploads;
 
 namespace Apertur.Server.Encryption;
 
 /// <summary>
 /// An encrypted photo as clients send it: JSON with an AES-256 key wrapped by RSA-OAEP, a 12-byte IV, and the ciphertext followed
-/// by its 16-byte tag, each in base64. Beside these, a JSON request may say the photo's name and source.
+/// by its 16-byte tag, each in base64. Beside these, a JSON request may say the photo's name and the fields of <see cref="UploadFields"/>.
 /// </summary>
 /// <remarks>The ciphertext is only located, never copied: <see cref="Open"/> decodes and decrypts it where it lies.</remarks>
 internal sealed class Envelope
@@ -26,7 +27,8 @@ internal sealed class Envelope
 
     public string? Filename { get; private set; }
 
-    public string? Source { get; private set; }
+    /// <summary>What stands beside it of <see cref="UploadFields.All"/>, by name.</summary>
+    public Dictionary<string, string?> Fields { get; } = [];
 
     /// <summary>Whether it has the four members that an envelope is made of.</summary>
     public bool IsComplete => _key is not null && _iv is not null && _data is not null && _algorithm == KnownAlgorithm;
@@ -99,16 +101,17 @@ internal sealed class Envelope
 
     private void Take(ref Utf8JsonReader reader)
     {
+        var field = FieldNamed(reader);
         var member =
             reader.ValueTextEquals("encryptedData"u8) || reader.ValueTextEquals("encrypted_data"u8) ? Member.Data
             : reader.ValueTextEquals("encryptedKey"u8) || reader.ValueTextEquals("encrypted_key"u8) ? Member.Key
             : reader.ValueTextEquals("iv"u8) ? Member.Iv
             : reader.ValueTextEquals("algorithm"u8) ? Member.Algorithm
             : reader.ValueTextEquals("filename"u8) ? Member.Filename
-            : reader.ValueTextEquals("source"u8) ? Member.Source
+            : field is not null ? Member.Field
             : Member.Other;
         reader.Read();
-        if (member == Member.Other || (reader.TokenType == JsonTokenType.Null && member is Member.Filename or Member.Source))
+        if (member == Member.Other || (reader.TokenType == JsonTokenType.Null && member is Member.Filename or Member.Field))
         {
             reader.Skip();
             return;
@@ -132,8 +135,19 @@ internal sealed class Envelope
             Member.Iv => _iv = text,
             Member.Algorithm => _algorithm = text,
             Member.Filename => Filename = text,
-            _ => Source = text,
+            _ => Fields[field!] = text,
         };
+    }
+
+    private static string? FieldNamed(Utf8JsonReader reader)
+    {
+        foreach (var field in UploadFields.All)
+        {
+            if (reader.ValueTextEquals(field.Name))
+                return field.Name;
+        }
+
+        return null;
     }
 
     /// <summary>
@@ -200,6 +214,6 @@ internal sealed class Envelope
         Data,
         Algorithm,
         Filename,
-        Source,
+        Field,
     }
 }

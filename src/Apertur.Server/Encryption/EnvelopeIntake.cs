@@ -8,7 +8,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Encryption;
 
 /// <summary>
-/// Takes photos that arrive encrypted. The envelope goes to disk as it comes, so slow senders hold no memory; whole ones are read
+/// Receives and decrypts encrypted photos. The envelope goes to disk as it comes, so slow senders hold no memory; whole ones are read
 /// back and opened in one buffer each, a few at once. Only what is proven genuine is written as a photo.
 /// </summary>
 internal sealed class EnvelopeIntake(
@@ -29,9 +29,10 @@ internal sealed class EnvelopeIntake(
     /// <summary>Stages the photo that the envelope holds, or in mode <c>e2e</c> the envelope itself.</summary>
     /// <param name="read">The envelope's bytes.</param>
     /// <param name="filename">As the part says; null when the envelope says it.</param>
+    /// <param name="sent">Takes the fields that stand beside the envelope.</param>
     /// <exception cref="ApiErrorException">Not an envelope that this session takes; nothing stays of it.</exception>
     public async Task<StagedImage> StageAsync(
-        ReadBytes read, string? filename, UploadSession session, EncryptionMode mode, CancellationToken cancellationToken)
+        ReadBytes read, string? filename, SentFields sent, UploadSession session, EncryptionMode mode, CancellationToken cancellationToken)
     {
         if (mode == EncryptionMode.EndToEnd)
             await RequireOwnKeyAsync(session, cancellationToken);
@@ -45,21 +46,22 @@ internal sealed class EnvelopeIntake(
             {
                 using var bytes = Load(blob);
                 var envelope = Envelope.Read(bytes.GetSpan()) ?? throw ApiErrors.WrongEnvelope.ToException();
-                var source = envelope.Source == "sdk" ? Sources.Default : Sources.Check(envelope.Source);
+                foreach (var field in UploadFields.All)
+                    sent.TakeFromEnvelope(field, envelope.Fields.GetValueOrDefault(field.Name));
                 filename = WithoutEnding(filename ?? envelope.Filename);
                 if (mode == EncryptionMode.EndToEnd)
                 {
                     if (!envelope.IsComplete)
                         throw ApiErrors.WrongEnvelope.ToException();
                     var name = Filenames.Sealed(filename);
-                    return new StagedImage(blob, name, MimeType, null) { IsEncrypted = true, Source = source };
+                    return new StagedImage(blob, name, MimeType, null) { IsEncrypted = true };
                 }
 
                 using var server = keyPair.OpenPrivate();
                 var photo = envelope.Open(bytes.Memory, server) ?? throw ApiErrors.WrongEnvelope.ToException();
                 var staged = await intake.StageAsync(OneChunk(photo), filename, session, cancellationToken);
                 await blob.DisposeAsync();
-                return staged with { Source = source };
+                return staged;
             }
             finally
             {

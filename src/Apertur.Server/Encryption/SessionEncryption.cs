@@ -16,6 +16,6 @@ internal sealed record SessionEncryption(bool Enabled, string? PublicKey, bool D
         projectKey,
         projectKey is not null && (session.AllowedMimeTypes.Length > 0 || session.MaxImageDimension is not null));
 
-    /// <summary>What the upload page encrypts to; null when it sends photos as they are.</summary>
+    /// <summary>The public key that the upload page encrypts to; null when it sends photos unencrypted.</summary>
     public string? PageKey => Downgraded ? null : PublicKey;
 }

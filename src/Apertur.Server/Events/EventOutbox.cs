@@ -14,13 +14,13 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Events;
 
 /// <summary>
-/// Collects what happens during a transaction and writes, in that same transaction, the events that somebody listens to. A project
-/// without event webhooks costs one indexed query for a whole group of changes, and no row.
+/// A transactional outbox: collects the events of a transaction and writes, in that same transaction, those that a webhook subscribes to. A
+/// project without event webhooks costs one indexed query for a whole group of changes, and no row.
 /// </summary>
 /// <param name="now">The time of the transaction.</param>
 internal sealed class EventOutbox(DateTimeOffset now)
 {
-    private readonly List<PendingEvent> _happenings = [];
+    private readonly List<PendingEvent> _pending = [];
 
     public void UploadStarted(Upload upload, UploadSession session) => Add(Topics.UploadStarted, upload, session, null);
 
@@ -42,7 +42,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
 
     /// <summary>It cannot be used until its owner acts.</summary>
     public void DestinationDisabled(Destination destination) =>
-        _happenings.Add(new(destination.ProjectId, Topics.DestinationDisabled, _ => Body(
+        _pending.Add(new(destination.ProjectId, Topics.DestinationDisabled, _ => Body(
             destination.ProjectId,
             Topics.DestinationDisabled,
             new DestinationNews
@@ -55,27 +55,27 @@ internal sealed class EventOutbox(DateTimeOffset now)
             WireJson.Wire.EventPayloadDestinationNews)));
 
     /// <summary>
-    /// Writes an event, and its deliveries, for each happening that a webhook listens to. New rows that it reports must be saved
+    /// Writes an event, and its deliveries, for each collected event that a webhook listens to. New rows that it reports must be saved
     /// before.
     /// </summary>
     public async Task WriteAsync(AperturDb db, CancellationToken cancellationToken)
     {
-        if (_happenings.Count == 0)
+        if (_pending.Count == 0)
             return;
 
-        var projects = _happenings.Select(happening => happening.ProjectId).Distinct().ToList();
+        var projects = _pending.Select(pending => pending.ProjectId).Distinct().ToList();
         var webhooks = await db.EventWebhooks.Where(webhook => projects.Contains(webhook.ProjectId) && webhook.IsActive)
             .Select(webhook => new Listener(webhook.Id, webhook.ProjectId, webhook.Topics)).ToListAsync(cancellationToken);
-        var heard = _happenings
-            .Select(happening => (PendingEvent: happening, Hearers: webhooks.ConvertAll(webhook => (webhook.Id, Topic: webhook.SpellingOf(happening)))
+        var heard = _pending
+            .Select(pending => (Event: pending, Hearers: webhooks.ConvertAll(webhook => (webhook.Id, Topic: webhook.SpellingOf(pending)))
                 .FindAll(hearer => hearer.Topic is not null)))
             .Where(pair => pair.Hearers.Count > 0).ToList();
         if (heard.Count == 0)
             return;
 
-        var deliveries = await DeliveriesAsync(db, heard.ConvertAll(pair => pair.PendingEvent), cancellationToken);
-        foreach (var (happening, hearers) in heard)
-            Log(db, happening, hearers!, deliveries);
+        var deliveries = await DeliveriesAsync(db, heard.ConvertAll(pair => pair.Event), cancellationToken);
+        foreach (var (pending, hearers) in heard)
+            Log(db, pending, hearers!, deliveries);
     }
 
     /// <summary>An event that was made up to try out a webhook.</summary>
@@ -96,7 +96,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
     private static async Task<ILookup<Guid, DeliveryRow>> DeliveriesAsync(
         AperturDb db, List<PendingEvent> heard, CancellationToken cancellationToken)
     {
-        var uploads = heard.Select(happening => happening.Upload).OfType<Upload>().ToList();
+        var uploads = heard.Select(pending => pending.Upload).OfType<Upload>().ToList();
         var ids = uploads.Select(upload => upload.Id).Distinct().ToList();
         var sessions = uploads.Select(upload => upload.SessionId).Distinct().ToList();
         // Tracked, so that states which this transaction has not saved yet are seen as they will be.
@@ -108,15 +108,15 @@ internal sealed class EventOutbox(DateTimeOffset now)
     }
 
     private void Log(
-        AperturDb db, PendingEvent happening, List<(Guid WebhookId, string Topic)> hearers, ILookup<Guid, DeliveryRow> deliveries)
+        AperturDb db, PendingEvent pending, List<(Guid WebhookId, string Topic)> hearers, ILookup<Guid, DeliveryRow> deliveries)
     {
         var logged = new LoggedEvent
         {
             Id = Guid.CreateVersion7(now),
-            ProjectId = happening.ProjectId,
-            Topic = happening.Topic,
-            Body = happening.Body(happening.Upload is { } upload ? deliveries[upload.Id] : []),
-            UploadId = happening.Upload?.Id,
+            ProjectId = pending.ProjectId,
+            Topic = pending.Topic,
+            Body = pending.Body(pending.Upload is { } upload ? deliveries[upload.Id] : []),
+            UploadId = pending.Upload?.Id,
             CreatedAt = now,
         };
         db.EventLog.Add(logged);
@@ -137,14 +137,14 @@ internal sealed class EventOutbox(DateTimeOffset now)
     }
 
     private void Add(string topic, Upload upload, UploadSession session, DeliveryRow? failed) =>
-        _happenings.Add(new(upload.ProjectId, topic, deliveries => Body(
+        _pending.Add(new(upload.ProjectId, topic, deliveries => Body(
             upload.ProjectId, topic, Describe(upload, session, deliveries, failed), WireJson.Wire.EventPayloadUploadEventData))
         {
             Upload = upload,
         });
 
     private void Add(string topic, UploadSession session) =>
-        _happenings.Add(new(session.ProjectId, topic, _ => Body(
+        _pending.Add(new(session.ProjectId, topic, _ => Body(
             session.ProjectId, topic, Describe(session), WireJson.Wire.EventPayloadSessionNews)));
 
     private static UploadEventData Describe(
@@ -161,7 +161,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
             Destinations = [.. deliveries.Select(Describe)],
             FailedDestination = failed is null ? null : Describe(failed),
             Damage = upload.Damage?.WireName(),
-            Source = upload.Source,
+            Source = upload.Fields.Source,
             Env = upload.Env.WireName(),
             CreatedAt = upload.CreatedAt,
         };
@@ -193,7 +193,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
 
     /// <param name="ProjectId">Where it happened.</param>
     /// <param name="Topic">What happened.</param>
-    /// <param name="Body">Writes it down, given the deliveries of its upload; called only when somebody listens.</param>
+    /// <param name="Body">Serializes it, given the deliveries of its upload; called only when a webhook subscribes to it.</param>
     private sealed record PendingEvent(Guid ProjectId, string Topic, Func<IEnumerable<DeliveryRow>, string> Body)
     {
         public Upload? Upload { get; init; }
@@ -202,7 +202,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
     private sealed record Listener(Guid Id, Guid ProjectId, string[] Topics)
     {
         /// <summary>The event's topic as this webhook asked for it; null when it did not.</summary>
-        public string? SpellingOf(PendingEvent happening) =>
-            ProjectId == happening.ProjectId ? Events.Topics.SpellingFor(Topics, happening.Topic) : null;
+        public string? SpellingOf(PendingEvent pending) =>
+            ProjectId == pending.ProjectId ? Events.Topics.SpellingFor(Topics, pending.Topic) : null;
     }
 }

@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Events;
 
-/// <summary>What became of one claimed delivery of an event.</summary>
+/// <summary>The outcome of one claimed event delivery.</summary>
 /// <param name="Row">The delivery as it was claimed.</param>
 /// <param name="Answer">What was answered; null when the server stopped first, and the attempt does not count.</param>
 internal sealed record EventAttempt(EventDelivery Row, EventAnswer? Answer);
@@ -79,13 +79,13 @@ internal sealed partial class EventOutcomeWriter
         row.Note(answer);
         // Only silence costs lanes; how many failures switch a webhook off is its owner's to say.
         var answered = answer.Status is not null;
-        Breaker.Count(webhook, new BreakerSample(answered, answered, answer.TimedOut, TimeSpan.FromMilliseconds(answer.DurationMs)), _lanes, now);
+        webhook.Breaker.Count(new BreakerSample(answered, answered, answer.TimedOut, TimeSpan.FromMilliseconds(answer.DurationMs)), _lanes, now);
         if (answer.Accepted)
         {
             row.State = DeliveryState.Sent;
             webhook.ConsecutiveFailures = 0;
         }
-        else if (Due.After(new DueEvent.Failed(webhook.WaitAfter(row.Attempts), OpenUntil: webhook.OpenUntil), now) is { } due)
+        else if (Due.After(new DueEvent.Failed(webhook.WaitAfter(row.Attempts), OpenUntil: webhook.Breaker.OpenUntil), now) is { } due)
         {
             row.State = DeliveryState.Retrying;
             row.Due = due;

@@ -3,7 +3,7 @@ using Apertur.Server.Storage;
 
 namespace Apertur.Server.Events;
 
-/// <summary>Events on their way to webhooks, as the pump sees them. A webhook that is switched off keeps what waits for it.</summary>
+/// <summary>The queue of event deliveries: events to webhooks. A webhook that is switched off keeps what waits for it.</summary>
 internal sealed class EventQueue(Database database, EventRun run, Settings settings, TimeProvider clock) : IQueue
 {
     private readonly QueueTable<EventDelivery> _table = new(

@@ -18,7 +18,7 @@ namespace Apertur.Server.Events;
 /// <param name="TimedOut">Whether its time was up before it answered.</param>
 internal sealed record EventAnswer(bool Accepted, int? Status, string? Body, int DurationMs, string? Error, bool TimedOut = false);
 
-/// <summary>Tells one event to one webhook: the request, its signature and what was answered.</summary>
+/// <summary>Sends one event to one webhook: the request, its signature and the answer.</summary>
 internal sealed class EventRequests(
     OutboundHttp http, EventWebhookSecrets secrets, DownloadLinks links, Settings settings, TimeProvider clock)
 {

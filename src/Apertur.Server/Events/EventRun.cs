@@ -1,10 +1,11 @@
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
+using Apertur.Server.Telemetry;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Events;
 
-/// <summary>One attempt to tell one event to one webhook: gather, send, write what came of it.</summary>
+/// <summary>One attempt to send one event to one webhook: gather, send, write the outcome.</summary>
 internal sealed partial class EventRun(
     Database database, EventRequests requests, EventOutcomeWriter outcomes, TimeProvider clock, ILogger<EventRun> log)
 {
@@ -15,8 +16,9 @@ internal sealed partial class EventRun(
         var started = clock.GetTimestamp();
         var answer = await AttemptAsync(row, stopping);
         var state = await outcomes.WriteAsync(new EventAttempt(row, answer));
-        var elapsed = clock.GetElapsedTime(started).TotalMilliseconds;
-        LogAttempt(row.Id, row.Topic, row.WebhookId, row.Attempts, answer?.Status, state, elapsed, answer?.Error);
+        var took = clock.GetElapsedTime(started);
+        Instruments.EventAttempts.Record(took.TotalSeconds, new KeyValuePair<string, object?>("outcome", answer is null ? "Stopped" : answer.Accepted ? "Accepted" : "TryAgain"));
+        LogAttempt(row.Id, row.Topic, row.WebhookId, row.Attempts, answer?.Status, state, took.TotalMilliseconds, answer?.Error);
     }
 
     private async Task<EventAnswer?> AttemptAsync(EventDelivery row, CancellationToken stopping)

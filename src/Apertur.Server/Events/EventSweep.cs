@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Events;
 
-/// <summary>Forgets events that are older than the history goes back.</summary>
+/// <summary>Removes events that are older than the retention of the history.</summary>
 internal sealed partial class EventSweep(Database database, Settings settings, TimeProvider clock, ILogger<EventSweep> log)
     : BackgroundService
 {

@@ -2,8 +2,8 @@ using Apertur.Server.Queue;
 
 namespace Apertur.Server.Events;
 
-/// <summary>An address that is told what happens in a project.</summary>
-internal sealed class EventWebhook : IBreakerState
+/// <summary>An event webhook: an address that receives the events of a project.</summary>
+internal sealed class EventWebhook
 {
     public const string Hmac = "hmac_sha256";
     public const string Svix = "svix";
@@ -45,19 +45,9 @@ internal sealed class EventWebhook : IBreakerState
     /// <summary>When too many failures switched it off; null when they did not.</summary>
     public DateTimeOffset? DisabledAt { get; set; }
 
-    /// <summary>Rows at once while recovering; null when healthy. See <see cref="Breaker"/>.</summary>
-    public int? LaneLimit { get; set; }
+    /// <summary>Opens while the address is down.</summary>
+    public Breaker Breaker { get; init; } = new();
 
-    /// <summary>Nothing is claimed before; null when the breaker is closed or probing.</summary>
-    public DateTimeOffset? OpenUntil { get; set; }
-
-    public int OpenedCount { get; set; }
-    public DateTimeOffset WindowStart { get; set; }
-    public int WindowAttempts { get; set; }
-    public int WindowFailures { get; set; }
-    public long WindowLaneMs { get; set; }
-    public int Timeouts { get; set; }
-    public bool HasAnswered { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
 

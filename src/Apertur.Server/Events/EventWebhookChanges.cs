@@ -6,7 +6,7 @@ using Apertur.Server.Http;
 
 namespace Apertur.Server.Events;
 
-/// <summary>Holds what a caller wants of an event webhook against the rules, and applies it.</summary>
+/// <summary>Validates a request to create or change an event webhook, and applies it.</summary>
 internal static class EventWebhookChanges
 {
     private const int MaxUrlLength = 2048;

@@ -6,7 +6,7 @@ using Apertur.Server.Storage;
 
 namespace Apertur.Server.Events;
 
-/// <summary>What is encrypted of an event webhook, in the clear.</summary>
+/// <summary>Decrypts and encrypts the secrets of event webhooks.</summary>
 internal sealed class EventWebhookSecrets(ColumnEncryption encryption)
 {
     // What is shorter guards nothing, and a "1" masked wherever it stands would spoil the answer.

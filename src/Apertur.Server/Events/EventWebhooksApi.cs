@@ -3,7 +3,6 @@ using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
-using Apertur.Server.Queue;
 using Apertur.Server.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
@@ -80,7 +79,7 @@ internal static class EventWebhooksApi
 
                 var told = body.Warnings(Topics.Warnings(webhook.Topics));
                 webhook.UpdatedAt = clock.GetUtcNow();
-                Breaker.Reset(webhook, webhook.UpdatedAt);
+                webhook.Breaker.Reset(webhook.UpdatedAt);
                 webhook.IsActive = body.Value.IsActive ?? webhook.IsActive;
                 if (body.Value.IsActive is true)
                 {

@@ -1,6 +1,6 @@
 namespace Apertur.Server.Events;
 
-/// <summary>Something that happened, as it is told: written in the transaction that made it happen, and never changed.</summary>
+/// <summary>An event as it is sent: written in the transaction that caused it, and never changed.</summary>
 internal sealed class LoggedEvent
 {
     public required Guid Id { get; init; }

@@ -14,12 +14,14 @@ internal static class HealthApi
     /// Whether photos can be taken in now; <c>problems</c> says why not, or what else somebody has to look at. The answer is at most a few
     /// seconds old, and asking often costs nothing.
     /// </summary>
-    public static async Task<Results<Ok<HealthResponse>, ApiError>> Ready(Readiness readiness, CancellationToken cancellationToken)
+    public static async Task<Results<Ok<HealthResponse>, JsonHttpResult<ApiError>>> Ready(Readiness readiness, HttpResponse response, CancellationToken cancellationToken)
     {
         var problems = await readiness.LookAsync(cancellationToken);
         var told = problems.Count == 0 ? null : problems.Select(problem => new HealthProblem(problem.Check, problem.Detail)).ToList();
-        return problems.Select(problem => problem.Refusal).FirstOrDefault(refusal => refusal is not null) is { } refusal
-            ? refusal with { Problems = told }
-            : TypedResults.Ok(new HealthResponse("ok") { Problems = told });
+        if (problems.Select(problem => problem.Refusal).FirstOrDefault(refusal => refusal is not null) is not { } refusal)
+            return TypedResults.Ok(new HealthResponse("ok") { Problems = told });
+        // What was asked, not a failure to answer it.
+        refusal.SetRetryAfter(response);
+        return TypedResults.Json(refusal with { Problems = told }, WireJson.Wire.ApiError, statusCode: refusal.StatusCode);
     }
 }

@@ -13,7 +13,9 @@ internal static class AddressRanges
     /// <exception cref="FormatException">Not what <see cref="TryParse"/> takes.</exception>
     public static IPNetwork Parse(string text) => TryParse(text, out var range) ? range : throw new FormatException($"'{text}' is no network.");
 
-    /// <summary>Reads an address, or a network whose host bits are ignored. Addresses of IPv4 in the clothes of IPv6 count as IPv4.</summary>
+    /// <summary>
+    /// Reads an address, or a network whose host bits are ignored. IPv4-mapped IPv6 addresses (RFC 4291, 2.5.5.2) count as IPv4.
+    /// </summary>
     public static bool TryParse(string? text, out IPNetwork range)
     {
         range = default;
@@ -40,7 +42,7 @@ internal static class AddressRanges
     /// <summary>An IPv4 address as such, also when a socket for both kinds gives it as IPv6.</summary>
     public static IPAddress Plain(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 
-    /// <summary>What a client is counted by: whoever has one IPv6 address has the 2^64 of its network.</summary>
+    /// <summary>The subject that requests are counted under: an IPv4 address, or the /64 network of an IPv6 address.</summary>
     public static string Subject(IPAddress? address) => address is null ? "" : Plain(address) switch
     {
         { AddressFamily: AddressFamily.InterNetworkV6 } v6 => Mask(v6, 64).ToString(),

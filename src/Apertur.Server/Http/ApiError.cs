@@ -4,10 +4,10 @@ using Apertur.Server.Contract;
 namespace Apertur.Server.Http;
 
 /// <summary>
-/// A refusal as the wire has it. Handlers return it, and code too deep to return it throws it as <see cref="ApiErrorException"/>. The
-/// catalogue is <see cref="ApiErrors"/>.
+/// A refusal as the wire has it. Whoever refuses throws it as <see cref="ApiErrorException"/>, handlers like everything below them; it is no
+/// result, so it cannot be returned from one. The catalogue is <see cref="ApiErrors"/>.
 /// </summary>
-internal sealed record ApiError(int StatusCode, string Error, string Code, string Message) : IResult
+internal sealed record ApiError(int StatusCode, string Error, string Code, string Message)
 {
     /// <summary>Seconds, also sent as the header of that name.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -20,7 +20,7 @@ internal sealed record ApiError(int StatusCode, string Error, string Code, strin
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<HealthProblem>? Problems { get; init; }
 
-    public Task ExecuteAsync(HttpContext httpContext)
+    public Task WriteAsync(HttpContext httpContext)
     {
         httpContext.Response.StatusCode = StatusCode;
         // RFC 9110, 15.5.2; some clients cannot read a 401 without it.
@@ -42,7 +42,7 @@ internal sealed record ApiError(int StatusCode, string Error, string Code, strin
 /// <summary>What is wrong with one field of a request.</summary>
 internal sealed record FieldError(string Field, string Message);
 
-/// <summary>Carries a refusal out of code that cannot return it.</summary>
+/// <summary>Carries a refusal to <see cref="ErrorResponses"/>.</summary>
 internal sealed class ApiErrorException(ApiError error) : Exception(error.Message)
 {
     public ApiError Error { get; } = error;

@@ -3,7 +3,7 @@ using Apertur.Server.Projects;
 
 namespace Apertur.Server.Http;
 
-/// <summary>Every refusal this server gives. Messages tell a developer, or the person with the phone, what to do.</summary>
+/// <summary>The catalogue of errors. Messages tell a developer, or the person with the phone, what to do.</summary>
 internal static class ApiErrors
 {
     public static ApiError Validation(string field, string message) => Validation([new FieldError(field, message)]);

@@ -13,7 +13,7 @@ internal static class BodyDrain
 
     public static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(10);
 
-    /// <summary>Reads and forgets what is left of the body, within bounds. Whatever goes wrong, the answer is worth a try.</summary>
+    /// <summary>Reads and discards what is left of the body, within bounds. Failures are ignored: the answer is sent in any case.</summary>
     public static async Task RunAsync(HttpContext context, TimeProvider clock, TimeSpan maxTime)
     {
         var request = context.Request;

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Cors.Infrastructure;
 namespace Apertur.Server.Http;
 
 /// <summary>
-/// What browsers are told about pages of other sites. The API goes by what a request carries, never by cookies, so that a page
+/// Cross-origin resource sharing (CORS). The API goes by what a request carries, never by cookies, so that a page
 /// gets nothing from it but what it has the key or link for itself: any page may call it, as any other program may.
 /// </summary>
 internal static class CrossOrigin

@@ -1,6 +1,7 @@
 using Apertur.Destinations;
 using Apertur.Server.Pages;
 using Apertur.Server.Storage;
+using Apertur.Server.Telemetry;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -44,13 +45,16 @@ internal sealed partial class ErrorResponses(RequestDelegate next, StopDeadline 
             await AnswerAsync(context, OfStatus(context.Response.StatusCode));
     }
 
-    /// <summary>Behind a body that broke off there is no other request. Kestrel would look for one, stumble and warn.</summary>
+    /// <summary>
+    /// Closes the connection after an incomplete body: no other request follows it, and Kestrel would log a warning on looking for one.
+    /// </summary>
     private static void TakeNoMore(HttpContext context) => context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
 
     private static Task AnswerAsync(HttpContext context, ApiError error)
     {
+        Instruments.Refusals.Add(1, new KeyValuePair<string, object?>("code", error.Code));
         if (!NoticePage.IsReadIn(context.Request))
-            return error.ExecuteAsync(context);
+            return error.WriteAsync(context);
         error.SetRetryAfter(context.Response);
         return NoticePage.Refusal(context.Request, error).ExecuteAsync(context);
     }

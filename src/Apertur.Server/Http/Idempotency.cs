@@ -7,8 +7,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Http;
 
 /// <summary>
-/// A client's own name for one request: sent again under it, however often and from however many places at once, the request has one effect
-/// and one answer. What was answered is written in the transaction of the effect, so that neither exists without the other.
+/// An idempotency key, a client's name for one request: sent again under it, however often and from however many places at once, the request
+/// has one effect and one answer. What was answered is written in the transaction of the effect, so that neither exists without the other.
 /// </summary>
 /// <param name="Scope">Whose names these are.</param>
 /// <param name="Key">The name.</param>

@@ -1,14 +1,15 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Sessions;
+using Apertur.Server.Telemetry;
 
 namespace Apertur.Server.Http;
 
-/// <summary>Holds a request until there is news of a session. Between news it costs a little memory and no query.</summary>
+/// <summary>Holds a request until its session changes. While it waits it costs a little memory and no query.</summary>
 internal sealed class LongPoll(SessionGate gate, SessionNotifier notifier, IHostApplicationLifetime lifetime, TimeProvider clock)
 {
     /// <summary>
     /// Looks at once and again at each change; when the time is up, or the server stops, the last look is the answer. A caller
-    /// who was shut out while waiting sees nothing of it.
+    /// whose access ended while waiting gets a 401.
     /// </summary>
     /// <param name="session">Whose changes matter.</param>
     /// <param name="caller">Who waits, and was let in already.</param>
@@ -22,6 +23,7 @@ internal sealed class LongPoll(SessionGate gate, SessionNotifier notifier, IHost
         CancellationToken cancellationToken)
     {
         var started = clock.GetTimestamp();
+        using var held = Instruments.Hold("long_poll");
         using var watch = notifier.Watch(session.Id);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         while (true)

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace Apertur.Server.Http;
 
-/// <summary>What is counted apart for one caller.</summary>
+/// <summary>The rate-limit classes, each counted apart for one caller.</summary>
 internal enum RateKind
 {
     SessionCreations,
@@ -14,7 +14,7 @@ internal enum RateKind
 }
 
 /// <summary>
-/// Counts requests of callers who are known: keys, people, and sessions that exist, each by its id, in clock minutes and in this process. There
+/// Counts authenticated requests: of keys, people, and sessions that exist, each by its id, in clock minutes and in this process. There
 /// are no more counts than there are such rows; strangers have <see cref="StrangerCounts"/>.
 /// </summary>
 internal sealed class RateCounts(TimeProvider clock)

@@ -1,16 +1,14 @@
 using System.Globalization;
 using Apertur.Server.Auth;
-using Apertur.Server.Contract;
 using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
-using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Apertur.Server.Http;
 
 /// <summary>
-/// Who may ask how often. Keys and people are counted by what they do, holders of a link by address and by session, and everybody else by
-/// address: whatever strangers do costs nobody of the others anything, not even at the same address. Every answer of the API says how much is
-/// left, errors included.
+/// Rate limits. Keys and people are counted by the class of the route, holders of a link by address and by session, and all others by
+/// address: unauthenticated requests use up nothing of the others' limits, even from the same address. Every answer of the API says how much
+/// is left, errors included.
 /// </summary>
 internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, SessionGate gate, Settings settings)
 {
@@ -19,7 +17,7 @@ internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, Se
 
     private readonly RateLimitSettings _limits = settings.RateLimits;
 
-    /// <summary>Counts what comes without a key, and lets nothing through that is over a limit.</summary>
+    /// <summary>Counts unauthenticated requests and refuses those over a limit.</summary>
     public async Task BeforeAuthenticationAsync(HttpContext context, RequestDelegate next)
     {
         var access = context.GetEndpoint()?.Metadata.GetMetadata<AccessRule>()?.Access;
@@ -61,14 +59,14 @@ internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, Se
         }
     }
 
-    /// <summary>Counts what a known caller asks for.</summary>
+    /// <summary>Counts authenticated requests.</summary>
     public Task AfterAuthenticationAsync(HttpContext context, RequestDelegate next)
     {
         if (_limits.Enabled && context.Features.Get<Caller>() is { } caller)
         {
-            var (kind, limit) = KindOf(context);
+            var kind = context.GetEndpoint()?.Metadata.GetMetadata<CountedAs>()?.Kind ?? RateKind.OtherCalls;
             context.Items.Remove(typeof(RateState));
-            Charge(context, counts.Count(kind, caller.Id, limit));
+            Charge(context, counts.Count(kind, caller.Id, LimitOf(kind)));
         }
 
         return next(context);
@@ -99,17 +97,12 @@ internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, Se
         && (counts.Knows(RateKind.Link, id) || await gate.ExistsAsync(id, context.RequestAborted))
             ? id : null;
 
-    private (RateKind Kind, int Limit) KindOf(HttpContext context)
+    private int LimitOf(RateKind kind) => kind switch
     {
-        var answer = context.GetEndpoint()?.Metadata.GetMetadata<IProducesResponseTypeMetadata>()?.Type;
-        return answer == typeof(CreateSessionResponse) ? (RateKind.SessionCreations, _limits.SessionCreations)
-            : IsList(answer) ? (RateKind.Lists, _limits.Lists)
-            : (RateKind.OtherCalls, _limits.OtherCalls);
-    }
-
-    private static bool IsList(Type? answer) => answer == typeof(EventDeliveryList) || answer == typeof(AuditPage)
-        || (answer is { IsGenericType: true }
-            && (answer.GetGenericTypeDefinition() == typeof(List<>) || answer.GetGenericTypeDefinition() == typeof(Page<>)));
+        RateKind.SessionCreations => _limits.SessionCreations,
+        RateKind.Lists => _limits.Lists,
+        _ => _limits.OtherCalls,
+    };
 
     private static void Charge(HttpContext context, RateState state)
     {
@@ -139,3 +132,8 @@ internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, Se
         return Task.CompletedTask;
     }
 }
+
+/// <summary>
+/// The metadata that says which limit a known caller's calls of a route count against; without it, that of <see cref="RateKind.OtherCalls"/>.
+/// </summary>
+internal sealed record CountedAs(RateKind Kind);

@@ -1,6 +1,6 @@
 namespace Apertur.Server.Http;
 
-/// <summary>How much of a limit is left. Minutes are those of the clock, so that whoever is refused can be told when to come back.</summary>
+/// <summary>What is left of a rate limit. The windows are minutes of the clock, so that a refusal can say when to try again.</summary>
 /// <param name="Limit">Requests allowed in the minute.</param>
 /// <param name="Used">Requests counted in it, refused ones included.</param>
 /// <param name="ResetsAt">When the next minute begins, in unix seconds.</param>

@@ -1,7 +1,7 @@
 namespace Apertur.Server.Http;
 
 /// <summary>
-/// What becomes of requests when the server is told to stop: those under way may finish until a deadline, those that come after are turned
+/// The graceful shutdown of requests: those under way may finish until a deadline, those that come after are turned
 /// away, so that clients and balancers go elsewhere at once.
 /// </summary>
 internal sealed class StopDeadline : IDisposable

@@ -5,9 +5,9 @@ using System.Text;
 namespace Apertur.Server.Http;
 
 /// <summary>
-/// Counts requests of strangers by subject, such as an address, in clock minutes: a count-min sketch (Cormode and Muthukrishnan, 2005). It takes
-/// one megabyte whoever comes, so there is nothing to fill up and nobody to push out. It never counts too little; and too much only by what
-/// falls into the same cells in every row: of a million requests in the minute, fewer than 42 in 98 of 100 cases.
+/// Counts unauthenticated requests by subject, such as an address, in clock minutes: a count-min sketch (Cormode and Muthukrishnan, 2005). It
+/// takes one megabyte whatever the number of subjects, and evicts none. It never counts too little; and too much only by what falls into the
+/// same cells in every row: of a million requests in the minute, fewer than 42 in 98 of 100 cases.
 /// </summary>
 internal sealed class StrangerCounts(TimeProvider clock)
 {

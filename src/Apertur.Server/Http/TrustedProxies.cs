@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.HttpOverrides;
 namespace Apertur.Server.Http;
 
 /// <summary>
-/// Whose word about the client's address and scheme counts. Anybody can write a header, so nobody's does unless the settings name the proxy;
+/// The proxies whose forwarded headers for the client's address and scheme are accepted. None is unless the settings name it;
 /// a chain of proxies is followed backwards until the first that is not named.
 /// </summary>
 internal static class TrustedProxies

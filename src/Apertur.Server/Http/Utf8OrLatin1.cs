@@ -4,7 +4,7 @@ using System.Text.Unicode;
 namespace Apertur.Server.Http;
 
 /// <summary>
-/// Reads text whose sender does not say how it is written: UTF-8, or Latin-1 where it is none. Headers come both ways, since a browser's
+/// Decodes text of unknown encoding: UTF-8, or Latin-1 where it is none. Headers come both ways, since a browser's
 /// <c>fetch</c> sends one byte for each character; text in Latin-1 beyond ASCII is hardly ever valid UTF-8 by chance.
 /// </summary>
 internal sealed unsafe class Utf8OrLatin1 : Encoding

@@ -5,13 +5,13 @@ using Apertur.Server.Projects;
 
 namespace Apertur.Server.Keys;
 
-/// <summary>A program's way in: one project, one environment. Only its hash is kept.</summary>
+/// <summary>An API key of one project and environment. Only its hash is kept.</summary>
 internal sealed class ApiKey : ITenantData
 {
-    /// <summary>What every key begins with, and no token does.</summary>
+    /// <summary>The prefix that tells API keys from tokens.</summary>
     public const string Mark = "aptr_";
 
-    /// <summary>What every key may do in its project; <c>docs/roles.md</c> says why.</summary>
+    /// <summary>The role of every key in its project; <c>docs/roles.md</c> says why.</summary>
     public const Role Role = Projects.Role.Developer;
 
     /// <summary>The places that <see cref="SigningSecret"/> and <see cref="TotpSecret"/> are bound to when encrypted.</summary>

@@ -1,7 +1,6 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
-using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -20,7 +19,7 @@ internal static class KeysApi
     public static async Task<Ok<List<KeyResponse>>> List(
         string projectId, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
-        var keys = await Mine(caller, Ids.Parse(projectId), Role.Viewer, db).AsNoTracking()
+        var keys = await Mine(caller, Ids.Parse(projectId), db).AsNoTracking()
             .OrderByDescending(k => k.CreatedAt).ThenByDescending(k => k.Id).ToListAsync(cancellationToken);
         return TypedResults.Ok(await DescribeAsync(keys, db, cancellationToken));
     }
@@ -31,7 +30,7 @@ internal static class KeysApi
         CancellationToken cancellationToken)
     {
         var project = Ids.Parse(projectId);
-        caller.Require(project, Role.Developer);
+        caller.RoleIn(project);
         var errors = new List<FieldError>();
         if (string.IsNullOrWhiteSpace(body.Value.Label))
             errors.Add(new FieldError("label", "label is needed: a few words that tell what the key is for."));
@@ -130,7 +129,7 @@ internal static class KeysApi
     public static async Task<ApiKey> FindAsync(string projectId, string id, Caller caller, AperturDb db, CancellationToken cancellationToken)
     {
         var keyId = Ids.Parse(id);
-        return await Mine(caller, Ids.Parse(projectId), Role.Developer, db).SingleOrDefaultAsync(k => k.Id == keyId, cancellationToken)
+        return await Mine(caller, Ids.Parse(projectId), db).SingleOrDefaultAsync(k => k.Id == keyId, cancellationToken)
             ?? throw ApiErrors.NotFound.ToException();
     }
 
@@ -161,9 +160,9 @@ internal static class KeysApi
         })];
     }
 
-    private static IQueryable<ApiKey> Mine(Caller caller, Guid project, Role least, AperturDb db)
+    private static IQueryable<ApiKey> Mine(Caller caller, Guid project, AperturDb db)
     {
-        caller.Require(project, least);
+        caller.RoleIn(project);
         return db.ApiKeys.Where(k => k.ProjectId == project && k.DeletedAt == null && (caller.Env == null || k.Env == caller.Env));
     }
 

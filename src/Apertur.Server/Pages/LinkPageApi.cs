@@ -1,6 +1,5 @@
 using Apertur.Server.Accounts;
 using Apertur.Server.Audit;
-using Apertur.Server.Commands;
 using Apertur.Server.Dashboard;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
@@ -36,7 +35,7 @@ internal static class LinkPageApi
                 _ => await JoinAsync(http, link, typed, db, database, throttle, clock, cancellationToken),
             };
         }
-        catch (CommandException exception)
+        catch (InstallationException exception)
         {
             return await FormAsync(db, link, typed, exception.Message, cancellationToken);
         }

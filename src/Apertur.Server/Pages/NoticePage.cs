@@ -2,7 +2,7 @@ using Apertur.Server.Http;
 
 namespace Apertur.Server.Pages;
 
-/// <summary>What a person finds who opens an address of this server that no link of ours leads to.</summary>
+/// <summary>The pages for an unknown address and for refusals that a browser shows.</summary>
 internal static class NoticePage
 {
     private const string Entry = "src/account/page.ts";
@@ -11,7 +11,7 @@ internal static class NoticePage
     public static bool IsReadIn(HttpRequest request) =>
         !request.Path.StartsWithSegments("/api") && request.GetTypedHeaders().Accept.Any(kind => kind.MediaType == "text/html");
 
-    /// <summary>A refusal in words for whoever sits at the browser.</summary>
+    /// <summary>A refusal as a page.</summary>
     public static IResult Refusal(HttpRequest request, ApiError error)
     {
         var look = PageLook.Of(request);

@@ -1,6 +1,6 @@
 namespace Apertur.Server.Pages;
 
-/// <summary>In which language and colours a page appears: as the link says, else as the browser asks.</summary>
+/// <summary>Language and colour scheme of a page: as the link says, else as the browser asks.</summary>
 /// <param name="Language">One of <see cref="Texts.Languages"/>.</param>
 /// <param name="ColorScheme"><c>light</c>, <c>dark</c>, or null for the system's.</param>
 internal sealed record PageLook(string Language, string? ColorScheme = null)

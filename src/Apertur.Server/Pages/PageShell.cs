@@ -1,6 +1,6 @@
 namespace Apertur.Server.Pages;
 
-/// <summary>What every page shares: the document around it and the headers that keep it harmless.</summary>
+/// <summary>The document around every page, and its security headers.</summary>
 internal static class PageShell
 {
     // Drawn here so that no second request is made for it.

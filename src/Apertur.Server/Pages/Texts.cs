@@ -6,7 +6,7 @@ namespace Apertur.Server.Pages;
 
 /// <summary>
 /// The words of the pages in one language, from <c>web/src/texts</c>: the same file serves the page made here and its script.
-/// A missing word is an error at once, not a hole in a page.
+/// A missing text is an exception.
 /// </summary>
 internal sealed class Texts
 {

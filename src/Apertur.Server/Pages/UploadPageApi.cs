@@ -65,6 +65,7 @@ internal static class UploadPageApi
         List<UploadPageResult> results, CancellationToken cancellationToken)
     {
         var verified = session.PasswordHash is null;
+        var sent = SentFields.OfPage();
         using var reader = new MultipartReader(request.BodyReader, request.ContentType);
         while (await reader.NextAsync(cancellationToken) is { } part)
         {
@@ -74,6 +75,9 @@ internal static class UploadPageApi
                 verified = await passwords.IsRightAsync(session, given, cancellationToken);
             }
 
+            if (UploadFields.Find(part.Name) is { OnPage: null } field)
+                sent.Take(field, await reader.ReadTextAsync(cancellationToken));
+
             // A form that was sent without choosing a photo has an empty part without a name.
             if (part.Name != "file" || (string.IsNullOrEmpty(part.Filename) && await reader.IsEmptyAsync(cancellationToken)))
                 continue;
@@ -82,8 +86,8 @@ internal static class UploadPageApi
 
             try
             {
-                await using var image = await intake.StageAsync(reader, part, session, cancellationToken);
-                var upload = await intake.ReceiveAsync(image, session, "gallery", idempotency: null, cancellationToken);
+                await using var image = await intake.StageAsync(reader.ReadAsync, part.Filename, session, cancellationToken);
+                var upload = await intake.ReceiveAsync(image, session, UploadFields.Of(sent), idempotency: null, cancellationToken);
                 results.Add(new UploadPageResult(upload.Filename));
             }
             catch (ApiErrorException exception)

@@ -1,7 +1,6 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
-using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -21,7 +20,7 @@ internal static class PollApi
         CancellationToken cancellationToken)
     {
         var seconds = Paging.Number(request, "timeout", 0, 1, LongestSeconds);
-        var session = await FindAsync(id, caller, Role.Viewer, gate, cancellationToken);
+        var session = await FindAsync(id, caller, gate, cancellationToken);
         var images = await poll.HoldAsync(
             session, caller, TimeSpan.FromSeconds(seconds), ct => WaitingAsync(session.Id, database, ct),
             found => found.Count > 0, cancellationToken);
@@ -33,41 +32,40 @@ internal static class PollApi
         string id, string imageId, Caller caller, SessionGate gate, AperturDb db, StoredImages images,
         CancellationToken cancellationToken)
     {
-        var session = await FindAsync(id, caller, Role.Viewer, gate, cancellationToken);
+        var session = await FindAsync(id, caller, gate, cancellationToken);
         var uploadId = Ids.Parse(imageId);
         var upload = await db.Uploads.AsNoTracking()
             .SingleOrDefaultAsync(u => u.Id == uploadId && u.SessionId == session.Id, cancellationToken);
-        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, images);
+        return new ImageBytes(upload ?? throw ApiErrors.NotFound.ToException(), images);
     }
 
     /// <summary>The program has the image: it is not offered again.</summary>
-    public static async Task<Results<Ok<AckResponse>, ApiError>> Acknowledge(
+    public static async Task<Ok<AckResponse>> Acknowledge(
         string id, string imageId, Caller caller, SessionGate gate, Database database, TimeProvider clock,
         CancellationToken cancellationToken)
     {
-        var session = await FindAsync(id, caller, Role.Developer, gate, cancellationToken);
+        var session = await FindAsync(id, caller, gate, cancellationToken);
         var uploadId = Ids.Parse(imageId);
-        var refused = await database.WriteAsync(
+        await database.WriteAsync(
             async db =>
             {
                 var now = clock.GetUtcNow();
                 var row = await database.Locked(db.Sessions, [session.Id]).SingleAsync(cancellationToken);
                 var upload = await database.Locked(db.Uploads, [uploadId]).SingleOrDefaultAsync(cancellationToken);
                 if (upload?.SessionId != row.Id)
-                    return ApiErrors.NotFound;
+                    throw ApiErrors.NotFound.ToException();
                 if (upload.AcknowledgedAt is not null)
-                    return ApiErrors.AlreadyAcknowledged;
+                    throw ApiErrors.AlreadyAcknowledged.ToException();
 
                 upload.AcknowledgedAt = now;
                 row.Touch(now);
-                return null;
             },
             cancellationToken);
-        return refused is null ? TypedResults.Ok(new AckResponse("acknowledged")) : refused;
+        return TypedResults.Ok(new AckResponse("acknowledged"));
     }
 
     /// <summary>The same by the image's id alone.</summary>
-    public static async Task<Results<Ok<AckResponse>, ApiError>> AcknowledgeImage(
+    public static async Task<Ok<AckResponse>> AcknowledgeImage(
         string id, Caller caller, SessionGate gate, Database database, TimeProvider clock, CancellationToken cancellationToken)
     {
         await using var db = database.Open();
@@ -76,9 +74,9 @@ internal static class PollApi
     }
 
     private static async Task<UploadSession> FindAsync(
-        string id, Caller caller, Role least, SessionGate gate, CancellationToken cancellationToken)
+        string id, Caller caller, SessionGate gate, CancellationToken cancellationToken)
     {
-        var session = await gate.FindAsync(id, caller, least, cancellationToken);
+        var session = await gate.FindAsync(id, caller, cancellationToken);
         return session.LongPolling
             ? session
             : throw ApiErrors.BadRequest("This upload session was created without long_polling: its images cannot be fetched here.")
@@ -98,7 +96,7 @@ internal static class PollApi
                 Filename = upload.Filename,
                 SizeBytes = upload.SizeBytes,
                 MimeType = upload.MimeType,
-                Source = upload.Source,
+                Source = upload.Fields.Source,
                 CreatedAt = upload.CreatedAt,
             })
             .ToListAsync(cancellationToken);

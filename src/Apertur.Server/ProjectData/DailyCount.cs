@@ -1,6 +1,6 @@
 namespace Apertur.Server.ProjectData;
 
-/// <summary>What happened in one project, environment and UTC day: lists and statistics add these up instead of counting rows.</summary>
+/// <summary>Counts of one project, environment and UTC day: lists and statistics add these up instead of counting rows.</summary>
 internal sealed class DailyCount
 {
     public required Guid ProjectId { get; init; }
@@ -39,7 +39,7 @@ internal sealed class DailyCountChanges
     }
 
     /// <summary>
-    /// What adds the changes up, in the order of the key: two transactions that write the same rows never wait for each other in a circle.
+    /// What adds the changes up, in the order of the key: two transactions that write the same rows never deadlock.
     /// </summary>
     public IEnumerable<FormattableString> Statements() => _changes.Select(pair => Add(pair.Key.Project, pair.Key.Env.WireName(), pair.Value));
 

@@ -44,7 +44,7 @@ internal static class ListFilters
         if (status.Length > 0)
             uploads = uploads.Where(HasStatus(status));
         if (source.Length > 0)
-            uploads = uploads.Where(upload => upload.Source == source);
+            uploads = uploads.Where(upload => upload.Fields.Source == source);
         if (session.Length > 0)
         {
             var sessionId = Ids.Parse(session);

@@ -3,7 +3,7 @@ using Apertur.Server.Contract;
 namespace Apertur.Server.ProjectData;
 
 /// <summary>
-/// Where one page of a long list begins and ends. The daily counts tell how many rows each day has, so no row of the days before
+/// The time window of one page of a long list. The daily counts tell how many rows each day has, so no row of the days before
 /// it and after it is read: every page costs the same, also over several projects, whose rows must be sorted.
 /// </summary>
 /// <param name="Before">Rows from this instant on come before the page.</param>

@@ -241,7 +241,7 @@ internal static class ProjectDataApi
         Filename = upload.Filename,
         SizeBytes = upload.SizeBytes,
         MimeType = upload.MimeType,
-        Source = upload.Source,
+        Source = upload.Fields.Source,
         IsEncrypted = upload.IsEncrypted,
         CreatedAt = upload.CreatedAt,
         SessionId = upload.SessionId,

@@ -1,6 +1,6 @@
 namespace Apertur.Server.Projects;
 
-/// <summary>A person's place in a project.</summary>
+/// <summary>The membership of a person in a project.</summary>
 internal sealed class Member
 {
     public required Guid ProjectId { get; init; }

@@ -54,13 +54,13 @@ internal static class MembersApi
     }
 
     /// <summary>Takes an invitation back.</summary>
-    public static async Task<Results<NoContent, ApiError>> DeleteInvitation(
+    public static async Task<NoContent> DeleteInvitation(
         string projectId, string id, Database database, CancellationToken cancellationToken)
     {
         var (project, link) = (Ids.Parse(projectId), Ids.Parse(id));
         var deleted = await database.WriteAsync(
             db => db.OneTimeLinks.Where(l => l.Id == link && l.ProjectId == project).ExecuteDeleteAsync(cancellationToken), cancellationToken);
-        return deleted == 1 ? TypedResults.NoContent() : ApiErrors.NotFound;
+        return deleted == 1 ? TypedResults.NoContent() : throw ApiErrors.NotFound.ToException();
     }
 
     /// <summary>Gives a member another role.</summary>

@@ -2,7 +2,7 @@ using Apertur.Server.Storage;
 
 namespace Apertur.Server.Projects;
 
-/// <summary>What everything else belongs to.</summary>
+/// <summary>A project: the tenant that all other rows belong to.</summary>
 internal sealed class Project
 {
     /// <summary>The place that <see cref="WebhookSecret"/> is bound to when encrypted.</summary>
@@ -36,10 +36,10 @@ internal sealed class Project
     /// <summary>At most, for every new session; null for the server's limit.</summary>
     public int? MaxImageSizeMb { get; set; }
 
-    /// <summary>Since when an operator keeps everybody out; null when it is open.</summary>
+    /// <summary>When an operator disabled it; null when it is enabled.</summary>
     public DateTimeOffset? DisabledAt { get; set; }
 
-    /// <summary>Since when it is gone for everybody; its rows follow, see <see cref="ProjectRemoval"/>.</summary>
+    /// <summary>When it was deleted; its rows are removed after that, see <see cref="ProjectRemoval"/>.</summary>
     public DateTimeOffset? DeletedAt { get; set; }
 
     public required DateTimeOffset CreatedAt { get; init; }

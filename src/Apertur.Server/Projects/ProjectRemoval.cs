@@ -5,8 +5,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Projects;
 
 /// <summary>
-/// Removes projects with everything under them. One transaction puts a project out of everybody's reach; its rows and images, which may be
-/// millions, go behind that in steps too short for anybody to notice, and after a crash from where they stopped.
+/// Removes projects with everything under them. One transaction makes a project inaccessible; its rows and images, which may be
+/// millions, are removed afterwards in short steps, and after a crash from where that stopped.
 /// </summary>
 internal sealed partial class ProjectRemoval(Database database, BlobStore blobs, Pump pump, TimeProvider clock, ILogger<ProjectRemoval> log)
     : BackgroundService
@@ -15,14 +15,14 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
     private static readonly TimeSpan _every = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan _afterFailure = TimeSpan.FromMinutes(1);
 
-    /// <summary>What there may be millions of, each row with those of another table that refer to it.</summary>
+    /// <summary>The large tables, each with those whose rows refer to it.</summary>
     private static readonly (string Table, string Referring, string Reference)[] _many =
     [
         ("event_log", "event_deliveries", "event_id"),
         ("uploads", "deliveries", "upload_id"),
     ];
 
-    /// <summary>Everything else that hangs on a project, what refers to others first. A test holds both against the schema.</summary>
+    /// <summary>The other tables with rows of a project, what refers to others first. A test holds both against the schema.</summary>
     private static readonly (string Table, string Rows)[] _others =
     [
         ("event_webhooks", "project_id = {0}"),

@@ -16,7 +16,7 @@ internal enum DueCause
     ClockChanged,
 }
 
-/// <summary>What happened to a row, so that it needs another due time.</summary>
+/// <summary>A cause for another due time of a row.</summary>
 internal abstract record DueEvent
 {
     /// <summary>It came into the queue.</summary>

@@ -1,7 +1,7 @@
 namespace Apertur.Server.Queue;
 
 /// <summary>
-/// Work that waits in a table, each row for an endpoint: what the <see cref="Pump"/> keeps flowing. A claimed row belongs to this
+/// A queue in a table, worked by the <see cref="Pump"/>; each row is for an endpoint. A claimed row belongs to this
 /// process for a lease, which is extended while it runs; a row whose lease has run out was left by a process that is gone.
 /// </summary>
 internal interface IQueue
@@ -18,7 +18,7 @@ internal interface IQueue
     /// <summary>Claims up to the given number of due rows for each endpoint, oldest first.</summary>
     Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken);
 
-    /// <summary>Keeps claims alive.</summary>
+    /// <summary>Extends the leases of claims.</summary>
     Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken);
 
     /// <summary>
@@ -29,7 +29,7 @@ internal interface IQueue
     /// <param name="cancellationToken">Ends the wait.</param>
     Task RebaseAsync(ClockChange? change, CancellationToken cancellationToken);
 
-    /// <summary>Puts back what a crashed process held.</summary>
+    /// <summary>Returns to the queue what a crashed process held.</summary>
     /// <param name="all">Also claims whose lease still runs; right only when no other process uses the database.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>How many rows.</returns>

@@ -1,6 +1,6 @@
 namespace Apertur.Server.Queue;
 
-/// <summary>What is known of an endpoint, better first.</summary>
+/// <summary>The known health of an endpoint, better first.</summary>
 internal enum Standing
 {
     /// <summary>It answered the last time.</summary>

@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 
 namespace Apertur.Server.Queue;
 
-/// <summary>Names this process among those that share a database. Made anew at each start; members of projects see it, so it tells no host.</summary>
+/// <summary>
+/// The id of this process among those that share a database. New at each start; members of projects see it, so it holds no host name.
+/// </summary>
 internal static class Node
 {
     public static string Name { get; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4));

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Apertur.Server.Queue;
 
 /// <summary>
-/// Keeps queues flowing: claims what is due, one claimer a process, and runs it in bounded lanes. A signal starts the next round at
+/// The worker of the queues: claims what is due, one claimer a process, and runs it in bounded lanes. A signal starts the next round at
 /// once; without one it looks every second, because the tables are the truth and signals are only hints.
 /// </summary>
 internal sealed partial class Pump(

@@ -6,12 +6,12 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Queue;
 
 /// <summary>
-/// A table as a queue. Endpoints first, rows second: an endpoint with fifty thousand due rows costs and gets no more than one with three, and
-/// a round of claims takes the same number of statements whatever the number of endpoints.
+/// A table as a queue. Claiming looks at endpoints first, rows second: an endpoint with 50,000 due rows costs and gets no more than one with
+/// three, and a round of claims takes the same number of statements whatever the number of endpoints.
 /// </summary>
 /// <param name="database">Where the table is.</param>
 /// <param name="endpoint">The column that says what a row is for.</param>
-/// <param name="endpoints">The table of those; it keeps <see cref="IBreakerState"/>.</param>
+/// <param name="endpoints">The table of those; each row has a <see cref="Breaker"/>.</param>
 /// <param name="usable">The condition, of an endpoint <c>e</c>, that it takes something now.</param>
 /// <param name="gone">The condition that it takes nothing any more, so that its rows are claimed to end them.</param>
 /// <param name="clock">Says what is due.</param>
@@ -92,7 +92,7 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
         return [.. rows.OrderBy(row => row.DueAt).ThenBy(row => row.Id)];
     }
 
-    /// <summary>Keeps claims alive.</summary>
+    /// <summary>Extends the leases of claims.</summary>
     public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken)
     {
         var until = clock.GetUtcNow() + Pump.Lease;
@@ -135,7 +135,7 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
         await LeaseAnewAsync(db, now, row => row.LeaseUntil > earlier, cancellationToken);
     }
 
-    /// <summary>The clock was set back while nobody ran here to notice, and by how much is not known: what was written in the future is due.</summary>
+    /// <summary>Makes due what was written in the future: the clock was set back, by an unknown amount, while no server ran.</summary>
     private async Task EndFutureAsync(AperturDb db, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
@@ -155,7 +155,7 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
             .ExecuteUpdateAsync(row => row.SetProperty(r => r.LeaseUntil, until), cancellationToken);
     }
 
-    /// <summary>Rows that a crashed process held.</summary>
+    /// <summary>Rows whose lease has expired: their process crashed.</summary>
     /// <param name="db">The transaction.</param>
     /// <param name="all">Also those whose lease still runs; right only when no other process uses the database.</param>
     public IQueryable<T> Abandoned(AperturDb db, bool all)

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Text;
@@ -36,13 +35,13 @@ internal sealed class EngineConnection : IDisposable
     /// <summary>Names the connection, and is all that a polling client shows for it: 120 random bits.</summary>
     public string Id { get; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(15));
 
-    /// <summary>Where the client is, as what strangers do is counted.</summary>
+    /// <summary>The subject of the client's address for rate limits.</summary>
     public string Address { get; }
 
-    /// <summary>Gets each message, one at a time, in the order in which they were sent.</summary>
+    /// <summary>The handler of messages, called one at a time in the order in which they were sent.</summary>
     public Func<EnginePacket, Task> Received { get; set; } = _ => Task.CompletedTask;
 
-    /// <summary>Is called once, when the client has gone or was let go.</summary>
+    /// <summary>Called once, when the client has disconnected or was disconnected.</summary>
     public Action Closed { get; set; } = () => { };
 
     public bool IsClosed
@@ -171,7 +170,7 @@ internal sealed class EngineConnection : IDisposable
         var adopted = !upgrade;
         try
         {
-            while (await ReadAsync(socket, cancellationToken) is { } packet)
+            while (await EngineSocketReader.ReadAsync(socket, _options.MaxPayload, cancellationToken) is { } packet)
             {
                 if (adopted)
                 {
@@ -337,42 +336,4 @@ internal sealed class EngineConnection : IDisposable
 
     private static Task SendTextAsync(WebSocket socket, string text, CancellationToken cancellationToken) =>
         socket.SendAsync(Encoding.UTF8.GetBytes(text), WebSocketMessageType.Text, endOfMessage: true, cancellationToken);
-
-    /// <returns>Null when the client closed it, or sent what is no packet.</returns>
-    private async Task<EnginePacket?> ReadAsync(WebSocket socket, CancellationToken cancellationToken)
-    {
-        // Reading nothing waits without a buffer.
-        if ((await socket.ReceiveAsync(Memory<byte>.Empty, cancellationToken)).MessageType == WebSocketMessageType.Close)
-            return null;
-        var buffer = ArrayPool<byte>.Shared.Rent(1024);
-        try
-        {
-            var length = 0;
-            while (true)
-            {
-                var part = await socket.ReceiveAsync(buffer.AsMemory(length), cancellationToken);
-                length += part.Count;
-                if (part.MessageType == WebSocketMessageType.Close || length > _options.MaxPayload)
-                    return null;
-                if (part.EndOfMessage)
-                {
-                    return part.MessageType == WebSocketMessageType.Binary
-                        ? new EnginePacket(EngineType.Message, Binary: buffer[..length])
-                        : EnginePacket.Parse(Encoding.UTF8.GetString(buffer, 0, length)) is { Binary: null } packet ? packet : null;
-                }
-
-                if (length == buffer.Length)
-                {
-                    var larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
-                    buffer.AsSpan(0, length).CopyTo(larger);
-                    ArrayPool<byte>.Shared.Return(buffer);
-                    buffer = larger;
-                }
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
 }

@@ -1,6 +1,6 @@
 namespace Apertur.Server.Realtime;
 
-/// <summary>What an Engine.IO server tells its clients in the handshake, and keeps to itself.</summary>
+/// <summary>The limits and intervals of an Engine.IO server.</summary>
 internal sealed record EngineOptions
 {
     /// <summary>Between two pings; the server sends them.</summary>

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Apertur.Server.Http;
+using Apertur.Server.Telemetry;
 
 namespace Apertur.Server.Realtime;
 
@@ -15,6 +16,7 @@ namespace Apertur.Server.Realtime;
 internal sealed class EngineServer(EngineOptions options, TimeProvider clock, Action<EngineConnection> opened)
 {
     private readonly ConcurrentDictionary<string, EngineConnection> _connections = new(StringComparer.Ordinal);
+    private static readonly KeyValuePair<string, object?> _kind = new("kind", "socket");
     private readonly Lock _lock = new();
     private readonly Dictionary<string, int> _perAddress = new(StringComparer.Ordinal);
 
@@ -73,6 +75,7 @@ internal sealed class EngineServer(EngineOptions options, TimeProvider clock, Ac
             _perAddress[address] = there + 1;
         }
 
+        Instruments.HeldRequests.Add(1, _kind);
         var connection = new EngineConnection(options, clock, address, Forget);
         _connections[connection.Id] = connection;
         opened(connection);
@@ -85,6 +88,7 @@ internal sealed class EngineServer(EngineOptions options, TimeProvider clock, Ac
     private void Forget(EngineConnection ended)
     {
         _connections.TryRemove(ended.Id, out _);
+        Instruments.HeldRequests.Add(-1, _kind);
         lock (_lock)
         {
             if (--_perAddress[ended.Address] == 0)

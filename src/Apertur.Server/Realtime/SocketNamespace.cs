@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Apertur.Server.Realtime;
 
-/// <summary>What clients of a <see cref="SocketServer"/> can connect to.</summary>
+/// <summary>A namespace of a <see cref="SocketServer"/>.</summary>
 /// <param name="Name">Begins with a slash.</param>
 /// <param name="Connect">
 /// Gets each new socket and what its client sent along, and gives what takes its events, one at a time.
@@ -47,7 +47,7 @@ internal sealed class Socket : IDisposable
             _connection.Send(new EnginePacket(EngineType.Message, Binary: attachment));
     }
 
-    /// <summary>Lets the client go; it connects again by itself.</summary>
+    /// <summary>Disconnects the client; it connects again by itself.</summary>
     public void Drop() => _connection.Close();
 
     /// <summary>The client has left.</summary>

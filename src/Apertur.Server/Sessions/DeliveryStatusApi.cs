@@ -1,7 +1,6 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
-using Apertur.Server.Projects;
 using Apertur.Server.Storage;
 using Apertur.Server.Thumbnails;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -20,7 +19,7 @@ internal static class DeliveryStatusApi
         TimeProvider clock, CancellationToken cancellationToken)
     {
         var pollFrom = PollFrom(request);
-        var session = await gate.FindAsync(id, caller, Role.Viewer, cancellationToken);
+        var session = await gate.FindAsync(id, caller, cancellationToken);
         var latest = await poll.HoldAsync(
             session,
             caller,

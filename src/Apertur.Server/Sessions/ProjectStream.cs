@@ -34,7 +34,7 @@ internal sealed class ProjectStream(ProjectFeed feed, IHostApplicationLifetime l
         if (_open.AddOrUpdate(caller.Id, 1, (_, open) => open + 1) > MostPerCaller)
         {
             Leave(caller.Id);
-            return ApiErrors.TooManyCallerStreams(MostPerCaller);
+            throw ApiErrors.TooManyCallerStreams(MostPerCaller).ToException();
         }
 
         try

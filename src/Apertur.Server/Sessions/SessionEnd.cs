@@ -3,7 +3,7 @@ using Apertur.Server.Events;
 namespace Apertur.Server.Sessions;
 
 /// <summary>
-/// Notes, once, that a session is over. Everything that may end or reopen one calls this in its transaction: an image that fills
+/// Marks, once, that a session is over. Everything that may end or reopen one calls this in its transaction: an image that fills
 /// it, its completion, a change of its limits, a withdrawn image, and the sweep for those whose time is up.
 /// </summary>
 internal static class SessionEnd

@@ -3,7 +3,7 @@ using Apertur.Server.Storage;
 
 namespace Apertur.Server.Sessions;
 
-/// <summary>What happens to a session, as it happens: the one source of all who follow it, whatever protocol they speak.</summary>
+/// <summary>The event feed of a session: the one source for server-sent events and Socket.IO.</summary>
 internal sealed class SessionFeed(Database database, SessionNotifier notifier, TimeProvider clock)
 {
     /// <summary>How far back a client that was away gets what it missed.</summary>

@@ -1,13 +1,13 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Http;
-using Apertur.Server.Projects;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Sessions;
 
 /// <summary>
-/// The way in to a session: for whoever holds its link and, where it has one, its password; and for callers of its project.
+/// Access to a session, for holders of its link and, where it has one, its password, and for callers of its project.
+/// <see cref="Refusal(UploadSession, DateTimeOffset?)"/> is the rule that a full, closed or expired session takes no upload.
 /// </summary>
 internal sealed partial class SessionGate(
     Database database, SessionPasswords passwords, TimeProvider clock, ILogger<SessionGate> log)
@@ -38,14 +38,12 @@ internal sealed partial class SessionGate(
         return await _exists(db, id, cancellationToken);
     }
 
-    /// <summary>The session, for a caller who may see it and has at least that role in its project.</summary>
+    /// <summary>The session, for a caller who has the route's role in its project.</summary>
     /// <exception cref="ApiErrorException">404, 403.</exception>
-    public async Task<UploadSession> FindAsync(string id, Caller caller, Role least, CancellationToken cancellationToken)
+    public async Task<UploadSession> FindAsync(string id, Caller caller, CancellationToken cancellationToken)
     {
         await using var db = database.Open();
-        var session = await caller.FindAsync(db.Sessions.AsNoTracking(), id, cancellationToken);
-        caller.Require(session.ProjectId, least);
-        return session;
+        return await caller.FindAsync(db.Sessions.AsNoTracking(), id, cancellationToken);
     }
 
     /// <summary>For a request that was let in a while ago: whether its caller would be let in now.</summary>
@@ -98,9 +96,14 @@ internal sealed partial class SessionGate(
     }
 
     /// <summary>Why the session takes no photo now; null when it does.</summary>
-    public ApiError? Refusal(UploadSession session) =>
+    public ApiError? Refusal(UploadSession session) => Refusal(session, clock.GetUtcNow());
+
+    /// <summary>The rule that a session which is closed, expired or full takes no photo.</summary>
+    /// <param name="session">As it stands now.</param>
+    /// <param name="now">Null for a photo that began to come in before the session expired.</param>
+    public static ApiError? Refusal(UploadSession session, DateTimeOffset? now) =>
         session.CompletedAt is not null ? ApiErrors.SessionCompleted
-        : session.ExpiresAt <= clock.GetUtcNow() ? ApiErrors.SessionExpired(session.ExpiresAt)
+        : session.ExpiresAt <= now ? ApiErrors.SessionExpired(session.ExpiresAt)
         : session.ImagesCount >= session.MaxImages ? ApiErrors.SessionFull(session.MaxImages)
         : null;
 

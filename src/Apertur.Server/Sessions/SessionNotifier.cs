@@ -1,7 +1,7 @@
 namespace Apertur.Server.Sessions;
 
 /// <summary>
-/// Tells whoever waits for news of a session that there is some, after it was committed. It carries no news itself: who is woken
+/// Wakes those who wait for changes of a session, after the commit. It carries no data itself: who is woken
 /// looks at the rows. So waiting costs no query, a lost hint costs only time, and a superfluous one only a look.
 /// </summary>
 internal sealed class SessionNotifier
@@ -72,7 +72,7 @@ internal sealed class SessionNotifier
         }
     }
 
-    /// <summary>Wakes everybody here: hints may have been lost.</summary>
+    /// <summary>Wakes all waiters of this node: hints may have been lost.</summary>
     public void WakeAll()
     {
         lock (_lock)

@@ -9,7 +9,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Sessions;
 
 /// <summary>
-/// The passwords of sessions: kept as PBKDF2 hashes, and guarded against guessing by an account of recent guesses in the
+/// Passwords of sessions: kept as PBKDF2 hashes, with guesses limited by their times in the
 /// session's row, so that restarts and further nodes give no fresh tries.
 /// </summary>
 /// <remarks>

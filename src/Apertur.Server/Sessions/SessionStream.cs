@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Server.Storage;
+using Apertur.Server.Telemetry;
 
 namespace Apertur.Server.Sessions;
 
@@ -32,7 +33,7 @@ internal sealed class SessionStream(
         if (_open.AddOrUpdate(session.Id, 1, (_, open) => open + 1) > MostPerSession)
         {
             Leave(session.Id);
-            return ApiErrors.TooManyStreams(MostPerSession);
+            throw ApiErrors.TooManyStreams(MostPerSession).ToException();
         }
 
         try
@@ -41,6 +42,7 @@ internal sealed class SessionStream(
             if (seen is not null && await feed.IsQuietForGoodAsync(session.Id, after, ended.Token))
                 return TypedResults.NoContent();
 
+            using var held = Instruments.Hold("event_stream");
             var stream = new EventStream(http.Response);
             await stream.BeginAsync(ended.Token);
             await stream.SendAsync(after.ToString(), "connected", new SessionEventData(session.Id), ended.Token);

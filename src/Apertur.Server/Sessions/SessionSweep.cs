@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Sessions;
 
-/// <summary>Notices sessions whose time is up: nothing else happens to them then that would.</summary>
+/// <summary>Marks sessions that have expired as over, and writes their events.</summary>
 internal sealed partial class SessionSweep(Database database, TimeProvider clock,
     ILogger<SessionSweep> log)
     : BackgroundService

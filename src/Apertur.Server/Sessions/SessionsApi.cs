@@ -103,7 +103,7 @@ internal static class SessionsApi
         ServerKeyPair keyPair, TimeProvider clock, CancellationToken cancellationToken)
     {
         var request = body.Value;
-        var seen = await gate.FindAsync(id, caller, Role.Developer, cancellationToken);
+        var seen = await gate.FindAsync(id, caller, cancellationToken);
         await using var db = database.Open();
         var key = await db.ApiKeys.AsNoTracking().SingleOrDefaultAsync(k => k.Id == seen.KeyId, cancellationToken);
         var errors = new List<FieldError>();
@@ -144,7 +144,7 @@ internal static class SessionsApi
     public static async Task<Ok<SessionDetails>> Get(
         string id, Caller caller, SessionGate gate, Database database, ServerKeyPair keyPair, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var session = await gate.FindAsync(id, caller, Role.Viewer, cancellationToken);
+        var session = await gate.FindAsync(id, caller, cancellationToken);
         var info = await SessionLinkApi.DescribeAsync(session, verified: true, database, keyPair, clock, cancellationToken);
         await using var db = database.Open();
         var destinations = await db.Destinations.AsNoTracking()
@@ -168,7 +168,7 @@ internal static class SessionsApi
         string id, Caller caller, SessionGate gate, Database database, ServerKeyPair keyPair, TimeProvider clock,
         CancellationToken cancellationToken)
     {
-        var session = await gate.FindAsync(id, caller, Role.Developer, cancellationToken);
+        var session = await gate.FindAsync(id, caller, cancellationToken);
         session = await CompleteAsync(session.Id, database, clock, cancellationToken);
         return TypedResults.Ok(await SessionLinkApi.DescribeAsync(session, verified: true, database, keyPair, clock, cancellationToken));
     }
@@ -195,7 +195,7 @@ internal static class SessionsApi
     {
         var style = QrStyle.Parse(request.Query, out var problems);
         if (problems.Count > 0)
-            return ApiErrors.Validation([.. problems.Select(problem => new FieldError(problem.Field, problem.Message))]);
+            throw ApiErrors.Validation([.. problems.Select(problem => new FieldError(problem.Field, problem.Message))]).ToException();
         var session = await gate.FindAsync(id, cancellationToken);
         return await QrCode.DrawAsync(UploadUrl(address.BaseOf(request), session.Id), style, cancellationToken);
     }

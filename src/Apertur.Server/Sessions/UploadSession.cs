@@ -2,7 +2,9 @@ using Apertur.Server.Auth;
 
 namespace Apertur.Server.Sessions;
 
-/// <summary>A link that lets somebody send photos, and what it has received. Its id is the capability, so it is random.</summary>
+/// <summary>
+/// An upload session: limits, state and counts of what was received through its link. Its id is the capability, so it is random.
+/// </summary>
 internal sealed class UploadSession : ITenantData
 {
     public required Guid Id { get; init; }

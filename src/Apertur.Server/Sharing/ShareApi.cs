@@ -2,7 +2,6 @@ using System.Text.RegularExpressions;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
-using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -23,7 +22,7 @@ internal static partial class ShareApi
         string id, Body<ShareRequest> body, Caller caller, SessionGate gate, Database database, Messenger messenger, PublicAddress address,
         HttpRequest http, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var session = await gate.FindAsync(id, caller, Role.Developer, cancellationToken);
+        var session = await gate.FindAsync(id, caller, cancellationToken);
         var (channel, recipient, mailbox) = Check(body.Value, messenger);
         if (gate.Refusal(session) is { } refusal)
             throw refusal.ToException();
@@ -42,7 +41,7 @@ internal static partial class ShareApi
     public static async Task<NoContent> Revoke(
         string id, Caller caller, SessionGate gate, Database database, CancellationToken cancellationToken)
     {
-        var session = await gate.FindAsync(id, caller, Role.Developer, cancellationToken);
+        var session = await gate.FindAsync(id, caller, cancellationToken);
         await database.WriteAsync(
             async db => (await database.Locked(db.Sessions, [session.Id]).SingleAsync(cancellationToken)).ShortCode = null, cancellationToken);
         return TypedResults.NoContent();

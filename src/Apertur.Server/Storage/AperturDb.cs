@@ -1,3 +1,4 @@
+using System.Linq.Expressions;
 using System.Text.Json;
 using Apertur.Destinations;
 using Apertur.Server.Accounts;
@@ -15,6 +16,7 @@ using Apertur.Server.Sessions;
 using Apertur.Server.Uploads;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace Apertur.Server.Storage;
@@ -119,6 +121,11 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<OAuthGrant>().ToTable("oauth_grants");
         modelBuilder.Entity<OAuthRequest>().ToTable("oauth_requests");
 
+        // Owned, not complex, types: EF Core 10 looks for complex ones under other columns in rows that SQL of ours selects, as Database.Locked does.
+        Own(modelBuilder.Entity<Upload>(), upload => upload.Fields);
+        Own(modelBuilder.Entity<Destination>(), destination => destination.Breaker);
+        Own(modelBuilder.Entity<EventWebhook>(), webhook => webhook.Breaker);
+
         // So that what refers to a new row is inserted after it. There are no navigations: a query says what it reads.
         modelBuilder.Entity<Member>().HasOne<Project>().WithMany().HasForeignKey(member => member.ProjectId);
         modelBuilder.Entity<Member>().HasOne<User>().WithMany().HasForeignKey(member => member.UserId);
@@ -133,11 +140,20 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
             entity.SetTableName(JsonNamingPolicy.SnakeCaseLower.ConvertName(entity.GetTableName()!));
             foreach (var property in entity.GetProperties())
             {
-                property.SetColumnName(JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name));
+                property.SetColumnName(JsonNamingPolicy.SnakeCaseLower.ConvertName(entity.IsOwned() && property.IsPrimaryKey() ? "Id" : property.Name));
                 // Ids are made in code: nothing is left for the database to generate.
                 property.ValueGenerated = Microsoft.EntityFrameworkCore.Metadata.ValueGenerated.Never;
             }
         }
+    }
+
+    /// <summary>Maps a part of a row to columns among those of the row.</summary>
+    private static void Own<T, TPart>(EntityTypeBuilder<T> row, Expression<Func<T, TPart?>> part)
+        where T : class
+        where TPart : class
+    {
+        row.OwnsOne(part);
+        row.Navigation(part).IsRequired();
     }
 
     private sealed class IdConverter() : ValueConverter<Guid, string>(id => id.ToString(), text => Guid.Parse(text));

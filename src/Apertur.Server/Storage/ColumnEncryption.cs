@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.DataProtection.KeyManagement;
 namespace Apertur.Server.Storage;
 
 /// <summary>
-/// Encrypts what must be read again but not by somebody with the database file. The ciphertext is bound to its table, row and column: moved
+/// Encryption of columns at rest, against readers of the database alone. The ciphertext is bound to its table, row and column: moved
 /// elsewhere it does not decrypt. The keys are files in one folder, shared by all nodes.
 /// </summary>
 internal sealed class ColumnEncryption

@@ -1,8 +1,8 @@
 namespace Apertur.Server.Storage;
 
 /// <summary>
-/// Keeps a second server from the same data folder: SQLite's queue is worked by one process. The operating system lets go of the lock
-/// however the process ends.
+/// A lock file that keeps a second server from the same data folder: SQLite's queue is worked by one process. The operating system lets go of
+/// the lock however the process ends.
 /// </summary>
 internal static class DataLock
 {

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Apertur.Server.Telemetry;
 
 namespace Apertur.Server.Storage;
 
@@ -91,6 +92,7 @@ internal sealed class GroupCommit<TItem, TResult>(
                     return (free, items.Count == 0 ? [] : await commit(db, items, CancellationToken.None));
                 },
                 CancellationToken.None);
+            Instruments.GroupCommits.Record(written.Count);
             for (var i = 0; i < written.Count; i++)
                 written[i].Done.SetResult(results[i]);
             foreach (var entry in group.Except(written))

@@ -3,8 +3,9 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Storage;
 
 /// <summary>
-/// Makes a new key and encrypts everything that is stored with it. Servers may go on working meanwhile: they find the new key when they first
-/// meet a text of it, and a value that they change at the same moment is left as they wrote it and looked at again.
+/// Rotates the encryption key: makes a new one and re-encrypts every protected column with it. Servers may go on working meanwhile: they find
+/// the new key when they first meet a text of it, and a value that they change at the same moment is left as they wrote it and looked at
+/// again.
 /// </summary>
 internal sealed class KeyRotation(Database database, ColumnEncryption encryption)
 {

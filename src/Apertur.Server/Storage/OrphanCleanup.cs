@@ -5,8 +5,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Storage;
 
 /// <summary>
-/// Tidies up in the background: files that no row names go into <see cref="Quarantine"/> and, when nobody wanted them for long enough, away;
-/// answers kept for repeats that no longer count, and sign-ins, links and guesses that are over, are removed.
+/// Deletes what is no longer referred to, in the background: files that no row names go into <see cref="Quarantine"/> and, when nobody wanted
+/// them for long enough, away; answers kept for repeats that no longer count, and sign-ins, links and guesses that are over, are removed.
 /// </summary>
 internal sealed partial class OrphanCleanup(
     Database database, BlobStore blobs, Quarantine quarantine, ImagesOwner owner, Settings settings, TimeProvider clock,
@@ -50,7 +50,7 @@ internal sealed partial class OrphanCleanup(
     {
         var before = clock.GetUtcNow() - _safeAge;
         blobs.DeleteDrafts(before);
-        // What is older than the database is left alone: somebody has named a new one, and these photos are all he has.
+        // A file that is older than the database is never deleted: the database may be new, and the file the only copy of a photo.
         var since = await BeginningAsync(cancellationToken);
         var setAside = 0;
         foreach (var batch in blobs.Enumerate().Where(blob => blob.WrittenAt < before && blob.WrittenAt > since).Chunk(BatchSize))

@@ -3,8 +3,8 @@ using Npgsql;
 namespace Apertur.Server.Storage;
 
 /// <summary>
-/// What PostgreSQL is told, so that a commit is on disk and a node which stops in the middle of a transaction (frozen, cut off, out of power)
-/// holds up nobody for long.
+/// The session settings of PostgreSQL connections, so that a commit is on disk and a node that stops in the middle of a transaction (frozen,
+/// cut off, out of power) holds up nobody for long.
 /// </summary>
 /// <remarks>
 /// What a transaction depends on is said in it, by <see cref="BeginWrite"/>: neither a pooler in between, nor the connection string, nor what

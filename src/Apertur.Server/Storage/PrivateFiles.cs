@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Apertur.Server.Storage;
 
 /// <summary>
-/// Files and folders that this process and its children make are for its user alone: database, photos, keys. A data folder that was there
-/// before may be open to everybody, and SQLite and libvips take no mode.
+/// The file mode creation mask: files and folders of this process and its children are for its user alone: database, photos, keys. A data
+/// folder that was there before may be open to everybody, and SQLite and libvips take no mode.
 /// </summary>
 internal static partial class PrivateFiles
 {

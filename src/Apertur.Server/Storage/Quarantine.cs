@@ -9,9 +9,9 @@ namespace Apertur.Server.Storage;
 internal sealed record QuarantinedFile(Guid Id, string Path, DateOnly Since);
 
 /// <summary>
-/// Where files go that no row names: <c>images/quarantine/yyyy-MM-dd/id</c>, by the day they were set aside. Most are the rest of an upload that a
-/// crash interrupted, but after an older database was put back they are photos. A rename takes them there and back again, so nothing is ever
-/// between the two places.
+/// The quarantine of files that no row names: <c>images/quarantine/yyyy-MM-dd/id</c>, by the day they were set aside. Most are the rest of an
+/// upload that a crash interrupted, but after an older database was put back they are photos. A rename takes them there and back again, so
+/// nothing is ever between the two places.
 /// </summary>
 internal sealed class Quarantine(Database database, BlobStore blobs)
 {

@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Storage;
 
 /// <summary>
-/// Works on many rows in steps so short that nobody else notices: a step takes some milliseconds, and after it everybody else has the disk,
+/// Batched bulk work in short steps, so that others are not delayed: a step takes some milliseconds, and after it others have the disk,
 /// and SQLite's only writer, for three times as long. Where others are busy a step waits for them, is so found to be long, and becomes smaller.
 /// </summary>
 internal static class SmallSteps

@@ -2,7 +2,9 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Apertur.Server.Storage;
 
-/// <summary>A stranger's text as every database takes it: PostgreSQL refuses NUL and half of a surrogate pair, and with it the whole row.</summary>
+/// <summary>
+/// Untrusted text in the form that both databases store: PostgreSQL refuses NUL and half of a surrogate pair, and with it the whole row.
+/// </summary>
 internal static class StorableText
 {
     /// <summary>The text without NUL, and of that up to so many characters.</summary>

@@ -1,7 +1,10 @@
+using System.Diagnostics;
+using Apertur.Server.Telemetry;
+
 namespace Apertur.Server.Storage;
 
 /// <summary>
-/// Threads that do nothing but wait for the disk. fsync has no asynchronous form; on the thread pool, which starts with one thread per
+/// Threads for blocking calls to the disk. fsync has no asynchronous form; on the thread pool, which starts with one thread per
 /// core, a slow disk would stop every request, not only uploads.
 /// </summary>
 internal sealed class SyncThreads : IDisposable
@@ -40,7 +43,7 @@ internal sealed class SyncThreads : IDisposable
         return done.Task;
     }
 
-    /// <summary>What is queued is still done; nothing more is taken.</summary>
+    /// <summary>Finishes what is queued and accepts nothing more.</summary>
     public void Dispose()
     {
         lock (_queue)
@@ -56,7 +59,9 @@ internal sealed class SyncThreads : IDisposable
         {
             try
             {
+                var started = Stopwatch.GetTimestamp();
                 work();
+                Instruments.Syncs.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
                 Interlocked.Exchange(ref _succeededAt, Environment.TickCount64);
                 done.SetResult();
             }

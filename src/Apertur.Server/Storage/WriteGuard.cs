@@ -4,8 +4,8 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 namespace Apertur.Server.Storage;
 
 /// <summary>
-/// Lets nothing be written outside of <see cref="Database.WriteAsync{T}"/>: around it there is no order among SQLite's writers, no second try
-/// after a deadlock, no word to PostgreSQL about the disk, and nobody is told of the commit.
+/// An interceptor that refuses writes outside of <see cref="Database.WriteAsync{T}"/>: around it there is no order among SQLite's writers, no
+/// retry after a deadlock, no word to PostgreSQL about the disk, and nobody is told of the commit.
 /// </summary>
 internal sealed class WriteGuard : DbCommandInterceptor
 {

@@ -12,7 +12,7 @@ using Npgsql;
 namespace Apertur.Server.Storage;
 
 /// <summary>
-/// What one transaction of <see cref="Database.WriteAsync{T}"/> collects on its way: counts to be written with its commit, and who is to be
+/// What one transaction of <see cref="Database.WriteAsync{T}"/> collects: counts to be written with its commit, and who is to be
 /// told after it. The latter follows from the rows, so that no commit can forget it.
 /// </summary>
 internal sealed class WriteScope
@@ -49,7 +49,7 @@ internal sealed class WriteScope
         await transaction.CommitAsync();
     }
 
-    /// <summary>Sees what is about to be saved.</summary>
+    /// <summary>Notes the entities that are about to be saved.</summary>
     public void Note(ChangeTracker tracker)
     {
         foreach (var entry in tracker.Entries())
@@ -72,7 +72,7 @@ internal sealed class WriteScope
         }
     }
 
-    /// <summary>Sees a statement that writes rows which nobody has read.</summary>
+    /// <summary>Notes a bulk statement, which writes rows that were not read.</summary>
     public void NoteBulk(string sql)
     {
         // What is made due in bulk is made due at once: UPDATE … SET due_at = … WHERE ….

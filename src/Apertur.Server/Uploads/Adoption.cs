@@ -8,9 +8,9 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Uploads;
 
 /// <summary>
-/// Gives photos a row again that lost theirs, as after an older database was put back: in a session of their own, with deliveries to the
-/// destinations that somebody names. A photo keeps the id that its file has, so it is adopted once, however often this runs; its file is in its
-/// place before its row is written, so a run that is cut off leaves what the next one takes up.
+/// Recreates rows for stored photos that have none, as after an older database was put back: in a session of their own, with deliveries to
+/// the destinations that somebody names. A photo keeps the id that its file has, so it is adopted once, however often this runs; its file is
+/// in its place before its row is written, so a run that is cut off leaves what the next one takes up.
 /// </summary>
 internal sealed class Adoption(Database database, Quarantine quarantine, Settings settings, TimeProvider clock)
 {
@@ -79,7 +79,7 @@ internal sealed class Adoption(Database database, Quarantine quarantine, Setting
         foreach (var file in orphans)
         {
             var upload = Describe(file, session);
-            ImageIntake.Add(db, upload, session, destinations, events);
+            ImageIntake.Add(db, upload, session, destinations, events, traceParent: null);
             db.Counts.For(projectId, upload.Env, upload.CreatedAt).Images++;
         }
 
@@ -98,7 +98,7 @@ internal sealed class Adoption(Database database, Quarantine quarantine, Setting
         Filename = file.IsEncrypted ? Filenames.Sealed(file.Id.ToString()) : Filenames.Sanitise(file.Id.ToString(), file.MimeType!),
         SizeBytes = file.SizeBytes,
         MimeType = file.MimeType!,
-        Source = Sources.Default,
+        Fields = UploadFields.Of(new SentFields()),
         Sha256 = file.Sha256,
         Width = file.Size?.Width,
         Height = file.Size?.Height,

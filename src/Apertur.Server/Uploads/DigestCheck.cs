@@ -6,7 +6,7 @@ using Apertur.Server.Http;
 namespace Apertur.Server.Uploads;
 
 /// <summary>
-/// Holds bytes on their way in against the digests that their sender gave: <c>Content-Digest</c> and <c>Repr-Digest</c> (RFC 9530) by SHA-256 or
+/// Verifies a stream against digests: <c>Content-Digest</c> and <c>Repr-Digest</c> (RFC 9530) by SHA-256 or
 /// SHA-512, and <c>Content-MD5</c>. Other algorithms of RFC 9530 are passed over, as it asks.
 /// </summary>
 internal sealed class DigestCheck : IDisposable

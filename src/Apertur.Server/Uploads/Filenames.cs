@@ -16,7 +16,7 @@ internal static class Filenames
     {
         var text = Clean(sent);
         var extension = Path.GetExtension(text);
-        if (IsEnding(extension))
+        if (IsEnding(extension) || Agrees(extension, mimeType))
             text = text[..^extension.Length].TrimEnd(' ', '.');
         if (!Agrees(extension, mimeType))
         {
@@ -41,7 +41,7 @@ internal static class Filenames
         (ImageHeader.Jpeg, ".jpg" or ".jpeg" or ".jpe" or ".jfif")
         or ("image/png", ".png")
         or ("image/webp", ".webp")
-        or ("image/heic", ".heic" or ".heif" or ".hif");
+        or ("image/heic", ".heic" or ".heif" or ".hif" or ".heics" or ".heifs");
 
     /// <summary>The name of a photo that stays encrypted: its own, as safe, with what it is wrapped in.</summary>
     public static string Sealed(string? sent)

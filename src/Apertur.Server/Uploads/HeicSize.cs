@@ -25,6 +25,8 @@ internal static class HeicSize
             return null;
         if (Find(file, iprp, "ipco"u8) is not { } properties)
             return null;
+        if (Find(file, children, "iref"u8) is { } references)
+            primary = Shown(file, references, primary);
 
         // More than one ipma may stand side by side.
         var next = iprp.Data;
@@ -36,6 +38,24 @@ internal static class HeicSize
         }
 
         return null;
+    }
+
+    /// <summary>Where the primary item is only the thumbnail of another, readers show the other (14496-12, 8.11.12).</summary>
+    private static uint Shown(FileWindow file, Box references, uint item)
+    {
+        if (!file.TryByte(references.Data, out var version))
+            return item;
+        var wide = version != 0;
+        var next = references.Data + 4;
+        while (Find(file, references with { Data = next }, "thmb"u8) is { } thumbnail)
+        {
+            if (TryId(file, thumbnail.Data, wide, out var from) && from == item
+                && TryId(file, thumbnail.Data + (wide ? 6 : 4), wide, out var whole))
+                return whole;
+            next = thumbnail.End;
+        }
+
+        return item;
     }
 
     /// <summary>The first track that is seen at all: sound has no size.</summary>

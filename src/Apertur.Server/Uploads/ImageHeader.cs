@@ -14,7 +14,7 @@ internal readonly record struct ImageSize(int Width, int Height)
 }
 
 /// <summary>
-/// What an image file says of itself in its header, read without decoding. Files are hostile: nothing here throws on any content,
+/// Type and size of an image from its header, read without decoding. Files are hostile: nothing here throws on any content,
 /// allocates by a length the file states, or does more than a fixed amount of work.
 /// </summary>
 internal static class ImageHeader

@@ -7,13 +7,14 @@ using Apertur.Server.Http;
 using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
+using Apertur.Server.Telemetry;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Uploads;
 
 /// <summary>
-/// Takes an image from the wire to the disk. A photo counts as received when its bytes, its name in the folder and its rows are synced;
-/// before that nothing of it stays, after that every destination receives it or shows why not.
+/// Receives images: streams them to disk and writes their rows. A photo counts as received when its bytes, its name in the folder and its
+/// rows are synced; before that nothing of it stays, after that every destination receives it or shows why not.
 /// </summary>
 internal sealed class ImageIntake
 {
@@ -39,11 +40,6 @@ internal sealed class ImageIntake
     /// </summary>
     /// <returns>The image on disk, not yet received: it vanishes unless <see cref="ReceiveAsync"/> takes it.</returns>
     /// <exception cref="ApiErrorException">The session does not take this file; nothing stays of it.</exception>
-    public Task<StagedImage> StageAsync(
-        MultipartReader reader, MultipartPart part, UploadSession session, CancellationToken cancellationToken) =>
-        StageAsync(reader.ReadAsync, part.Filename, session, cancellationToken);
-
-    /// <inheritdoc cref="StageAsync(MultipartReader, MultipartPart, UploadSession, CancellationToken)"/>
     public async Task<StagedImage> StageAsync(
         ReadBytes read, string? filename, UploadSession session, CancellationToken cancellationToken)
     {
@@ -82,7 +78,7 @@ internal sealed class ImageIntake
     /// The session was closed or filled in the meantime, or another image came under that name; nothing stays of the image.
     /// </exception>
     public async Task<UploadResponse> ReceiveAsync(
-        StagedImage image, UploadSession session, string source, Idempotency? idempotency, CancellationToken cancellationToken)
+        StagedImage image, UploadSession session, UploadFields fields, Idempotency? idempotency, CancellationToken cancellationToken)
     {
         await image.Blob.SyncAsync(cancellationToken);
         var upload = new Upload
@@ -94,7 +90,7 @@ internal sealed class ImageIntake
             Filename = image.Filename,
             SizeBytes = image.Blob.Length,
             MimeType = image.MimeType,
-            Source = source,
+            Fields = fields,
             Sha256 = image.Blob.Sha256,
             Width = image.Size?.Width,
             Height = image.Size?.Height,
@@ -104,9 +100,15 @@ internal sealed class ImageIntake
 
         // From here on the caller going away changes nothing: the outcome of a commit is not known before it is there.
         image.Blob.Keep();
-        var received = await CommitAsync(image, new Incoming(upload, idempotency));
+        var received = await CommitAsync(image, new Incoming(upload, idempotency, Instruments.TraceParent));
         if (received.Answer is null || received.Answer.Id != upload.Id)
             image.Blob.Discard();
+        if (received.Answer?.Id == upload.Id)
+        {
+            Instruments.Uploads.Add(1);
+            Instruments.UploadBytes.Add(upload.SizeBytes);
+        }
+
         return received.Refused is { } refused ? throw refused.ToException() : received.Answer!;
     }
 
@@ -148,13 +150,11 @@ internal sealed class ImageIntake
 
         var events = new EventOutbox(_clock.GetUtcNow());
         var results = new List<Received>(images.Count);
-        foreach (var (upload, idempotency) in images)
+        foreach (var (upload, idempotency, traceParent) in images)
         {
             var session = sessions.GetValueOrDefault(upload.SessionId);
-            var refused = session is null ? ApiErrors.NotFound
-                : session.CompletedAt is not null ? ApiErrors.SessionCompleted
-                : session.ImagesCount >= session.MaxImages ? ApiErrors.SessionFull(session.MaxImages)
-                : null;
+            // Again, under the lock: others may have filled or closed it since the upload began.
+            var refused = session is null ? ApiErrors.NotFound : SessionGate.Refusal(session, now: null);
             if (refused is not null)
             {
                 // A repeat of what was taken in before the session was over is no new image.
@@ -172,7 +172,7 @@ internal sealed class ImageIntake
             }
 
             results.Add(new Received(answer, null));
-            Add(db, upload, session, to, events);
+            Add(db, upload, session, to, events, traceParent);
             db.Counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Images++;
         }
 
@@ -205,7 +205,7 @@ internal sealed class ImageIntake
 
     /// <summary>Adds an image to its session: its row, a delivery for each destination, and what follows for the session.</summary>
     public static void Add(
-        AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations, EventOutbox events)
+        AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations, EventOutbox events, string? traceParent)
     {
         upload.ImageIndex = session.NextIndex++;
         upload.DestinationsTotal = destinations.Length;
@@ -223,6 +223,7 @@ internal sealed class ImageIntake
                 DestinationType = destination.Type,
                 DestinationName = destination.Name,
                 Due = due,
+                TraceParent = traceParent,
                 CreatedAt = upload.CreatedAt,
                 UpdatedAt = upload.CreatedAt,
             });
@@ -246,7 +247,7 @@ internal sealed class ImageIntake
         return ImageHeader.TypeOf(head[..length]);
     }
 
-    private sealed record Incoming(Upload Upload, Idempotency? Idempotency);
+    private sealed record Incoming(Upload Upload, Idempotency? Idempotency, string? TraceParent);
 
     /// <summary>What came of an image: an answer, with the id of an earlier image when this one is a repeat, or a refusal.</summary>
     private sealed record Received(UploadResponse? Answer, ApiError? Refused);
@@ -255,11 +256,8 @@ internal sealed class ImageIntake
 /// <summary>An image that is on disk and checked, but not yet received. Disposing it before that removes it.</summary>
 internal sealed record StagedImage(BlobWriter Blob, string Filename, string MimeType, ImageSize? Size) : IAsyncDisposable
 {
-    /// <summary>Nobody here can read it.</summary>
+    /// <summary>Encrypted end to end: the server cannot decode it.</summary>
     public bool IsEncrypted { get; init; }
-
-    /// <summary>Where the photo came from, when it says so itself.</summary>
-    public string? Source { get; init; }
 
     public ValueTask DisposeAsync() => Blob.DisposeAsync();
 }

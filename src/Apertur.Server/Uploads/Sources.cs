@@ -19,4 +19,8 @@ internal static class Sources
             ? source
             : throw ApiErrors.Validation("source", $"source must be one of: {string.Join(", ", _known)}.").ToException();
     }
+
+    /// <summary>The same for what stands beside an envelope, where client libraries say <c>sdk</c>.</summary>
+    /// <exception cref="ApiErrorException">Not one of the known words.</exception>
+    public static string CheckInEnvelope(string? source) => source == "sdk" ? Default : Check(source);
 }

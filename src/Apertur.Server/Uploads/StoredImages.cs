@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Uploads;
 
 /// <summary>
-/// Gives out stored images: to destinations and to whoever downloads them, and never other bytes than were received. An image that is no longer
+/// Reads stored images, for destinations and downloads, and never gives other bytes than were received. An image that is no longer
 /// what it was is told once, by an event and in the log, and remembered in its row until it is right again.
 /// </summary>
 internal sealed partial class StoredImages(

@@ -17,7 +17,7 @@ internal sealed class Upload : ITenantData
     public required string Filename { get; init; }
     public required long SizeBytes { get; init; }
     public required string MimeType { get; init; }
-    public required string Source { get; init; }
+    public required UploadFields Fields { get; init; }
 
     /// <summary>64 lower-case hex characters.</summary>
     public required string Sha256 { get; init; }
@@ -52,7 +52,7 @@ internal sealed class Upload : ITenantData
     /// <summary>The build of this program that could not make one, see <see cref="Thumbnails.ThumbnailStore.Build"/>.</summary>
     public string? ThumbnailFailedBy { get; set; }
 
-    /// <summary>What became of it, over all destinations.</summary>
+    /// <summary>The aggregate delivery status over all destinations.</summary>
     public string Status =>
         DestinationsTotal == 0 ? "stored_only"
         : DestinationsDelivered + DestinationsFailed < DestinationsTotal ? "pending"

@@ -36,15 +36,15 @@ internal static class UploadApi
         using var reader = isEnvelope ? null : new MultipartReader(digests.Body, http.Request.ContentType);
 
         StagedImage? image = null;
-        string? source = null;
+        var sent = new SentFields();
         try
         {
             if (isEnvelope)
-                image = await envelopes.StageAsync(digests.File(body.ReadAsync, null, true), null, session, mode, deadline.Token);
+                image = await envelopes.StageAsync(digests.File(body.ReadAsync, null, true), null, sent, session, mode, deadline.Token);
             while (reader is not null && await reader.NextAsync(deadline.Token) is { } part)
             {
-                if (part.Name == "source")
-                    source = Sources.Check(await reader.ReadTextAsync(deadline.Token));
+                if (UploadFields.Find(part.Name) is { } field)
+                    sent.Take(field, await reader.ReadTextAsync(deadline.Token));
                 else if (part.Name == UploadDigests.Sha256Field)
                     digests.Expect(await reader.ReadTextAsync(deadline.Token));
                 else if (part.Name != "file" || await IsLeftEmptyAsync(part, reader, deadline.Token))
@@ -54,7 +54,8 @@ internal static class UploadApi
                 else if (mode == EncryptionMode.None)
                     image = await intake.StageAsync(digests.File(reader.ReadAsync, part, false), part.Filename, session, deadline.Token);
                 else
-                    image = await envelopes.StageAsync(digests.File(reader.ReadAsync, part, true), part.Filename ?? "", session, mode, deadline.Token);
+                    image = await envelopes.StageAsync(
+                        digests.File(reader.ReadAsync, part, true), part.Filename ?? "", sent, session, mode, deadline.Token);
             }
 
             if (image is null)
@@ -63,8 +64,7 @@ internal static class UploadApi
             body.Dispose();
             reader?.Dispose();
             await digests.RequireAsync(image, deadline.Token);
-            source ??= image.Source ?? Sources.Default;
-            var received = await intake.ReceiveAsync(image, session, source, idempotency, deadline.Token);
+            var received = await intake.ReceiveAsync(image, session, UploadFields.Of(sent), idempotency, deadline.Token);
             return TypedResults.Created($"/api/v1/uploads/{received.Id}/download", received);
         }
         finally
@@ -91,7 +91,7 @@ internal static class UploadApi
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
         if (await thumbnails.OpenAsync(upload, cancellationToken) is not { } jpeg)
-            return ApiErrors.NoThumbnail;
+            throw ApiErrors.NoThumbnail.ToException();
         http.Response.Headers.XContentTypeOptions = "nosniff";
         http.Response.Headers.CacheControl = "private, max-age=3600";
         return TypedResults.Stream(jpeg, "image/jpeg");
@@ -103,17 +103,17 @@ internal static class UploadApi
     {
         var uploadId = Ids.Parse(id);
         if (!links.Allows(uploadId, request.Query["expires"], request.Query["signature"]))
-            return ApiErrors.NotFound;
+            throw ApiErrors.NotFound.ToException();
         var upload = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(
             u => u.Id == uploadId && db.Projects.Any(p => p.Id == u.ProjectId && p.DeletedAt == null && p.DisabledAt == null), cancellationToken);
-        return upload is null ? ApiErrors.NotFound : new ImageBytes(upload, images);
+        return new ImageBytes(upload ?? throw ApiErrors.NotFound.ToException(), images);
     }
 
     /// <summary>Withdraws an image: it disappears from lists and counts, and is delivered no further.</summary>
-    public static async Task<Results<NoContent, ApiError>> Delete(
+    public static async Task<NoContent> Delete(
         string id, Caller caller, AperturDb db, UploadDeletion deletion, CancellationToken cancellationToken)
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
-        return await deletion.RunAsync(upload, cancellationToken) ? TypedResults.NoContent() : ApiErrors.NotFound;
+        return await deletion.RunAsync(upload, cancellationToken) ? TypedResults.NoContent() : throw ApiErrors.NotFound.ToException();
     }
 }

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Uploads;
 
 /// <summary>
-/// Takes an image back out: its row, its deliveries and everything that was counted for it in one transaction, its file after
+/// Deletes an upload: its row, its deliveries and everything that was counted for it in one transaction, its file after
 /// that. What a destination has received already stays there; an attempt under way ends without an effect here.
 /// </summary>
 internal sealed class UploadDeletion(Database database, BlobStore blobs, TimeProvider clock)

@@ -5,7 +5,7 @@ using Apertur.Server.Http;
 namespace Apertur.Server.Uploads;
 
 /// <summary>
-/// Everything that the sender of an upload says of its bytes, wherever it stands: headers of the request, headers of the part, and the text part
+/// The digests that came with an upload: in headers of the request, headers of the part, and the text part
 /// <c>sha256</c>. What is said and not so refuses the upload before anything is received.
 /// </summary>
 internal sealed class UploadDigests : IDisposable

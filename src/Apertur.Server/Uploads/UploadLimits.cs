@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace Apertur.Server.Uploads;
 
-/// <summary>Bounds what one upload may cost: its size by what it announces, its speed, and its time.</summary>
+/// <summary>Limits of one upload: announced size, minimum rate and duration.</summary>
 internal sealed class UploadLimits(Settings settings, StopDeadline stop, TimeProvider clock)
 {
     private static readonly TimeSpan _grace = TimeSpan.FromSeconds(30);

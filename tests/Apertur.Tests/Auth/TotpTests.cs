@@ -44,6 +44,36 @@ public sealed class TotpTests
         Assert.Null(Totp.Verify(_secret, "050471", new(step.Value, step.Value), now));
     }
 
+    [Fact]
+    public void A_code_is_good_once_also_while_the_clock_is_set_back()
+    {
+        const long Step = 1111111110 / 30;
+        // Accepted before the clock was set back by a day, and since then.
+        var used = new UsedCodes(Step, Step + 2880);
+
+        Assert.Null(Verify(Step, used, at: Step));
+        Assert.NotNull(Verify(Step + 1, used, at: Step + 1));
+    }
+
+    [Theory]
+    [InlineData(-3, false)]
+    [InlineData(-4, true)]
+    public void Codes_of_steps_around_the_latest_one_stay_used_up_when_the_clock_is_set_back(int steps, bool good)
+    {
+        const long Step = 1111111110 / 30;
+
+        Assert.Equal(good, Verify(Step + steps + 1, new UsedCodes(Step, Step), at: Step + steps) is not null);
+    }
+
+    [Fact]
+    public void The_last_code_counts_while_the_clock_cannot_have_been_set_back()
+    {
+        const long Step = 1111111110 / 30;
+
+        Assert.Null(Verify(Step - 2, new UsedCodes(Step, Step + 2880), at: Step - 1));
+        Assert.NotNull(Verify(Step - 3, new UsedCodes(Step, Step + 2880), at: Step - 2));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData(null)]
@@ -58,4 +88,10 @@ public sealed class TotpTests
     [InlineData("foobar", "MZXW6YTBOI")]
     [InlineData("12345678901234567890", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")]
     public void Secrets_are_written_for_typing(string secret, string text) => Assert.Equal(text, Totp.Text(Encoding.ASCII.GetBytes(secret)));
+
+    private static long? Verify(long step, UsedCodes used, long at)
+    {
+        var code = new OtpNet.Totp(_secret).ComputeTotp(DateTimeOffset.FromUnixTimeSeconds(step * 30).UtcDateTime);
+        return Totp.Verify(_secret, code, used, DateTimeOffset.FromUnixTimeSeconds(at * 30));
+    }
 }

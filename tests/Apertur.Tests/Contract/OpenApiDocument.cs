@@ -71,7 +71,14 @@ internal sealed partial class OpenApiDocument
         return new JsonObject
         {
             ["openapi"] = "3.1.0",
-            ["info"] = new JsonObject { ["title"] = "Apertur", ["version"] = "1", ["description"] = OpenApiNotes.Introduction },
+            ["info"] = new JsonObject
+            {
+                ["title"] = "Apertur",
+                ["version"] = "1",
+                ["description"] = OpenApiNotes.Introduction,
+                // The word of npm's package.json for what comes without a licence.
+                ["license"] = new JsonObject { ["name"] = "UNLICENSED", ["identifier"] = "LicenseRef-UNLICENSED" },
+            },
             ["servers"] = new JsonArray(new JsonObject { ["url"] = "/" }),
             ["tags"] = Tags(routes),
             ["paths"] = paths,
@@ -83,7 +90,7 @@ internal sealed partial class OpenApiDocument
                     ["Error"] = new JsonObject
                     {
                         ["description"] = "A refusal. `message` says what to do about it.",
-                        ["content"] = Content("application/json", error),
+                        ["content"] = Content("application/json", error, OpenApiExamples.Refusal()),
                     },
                 },
                 ["securitySchemes"] = OpenApiNotes.SecuritySchemes(),
@@ -120,7 +127,11 @@ internal sealed partial class OpenApiDocument
         if (note.Body is not null)
             operation["requestBody"] = note.Body.DeepClone();
         else if (route.Metadata.GetMetadata<BodyOf>() is { } body)
-            operation["requestBody"] = new JsonObject { ["content"] = Content("application/json", _schemas.Of(body.Type)) };
+        {
+            var example = OpenApiExamples.Request(HandlerOf(route));
+            operation["requestBody"] = new JsonObject { ["content"] = Content("application/json", _schemas.Of(body.Type), example) };
+        }
+
         operation["responses"] = Responses(route, handler, note);
         operation["security"] = OpenApiNotes.Security(AccessOf(route));
         return operation;
@@ -143,7 +154,11 @@ internal sealed partial class OpenApiDocument
                 continue;
             var response = new JsonObject { ["description"] = words };
             if (type.IsGenericType)
-                response["content"] = Content("application/json", _schemas.Of(type.GetGenericArguments()[0]));
+            {
+                var example = OpenApiExamples.Answer($"{MethodOf(route)} {PathOf(route)}", status);
+                response["content"] = Content("application/json", _schemas.Of(type.GetGenericArguments()[0]), example);
+            }
+
             responses[status] = response;
         }
 
@@ -166,7 +181,13 @@ internal sealed partial class OpenApiDocument
         static JsonObject Error() => new() { ["$ref"] = "#/components/responses/Error" };
     }
 
-    private static JsonObject Content(string type, JsonNode schema) => new() { [type] = new JsonObject { ["schema"] = schema.DeepClone() } };
+    private static JsonObject Content(string type, JsonNode schema, JsonNode? example)
+    {
+        var content = new JsonObject { ["schema"] = schema.DeepClone() };
+        if (example is not null)
+            content["example"] = example;
+        return new() { [type] = content };
+    }
 
     /// <summary>The kinds of answer in a handler's return type.</summary>
     private static IEnumerable<Type> AnswersOf(Type type) =>

@@ -178,7 +178,8 @@ internal sealed record OpenApiNotes
                 Query("cursor", Id(), "The `next` of the stretch before; without it the newest entries come."),
             ],
         },
-        ["HealthApi.Ready"] = new() { Errors = [503, 507] },
+        ["HealthApi.Alive"] = new() { Errors = [400] },
+        ["HealthApi.Ready"] = new() { Errors = [400, 503, 507] },
     };
 
     /// <summary>Fields that hold one of a few words, as <c>Record.Property</c>.</summary>

@@ -53,6 +53,9 @@ internal sealed class OpenApiSchemas(XmlDocs docs)
             schema = Refer(type);
         else if (schema is not JsonObject)
             schema = new JsonObject();
+        // Said, because generators of clients take an object without members for one that has none.
+        if (type == typeof(JsonObject))
+            schema["additionalProperties"] = true;
 
         var result = schema.AsObject();
         if (context.Path.Length == 0 && context.TypeInfo.Kind == JsonTypeInfoKind.Object)
@@ -68,6 +71,8 @@ internal sealed class OpenApiSchemas(XmlDocs docs)
             result["enum"] = new JsonArray([.. words.Select(word => JsonValue.Create(word))]);
         if (member is not null && docs.Of(member) is { Length: > 0 } description)
             result["description"] = description;
+        if (member is not null)
+            OpenApiFields.Complete(member.DeclaringType!.Name, property.Name, result);
         return result;
     }
 

@@ -35,6 +35,32 @@ public sealed class OpenApiTests
     }
 
     [Fact]
+    public void Every_field_is_described_and_every_description_belongs_to_one()
+    {
+        var fields = JsonNode.Parse(OpenApiDocument.Text())!["components"]!["schemas"]!.AsObject()
+            .SelectMany(schema => schema.Value!["properties"]?.AsObject().Select(field => (schema.Key, field.Key, Schema: field.Value!)) ?? [])
+            .ToList();
+
+        Assert.NotEmpty(fields);
+        Assert.Empty(fields.Where(field => field.Schema["description"] is null).Select(field => $"{field.Item1}.{field.Item2}: say it in OpenApiFields"));
+        Assert.Subset(OpenApiFields.Used, OpenApiFields.Names.ToHashSet());
+    }
+
+    [Fact]
+    public void Every_json_body_has_an_example()
+    {
+        var without = Operations().SelectMany(operation => operation["responses"]!.AsObject().Where(r => r.Key[0] == '2').Select(r => r.Value!)
+                .Append(operation["requestBody"])
+                .Select(body => body?["content"]?["application/json"])
+                .Where(content => content?["schema"]?["$ref"] is not null && content["example"] is null)
+                .Select(content => $"{operation["operationId"]} {content!["schema"]!["$ref"]}"))
+            .ToList();
+
+        Assert.Empty(without);
+        Assert.Subset(OpenApiDocument.Routes().Select(OpenApiDocument.HandlerOf).ToHashSet(), OpenApiExamples.Handlers.ToHashSet());
+    }
+
+    [Fact]
     public void References_lead_somewhere()
     {
         var document = JsonNode.Parse(OpenApiDocument.Text())!;

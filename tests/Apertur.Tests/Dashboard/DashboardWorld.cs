@@ -76,7 +76,7 @@ internal sealed class DashboardWorld
             Filename = $"copy-{i}.jpg",
             SizeBytes = one.SizeBytes,
             MimeType = one.MimeType,
-            Source = one.Source,
+            Fields = one.Fields with { },
             Sha256 = one.Sha256,
             IsEncrypted = false,
             ReadyAt = one.ReadyAt,

@@ -169,7 +169,7 @@ public sealed class OAuthTokensTests : IAsyncLifetime
         _clouds.Google.Refuse(Token, StatusCodes.Status200OK, answer.ToJsonString());
 
         string? kept = null;
-        var outcome = await Node(app).UseAsync(Type(app), id, async used =>
+        var outcome = await Node(app).UseAsync(Flow(app), id, async used =>
         {
             await using var db = app.Services.GetRequiredService<Database>().Open();
             var grant = await db.OAuthGrants.SingleAsync(TestContext.Current.CancellationToken);
@@ -261,13 +261,14 @@ public sealed class OAuthTokensTests : IAsyncLifetime
     private static OAuthTokens Node(AperturApp app) => new(
         app.Services.GetRequiredService<Database>(), app.Services.GetRequiredService<ColumnEncryption>(), app.Clock, NullLogger<OAuthTokens>.Instance);
 
-    private static IDestinationType Type(AperturApp app) => app.Services.GetRequiredService<DestinationTypes>().Find("google_drive")!;
+    private static OAuthFlow Flow(AperturApp app) =>
+        ((IOAuthDestination)app.Services.GetRequiredService<DestinationTypes>().Find("google_drive")!).OAuth!;
 
     private static async Task<string?> UseAsync(AperturApp app, OAuthTokens tokens, Guid id)
     {
         string? used = null;
         await tokens.UseAsync(
-            Type(app), id,
+            Flow(app), id,
             access =>
             {
                 used = access.Token;

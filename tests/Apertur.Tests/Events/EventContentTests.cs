@@ -54,6 +54,7 @@ public sealed class EventContentTests
             Assert.Equal(photo, (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.OK).Bytes);
             Assert.Equal(request.HmacOf(webhook), request["X-Apertur-Signature"]);
             Assert.StartsWith("application/json", request["Content-Type"], StringComparison.Ordinal);
+            Assert.Equal("Apertur-Webhook/1.0", request["User-Agent"]);
         }
 
         var completed = told.Single(request => (string)request.Json()["event"]! == "project.upload.completed").Json();

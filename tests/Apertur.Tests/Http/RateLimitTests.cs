@@ -1,8 +1,12 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
+using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Tests.Support;
+using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.Http;
 
@@ -87,6 +91,20 @@ public sealed class RateLimitTests
         app.Clock.Jump(TimeSpan.FromSeconds(1));
         (await app.Client.GetAsync("stats")).Expect(HttpStatusCode.OK);
     }
+
+    [Theory, AllDatabases]
+    public async Task Every_route_that_gives_a_list_counts_as_one(DatabaseKind database)
+    {
+        await using var app = await StartAsync(database);
+        var lists = app.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+            .Where(route => IsList(route.Metadata.GetMetadata<IProducesResponseTypeMetadata>()?.Type)).ToList();
+
+        Assert.NotEmpty(lists);
+        Assert.Empty(lists.Where(route => route.Metadata.GetMetadata<CountedAs>()?.Kind != RateKind.Lists).Select(route => route.DisplayName));
+    }
+
+    private static bool IsList(Type? answer) => answer == typeof(EventDeliveryList) || answer == typeof(AuditPage)
+        || (answer is { IsGenericType: true } && (answer.GetGenericTypeDefinition() == typeof(List<>) || answer.GetGenericTypeDefinition() == typeof(Page<>)));
 
     [Theory, AllDatabases]
     public async Task Links_are_counted_by_session_and_by_address_and_refused_uploads_leave_nothing(DatabaseKind database)

@@ -124,14 +124,14 @@ public sealed class ClockTests
         await app.ChangeAsync(db =>
         {
             var row = db.Destinations.Single();
-            (row.OpenUntil, row.LaneLimit, row.OpenedCount, row.ResumedAt) = (open, 1, 1, open);
+            (row.Breaker.OpenUntil, row.Breaker.LaneLimit, row.Breaker.OpenedCount, row.ResumedAt) = (open, 1, 1, open);
         });
 
         app.Clock.Set(-_day);
         var upload = await app.Client.UploadAsync(session, Photos.Png());
 
         await app.Client.UploadBecomesAsync((string)upload["id"]!, "delivered");
-        await Eventually.Becomes(() => app.DestinationAsync(webhook), row => row is { OpenUntil: null, LaneLimit: 2 }, "the breaker closes");
+        await Eventually.Becomes(() => app.DestinationAsync(webhook), row => row.Breaker is { OpenUntil: null, LaneLimit: 2 }, "the breaker closes");
     }
 
     [Theory, AllDatabases]

@@ -247,7 +247,7 @@ public sealed class DeliveryTests
         var session = await app.Client.CreateSessionAsync(webhook);
         for (var image = 0; image < 12; image++)
             await app.Client.UploadAsync(session, Photos.Png());
-        var destination = await Eventually.Becomes(() => app.DestinationAsync(webhook), row => row.OpenUntil is not null, "the breaker opens");
+        var destination = await Eventually.Becomes(() => app.DestinationAsync(webhook), row => row.Breaker.OpenUntil is not null, "the breaker opens");
 
         // Everything is due, nothing is tried. Twice, because a claim may have been under way when the breaker opened.
         await app.PassAsync(TimeSpan.FromSeconds(9));
@@ -258,10 +258,10 @@ public sealed class DeliveryTests
 
         receiver.Otherwise = null;
         // Less than a receiver may take: an attempt may just have begun.
-        for (var round = 0; round < 60 && (await app.DestinationAsync(webhook)).LaneLimit is not null; round++)
+        for (var round = 0; round < 60 && (await app.DestinationAsync(webhook)).Breaker.LaneLimit is not null; round++)
             await app.PassAsync(TimeSpan.FromSeconds(20));
 
-        Assert.NotNull(destination.LaneLimit);
+        Assert.NotNull(destination.Breaker.LaneLimit);
         await Eventually.Becomes(
             () => app.Client.GetAsync("uploads?pageSize=100"),
             answer => answer.Json["data"]!.AsArray().All(row => (string)row!["status"]! == "delivered"), "all are delivered");

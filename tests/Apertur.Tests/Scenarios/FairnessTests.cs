@@ -72,8 +72,8 @@ public sealed class FairnessTests(ITestOutputHelper output)
             app.Clock.Jump(TimeSpan.FromSeconds(31));
         }
 
-        var row = await Eventually.Becomes(() => app.DestinationAsync(webhook), row => row.OpenUntil is not null, "the breaker opens");
-        Assert.Equal(app.Clock.GetUtcNow().AddSeconds(15), row.OpenUntil!.Value, TimeSpan.FromSeconds(1));
+        var row = await Eventually.Becomes(() => app.DestinationAsync(webhook), row => row.Breaker.OpenUntil is not null, "the breaker opens");
+        Assert.Equal(app.Clock.GetUtcNow().AddSeconds(15), row.Breaker.OpenUntil!.Value, TimeSpan.FromSeconds(1));
         await app.PassAsync(TimeSpan.FromSeconds(10));
         await app.PassAsync(TimeSpan.Zero);
         Assert.Equal(2, silent.Seen);

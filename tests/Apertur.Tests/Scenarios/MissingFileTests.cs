@@ -72,7 +72,7 @@ public sealed class MissingFileTests
         var healthy = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
 
         await app.Client.UploadBecomesAsync(healthy, "delivered");
-        Assert.Null((await app.DestinationAsync(webhook)).OpenUntil);
+        Assert.Null((await app.DestinationAsync(webhook)).Breaker.OpenUntil);
     }
 
     /// <summary>Sends a photo that its receiver refuses once, so that it waits for another attempt.</summary>

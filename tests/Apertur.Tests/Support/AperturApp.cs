@@ -1,8 +1,8 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
+using Apertur.Server.Projects;
 using Apertur.Server;
-using Apertur.Server.Commands;
 using Apertur.Server.Encryption;
 using Apertur.Server.Queue;
 using Microsoft.AspNetCore.Builder;
@@ -37,6 +37,7 @@ internal sealed class AperturApp : IAsyncDisposable
         ["RateLimits:Enabled"] = "false",
         // What the machine has must not decide what is answered; the tests of thumbnails ask for them.
         ["Thumbnails:AtOnce"] = "0",
+        ["Telemetry:MetricsUrl"] = "",
     };
 
     private readonly Action<IServiceCollection>? _configure;

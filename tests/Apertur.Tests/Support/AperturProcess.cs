@@ -117,6 +117,7 @@ internal sealed partial class AperturProcess : IAsyncDisposable
         };
         start.Environment["APERTUR__Outbound__AllowPrivateNetworks"] = "true";
         start.Environment["APERTUR__RateLimits__Enabled"] = "false";
+        start.Environment["APERTUR__Telemetry__MetricsUrl"] = "";
         return Process.Start(start)!;
     }
 

@@ -29,6 +29,9 @@ public sealed class FilenamesTests
     [InlineData("image/png", "a.jpg", "a.png")]
     [InlineData("image/heic", "IMG_1.HEIC", "IMG_1.HEIC")]
     [InlineData("image/heic", "IMG_1.heif", "IMG_1.heif")]
+    [InlineData("image/heic", "burst.heics", "burst.heics")]
+    [InlineData("image/heic", "burst.HEIFS", "burst.HEIFS")]
+    [InlineData("image/jpeg", "burst.heics", "burst.heics.jpg")]
     [InlineData("image/webp", "a", "a.webp")]
     public void Each_type_has_its_endings(string type, string sent, string kept) => Assert.Equal(kept, Filenames.Sanitise(sent, type));
 

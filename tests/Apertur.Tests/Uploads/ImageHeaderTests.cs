@@ -192,6 +192,19 @@ public sealed class ImageHeaderTests : IDisposable
     public void Rotation_swaps_the_sides_of_a_heic(int quarters, int width, int height) =>
         Assert.Equal(new ImageSize(width, height), SizeOf(Heic(64, 40, (byte)quarters), ImageHeader.Heic));
 
+    [Theory]
+    [InlineData(7, 2, 8, 9)]
+    [InlineData(2, 7, 64, 40)]
+    public void A_primary_item_that_is_the_thumbnail_of_another_stands_for_that(int thumbnail, int whole, int width, int height)
+    {
+        byte[] narrow = [.. BigEndian16(thumbnail), .. BigEndian16(1), .. BigEndian16(whole)];
+        byte[] wide = [.. BigEndian32(thumbnail), .. BigEndian16(1), .. BigEndian32(whole)];
+        byte[] others = Box("dimg", [.. BigEndian16(7), .. BigEndian16(1), .. BigEndian16(2)]);
+
+        Assert.Equal(new ImageSize(width, height), SizeOf(Heic(64, 40, 0, FullBox("iref", [.. others, .. Box("thmb", narrow)])), ImageHeader.Heic));
+        Assert.Equal(new ImageSize(width, height), SizeOf(Heic(64, 40, 0, Box("iref", [1, 0, 0, 0, .. Box("thmb", wide)])), ImageHeader.Heic));
+    }
+
     [Fact]
     public void Meta_box_may_follow_a_large_media_box()
     {
@@ -302,12 +315,13 @@ public sealed class ImageHeaderTests : IDisposable
     private static byte[] FullBox(string type, byte[] content) => Box(type, [0, 0, 0, 0, .. content]);
 
     /// <summary>A HEIC's boxes without any coded picture: item 2 is a decoy of another size, item 7 the primary one.</summary>
-    private static byte[] Heic(int width, int height, byte quarters) =>
+    private static byte[] Heic(int width, int height, byte quarters, byte[]? references = null) =>
     [
         .. Box("ftyp", [.. Ascii("heic"), 0, 0, 0, 0]),
         .. FullBox("meta",
         [
             .. FullBox("pitm", BigEndian16(7)),
+            .. references ?? [],
             .. Box("iprp",
             [
                 .. Box("ipco",

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using Apertur.Server.Projects;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 

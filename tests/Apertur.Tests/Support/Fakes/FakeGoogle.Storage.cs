@@ -102,7 +102,7 @@ public sealed partial class FakeGoogle
     private static IResult NoObject(string name) => Error(404, "notFound", $"No such object: {BucketName}/{name}");
 
     /// <summary>Byte by byte, from the definition: a second opinion on the product's.</summary>
-    private static string Crc32CReference(byte[] bytes)
+    public static string Crc32CReference(byte[] bytes)
     {
         var crc = bytes.Aggregate(uint.MaxValue, BitOperations.Crc32C);
         var big = new byte[4];

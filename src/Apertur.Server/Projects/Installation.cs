@@ -1,11 +1,10 @@
 using Apertur.Server.Accounts;
 using Apertur.Server.Audit;
 using Apertur.Server.Keys;
-using Apertur.Server.Projects;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
-namespace Apertur.Server.Commands;
+namespace Apertur.Server.Projects;
 
 /// <summary>A data folder's first owner, project and keys.</summary>
 /// <param name="LiveKey">Shown now and never again.</param>
@@ -18,7 +17,7 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
     /// <param name="projectName">Of the first project.</param>
     /// <param name="beforeCommit">Gets what is about to be made, to put away what is shown only once.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="CommandException">There is an owner already, or a value cannot be used.</exception>
+    /// <exception cref="InstallationException">There is an owner already, or a value cannot be used.</exception>
     public static async Task<Installation> CreateAsync(
         IServiceProvider services, string email, string password, string projectName, Action<Installation>? beforeCommit,
         CancellationToken cancellationToken)
@@ -33,7 +32,7 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
     }
 
     /// <summary>The first owner and project for whoever follows the link; without keys, which people make when a program needs one.</summary>
-    /// <exception cref="CommandException">There is an owner already, or a value cannot be used.</exception>
+    /// <exception cref="InstallationException">There is an owner already, or a value cannot be used.</exception>
     public static async Task<(User Owner, Project Project)> SetUpAsync(
         IServiceProvider services, string email, string password, string projectName, OneTimeLink link, CancellationToken cancellationToken)
     {
@@ -45,12 +44,12 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
     }
 
     /// <summary>Another project for somebody who is known, with its keys.</summary>
-    /// <exception cref="CommandException">The owner is unknown, or the name cannot be used.</exception>
+    /// <exception cref="InstallationException">The owner is unknown, or the name cannot be used.</exception>
     public static async Task<Installation> AddProjectAsync(
         IServiceProvider services, string name, string ownerEmail, CancellationToken cancellationToken)
     {
         if (Project.NameProblem(name) is { } problem)
-            throw new CommandException(problem);
+            throw new InstallationException(problem);
         var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
         var (project, live, test) = NewProject(name, services.GetRequiredService<ColumnEncryption>(), now);
         var owner = await services.GetRequiredService<Database>().WriteAsync(
@@ -58,7 +57,7 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
             {
                 var email = User.CleanEmail(ownerEmail);
                 var person = await db.Users.SingleOrDefaultAsync(u => u.Email == email, cancellationToken)
-                    ?? throw new CommandException($"There is no user '{ownerEmail}'. Make one with 'user create'.");
+                    ?? throw new InstallationException($"There is no user '{ownerEmail}'. Make one with 'user create'.");
                 Add(db, project, [live.Row, test.Row], person, now);
                 AuditLog.AddOperator(db, project.Id, "projects.create", project.Id, now);
                 return person;
@@ -76,11 +75,11 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
 
     private static User NewOwner(string email, string password, string projectName, DateTimeOffset now)
     {
-        var address = User.CleanEmail(email) ?? throw new CommandException($"'{email}' is not an e-mail address.");
+        var address = User.CleanEmail(email) ?? throw new InstallationException($"'{email}' is not an e-mail address.");
         if (Passwords.Problem(password) is { } problem)
-            throw new CommandException(problem);
+            throw new InstallationException(problem);
         if (Project.NameProblem(projectName) is { } nameProblem)
-            throw new CommandException(nameProblem);
+            throw new InstallationException(nameProblem);
         return User.Create(address, password, now);
     }
 
@@ -95,9 +94,9 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
             {
                 // First, because with PostgreSQL only this keeps apart two who follow the link at once.
                 if (link is not null && !await link.TakeAsync(db, cancellationToken))
-                    throw new CommandException("This link has been used.");
+                    throw new InstallationException("This link has been used.");
                 if (await db.Users.AnyAsync(cancellationToken))
-                    throw new CommandException("This data folder has an owner already.");
+                    throw new InstallationException("This data folder has an owner already.");
                 db.Users.Add(owner);
                 Add(db, project, keys, owner, now);
             },
@@ -111,3 +110,6 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
         db.ApiKeys.AddRange(keys);
     }
 }
+
+/// <summary>A first owner or a project cannot be made; the message says why and what to do.</summary>
+internal sealed class InstallationException(string message) : Exception(message);

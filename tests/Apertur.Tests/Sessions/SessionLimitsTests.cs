@@ -1,0 +1,105 @@
+using Apertur.Server;
+using Apertur.Server.Contract;
+using Apertur.Server.Http;
+using Apertur.Server.Keys;
+using Apertur.Server.Sessions;
+using Apertur.Tests.Support;
+
+namespace Apertur.Tests.Sessions;
+
+/// <summary>What a session takes when its creator, its key and the server each say something.</summary>
+public sealed class SessionLimitsTests
+{
+    private readonly List<FieldError> _errors = [];
+
+    [Theory]
+    [InlineData("max_images", 0, false)]
+    [InlineData("max_images", 1, true)]
+    [InlineData("max_images", 500, true)]
+    [InlineData("max_images", 501, false)]
+    [InlineData("max_image_dimension", 0, false)]
+    [InlineData("max_image_dimension", 1, true)]
+    [InlineData("max_image_dimension", 100_000, true)]
+    [InlineData("max_image_dimension", 100_001, false)]
+    [InlineData("max_image_size_mb", 0, false)]
+    [InlineData("max_image_size_mb", 1, true)]
+    [InlineData("max_image_size_mb", 100, true)]
+    [InlineData("max_image_size_mb", 101, false)]
+    public void Numbers_have_a_range(string field, int value, bool good)
+    {
+        Of(new CreateSessionRequest
+        {
+            MaxImages = field == "max_images" ? value : null,
+            MaxImageDimension = field == "max_image_dimension" ? value : null,
+            MaxImageSizeMb = field == "max_image_size_mb" ? value : null,
+        });
+
+        Assert.Equal(good ? [] : [field], _errors.Select(error => error.Field));
+    }
+
+    [Fact]
+    public void Who_says_nothing_gets_the_servers_defaults()
+    {
+        var limits = Of(new CreateSessionRequest());
+
+        Assert.Equal((20, 20, null), (limits.MaxImages, limits.MaxImageSizeMb, limits.MaxImageDimension));
+        Assert.Empty(limits.AllowedMimeTypes);
+    }
+
+    [Theory]
+    [InlineData(null, null, null)]
+    [InlineData(10, null, 10)]
+    [InlineData(null, 10, 10)]
+    [InlineData(10, 20, 10)]
+    [InlineData(20, 10, 10)]
+    public void The_smaller_dimension_counts(int? asked, int? ofKey, int? expected) =>
+        Assert.Equal(expected, Of(new CreateSessionRequest { MaxImageDimension = asked }, Key(dimension: ofKey)).MaxImageDimension);
+
+    [Theory]
+    [InlineData(10, 5, 5)]
+    [InlineData(5, 10, 5)]
+    [InlineData(null, 5, 5)]
+    [InlineData(null, 50, 20)]
+    public void The_smaller_number_of_images_counts(int? asked, int? ofKey, int expected) =>
+        Assert.Equal(expected, Of(new CreateSessionRequest { MaxImages = asked }, Key(images: ofKey)).MaxImages);
+
+    [Fact]
+    public void Types_are_those_that_both_allow()
+    {
+        Assert.Equal(["image/png"], Of(Types("image/png", "image/webp"), Key(types: ["image/png", "image/jpeg"])).AllowedMimeTypes);
+        Assert.Equal(["image/jpeg"], Of(new CreateSessionRequest(), Key(types: ["image/jpeg"])).AllowedMimeTypes);
+        Assert.Equal(["image/heic"], Of(Types("image/heif", "image/heic")).AllowedMimeTypes);
+        Assert.Empty(_errors);
+    }
+
+    [Fact]
+    public void Types_that_do_not_exist_or_that_the_key_forbids_are_refused()
+    {
+        Of(Types("image/gif"));
+        Of(Types("image/webp"), Key(types: ["image/jpeg"]));
+
+        Assert.Equal(["allowed_mime_types", "allowed_mime_types"], _errors.Select(error => error.Field));
+    }
+
+    private static CreateSessionRequest Types(params string[] types) => new() { AllowedMimeTypes = types };
+
+    private SessionLimits Of(CreateSessionRequest request, ApiKey? key = null)
+    {
+        using var folder = new TempFolder();
+        return SessionLimits.Of(request, key, Settings.Load(folder.Path).Limits, _errors);
+    }
+
+    private static ApiKey Key(int? images = null, int? dimension = null, string[]? types = null) => new()
+    {
+        Id = Guid.Empty,
+        ProjectId = Guid.Empty,
+        Env = Env.Live,
+        Prefix = "",
+        Hash = "",
+        Label = "",
+        CreatedAt = default,
+        MaxImages = images,
+        MaxImageDimension = dimension,
+        AllowedMimeTypes = types ?? [],
+    };
+}

@@ -1,0 +1,55 @@
+namespace Apertur.Mutate;
+
+/// <summary>Code whose rules matter most, and the tests that must notice when one is gone.</summary>
+/// <param name="Name">What <c>--area</c> takes.</param>
+/// <param name="Files">From <c>src</c>; a folder stands for all files in it.</param>
+/// <param name="Tests">Parts of full names; a test that has one of them in its name is run. Few: each change costs a run of them.</param>
+internal sealed record Area(string Name, string[] Files, string[] Tests)
+{
+    public static IReadOnlyList<Area> All { get; } =
+    [
+        // Without a server, a second or two each.
+        new("addresses", ["Apertur.Destinations/AddressGuard.cs", "Apertur.Server/Http/AddressRanges.cs"], ["AddressGuardTests", "AddressRangesTests"]),
+        new("templates", ["Apertur.Destinations/KeyTemplate.cs", "Apertur.Server/Uploads/Filenames.cs"], ["KeyTemplateTests", "S3KeyTests", "FilenamesTests"]),
+        new("codes", ["Apertur.Destinations/Signature.cs", "Apertur.Server/Auth/Totp.cs"], ["SignatureTests", "TotpTests"]),
+        new("limits", ["Apertur.Server/Sessions/SessionLimits.cs"], ["SessionLimitsTests"]),
+        new("outcomes", ["Apertur.Destinations/HttpOutcome.cs"], ["HttpOutcomeTests"]),
+        new("schedule",
+            ["Apertur.Server/Queue/Breaker.cs", "Apertur.Server/Queue/Due.cs", "Apertur.Server/Queue/LaneShares.cs", "Apertur.Server/Queue/RetrySchedule.cs"],
+            ["BreakerTests", "DueTests", "LaneSharesTests", "RetryScheduleTests"]),
+        new("headers",
+            ["Apertur.Server/Uploads/ImageHeader.cs", "Apertur.Server/Uploads/JpegSize.cs", "Apertur.Server/Uploads/PngSize.cs",
+                "Apertur.Server/Uploads/WebPSize.cs", "Apertur.Server/Uploads/HeicSize.cs", "Apertur.Server/Uploads/ExifOrientation.cs"],
+            ["ImageHeaderTests"]),
+        new("forms", ["Apertur.Server/Uploads/MultipartReader.cs"], ["MultipartReaderTests"]),
+
+        // With one, up to a minute each.
+        new("proxies", ["Apertur.Server/Http/TrustedProxies.cs"], ["RateLimitTests", "KeyRestrictionTests"]),
+        new("folders", ["Apertur.Destinations/FolderPath.cs"], ["GoogleDriveDestinationTests", "DropboxDestinationTests"]),
+        new("signatures",
+            ["Apertur.Server/Auth/RequestSigning.cs", "Apertur.Server/Uploads/DownloadLinks.cs", "Apertur.Server/Events/EventRequests.cs"],
+            ["RequestSigningTests", "WebhookDestinationTests", "EventContentTests", "EventDeliveryTests", "EventWebhookTests", "DownloadTests", "HeadTests"]),
+        new("gate", ["Apertur.Server/Sessions/SessionGate.cs", "Apertur.Server/Sessions/SessionEnd.cs"], ["RefusalTests", "SessionUpdateTests"]),
+        new("passwords", ["Apertur.Server/Sessions/SessionPasswords.cs"], ["SessionPasswordTests"]),
+        new("keys", ["Apertur.Server/Auth/KeyRestrictions.cs"], ["KeyRestrictionTests"]),
+        new("rates",
+            ["Apertur.Server/Http/RateLimits.cs", "Apertur.Server/Http/RateCounts.cs", "Apertur.Server/Http/StrangerCounts.cs"], ["RateLimitTests"]),
+        new("guesses", ["Apertur.Server/Accounts/LoginThrottle.cs"], ["LoginThrottleTests", "SignInTests"]),
+        new("counters",
+            ["Apertur.Server/ProjectData", "Apertur.Server/Uploads/UploadDeletion.cs"],
+            ["ProjectDataTests", "AcrossProjectsTests", "DateRangeTests", "DeliveryCountTests", "UploadDeletionTests"]),
+        new("deliveries",
+            ["Apertur.Server/Deliveries", "Apertur.Server/Events/EventOutcomeWriter.cs", "Apertur.Server/Destinations/DestinationSuspension.cs"],
+            ["Scenarios.DeliveryTests", "DeliveryCountTests", "DeliveryAttemptsTests", "LeaseFencingTests", "DestinationChangeTests",
+                "FailureRecoveryTests", "EventDeliveryTests"]),
+        new("queue",
+            ["Apertur.Server/Queue/Pump.cs", "Apertur.Server/Queue/QueueTable.cs", "Apertur.Server/Queue/QueueRows.cs", "Apertur.Server/Events/EventQueue.cs"],
+            ["Tests.Queue.", "Scenarios.DeliveryTests", "FailureRecoveryTests", "WaitingDestinationTests", "ClockTests"]),
+        new("intake",
+            ["Apertur.Server/Uploads/ImageIntake.cs", "Apertur.Server/Uploads/UploadApi.cs", "Apertur.Server/Uploads/UploadLimits.cs",
+                "Apertur.Server/Uploads/UploadDigests.cs"],
+            ["RefusalTests", "UploadDeletionTests", "DigestTests", "BrokenFormTests"]),
+        new("repeats", ["Apertur.Server/Http/Idempotency.cs"], ["IdempotencyTests"]),
+        new("envelopes", ["Apertur.Server/Encryption/EnvelopeIntake.cs"], ["ServerDecryptionTests"]),
+    ];
+}

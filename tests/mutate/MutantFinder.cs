@@ -1,0 +1,108 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+
+namespace Apertur.Mutate;
+
+/// <summary>
+/// Finds what can be changed in a file: guards that never or always hold, comparisons off by one, conditions joined otherwise, other numbers,
+/// statements left out. Only places where the unchanged code can stand beside the changed one, so that all mutants are built at once.
+/// </summary>
+internal sealed class MutantFinder(string file, SyntaxNode root)
+{
+    private static readonly Dictionary<SyntaxKind, string> _others = new()
+    {
+        [SyntaxKind.LessThanExpression] = "<=",
+        [SyntaxKind.LessThanOrEqualExpression] = "<",
+        [SyntaxKind.GreaterThanExpression] = ">=",
+        [SyntaxKind.GreaterThanOrEqualExpression] = ">",
+        [SyntaxKind.EqualsExpression] = "!=",
+        [SyntaxKind.NotEqualsExpression] = "==",
+        [SyntaxKind.LogicalAndExpression] = "||",
+        [SyntaxKind.LogicalOrExpression] = "&&",
+        [SyntaxKind.AddExpression] = "-",
+        [SyntaxKind.SubtractExpression] = "+",
+        [SyntaxKind.MultiplyExpression] = "/",
+        [SyntaxKind.DivideExpression] = "*",
+        [SyntaxKind.ModuloExpression] = "*",
+    };
+
+    public IEnumerable<Mutant> Find() => root.DescendantNodes().Where(IsRun).SelectMany(node => node switch
+    {
+        BinaryExpressionSyntax binary => Operators(binary),
+        LiteralExpressionSyntax { RawKind: (int)SyntaxKind.NumericLiteralExpression } number => Numbers(number),
+        IfStatementSyntax branch => Conditions(branch.Condition),
+        ConditionalExpressionSyntax choice => Conditions(choice.Condition),
+        WhileStatementSyntax loop => [.. Conditions(loop.Condition).Take(1)],
+        ExpressionStatementSyntax statement => Omissions(statement),
+        ThrowStatementSyntax statement => Omissions(statement),
+        FieldDeclarationSyntax field => Constants(field),
+        _ => [],
+    });
+
+    /// <summary>Constants that the compiler itself works out cannot depend on a switch.</summary>
+    private static bool IsRun(SyntaxNode node) => !node.Ancestors().Any(outer => outer
+        is AttributeSyntax or ParameterSyntax or EnumMemberDeclarationSyntax or PatternSyntax or SwitchLabelSyntax
+            or LocalDeclarationStatementSyntax { IsConst: true }
+        || outer is FieldDeclarationSyntax field && field.Modifiers.Any(SyntaxKind.ConstKeyword));
+
+    private IEnumerable<Mutant> Operators(BinaryExpressionSyntax binary)
+    {
+        // A variable that a pattern declares cannot be declared twice; text is joined, not added.
+        if (!_others.TryGetValue(binary.Kind(), out var other) || Declares(binary) || (binary.IsKind(SyntaxKind.AddExpression) && IsText(binary)))
+            yield break;
+        var changed = $"{OneLine(binary.Left)} {other} {OneLine(binary.Right)}";
+        yield return Of(binary, $"{OneLine(binary)}  =>  {changed}", (on, same) => $"({on} ? ({changed}) : ({same}))");
+    }
+
+    private IEnumerable<Mutant> Numbers(LiteralExpressionSyntax number)
+    {
+        if (number.Token.Value is int or long or double or decimal && number.Parent is not PrefixUnaryExpressionSyntax)
+        {
+            yield return Of(
+                number, $"{number}  =>  {number} + 1  in  {OneLine(number.Parent!)}", (on, same) => $"({on} ? {number} + 1 : {same})");
+        }
+    }
+
+    /// <summary>A constant becomes a field, which works wherever no other constant is made of it; the build tells.</summary>
+    private IEnumerable<Mutant> Constants(FieldDeclarationSyntax field)
+    {
+        if (!field.Modifiers.Any(SyntaxKind.ConstKeyword) || field.Declaration.Type.ToString() is not ("int" or "long" or "double")
+            || field.Declaration.Variables is not [{ Initializer.Value: { } value } variable])
+            yield break;
+        yield return Of(field, $"{variable}  =>  + 1", (on, same) => same
+            .Replace("const ", "static readonly ", StringComparison.Ordinal)
+            .Replace($"= {value}", $"= {on} ? ({value}) + 1 : {value}", StringComparison.Ordinal));
+    }
+
+    private IEnumerable<Mutant> Conditions(ExpressionSyntax condition)
+    {
+        if (Declares(condition))
+            yield break;
+        yield return Of(condition, $"{OneLine(condition)}  =>  false", (on, same) => $"(!{on} && ({same}))");
+        yield return Of(condition, $"{OneLine(condition)}  =>  true", (on, same) => $"({on} || ({same}))");
+    }
+
+    private IEnumerable<Mutant> Omissions(StatementSyntax statement)
+    {
+        if (!Declares(statement))
+            yield return Of(statement, $"{OneLine(statement)}  =>  ;", (on, same) => $"if (!{on}) {{ {same} }}");
+    }
+
+    private Mutant Of(SyntaxNode node, string says, Func<string, string, string> wrap)
+    {
+        var lines = node.GetLocation().GetLineSpan();
+        return new(file, lines.StartLinePosition.Line + 1, lines.EndLinePosition.Line + 1, node.SpanStart, node.Span.Length, says, wrap);
+    }
+
+    private static bool Declares(SyntaxNode node) => node.DescendantNodesAndSelf().Any(inner => inner
+        is VariableDesignationSyntax or DeclarationExpressionSyntax
+        || (inner is LambdaExpressionSyntax && inner.DescendantNodes().OfType<BlockSyntax>().Any()));
+
+    private static bool IsText(SyntaxNode node) => node.DescendantNodes().Any(inner => inner
+        is InterpolatedStringExpressionSyntax || inner.IsKind(SyntaxKind.StringLiteralExpression));
+
+    private static string OneLine(SyntaxNode node) =>
+        string.Join(' ', node.DescendantTokens().Aggregate("", (text, token) => text + token + (token.TrailingTrivia.Any() ? " " : ""))
+            .Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+}
