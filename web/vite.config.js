@@ -17,6 +17,7 @@ const compressed = {
 export default defineConfig({
   logLevel: 'warn',
   plugins: [compressed],
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     outDir: out,
     emptyOutDir: true,
@@ -26,7 +27,7 @@ export default defineConfig({
     modulePreload: false,
     rolldownOptions: {
       input: {
-        upload: 'src/upload/page.ts', inbox: 'src/inbox/page.ts', account: 'src/account/page.ts',
+        upload: 'src/upload/page.ts', inbox: 'src/inbox/page.ts', account: 'src/account/page.ts', dashboard: 'src/dashboard/main.tsx',
       },
     },
   },

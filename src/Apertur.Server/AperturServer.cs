@@ -113,6 +113,7 @@ internal static class AperturServer
         services.AddSingleton<Tokens>();
         services.AddSingleton<SignIns>();
         services.AddSingleton<LoginThrottle>();
+        services.AddSingleton<PasswordSignIn>();
         services.AddSingleton<AuditLog>();
 
         services.AddSingleton<LongPoll>();
@@ -120,6 +121,8 @@ internal static class AperturServer
         services.AddSingleton<SessionGate>();
         services.AddSingleton<SessionFeed>();
         services.AddSingleton<SessionStream>();
+        services.AddSingleton<ProjectFeed>();
+        services.AddSingleton<ProjectStream>();
         services.AddSingleton<UploadNamespace>();
         services.AddSingleton(provider => new SocketServer(
             new EngineOptions(), SocketServer.DefaultConnectTimeout, provider.GetRequiredService<TimeProvider>(),

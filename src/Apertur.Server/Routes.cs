@@ -1,6 +1,7 @@
 using Apertur.Server.Accounts;
 using Apertur.Server.Audit;
 using Apertur.Server.Auth;
+using Apertur.Server.Dashboard;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
@@ -44,7 +45,11 @@ internal static class Routes
         anyone.MapPost("/api/v1/auth/login", AuthApi.Login);
         anyone.MapPost("/api/v1/auth/refresh", AuthApi.Refresh);
         anyone.MapMethods("/openapi/v1.json", _getOrHead, ReferenceApi.Document);
-        anyone.MapMethods("/", _getOrHead, NoticePage.Start);
+        foreach (var path in DashboardPage.Paths)
+            anyone.MapMethods(path, _getOrHead, DashboardPage.Open);
+        anyone.MapPost(SessionCookie.Path, DashboardSessionApi.Begin);
+        anyone.MapPut(SessionCookie.Path, DashboardSessionApi.Renew);
+        anyone.MapDelete(SessionCookie.Path, DashboardSessionApi.End);
         ReferenceApi.MapPage(anyone, "/docs", _getOrHead);
         anyone.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
         anyone.Map(SocketApi.Path, SocketApi.Handle);
@@ -70,12 +75,14 @@ internal static class Routes
         sessionHoldersToo.MapGet("/events", SessionStream.Open).WithMetadata(new AliasOf("/api/v1/upload/{id}/events"));
         sessionHoldersToo.MapPost("/upload", UploadApi.Create).WithMetadata(new AliasOf("/api/v1/upload/{id}/images"));
 
-        var lists = Group(app, "/api/v1", Access.Caller, Role.Viewer).WithMetadata(new ChoosesEnv());
+        var lists = Group(app, "/api/v1", Access.Caller, Role.Viewer).WithMetadata(new ChoosesScope());
         lists.MapGet("/sessions", ProjectDataApi.Sessions).WithMetadata(_list);
         lists.MapGet("/sessions/recent", ProjectDataApi.RecentSessions).WithMetadata(_list);
         lists.MapGet("/uploads", ProjectDataApi.Uploads).WithMetadata(_list);
         lists.MapGet("/uploads/recent", ProjectDataApi.RecentUploads).WithMetadata(_list);
+        lists.MapGet("/events", ProjectStream.Open);
         lists.MapGet("/stats", ProjectDataApi.Stats);
+        lists.MapGet("/stats/daily", ProjectDataApi.DailyStats);
 
         var viewers = Group(app, "/api/v1", Access.Caller, Role.Viewer);
         viewers.MapGet("/upload-sessions/{id}", SessionsApi.Get);
@@ -83,6 +90,7 @@ internal static class Routes
         viewers.MapGet("/upload-sessions/{id}/poll", PollApi.List);
         viewers.MapGet("/sessions/{id}/poll", PollApi.List).WithMetadata(new AliasOf("/api/v1/upload-sessions/{id}/poll"));
         viewers.MapGet("/upload-sessions/{id}/images/{imageId}", PollApi.Image);
+        viewers.MapGet("/uploads/{id}", ProjectDataApi.Upload);
         viewers.MapGet("/uploads/{id}/download", UploadApi.Download);
         viewers.MapGet("/images/{id}/download", UploadApi.Download).WithMetadata(new AliasOf("/api/v1/uploads/{id}/download"));
         viewers.MapGet("/uploads/{id}/thumbnail", UploadApi.Thumbnail);
@@ -92,6 +100,7 @@ internal static class Routes
         viewers.MapGet("/projects/{projectId}", ProjectsApi.Get);
         viewers.MapGet("/projects/{projectId}/destinations", DestinationsApi.List).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}/destinations/{id}", DestinationsApi.Get);
+        viewers.MapGet("/projects/{projectId}/destination-health", DestinationHealthApi.List).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}/webhooks", EventWebhooksApi.List).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Get);
         viewers.MapGet("/projects/{projectId}/webhooks/{id}/deliveries", EventDeliveriesApi.List).WithMetadata(_list);

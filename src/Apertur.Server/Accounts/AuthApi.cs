@@ -1,9 +1,7 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
-using Apertur.Server.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
-using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Accounts;
 
@@ -12,22 +10,8 @@ internal static class AuthApi
 {
     /// <summary>Signs a person in by password, and by a code too when the person has switched codes on.</summary>
     public static async Task<Ok<LoginResponse>> Login(
-        Body<LoginRequest> body, HttpContext http, AperturDb db, Database database, SignIns signIns, LoginThrottle throttle, ColumnEncryption encryption,
-        TimeProvider clock, CancellationToken cancellationToken)
-    {
-        var email = User.CleanEmail(body.Value.Email) ?? "";
-        await throttle.CountSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
-        var person = await db.Users.AsNoTracking().SingleOrDefaultAsync(u => u.Email == email, cancellationToken);
-        if (!Passwords.Verify(person?.PasswordHash, body.Value.Password))
-            throw ApiErrors.Unauthenticated("The e-mail address or the password is wrong.").ToException();
-        if (person!.DisabledAt is not null)
-            throw ApiErrors.AccountDisabled.ToException();
-        if (person.TotpOn)
-            await CheckCodeAsync(person, body.Value.Totp, database, encryption, clock, cancellationToken);
-
-        await throttle.ForgetSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
-        return TypedResults.Ok(Describe(await signIns.BeginAsync(person, cancellationToken)));
-    }
+        Body<LoginRequest> body, HttpContext http, PasswordSignIn passwords, CancellationToken cancellationToken) =>
+        TypedResults.Ok(Describe(await passwords.RunAsync(body.Value, http.Connection.RemoteIpAddress, cancellationToken)));
 
     /// <summary>
     /// Takes a refresh token for a new pair. It is good once: a second use ends the sign-in, unless it comes from the same address within 20
@@ -44,23 +28,6 @@ internal static class AuthApi
         return TypedResults.NoContent();
     }
 
-    private static async Task CheckCodeAsync(
-        User person, string? code, Database database, ColumnEncryption encryption, TimeProvider clock, CancellationToken cancellationToken)
-    {
-        if (string.IsNullOrWhiteSpace(code))
-            throw ApiErrors.TotpRequired.ToException();
-        var secret = Convert.FromHexString(encryption.Unprotect(User.TotpSecretColumn, person.Id, person.TotpSecret!));
-        // The step is taken by one conditional update: of two calls with the same code one wins.
-        var used = Totp.Verify(secret, code, person.UsedCodes, clock.GetUtcNow()) is { } step ? person.UsedCodes.With(step) : (UsedCodes?)null;
-        var taken = used is { } now && await database.WriteAsync(
-            db => db.Users.Where(u => u.Id == person.Id && u.TotpLastStep == person.TotpLastStep).ExecuteUpdateAsync(
-                u => u.SetProperty(x => x.TotpLastStep, now.Last).SetProperty(x => x.TotpHighestStep, now.Highest), cancellationToken),
-            cancellationToken) == 1;
-        if (!taken)
-            throw ApiErrors.Unauthenticated("This code is wrong or has been used. Wait for the next one.").ToException();
-    }
-
     private static LoginResponse Describe(TokenPair pair) =>
-        new(pair.Token, pair.ExpiresAt, pair.RefreshToken,
-            new UserResponse(pair.Person.Id, pair.Person.Email, pair.Person.TotpOn, pair.Person.CreatedAt));
+        new(pair.Token, pair.ExpiresAt, pair.RefreshToken, UserResponse.Of(pair.Person));
 }

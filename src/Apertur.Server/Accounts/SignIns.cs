@@ -80,6 +80,16 @@ internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clo
     public Task EndAsync(Guid signInId, CancellationToken cancellationToken) =>
         database.WriteAsync(db => EndAsync(database, db, db.SignIns.Where(s => s.Id == signInId), cancellationToken), cancellationToken);
 
+    /// <summary>Ends the sign-in that a refresh token belongs to, if there is one.</summary>
+    public Task EndAsync(string refreshToken, CancellationToken cancellationToken)
+    {
+        var hash = OneTimeSecret.HashOf(refreshToken);
+        return database.WriteAsync(
+            db => EndAsync(
+                database, db, db.SignIns.Where(s => db.RefreshTokens.Any(t => t.Hash == hash && t.SignInId == s.Id)), cancellationToken),
+            cancellationToken);
+    }
+
     /// <summary>Ends every sign-in of a person but one.</summary>
     public static Task EndAllAsync(Database database, AperturDb db, Guid userId, Guid? except, CancellationToken cancellationToken) =>
         EndAsync(database, db, db.SignIns.Where(s => s.UserId == userId && s.Id != except), cancellationToken);

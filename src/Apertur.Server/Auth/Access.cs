@@ -26,8 +26,11 @@ internal enum Access
 /// <param name="Needed">The least role in the project concerned; null when no project is.</param>
 internal sealed record AccessRule(Access Access, Role? Needed = null);
 
-/// <summary>Marks lists and sums: people see the live environment there unless <c>?env=test</c> or <c>?env=all</c> asks for more.</summary>
-internal sealed record ChoosesEnv;
+/// <summary>
+/// Marks lists and sums over all projects of the caller, unless <c>?projectId=</c> names one. People see the live environment there unless
+/// <c>?env=test</c> or <c>?env=all</c> asks for more.
+/// </summary>
+internal sealed record ChoosesScope;
 
 /// <summary>Marks a route that writes no audit entry: it is called too often, or the data itself shows the same.</summary>
 internal sealed record Unaudited;

@@ -32,6 +32,8 @@ internal sealed partial class Authentication(
                 var caller = await FindAsync(context, rule, endpoint, database);
                 if (context.GetRouteValue("projectId") is string project)
                     caller.RoleIn(Ids.Parse(project));
+                else if (endpoint.Metadata.GetMetadata<ChoosesScope>() is not null && context.Request.Query["projectId"] is [{ Length: > 0 } only])
+                    caller = caller.Within(Ids.Parse(only));
                 context.Features.Set(caller);
                 audit.Watch(context, endpoint, caller);
             }
@@ -123,7 +125,7 @@ internal sealed partial class Authentication(
         {
             Person = found.User,
             SignInId = signInId,
-            Env = endpoint.Metadata.GetMetadata<ChoosesEnv>() is null ? null : Chosen(context.Request),
+            Env = endpoint.Metadata.GetMetadata<ChoosesScope>() is null ? null : Chosen(context.Request),
         };
     }
 

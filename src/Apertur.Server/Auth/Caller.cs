@@ -63,6 +63,18 @@ internal sealed class Caller
         return role;
     }
 
+    /// <summary>The same caller, for whom there is only that project.</summary>
+    /// <exception cref="ApiErrorException">404 when the project is not the caller's, 403 when the role there is too low.</exception>
+    public Caller Within(Guid projectId) =>
+        new(new Dictionary<Guid, Role> { [projectId] = RoleIn(projectId) }, _needed)
+        {
+            Key = Key,
+            Person = Person,
+            SignInId = SignInId,
+            Env = Env,
+            Project = projectId,
+        };
+
     public IQueryable<UploadSession> See(IQueryable<UploadSession> sessions) =>
         sessions.Where(session => Projects.Keys.Contains(session.ProjectId) && Envs.Contains(session.Env));
 

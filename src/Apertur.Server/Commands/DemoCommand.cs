@@ -62,6 +62,7 @@ internal static class DemoCommand
 
         {(lan ? QrCode.ForTerminal(link, ansi: !Console.IsOutputRedirected) : "")}
         Upload link   {link}
+        Dashboard     http://127.0.0.1:{port}/   (sign in as {state.Email} with {state.Password})
         Inbox         http://127.0.0.1:{port + 1}/
         API           http://127.0.0.1:{port}/docs
         API key       {state.Key}

@@ -1,3 +1,5 @@
+using Apertur.Server.Accounts;
+
 namespace Apertur.Server.Contract;
 
 internal sealed record LoginRequest
@@ -21,7 +23,16 @@ internal sealed record RefreshRequest
 /// <param name="User">Who signed in.</param>
 internal sealed record LoginResponse(string Token, DateTimeOffset ExpiresAt, string RefreshToken, UserResponse User);
 
-internal sealed record UserResponse(Guid Id, string Email, bool TotpEnabled, DateTimeOffset CreatedAt);
+/// <summary>What the dashboard's script gets; what renews it stays in a cookie.</summary>
+/// <param name="Token">As <c>Authorization: Bearer</c>, for 15 minutes.</param>
+/// <param name="ExpiresIn">Seconds until it ends: the clocks of people's devices are not to be trusted.</param>
+/// <param name="User">Who signed in.</param>
+internal sealed record DashboardSessionResponse(string Token, int ExpiresIn, UserResponse User);
+
+internal sealed record UserResponse(Guid Id, string Email, bool TotpEnabled, DateTimeOffset CreatedAt)
+{
+    public static UserResponse Of(User person) => new(person.Id, person.Email, person.TotpOn, person.CreatedAt);
+}
 
 internal sealed record MeResponse(Guid Id, string Email, bool TotpEnabled, DateTimeOffset CreatedAt, IReadOnlyList<MyProject> Projects);
 

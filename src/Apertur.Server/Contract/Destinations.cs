@@ -36,6 +36,27 @@ internal sealed record DestinationResponse
     public IReadOnlyList<string>? Warnings { get; init; }
 }
 
+/// <summary>Whether photos reach a destination.</summary>
+internal sealed record DestinationHealth
+{
+    public required Guid DestinationId { get; init; }
+
+    /// <summary>Deliveries that have not ended; counted up to 10,000.</summary>
+    public required int Waiting { get; init; }
+
+    /// <summary>Whether one of those has been tried and did not arrive.</summary>
+    public required bool IsFailing { get; init; }
+
+    /// <summary>Deliveries of photos of the last 7 days that failed for good.</summary>
+    public required int FailedLately { get; init; }
+
+    /// <summary>Why one of either did not arrive; null when all did.</summary>
+    public required string? LastError { get; init; }
+
+    /// <summary>When that was; null when nothing failed.</summary>
+    public required DateTimeOffset? LastErrorAt { get; init; }
+}
+
 /// <summary>What a test delivery came to.</summary>
 internal sealed record DestinationTestResponse
 {

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Apertur.Server.Contract;
@@ -35,7 +37,7 @@ internal sealed record SessionRow
 }
 
 /// <summary>An upload in a list.</summary>
-internal sealed record UploadRow
+internal record UploadRow
 {
     public required Guid Id { get; init; }
     public required string Filename { get; init; }
@@ -53,6 +55,46 @@ internal sealed record UploadRow
     public required IReadOnlyList<TypeCount> DestinationsBreakdown { get; init; }
     public required string Status { get; init; }
     public required string Env { get; init; }
+}
+
+/// <summary>Everything about one upload but its bytes and its deliveries.</summary>
+internal sealed record UploadDetails : UploadRow
+{
+    public UploadDetails()
+    {
+    }
+
+    [SetsRequiredMembers]
+    public UploadDetails(UploadRow row) : base(row)
+    {
+    }
+
+    /// <summary>64 lower-case hex characters.</summary>
+    public string Sha256 { get; init; } = "";
+
+    /// <summary>Pixels; null when the bytes do not tell.</summary>
+    public int? Width { get; init; }
+
+    /// <summary>Pixels; null when the bytes do not tell.</summary>
+    public int? Height { get; init; }
+
+    /// <summary>Position in its session, from 0.</summary>
+    public int ImageIndex { get; init; }
+
+    /// <summary>When a program took it by polling; null when none did.</summary>
+    public DateTimeOffset? AcknowledgedAt { get; init; }
+
+    /// <summary>What was found wrong with its stored bytes: <c>missing</c>, <c>truncated</c>, <c>extended</c> or <c>altered</c>; null when nothing was.</summary>
+    public string? Damage { get; init; }
+
+    /// <summary>The label of its session; null when it has none.</summary>
+    public string? SessionLabel { get; init; }
+
+    /// <summary>The tags of its session; null when it has none.</summary>
+    public IReadOnlyList<string>? SessionTags { get; init; }
+
+    /// <summary>What was given with its session; null when nothing was.</summary>
+    public JsonObject? SessionMetadata { get; init; }
 }
 
 /// <summary>How many destinations of one type an upload goes to.</summary>
@@ -79,6 +121,28 @@ internal sealed record StatsResponse
     public required int TotalProjects { get; init; }
     public required int ActiveKeys { get; init; }
     public required IReadOnlyList<TopProject> TopProjects { get; init; }
+}
+
+/// <summary>The sums of one day in UTC. Things count on the day they were created.</summary>
+internal sealed record StatsDay
+{
+    /// <summary>Such as <c>2026-06-12</c>.</summary>
+    public required string Date { get; init; }
+
+    /// <summary>Sessions that were created.</summary>
+    public required long Sessions { get; init; }
+
+    /// <summary>Photos that were received.</summary>
+    public required long ImagesUploaded { get; init; }
+
+    /// <summary>Uploads with at least one successful delivery.</summary>
+    public required long ImagesDelivered { get; init; }
+
+    /// <summary>Deliveries that arrived.</summary>
+    public required long DeliveriesSent { get; init; }
+
+    /// <summary>Deliveries that failed for good.</summary>
+    public required long DeliveriesFailed { get; init; }
 }
 
 /// <summary>A project and its sessions of this month, or of the range that was asked for.</summary>

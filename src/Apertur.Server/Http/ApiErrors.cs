@@ -33,6 +33,12 @@ internal static class ApiErrors
     /// <summary>One text for "does not exist" and "is not yours", so that the two cannot be told apart.</summary>
     public static ApiError NotFound { get; } = new(404, "Not Found", "NOT_FOUND", "There is no such thing here, or you have no access to it.");
 
+    private static ApiError TooManyStreams(string who, int most) => new(429, "Too Many Requests", "RATE_LIMIT",
+        string.Create(CultureInfo.InvariantCulture, $"{who} already has {most} event streams open."))
+    {
+        RetryAfter = 30,
+    };
+
     public static ApiError NoThumbnail { get; } = new(404, "Not Found", "NOT_FOUND", "This image has no thumbnail.");
 
     public static ApiError RouteNotFound { get; } = new(404, "Not Found", "NOT_FOUND", "This address is not part of the API.");
@@ -96,11 +102,9 @@ internal static class ApiErrors
         RetryAfter = Math.Max(1, (int)Math.Ceiling(wait.TotalSeconds)),
     };
 
-    public static ApiError TooManyStreams(int most) => new(429, "Too Many Requests", "RATE_LIMIT",
-        string.Create(CultureInfo.InvariantCulture, $"This upload session already has {most} event streams open."))
-    {
-        RetryAfter = 30,
-    };
+    public static ApiError TooManyStreams(int most) => TooManyStreams("This upload session", most);
+
+    public static ApiError TooManyCallerStreams(int most) => TooManyStreams("Whoever asks", most);
 
     public static ApiError RateLimited(int perMinute, int seconds) => new(429, "Too Many Requests", "RATE_LIMIT",
         string.Create(CultureInfo.InvariantCulture, $"More than {perMinute} requests of this kind came within a minute. Try again in {seconds} seconds."))

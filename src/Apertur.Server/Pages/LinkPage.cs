@@ -36,8 +36,6 @@ internal static class LinkPage
                 """, "Accept"),
         };
 
-    public static IResult Done(string title, Html body) => Page(title, null, 200, body, null);
-
     /// <summary>One text for links that are used, expired, taken back or made up.</summary>
     public static IResult Gone() => Page("This link does not work", null, 404,
         $"<p>It was used already, has expired, or was taken back. Ask for a new one.</p>", null);
@@ -52,7 +50,8 @@ internal static class LinkPage
         var said = Html.If(problem is not null, $"<p class=\"bad\" role=\"alert\">{problem}</p>");
         var content = button is null ? body : $"<form method=\"post\">{body}<button class=\"primary\">{button}</button></form>";
         return PageShell.Result(
-            PageShell.Document(_look, title, Entry, $"<main><h1>{title}</h1>{said}{content}</main>"), problem is null ? status : 400);
+            PageShell.Document(_look, title, Entry, $"<main><h1>{title}</h1>{said}{content}</main>"), problem is null ? status : 400,
+            mayBeFramed: false);
     }
 }
 

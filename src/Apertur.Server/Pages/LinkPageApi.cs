@@ -1,5 +1,6 @@
 using Apertur.Server.Accounts;
 using Apertur.Server.Audit;
+using Apertur.Server.Dashboard;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
@@ -10,9 +11,8 @@ namespace Apertur.Server.Pages;
 /// <summary>Following a one-time link: looking at what it does, and doing it. Looking does not use it up, because mail programs look.</summary>
 internal static class LinkPageApi
 {
-    public static async Task<IResult> Open(string secret, HttpContext http, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
+    public static async Task<IResult> Open(string secret, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
-        Harden(http);
         return await FindAsync(db, secret, clock.GetUtcNow(), cancellationToken) is { } link
             ? await FormAsync(db, link, new TypedForm(), null, cancellationToken)
             : LinkPage.Gone();
@@ -21,7 +21,6 @@ internal static class LinkPageApi
     public static async Task<IResult> Follow(
         string secret, HttpContext http, AperturDb db, Database database, LoginThrottle throttle, TimeProvider clock, CancellationToken cancellationToken)
     {
-        Harden(http);
         if (await FindAsync(db, secret, clock.GetUtcNow(), cancellationToken) is not { } link)
             return LinkPage.Gone();
 
@@ -32,7 +31,7 @@ internal static class LinkPageApi
             return link.Kind switch
             {
                 OneTimeLinkKind.Owner => await SetUpAsync(http, link, typed, cancellationToken),
-                OneTimeLinkKind.Password => await SetPasswordAsync(link, typed, database, cancellationToken),
+                OneTimeLinkKind.Password => await SetPasswordAsync(http, link, typed, database, cancellationToken),
                 _ => await JoinAsync(http, link, typed, db, database, throttle, clock, cancellationToken),
             };
         }
@@ -71,30 +70,27 @@ internal static class LinkPageApi
     private static async Task<IResult> SetUpAsync(
         HttpContext http, OneTimeLink link, TypedForm typed, CancellationToken cancellationToken)
     {
-        var made = await Installation.CreateAsync(
-            http.RequestServices, typed.Email ?? "", typed.Password ?? "", typed.Project ?? "", link, beforeCommit: null, cancellationToken);
-        return LinkPage.Done("Apertur is set up", $"""
-            <p>You can sign in as {made.Owner.Email}. The keys of {made.Project.Name} are shown this once:</p>
-            <dl><dt>Project</dt><dd><code>{made.Project.Id.ToString()}</code></dd>
-            <dt>Live key</dt><dd><code>{made.LiveKey}</code></dd><dt>Test key</dt><dd><code>{made.TestKey}</code></dd></dl>
-            """);
+        var (owner, project) = await Installation.SetUpAsync(
+            http.RequestServices, typed.Email ?? "", typed.Password ?? "", typed.Project ?? "", link, cancellationToken);
+        return await EnterAsync(http, owner, $"/p/{project.Id}/start", cancellationToken);
     }
 
-    private static async Task<IResult> SetPasswordAsync(OneTimeLink link, TypedForm typed, Database database, CancellationToken cancellationToken)
+    private static async Task<IResult> SetPasswordAsync(
+        HttpContext http, OneTimeLink link, TypedForm typed, Database database, CancellationToken cancellationToken)
     {
         Check(typed.Password);
         var hash = Passwords.Hash(typed.Password!);
-        var done = await database.WriteAsync(
+        var person = await database.WriteAsync(
             async db =>
             {
                 if (!await link.TakeAsync(db, cancellationToken))
-                    return false;
+                    return null;
                 await db.Users.Where(u => u.Id == link.UserId).ExecuteUpdateAsync(u => u.SetProperty(x => x.PasswordHash, hash), cancellationToken);
                 await SignIns.EndAllAsync(database, db, link.UserId!.Value, except: null, cancellationToken);
-                return true;
+                return await db.Users.AsNoTracking().SingleAsync(u => u.Id == link.UserId, cancellationToken);
             },
             cancellationToken);
-        return done ? LinkPage.Done("Your password is set", $"<p>You can sign in as {link.Email} now.</p>") : LinkPage.Gone();
+        return person is null ? LinkPage.Gone() : await EnterAsync(http, person, "/", cancellationToken);
     }
 
     private static async Task<IResult> JoinAsync(
@@ -140,7 +136,21 @@ internal static class LinkPageApi
                 return true;
             },
             cancellationToken);
-        return done ? LinkPage.Done("Welcome", $"<p>You can sign in as {email} now.</p>") : LinkPage.Gone();
+        return done ? await EnterAsync(http, person, $"/p/{link.ProjectId}", cancellationToken) : LinkPage.Gone();
+    }
+
+    /// <summary>Leads into the dashboard: signed in, unless a code is asked for or the account is closed, which its own form then says.</summary>
+    private static async Task<IResult> EnterAsync(HttpContext http, User person, string address, CancellationToken cancellationToken)
+    {
+        if (!person.TotpOn && person.DisabledAt is null)
+        {
+            var pair = await http.RequestServices.GetRequiredService<SignIns>().BeginAsync(person, cancellationToken);
+            SessionCookie.Write(http, pair.RefreshToken);
+        }
+
+        http.Response.Headers.Location = address;
+        http.Response.Headers.CacheControl = "no-store";
+        return TypedResults.StatusCode(StatusCodes.Status303SeeOther);
     }
 
     private static void Check(string? password)
@@ -156,7 +166,4 @@ internal static class LinkPageApi
         var known = await db.Users.AnyAsync(u => u.Email == link.Email, cancellationToken);
         return LinkPage.Form(link, project, known, typed, problem);
     }
-
-    // Unlike the upload page these may not be framed: nobody is to be tricked into pressing a button.
-    private static void Harden(HttpContext http) => http.Response.Headers.XFrameOptions = "DENY";
 }

@@ -7,17 +7,6 @@ internal static class NoticePage
 {
     private const string Entry = "src/account/page.ts";
 
-    /// <summary>GET /</summary>
-    public static IResult Start(HttpRequest request)
-    {
-        var look = PageLook.Of(request);
-        var texts = Texts.In(look.Language);
-        return Page(look, "Apertur", $"""
-            <p>{texts["startText"]}</p>
-            <p><a href="/docs">{texts["startDocs"]}</a></p>
-            """, StatusCodes.Status200OK);
-    }
-
     /// <summary>Whether an answer is read by a person: programs ask for <c>/api</c>, or not for HTML.</summary>
     public static bool IsReadIn(HttpRequest request) =>
         !request.Path.StartsWithSegments("/api") && request.GetTypedHeaders().Accept.Any(kind => kind.MediaType == "text/html");
@@ -28,9 +17,8 @@ internal static class NoticePage
         var look = PageLook.Of(request);
         var texts = Texts.In(look.Language);
         var name = error.StatusCode == StatusCodes.Status404NotFound ? "notFound" : "failed";
-        return Page(look, texts[name + "Title"], $"<p>{texts[name + "Text"]}</p>", error.StatusCode);
+        var title = texts[name + "Title"];
+        return PageShell.Result(
+            PageShell.Document(look, title, Entry, $"<main><h1>{title}</h1><p>{texts[name + "Text"]}</p></main>"), error.StatusCode);
     }
-
-    private static IResult Page(PageLook look, string title, Html body, int status) =>
-        PageShell.Result(PageShell.Document(look, title, Entry, $"<main><h1>{title}</h1>{body}</main>"), status);
 }

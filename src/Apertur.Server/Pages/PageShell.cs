@@ -31,11 +31,17 @@ internal static class PageShell
 
     /// <summary>
     /// Sends a page. The address of an upload page is a credential: it is neither stored nor passed on as a referrer, and nothing
-    /// but this server's own files runs in it. Any site may frame it, so frame-ancestors is absent on purpose.
+    /// but this server's own files runs in it.
     /// </summary>
-    public static IResult Result(Html document, int status) => new PageResult(document.ToString(), status);
+    /// <param name="document">The whole page.</param>
+    /// <param name="status">Of the answer.</param>
+    /// <param name="mayBeFramed">
+    /// Any site may show an upload page in its own. Where people act under their name nobody is to be tricked into pressing a button, and no text
+    /// becomes markup or script.
+    /// </param>
+    public static IResult Result(Html document, int status, bool mayBeFramed = true) => new PageResult(document.ToString(), status, mayBeFramed);
 
-    private sealed class PageResult(string document, int status) : IResult
+    private sealed class PageResult(string document, int status, bool mayBeFramed) : IResult
     {
         public Task ExecuteAsync(HttpContext httpContext)
         {
@@ -44,7 +50,10 @@ internal static class PageShell
             response.ContentType = "text/html; charset=utf-8";
             response.Headers.CacheControl = "no-store";
             response.Headers.ContentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; "
-                + "img-src 'self' blob: data:; connect-src 'self'; form-action 'self'; base-uri 'none'";
+                + "img-src 'self' blob: data:; connect-src 'self'; form-action 'self'; base-uri 'none'"
+                + (mayBeFramed ? "" : "; frame-ancestors 'none'; require-trusted-types-for 'script'");
+            if (!mayBeFramed)
+                response.Headers.XFrameOptions = "DENY";
             response.Headers["Referrer-Policy"] = "no-referrer";
             response.Headers.XContentTypeOptions = "nosniff";
             return HttpMethods.IsHead(httpContext.Request.Method)

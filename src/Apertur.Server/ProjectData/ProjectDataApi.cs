@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
@@ -13,6 +15,7 @@ namespace Apertur.Server.ProjectData;
 internal static class ProjectDataApi
 {
     private const int MaxTopProjects = 10;
+    private const int MaxDays = 366;
 
     /// <summary>The newest upload sessions.</summary>
     public static async Task<Ok<List<SessionRow>>> RecentSessions(
@@ -32,6 +35,13 @@ internal static class ProjectDataApi
         var (page, pageSize) = Paging.Page(request);
         var range = DateRange.Of(request);
         var mine = caller.See(db.Sessions).Where(s => s.CreatedAt >= range.From && s.CreatedAt < range.To);
+        if (ListFilters.Of(request, mine, clock.GetUtcNow()) is { } chosen)
+        {
+            var total = await chosen.Take(ListFilters.MostCounted).CountAsync(cancellationToken);
+            var found = chosen.OrderByDescending(s => s.CreatedAt).ThenByDescending(s => s.Id).Skip(Skip(page, pageSize)).Take(pageSize);
+            return TypedResults.Ok(Page(await RowsAsync(found, db, clock.GetUtcNow(), cancellationToken), total, page, pageSize));
+        }
+
         var counts = await range.WholeDays(Counts(caller, db)).AsNoTracking().ToListAsync(cancellationToken);
         counts.AddRange(await range.CutDaysAsync(mine, null, cancellationToken));
         var place = PageWindow.Find(counts, count => count.Sessions, page, pageSize);
@@ -58,6 +68,13 @@ internal static class ProjectDataApi
         var (page, pageSize) = Paging.Page(request);
         var range = DateRange.Of(request);
         var mine = caller.See(db.Uploads).Where(u => u.CreatedAt >= range.From && u.CreatedAt < range.To);
+        if (ListFilters.Of(request, mine) is { } chosen)
+        {
+            var total = await chosen.Take(ListFilters.MostCounted).CountAsync(cancellationToken);
+            var found = chosen.OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id).Skip(Skip(page, pageSize)).Take(pageSize);
+            return TypedResults.Ok(Page(await RowsAsync(found, db, cancellationToken), total, page, pageSize));
+        }
+
         var counts = await range.WholeDays(Counts(caller, db)).AsNoTracking().ToListAsync(cancellationToken);
         counts.AddRange(await range.CutDaysAsync(null, mine, cancellationToken));
         var place = PageWindow.Find(counts, count => count.Images, page, pageSize);
@@ -117,6 +134,71 @@ internal static class ProjectDataApi
         });
     }
 
+    /// <summary>The sums of each day in UTC, oldest first: of the last 30, or of those that <c>from</c> and <c>to</c> touch.</summary>
+    public static async Task<Ok<List<StatsDay>>> DailyStats(
+        HttpRequest request, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var range = DateRange.Of(request);
+        var last = DailyCount.DayOf(range.To <= clock.GetUtcNow() ? range.To.AddMilliseconds(-1) : clock.GetUtcNow());
+        var first = range.From > DateTimeOffset.UnixEpoch ? DailyCount.DayOf(range.From) : last - 29;
+        if (last - first >= MaxDays)
+            throw ApiErrors.Validation("from", $"from may be up to {MaxDays} days before to.").ToException();
+        var sums = await Counts(caller, db).Where(count => count.Day >= first && count.Day <= last).GroupBy(count => count.Day)
+            .Select(day => new
+            {
+                Day = day.Key,
+                Sessions = day.Sum(count => count.Sessions),
+                Images = day.Sum(count => count.Images),
+                Delivered = day.Sum(count => count.ImagesDelivered),
+                Sent = day.Sum(count => count.Sent),
+                Failed = day.Sum(count => count.Failed),
+            }).ToDictionaryAsync(day => day.Day, cancellationToken);
+        return TypedResults.Ok(Enumerable.Range(first, Math.Max(0, last - first + 1)).Select(day => sums.GetValueOrDefault(day) switch
+        {
+            var sum => new StatsDay
+            {
+                Date = DateOnly.FromDateTime(DateTime.UnixEpoch).AddDays(day).ToString("O", CultureInfo.InvariantCulture),
+                Sessions = sum?.Sessions ?? 0,
+                ImagesUploaded = sum?.Images ?? 0,
+                ImagesDelivered = sum?.Delivered ?? 0,
+                DeliveriesSent = sum?.Sent ?? 0,
+                DeliveriesFailed = sum?.Failed ?? 0,
+            },
+        }).ToList());
+    }
+
+    /// <summary>Everything about one upload but its bytes and its deliveries.</summary>
+    public static async Task<Ok<UploadDetails>> Upload(string id, Caller caller, AperturDb db, CancellationToken cancellationToken)
+    {
+        var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
+        var session = await db.Sessions.AsNoTracking().SingleAsync(s => s.Id == upload.SessionId, cancellationToken);
+        var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == upload.ProjectId, cancellationToken);
+        var row = Row(upload, project.Name);
+        return TypedResults.Ok(new UploadDetails(row)
+        {
+            Sha256 = upload.Sha256,
+            Width = upload.Width,
+            Height = upload.Height,
+            ImageIndex = upload.ImageIndex,
+            AcknowledgedAt = upload.AcknowledgedAt,
+            Damage = upload.Damage?.WireName(),
+            SessionLabel = session.Label,
+            SessionTags = session.Tags is { Length: > 0 } tags ? tags : null,
+            SessionMetadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),
+        });
+    }
+
+    private static int Skip(int page, int pageSize) => (int)Math.Min((page - 1L) * pageSize, int.MaxValue);
+
+    private static Page<T> Page<T>(IReadOnlyList<T> rows, int total, int page, int pageSize) => new()
+    {
+        Data = rows,
+        Total = total,
+        Number = page,
+        PageSize = pageSize,
+        TotalPages = (total + pageSize - 1) / pageSize,
+    };
+
     private static IQueryable<DailyCount> Counts(Caller caller, AperturDb db) =>
         db.DailyCounts.Where(count => caller.Projects.Keys.Contains(count.ProjectId) && (caller.Env == null || count.Env == caller.Env));
 
@@ -150,26 +232,28 @@ internal static class ProjectDataApi
         var rows = await uploads.AsNoTracking()
             .Join(db.Projects, upload => upload.ProjectId, project => project.Id, (upload, project) => new { upload, project.Name })
             .ToListAsync(cancellationToken);
-        return rows.ConvertAll(row => new UploadRow
-        {
-            Id = row.upload.Id,
-            Filename = row.upload.Filename,
-            SizeBytes = row.upload.SizeBytes,
-            MimeType = row.upload.MimeType,
-            Source = row.upload.Fields.Source,
-            IsEncrypted = row.upload.IsEncrypted,
-            CreatedAt = row.upload.CreatedAt,
-            SessionId = row.upload.SessionId,
-            ProjectId = row.upload.ProjectId,
-            ProjectName = row.Name,
-            DestinationsTotal = row.upload.DestinationsTotal,
-            DestinationsDelivered = row.upload.DestinationsDelivered,
-            DestinationsFailed = row.upload.DestinationsFailed,
-            DestinationsBreakdown = [.. row.upload.DestinationTypes.CountBy(type => type).Select(type => new TypeCount(type.Key, type.Value))],
-            Status = row.upload.Status,
-            Env = row.upload.Env.WireName(),
-        });
+        return rows.ConvertAll(row => Row(row.upload, row.Name));
     }
+
+    private static UploadRow Row(Upload upload, string projectName) => new()
+    {
+        Id = upload.Id,
+        Filename = upload.Filename,
+        SizeBytes = upload.SizeBytes,
+        MimeType = upload.MimeType,
+        Source = upload.Fields.Source,
+        IsEncrypted = upload.IsEncrypted,
+        CreatedAt = upload.CreatedAt,
+        SessionId = upload.SessionId,
+        ProjectId = upload.ProjectId,
+        ProjectName = projectName,
+        DestinationsTotal = upload.DestinationsTotal,
+        DestinationsDelivered = upload.DestinationsDelivered,
+        DestinationsFailed = upload.DestinationsFailed,
+        DestinationsBreakdown = [.. upload.DestinationTypes.CountBy(type => type).Select(type => new TypeCount(type.Key, type.Value))],
+        Status = upload.Status,
+        Env = upload.Env.WireName(),
+    };
 
     /// <param name="Lately">Sessions of this month, or of the range.</param>
     private sealed record Sums(Guid ProjectId, long Lately, long Sessions, long Images, long Delivered, long Sent, long Failed);

@@ -15,40 +15,32 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
     /// <param name="email">The owner's.</param>
     /// <param name="password">The owner's.</param>
     /// <param name="projectName">Of the first project.</param>
-    /// <param name="link">Used up with it; null on the command line.</param>
     /// <param name="beforeCommit">Gets what is about to be made, to put away what is shown only once.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="InstallationException">There is an owner already, or a value cannot be used.</exception>
     public static async Task<Installation> CreateAsync(
-        IServiceProvider services, string email, string password, string projectName, OneTimeLink? link,
-        Action<Installation>? beforeCommit, CancellationToken cancellationToken)
+        IServiceProvider services, string email, string password, string projectName, Action<Installation>? beforeCommit,
+        CancellationToken cancellationToken)
     {
-        var address = User.CleanEmail(email) ?? throw new InstallationException($"'{email}' is not an e-mail address.");
-        if (Passwords.Problem(password) is { } problem)
-            throw new InstallationException(problem);
-        if (Project.NameProblem(projectName) is { } nameProblem)
-            throw new InstallationException(nameProblem);
-
-        var database = services.GetRequiredService<Database>();
-        await Migrator.RunAsync(database, cancellationToken);
         var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
-        var owner = User.Create(address, password, now);
+        var owner = NewOwner(email, password, projectName, now);
         var (project, live, test) = NewProject(projectName, services.GetRequiredService<ColumnEncryption>(), now);
         var made = new Installation(owner, project, live.PlainText, test.PlainText);
         beforeCommit?.Invoke(made);
-        await database.WriteAsync(
-            async db =>
-            {
-                // First, because with PostgreSQL only this keeps apart two who follow the link at once.
-                if (link is not null && !await link.TakeAsync(db, cancellationToken))
-                    throw new InstallationException("This link has been used.");
-                if (await db.Users.AnyAsync(cancellationToken))
-                    throw new InstallationException("This data folder has an owner already.");
-                db.Users.Add(owner);
-                Add(db, project, live.Row, test.Row, owner, now);
-            },
-            cancellationToken);
+        await WriteAsync(services, owner, project, [live.Row, test.Row], link: null, now, cancellationToken);
         return made;
+    }
+
+    /// <summary>The first owner and project for whoever follows the link; without keys, which people make when a program needs one.</summary>
+    /// <exception cref="InstallationException">There is an owner already, or a value cannot be used.</exception>
+    public static async Task<(User Owner, Project Project)> SetUpAsync(
+        IServiceProvider services, string email, string password, string projectName, OneTimeLink link, CancellationToken cancellationToken)
+    {
+        var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
+        var owner = NewOwner(email, password, projectName, now);
+        var project = Project.Create(projectName.Trim(), services.GetRequiredService<ColumnEncryption>(), now);
+        await WriteAsync(services, owner, project, [], link, now, cancellationToken);
+        return (owner, project);
     }
 
     /// <summary>Another project for somebody who is known, with its keys.</summary>
@@ -66,7 +58,7 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
                 var email = User.CleanEmail(ownerEmail);
                 var person = await db.Users.SingleOrDefaultAsync(u => u.Email == email, cancellationToken)
                     ?? throw new InstallationException($"There is no user '{ownerEmail}'. Make one with 'user create'.");
-                Add(db, project, live.Row, test.Row, person, now);
+                Add(db, project, [live.Row, test.Row], person, now);
                 AuditLog.AddOperator(db, project.Id, "projects.create", project.Id, now);
                 return person;
             },
@@ -81,11 +73,41 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
         return (project, ApiKey.Create(project.Id, Env.Live, "Live", now), ApiKey.Create(project.Id, Env.Test, "Test", now));
     }
 
-    private static void Add(AperturDb db, Project project, ApiKey live, ApiKey test, User owner, DateTimeOffset now)
+    private static User NewOwner(string email, string password, string projectName, DateTimeOffset now)
+    {
+        var address = User.CleanEmail(email) ?? throw new InstallationException($"'{email}' is not an e-mail address.");
+        if (Passwords.Problem(password) is { } problem)
+            throw new InstallationException(problem);
+        if (Project.NameProblem(projectName) is { } nameProblem)
+            throw new InstallationException(nameProblem);
+        return User.Create(address, password, now);
+    }
+
+    private static async Task WriteAsync(
+        IServiceProvider services, User owner, Project project, IReadOnlyList<ApiKey> keys, OneTimeLink? link, DateTimeOffset now,
+        CancellationToken cancellationToken)
+    {
+        var database = services.GetRequiredService<Database>();
+        await Migrator.RunAsync(database, cancellationToken);
+        await database.WriteAsync(
+            async db =>
+            {
+                // First, because with PostgreSQL only this keeps apart two who follow the link at once.
+                if (link is not null && !await link.TakeAsync(db, cancellationToken))
+                    throw new InstallationException("This link has been used.");
+                if (await db.Users.AnyAsync(cancellationToken))
+                    throw new InstallationException("This data folder has an owner already.");
+                db.Users.Add(owner);
+                Add(db, project, keys, owner, now);
+            },
+            cancellationToken);
+    }
+
+    private static void Add(AperturDb db, Project project, IReadOnlyList<ApiKey> keys, User owner, DateTimeOffset now)
     {
         db.Projects.Add(project);
         db.Members.Add(new Member { ProjectId = project.Id, UserId = owner.Id, Role = Role.Owner, CreatedAt = now });
-        db.ApiKeys.AddRange(live, test);
+        db.ApiKeys.AddRange(keys);
     }
 }
 

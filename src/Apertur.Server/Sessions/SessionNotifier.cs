@@ -8,6 +8,7 @@ internal sealed class SessionNotifier
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, HashSet<SessionWatch>> _watches = [];
+    private readonly HashSet<AllSessionsWatch> _allWatches = [];
 
     /// <summary>Passes news on to other nodes; null where there are none. See <see cref="Storage.PostgresNotifications"/>.</summary>
     public Action<IReadOnlyCollection<Guid>, bool>? PublishToOthers { get; set; }
@@ -36,6 +37,15 @@ internal sealed class SessionNotifier
         return watch;
     }
 
+    /// <summary>Begins to watch every session.</summary>
+    public AllSessionsWatch WatchAll()
+    {
+        var watch = new AllSessionsWatch(this);
+        lock (_lock)
+            _allWatches.Add(watch);
+        return watch;
+    }
+
     /// <summary>Says, after the commit, that sessions have changed: to who waits here, and to the other nodes.</summary>
     /// <param name="sessionIds">Each once.</param>
     /// <param name="deliveriesDue">Whether there is also something to deliver now.</param>
@@ -54,6 +64,8 @@ internal sealed class SessionNotifier
         {
             foreach (var id in sessionIds)
             {
+                foreach (var watch in _allWatches)
+                    watch.Note(id);
                 if (_watches.TryGetValue(id, out var watches))
                     SetAll(watches);
             }
@@ -67,6 +79,8 @@ internal sealed class SessionNotifier
         {
             foreach (var watches in _watches.Values)
                 SetAll(watches);
+            foreach (var watch in _allWatches)
+                watch.NoteAll();
         }
     }
 
@@ -75,6 +89,12 @@ internal sealed class SessionNotifier
         // Whoever waits goes on in a thread of its own, never inside this lock.
         foreach (var watch in watches)
             watch.Changed.Set();
+    }
+
+    internal void End(AllSessionsWatch watch)
+    {
+        lock (_lock)
+            _allWatches.Remove(watch);
     }
 
     internal void End(SessionWatch watch)
@@ -93,6 +113,59 @@ internal sealed class SessionWatch(SessionNotifier notifier, Guid sessionId) : I
     public Guid SessionId => sessionId;
 
     public AsyncAutoResetEvent Changed { get; } = new();
+
+    public void Dispose() => notifier.End(this);
+}
+
+/// <summary>One waiter's watch over all sessions, until disposed: it keeps which of them have changed.</summary>
+internal sealed class AllSessionsWatch(SessionNotifier notifier) : IDisposable
+{
+    // A waiter that falls behind further looks at everything that has changed lately.
+    private const int MostKept = 10_000;
+
+    private readonly Lock _lock = new();
+    private readonly HashSet<Guid> _changed = [];
+    private bool _all;
+
+    public AsyncAutoResetEvent Changed { get; } = new();
+
+    /// <summary>Takes out some of those that have changed, or says that any may have.</summary>
+    public (IReadOnlyCollection<Guid> Ids, bool All) Take(int most)
+    {
+        lock (_lock)
+        {
+            if (_all)
+            {
+                _all = false;
+                _changed.Clear();
+                return ([], true);
+            }
+
+            Guid[] taken = [.. _changed.Take(most)];
+            _changed.ExceptWith(taken);
+            if (_changed.Count > 0)
+                Changed.Set();
+            return (taken, false);
+        }
+    }
+
+    public void Note(Guid sessionId)
+    {
+        lock (_lock)
+        {
+            if (!_all && _changed.Add(sessionId) && _changed.Count > MostKept)
+                _all = true;
+        }
+
+        Changed.Set();
+    }
+
+    public void NoteAll()
+    {
+        lock (_lock)
+            _all = true;
+        Changed.Set();
+    }
 
     public void Dispose() => notifier.End(this);
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using Apertur.Server;
 using Apertur.Server.Auth;
+using Apertur.Server.Dashboard;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
 using Apertur.Tests.Support;
@@ -27,7 +28,9 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
         await using var app = await AperturApp.StartAsync(
             database, new Dictionary<string, string?> { ["Thumbnails:AtOnce"] = "2" });
         var world = await TenantWorld.CreateAsync(app);
-        var routes = RouteTable.Of(app).Where(route => !route.Pattern.StartsWith("/assets/", StringComparison.Ordinal)).ToList();
+        // Files and a page that hold nothing of anybody, and a stream that does not end: ProjectStreamTests reads it.
+        string[] same = ["/assets/{name}", "/api/v1/events", .. DashboardPage.Paths];
+        var routes = RouteTable.Of(app).Where(route => !same.Contains(route.Pattern)).ToList();
         var before = await world.RowsAsync();
         await CountOwnAsync(world);
 

@@ -58,7 +58,7 @@ public sealed class OperatorCommandTests
         var link = new Uri(url).AbsolutePath;
         // The command's process has the system's clock, the server the test's: a link lives a day.
         Assert.Contains("Set a new password", (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.OK).Text, StringComparison.Ordinal);
-        (await SetAsync(app, link, "battery staple")).Expect(HttpStatusCode.OK);
+        (await SetAsync(app, link, "battery staple")).Expect(HttpStatusCode.SeeOther);
 
         (await owner.Client.GetAsync("me")).Expect(HttpStatusCode.Unauthorized);
         (await SetAsync(app, link, "correct staple")).Expect(HttpStatusCode.NotFound);

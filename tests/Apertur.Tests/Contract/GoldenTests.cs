@@ -116,6 +116,8 @@ public sealed class GoldenTests
         await golden.PinAsync("sessions", "GET", "sessions");
         await golden.PinAsync("uploads-recent", "GET", "uploads/recent");
         await golden.PinAsync("uploads", "GET", "uploads");
+        await golden.PinAsync("upload-get", "GET", $"uploads/{upload}");
+        await golden.PinAsync("stats-daily", "GET", "stats/daily?from=2026-06-11");
         await golden.PinAsync("stats", "GET", "stats");
         await golden.PinAsync("stats-range", "GET", "stats?from=2026-01-01T00:00:00Z");
         await golden.PinAsync("session-share", "POST", $"upload-sessions/{session}/share", new JsonObject { ["channel"] = "email", ["recipient"] = "a@example.com" });
@@ -287,6 +289,7 @@ public sealed class GoldenTests
         var id = golden.Name("destination", (string)created.Json["id"]!);
         await golden.PinAsync("destination-get", "GET", $"{path}/{id}");
         await golden.PinAsync("destinations", "GET", path);
+        await golden.PinAsync("destination-health", "GET", path.Replace("destinations", "destination-health", StringComparison.Ordinal));
         await golden.PinAsync("destination-update", "PATCH", $"{path}/{id}", new JsonObject { ["isActive"] = false });
         await golden.PinAsync("destination-test", "POST", $"{path}/{id}/test");
         await golden.PinAsync("destination-test-fails", "POST", $"{path}/{id}/test");
@@ -344,6 +347,7 @@ public sealed class GoldenTests
     {
         ["GET /api/v1/downloads/{id}"] = "the bytes of a photo, as uploads/{id}/download, by a link that only payloads hold",
         ["GET /api/v1/uploads/{id}/thumbnail"] = "its bytes are those of the machine's libvips; ThumbnailTests look at them",
+        ["GET /api/v1/events"] = "a stream that does not end; the tests of ProjectStream read it",
         ["GET /api/v1/upload/{id}/events"] = "a stream that does not end; the tests of SessionStream read it frame by frame",
     };
 

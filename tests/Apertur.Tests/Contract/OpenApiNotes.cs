@@ -19,16 +19,22 @@ internal sealed record OpenApiNotes
         Query("from", Instant(), "Only what was created at this instant or later."), Query("to", Instant(), "Only what was created before this instant."),
     ];
 
-    private static readonly OpenApiNotes _page = new()
-    {
-        Parameters =
-        [
-            Query("page", Number(1, null, 1), "Which page, from 1."), Query("pageSize", Number(1, 100, 20), "Rows of a page."),
-            .. _range.Select(parameter => parameter!.DeepClone()),
-        ],
-    };
+    private static readonly JsonArray _scope =
+    [
+        Query("projectId", Id(), "Only of this project; without it of all that the caller reaches."),
+        Query("env", OneOf("live", "test", "all"), "For people: which environment; live by default. Keys have their own."),
+    ];
 
-    private static readonly OpenApiNotes _recent = new() { Parameters = [Query("limit", Number(1, 50, 10), "How many.")] };
+    private static readonly OpenApiNotes _recent = new() { Parameters = [Query("limit", Number(1, 50, 10), "How many."), .. Copies(_scope)] };
+
+    private static readonly OpenApiNotes _sums = new() { Parameters = [.. Copies(_range), .. Copies(_scope)] };
+
+    private static readonly OpenApiNotes _sessions = Pages("A session's id, or a part of its label or of a tag.", "pending", "active", "completed", "expired", "failed");
+
+    private static readonly OpenApiNotes _uploads = Pages(
+        "An upload's or a session's id, or a part of the file's name.", "stored_only", "pending", "delivered", "failed", "partial").With(
+        Query("sessionId", Id(), "Only of this session."),
+        Query("source", OneOf("camera", "gallery", "url", "google_drive", "google_photos", "dropbox", "onedrive", "box", "instagram"), "Only from there."));
 
     private static readonly OpenApiNotes _photo = new()
     {
@@ -125,6 +131,19 @@ internal sealed record OpenApiNotes
                 + "each with JSON as its data; a comment every 15 seconds.", "text/event-stream"),
             Errors = [401],
         },
+        ["ProjectStream.Open"] = new()
+        {
+            Parameters =
+            [
+                .. Copies(_scope),
+                Query("topic", Text(), "Only these events, separated by commas; a `*` at the end stands for any ending, as in `image:*`."),
+                Header("Last-Event-ID", "The id of the last event seen: what came since then, within 5 minutes, is sent again."),
+            ],
+            Answer = Bytes(
+                "Server-sent events: `connected`, then those of each session's stream and `session:changed`, with `projectId` and `sessionId` in their "
+                + "data; a comment every 15 seconds.", "text/event-stream"),
+            Errors = [429],
+        },
         ["DeliveryStatusApi.Get"] = new()
         {
             Parameters = [Query("pollFrom", Instant(), "Holds the answer until `lastChanged` is later than this, at most 5 minutes.")],
@@ -137,9 +156,10 @@ internal sealed record OpenApiNotes
         ["PollApi.Acknowledge"] = new() { Errors = [409] },
         ["EventTicket.Create"] = new() { Parameters = [_password.DeepClone()], Errors = [401] },
         ["PollApi.AcknowledgeImage"] = new() { Errors = [409] },
-        ["ProjectDataApi.Stats"] = new() { Parameters = [.. _range.Select(parameter => parameter!.DeepClone())] },
-        ["ProjectDataApi.Sessions"] = _page,
-        ["ProjectDataApi.Uploads"] = _page,
+        ["ProjectDataApi.Stats"] = _sums,
+        ["ProjectDataApi.DailyStats"] = _sums,
+        ["ProjectDataApi.Sessions"] = _sessions,
+        ["ProjectDataApi.Uploads"] = _uploads,
         ["ProjectDataApi.RecentSessions"] = _recent,
         ["ProjectDataApi.RecentUploads"] = _recent,
         ["EventDeliveriesApi.List"] = new()
@@ -198,6 +218,20 @@ internal sealed record OpenApiNotes
 
     /// <summary>Beside what any route of its kind may answer.</summary>
     public IReadOnlyList<int> Errors { get; init; } = [];
+
+    private static IEnumerable<JsonNode?> Copies(JsonArray parameters) => parameters.Select(parameter => parameter!.DeepClone());
+
+    private OpenApiNotes With(params JsonNode[] more) => this with { Parameters = [.. Copies(Parameters), .. more] };
+
+    private static OpenApiNotes Pages(string words, params string[] states) => new()
+    {
+        Parameters =
+        [
+            Query("page", Number(1, null, 1), "Which page, from 1."), Query("pageSize", Number(1, 100, 20), "Rows of a page."),
+            .. Copies(_range), .. Copies(_scope),
+            Query("status", OneOf(states), "Only those. With this or one of the following, `total` stops at 10,000."), Query("q", Text(), words),
+        ],
+    };
 
     public static OpenApiNotes Of(string handler) => _all.GetValueOrDefault(handler) ?? new OpenApiNotes();
 

@@ -23,8 +23,7 @@ public sealed class LinkPageTests
         await page.GetByLabel("first project").FillAsync("<b>Roofs</b>");
         await page.GetByRole(Microsoft.Playwright.AriaRole.Button).ClickAsync();
 
-        var key = await page.GetByText("aptr_live_").TextContentAsync();
-        (await app.ClientOf(key).GetAsync("stats")).Expect(HttpStatusCode.OK);
+        await Microsoft.Playwright.Assertions.Expect(page).ToHaveURLAsync(new System.Text.RegularExpressions.Regex("/p/[0-9a-f-]{36}/start$"));
         var owner = await app.SignInAsync("first@example.com", "battery staple");
         Assert.Equal("<b>Roofs</b>", (await owner.Client.GetAsync("projects")).Json[0]!["name"]!.GetValue<string>());
         Assert.Null(await FirstOwnerAsync(app));
@@ -73,7 +72,7 @@ public sealed class LinkPageTests
         Assert.DoesNotContain("\"><script>", refused.Text, StringComparison.Ordinal);
         Assert.DoesNotContain("short\"", refused.Text, StringComparison.Ordinal);
         (await app.ClientOf(null).PostAsync(path)).Expect(HttpStatusCode.BadRequest);
-        (await SendAsync("battery staple")).Expect(HttpStatusCode.OK);
+        (await SendAsync("battery staple")).Expect(HttpStatusCode.SeeOther);
     }
 
     [Theory, AllDatabases]
@@ -94,7 +93,7 @@ public sealed class LinkPageTests
             return await app.ClientOf(null).PostAsync(path, form);
         }));
 
-        Assert.Single(answers, answer => answer.Status == HttpStatusCode.OK);
+        Assert.Single(answers, answer => answer.Status == HttpStatusCode.SeeOther);
         Assert.All(answers, answer => Assert.True((int)answer.Status < 500, answer.Text));
         await using var db = app.Services.GetRequiredService<Database>().Open();
         Assert.Equal(1, await db.Users.CountAsync(TestContext.Current.CancellationToken));

@@ -9,7 +9,6 @@ public sealed class NoticePageTests
     private const string AsBrowsersDo = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
     [Theory]
-    [InlineData("/", HttpStatusCode.OK, "href=\"/docs\"")]
     [InlineData("/u", HttpStatusCode.NotFound, "This link does not work")]
     [InlineData("/nonsense?lang=fr", HttpStatusCode.NotFound, "Ce lien ne fonctionne pas")]
     [InlineData("/nonsense?lang=es", HttpStatusCode.NotFound, "Este enlace no funciona")]

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Apertur.Destinations;
 using Apertur.Server.Pages;
@@ -10,7 +11,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Apertur.Tests.Pages;
 
 /// <summary>The files that a page names are there, small, and kept by browsers.</summary>
-public sealed partial class WebAssetsTests : IAsyncLifetime
+public sealed partial class WebAssetsTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private readonly OutboundHttp _outbound = new(allowPrivateNetworks: true);
     private WebApplication _app = null!;
@@ -57,6 +58,28 @@ public sealed partial class WebAssetsTests : IAsyncLifetime
         }
 
         Assert.InRange(transferred, 1, 20_000);
+    }
+
+    /// <summary>Styles and every script that is loaded at once count as the first load; each page's own scripts come on top when it is opened.</summary>
+    [Fact]
+    public void Dashboard_stays_small()
+    {
+        var root = Path.Combine(AppContext.BaseDirectory, "wwwroot");
+        var manifest = JsonNode.Parse(File.ReadAllText(Path.Combine(root, "manifest.json")))!.AsObject();
+        long SizeOf(IEnumerable<string> chunks) => chunks.Distinct()
+            .SelectMany(name => manifest[name]!["css"]?.AsArray().Select(css => (string)css!).Append((string)manifest[name]!["file"]!) ?? [(string)manifest[name]!["file"]!])
+            .Distinct().Sum(file => new FileInfo(Path.Combine(root, file + ".br")).Length);
+        IEnumerable<string> Needs(string chunk) =>
+            (manifest[chunk]!["imports"]?.AsArray().SelectMany(import => Needs((string)import!)) ?? []).Append(chunk);
+
+        var first = Needs("src/dashboard/main.tsx").ToHashSet();
+        var pages = manifest["src/dashboard/main.tsx"]!["dynamicImports"]!.AsArray().Select(page => (string)page!)
+            .ToDictionary(page => page, page => SizeOf(Needs(page).Except(first)));
+
+        Assert.InRange(SizeOf(first), 1, 150_000);
+        Assert.True(pages.Count > 15);
+        Assert.All(pages, page => Assert.InRange(page.Value, 1, 60_000));
+        output.WriteLine($"First load {SizeOf(first)} bytes; largest page {pages.MaxBy(page => page.Value)}.");
     }
 
     [Theory]

@@ -16,7 +16,7 @@ public sealed class MembersTests
         var invited = await InviteAsync(app, owner, "New@Example.com", "developer");
         Assert.Contains("developer", (await app.ClientOf(null).GetAsync(invited)).Expect(HttpStatusCode.OK).Text, StringComparison.Ordinal);
         (await FollowAsync(app, invited, ("password", "short"))).Expect(HttpStatusCode.BadRequest);
-        (await FollowAsync(app, invited, ("password", "battery staple"))).Expect(HttpStatusCode.OK);
+        (await FollowAsync(app, invited, ("password", "battery staple"))).Expect(HttpStatusCode.SeeOther);
 
         var member = await app.SignInAsync("new@example.com", "battery staple");
         var project = (await member.Client.GetAsync("projects")).Json[0]!;
@@ -37,7 +37,7 @@ public sealed class MembersTests
         var invited = await InviteAsync(app, owner, "known@example.com", "viewer");
 
         (await FollowAsync(app, invited, ("password", "guessed by the sender"))).Expect(HttpStatusCode.BadRequest);
-        (await FollowAsync(app, invited, ("password", People.OwnerPassword))).Expect(HttpStatusCode.OK);
+        (await FollowAsync(app, invited, ("password", People.OwnerPassword))).Expect(HttpStatusCode.SeeOther);
 
         var known = await app.SignInAsync("known@example.com");
         (await known.Client.GetAsync($"projects/{app.ProjectId}")).Expect(HttpStatusCode.OK);
@@ -53,10 +53,10 @@ public sealed class MembersTests
 
         var answers = await Task.WhenAll(links.Select(link => FollowAsync(app, link, ("password", "battery staple"))));
 
-        Assert.Contains(answers, answer => answer.Status == HttpStatusCode.OK);
-        Assert.All(answers, answer => Assert.True(answer.Status is HttpStatusCode.OK or HttpStatusCode.BadRequest, answer.Text));
-        foreach (var lost in links.Where((_, i) => answers[i].Status != HttpStatusCode.OK))
-            (await FollowAsync(app, lost, ("password", "battery staple"))).Expect(HttpStatusCode.OK);
+        Assert.Contains(answers, answer => answer.Status == HttpStatusCode.SeeOther);
+        Assert.All(answers, answer => Assert.True(answer.Status is HttpStatusCode.SeeOther or HttpStatusCode.BadRequest, answer.Text));
+        foreach (var lost in links.Where((_, i) => answers[i].Status != HttpStatusCode.SeeOther))
+            (await FollowAsync(app, lost, ("password", "battery staple"))).Expect(HttpStatusCode.SeeOther);
         await app.SignInAsync("new@example.com", "battery staple");
     }
 

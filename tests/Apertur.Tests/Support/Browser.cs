@@ -36,9 +36,10 @@ internal sealed class Browser : IAsyncDisposable
     /// <param name="url">What to load.</param>
     /// <param name="device">Such as <see cref="Phone"/>; an ordinary desktop window when null.</param>
     /// <param name="javaScript">False: as for people who switched scripts off.</param>
-    public async Task<IPage> OpenAsync(string url, string? device = null, bool javaScript = true)
+    /// <param name="look">Size, colours and the like, when it is no device.</param>
+    public async Task<IPage> OpenAsync(string url, string? device = null, bool javaScript = true, BrowserNewContextOptions? look = null)
     {
-        var options = device is null ? new BrowserNewContextOptions() : _playwright.Devices[device];
+        var options = device is null ? look ?? new BrowserNewContextOptions() : _playwright.Devices[device];
         options.JavaScriptEnabled = javaScript;
         var context = await _browser.NewContextAsync(options);
         context.SetDefaultTimeout(60_000);

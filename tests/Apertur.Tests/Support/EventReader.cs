@@ -24,7 +24,7 @@ internal sealed class EventReader : IAsyncDisposable
     public string Head => _head.ToString();
 
     public static async Task<EventReader> OpenAsync(AperturApp app, string session, string? lastEventId = null,
-        string? password = null, string? origin = null)
+        string? password = null, string? origin = null, string? credential = null)
     {
         var reader = new EventReader();
         var url = new Uri(app.Url);
@@ -34,6 +34,7 @@ internal sealed class EventReader : IAsyncDisposable
         var request = $"GET {path} HTTP/1.1\r\nHost: {url.Authority}\r\nAccept: text/event-stream\r\n"
             + (lastEventId is null ? "" : $"Last-Event-ID: {lastEventId}\r\n")
             + (password is null ? "" : $"x-session-password: {password}\r\n")
+            + (credential is null ? "" : $"Authorization: Bearer {credential}\r\n")
             + (origin is null ? "" : $"Origin: {origin}\r\n") + "\r\n";
         await reader._stream.WriteAsync(Encoding.UTF8.GetBytes(request), TestContext.Current.CancellationToken);
         while (await reader.LineAsync() is { Length: > 0 } line)

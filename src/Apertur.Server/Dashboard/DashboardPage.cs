@@ -1,0 +1,25 @@
+using Apertur.Server.Pages;
+
+namespace Apertur.Server.Dashboard;
+
+/// <summary>The document that the dashboard runs in: the same at each of its addresses, for the script shows what belongs there.</summary>
+internal static class DashboardPage
+{
+    private const string Entry = "src/dashboard/main.tsx";
+
+    /// <summary>Every address that people find the dashboard at.</summary>
+    public static readonly string[] Paths = ["/", "/p/{**page}", "/account"];
+
+    public static IResult Open(HttpRequest request)
+    {
+        var look = PageLook.Of(request);
+        var texts = Texts.In(look.Language);
+        return PageShell.Result(
+            PageShell.Document(look, "Apertur", Entry, $"""
+                <div id="app"></div>
+                <noscript><main><h1>Apertur</h1><p>{texts["noScriptText"]}</p><p><a href="/docs">{texts["startDocs"]}</a></p></main></noscript>
+                """),
+            StatusCodes.Status200OK,
+            mayBeFramed: false);
+    }
+}

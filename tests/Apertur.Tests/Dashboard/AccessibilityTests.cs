@@ -1,0 +1,56 @@
+using Apertur.Tests.Support;
+using Deque.AxeCore.Commons;
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+
+namespace Apertur.Tests.Dashboard;
+
+/// <summary>What axe-core finds on every page, in both colour schemes, on a phone and on a wide screen.</summary>
+public sealed class AccessibilityTests(ITestOutputHelper output)
+{
+    [Theory]
+    [InlineData(390, ColorScheme.Light)]
+    [InlineData(390, ColorScheme.Dark)]
+    [InlineData(1440, ColorScheme.Light)]
+    [InlineData(1440, ColorScheme.Dark)]
+    public async Task Every_page_is_fit_for_everybody(int width, ColorScheme scheme)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var things = await DashboardWorld.FillAsync(app, receiver);
+        await using var browser = await Browser.StartAsync();
+        var look = new BrowserNewContextOptions
+        {
+            ViewportSize = new() { Width = width, Height = 900 },
+            ColorScheme = scheme,
+            ReducedMotion = ReducedMotion.Reduce,
+        };
+        var outside = await DashboardPage.OpenAsync(browser, app, "/", look: look);
+        await Assertions.Expect(outside.Page.GetByLabel("Password")).ToBeVisibleAsync();
+        var found = new List<string>(await LookAsync(outside, "sign-in"));
+        var page = await DashboardPage.SignInAsync(browser, app, look: look);
+
+        foreach (var path in things.Paths.Concat(["/sessions?new=1", "/destinations?new=1", "/keys?new=1", "/webhooks?new=1", "/members?new=1"]))
+        {
+            await page.ShowAsync(path);
+            found.AddRange(await LookAsync(page, path));
+            Assert.True(
+                await page.Page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth"), $"{path} is wider than the screen");
+        }
+
+        var said = $"axe-core at {width} px, {scheme}: {things.Paths.Count + 6} pages, {found.Count} violations.";
+        output.WriteLine(said);
+        Console.WriteLine(said);
+        Assert.Empty(found);
+    }
+
+    private static async Task<IEnumerable<string>> LookAsync(DashboardPage dashboard, string path)
+    {
+        var result = await dashboard.Page.RunAxe(new AxeRunOptions
+        {
+            RunOnly = new() { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] },
+        });
+        return result.Violations.Select(violation =>
+            $"{path}: {violation.Impact} {violation.Id}: {string.Join(" | ", violation.Nodes.Take(3).Select(node => node.Html))}");
+    }
+}

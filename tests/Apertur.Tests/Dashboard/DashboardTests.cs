@@ -1,0 +1,294 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Server.Accounts;
+using Apertur.Server.Projects;
+using Apertur.Server.Storage;
+using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Playwright;
+
+namespace Apertur.Tests.Dashboard;
+
+/// <summary>What people do at the dashboard, from the first start on.</summary>
+public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
+{
+    private Browser _browser = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => _browser = await Browser.StartAsync();
+
+    public ValueTask DisposeAsync() => _browser?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    [Theory, AllDatabases]
+    public async Task First_start_leads_to_the_first_photo_without_a_terminal(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var page = await OpenFirstStartAsync(app);
+        var clicks = 0;
+        async Task ClickAsync(ILocator what)
+        {
+            clicks++;
+            await what.ClickAsync();
+        }
+
+        await page.Page.GetByLabel("E-mail address").FillAsync("first@example.com");
+        await page.Page.GetByLabel("New password").FillAsync("battery staple");
+        await page.Page.GetByLabel("first project").FillAsync("Roofs");
+        await ClickAsync(page.Button("Set up"));
+        await ClickAsync(page.Button("Webhook"));
+        await page.Page.GetByLabel("URL").FillAsync(receiver.Url);
+        await ClickAsync(page.Button("Save and test"));
+        await page.ShowsAsync("It works");
+        await ClickAsync(page.Button("Continue"));
+        await ClickAsync(page.Button("Create the link"));
+        var link = await page.Page.Locator(".copy code").TextContentAsync();
+        var phone = await _browser.OpenAsync(link!, Browser.Phone);
+        await phone.Locator("#gallery").SetInputFilesAsync(new FilePayload { Name = "roof.jpg", MimeType = "image/jpeg", Buffer = Photos.Jpeg() });
+        await Assertions.Expect(phone.Locator("#photos li[data-state=sent]")).ToHaveCountAsync(1);
+        await page.ShowsAsync("It is here");
+        await ClickAsync(page.Link("See the photos"));
+        await page.ShowsAsync("roof.jpg");
+        await page.ShowsAsync("Delivered");
+
+        Assert.Empty(page.Errors);
+        Assert.InRange(clicks, 1, 6);
+        Say($"From the first start to the first photo on {database}: {clicks} clicks at the dashboard.");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Photo_appears_in_its_session_by_itself(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["label"] = "Roof", ["password"] = "open sesame" });
+        var page = await DashboardPage.SignInAsync(_browser, app, $"/sessions/{session}");
+        await page.ShowsAsync("Waiting for photos");
+
+        var answered = await app.Client.PostImageAsync(session, Photos.Jpeg(), "live.jpg", null, ("x-session-password", "open sesame"));
+        var since = Stopwatch.GetTimestamp();
+        answered.Expect(HttpStatusCode.Created);
+        await page.ShowsAsync("live.jpg");
+
+        Say($"Photo seen {Stopwatch.GetElapsedTime(since).TotalMilliseconds:0} ms after its 201 on {database}.");
+        Assert.Empty(page.Errors);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Broken_destination_is_seen_on_home_with_its_reason_and_mended_there(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var page = await DashboardPage.SignInAsync(_browser, app, "/destinations?new=1");
+        await page.Button("Webhook").ClickAsync();
+        await page.Page.GetByLabel("Name").FillAsync("Archive");
+        await page.Page.GetByLabel("URL").FillAsync(receiver.Url);
+        await page.Button("Save and test").ClickAsync();
+        await page.ShowsAsync("It works");
+        await page.ShowAsync("/sessions?new=1");
+        await page.Page.GetByLabel("Label", new() { Exact = true }).FillAsync("Roof");
+        await page.Button("Create session").ClickAsync();
+        var link = await page.Page.Locator(".copy code").TextContentAsync();
+        receiver.Otherwise = context =>
+        {
+            context.Response.StatusCode = 500;
+            return Task.CompletedTask;
+        };
+
+        var upload = (string)(await app.Client.UploadAsync(link!.Split('/')[^1], Photos.Jpeg()))["id"]!;
+        await page.ShowAsync("");
+        await page.ShowsAsync("The destination answered 500");
+        await page.Button("Try again").ClickAsync();
+        await page.ShowsAsync("It still does not work");
+        receiver.Otherwise = null;
+        await page.Button("Try again").ClickAsync();
+        await page.ShowsAsync("It works again");
+        await page.ShowsNoMoreAsync("The destination answered 500");
+
+        await app.Client.UploadBecomesAsync(upload, "delivered");
+        await page.ShowAsync($"/uploads/{upload}");
+        await page.ShowsAsync("Delivered");
+        await page.Button("Attempts").ClickAsync();
+        await page.ShowsAsync("HTTP 500");
+        Assert.Empty(page.Errors);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Upload_that_failed_for_good_is_replayed_from_its_page(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync(await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url }));
+        receiver.Answers(410);
+        var upload = (string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!;
+        await app.Client.UploadBecomesAsync(upload, "failed");
+        var page = await DashboardPage.SignInAsync(_browser, app, $"/uploads/{upload}");
+        await page.ShowsAsync("It was refused for good");
+
+        await page.Button("Try again").ClickAsync();
+
+        await page.ShowsAsync("1 delivery is being tried again.");
+        await app.Client.UploadBecomesAsync(upload, "delivered");
+        Assert.Empty(page.Errors);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Viewer_meets_no_control_that_is_refused_and_is_told_when_taken_away(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var things = await DashboardWorld.FillAsync(app, receiver);
+        var viewer = await app.AddPersonAsync("viewer@example.com", app.ProjectId, Role.Viewer);
+        var page = await DashboardPage.SignInAsync(_browser, app, email: viewer.Email);
+
+        var pressed = 0;
+        foreach (var path in things.Paths)
+        {
+            await page.ShowAsync(path);
+            var controls = page.Page.Locator("main button:visible, main input:visible");
+            for (var i = 0; i < await controls.CountAsync(); i++)
+            {
+                await controls.Nth(i).ClickAsync(new() { Force = true });
+                pressed++;
+                await page.ShowAsync(path);
+            }
+        }
+
+        Assert.Empty(page.Refused);
+        Assert.Empty(page.Errors);
+        Say($"A viewer pressed {pressed} controls on {things.Paths.Count} pages on {database}; none was refused.");
+
+        await page.ShowAsync("/sessions");
+        await app.WriteAsync(db => db.Members.Where(m => m.UserId == viewer.Id).ExecuteDeleteAsync(Cancellation));
+        await page.Page.Clock.RunForAsync(31_000);
+        await page.ShowsAsync("you have no access to it any more");
+        await app.WriteAsync(db => db.Users.Where(u => u.Id == viewer.Id).ExecuteUpdateAsync(u => u.SetProperty(x => x.DisabledAt, app.Clock.GetUtcNow()), Cancellation));
+        await page.Page.ReloadAsync();
+        await Assertions.Expect(page.Page.GetByLabel("E-mail address")).ToBeVisibleAsync();
+    }
+
+    [Theory, AllDatabases]
+    public async Task Nothing_that_strangers_write_runs_on_any_page(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var things = await DashboardWorld.FillAsync(app, receiver, DashboardWorld.Hostile);
+        var page = await DashboardPage.SignInAsync(_browser, app);
+
+        foreach (var path in things.Paths)
+        {
+            await page.ShowAsync(path);
+            Assert.False(await page.Page.EvaluateAsync<bool>("'pwned' in window"), path);
+            Assert.Equal(0, await page.Page.Locator("[onerror], [onload], body script:not([src]), iframe").CountAsync());
+        }
+
+        await page.ShowAsync("");
+        await page.Page.Keyboard.PressAsync("Control+k");
+        await page.Page.GetByPlaceholder("Session, photo, project or page").FillAsync("img");
+        await Assertions.Expect(page.Page.GetByRole(AriaRole.Option)).Not.ToHaveCountAsync(0);
+        Assert.False(await page.Page.EvaluateAsync<bool>("'pwned' in window"));
+        Assert.Empty(page.Errors);
+        Say($"Hostile text in every field on {database}: {things.Paths.Count} pages, 0 scripts run.");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Sign_in_asks_for_a_code_keeps_the_address_and_outlives_a_reload(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var owner = await app.SignInAsync();
+        var secret = (await owner.Client.PostAsync("me/totp")).Expect(HttpStatusCode.OK).Json["secret"]!.GetValue<string>();
+        (await owner.Client.PostAsync("me/totp/confirm", new { code = app.CodeOf(secret) })).Expect(HttpStatusCode.NoContent);
+        app.Clock.Jump(TimeSpan.FromMinutes(1));
+        var page = await DashboardPage.OpenAsync(_browser, app, $"/p/{app.ProjectId}/sessions?q=roof");
+
+        await page.Page.GetByLabel("E-mail address").FillAsync(People.OwnerEmail);
+        await page.Page.GetByLabel("Password").FillAsync("wrong horse");
+        await page.Button("Sign in").ClickAsync();
+        await page.ShowsAsync("The e-mail address or the password is wrong.");
+        await page.Page.GetByLabel("Password").FillAsync(People.OwnerPassword);
+        await page.Button("Sign in").ClickAsync();
+        await page.Page.GetByLabel("Code from your authenticator app").FillAsync(app.CodeOf(secret));
+        await page.Button("Sign in").ClickAsync();
+        await page.IsThereAsync();
+        Assert.EndsWith("/sessions?q=roof", page.Page.Url, StringComparison.Ordinal);
+
+        await page.Page.ReloadAsync();
+        await page.IsThereAsync();
+        Assert.Equal(0, await page.Page.EvaluateAsync<int>("Object.keys(localStorage).filter(key => /token|session/i.test(key)).length"));
+        await page.Page.GetByRole(AriaRole.Button, new() { Name = "Account" }).ClickAsync();
+        await page.Page.GetByRole(AriaRole.Menuitem, new() { Name = "Sign out" }).ClickAsync();
+        await Assertions.Expect(page.Page.GetByLabel("E-mail address")).ToBeVisibleAsync();
+        await page.Page.ReloadAsync();
+        await Assertions.Expect(page.Page.GetByLabel("E-mail address")).ToBeVisibleAsync();
+    }
+
+    [Fact]
+    public async Task Session_is_made_and_completed_with_the_keyboard_alone()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var page = await DashboardPage.SignInAsync(_browser, app);
+        var keyboard = page.Page.Keyboard;
+
+        await keyboard.PressAsync("Control+k");
+        await Assertions.Expect(page.Page.GetByPlaceholder("Session, photo, project or page")).ToBeFocusedAsync();
+        await keyboard.TypeAsync("new ses");
+        await keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Page.GetByLabel("Label", new() { Exact = true })).ToBeFocusedAsync();
+        await keyboard.TypeAsync("By keys");
+        await keyboard.PressAsync("Enter");
+        await page.ShowsAsync("Waiting for photos");
+        await page.Page.GetByRole(AriaRole.Button, new() { Name = "More" }).FocusAsync();
+        await keyboard.PressAsync("Enter");
+        await keyboard.PressAsync("ArrowDown");
+        await keyboard.PressAsync("Enter");
+        await page.ShowsAsync("Complete this session?");
+        await page.Button("Complete").FocusAsync();
+        await keyboard.PressAsync("Enter");
+
+        await Assertions.Expect(page.Page.Locator("main .status").First).ToHaveTextAsync("Completed");
+        Assert.Equal("By keys", (string)(await app.Client.GetAsync("sessions/recent")).Json[0]!["label"]!);
+    }
+
+    [Fact]
+    public async Task Ten_thousand_photos_keep_the_page_small()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync();
+        await app.Client.UploadAsync(session, Photos.Jpeg());
+        await DashboardWorld.CopyUploadsAsync(app, 10_000);
+        foreach (var view in new[] { "pictures", "table" })
+        {
+            var page = await DashboardPage.SignInAsync(_browser, app, $"/uploads?view={view}");
+            var last = page.Page.GetByText("copy-0.jpg", new() { Exact = true });
+            for (var i = 0; i < 60 && await last.CountAsync() == 0; i++)
+            {
+                await page.Page.EvaluateAsync("scrollTo(0, document.documentElement.scrollHeight)");
+                await page.Page.Clock.RunForAsync(50);
+            }
+
+            await Assertions.Expect(last).ToHaveCountAsync(1);
+            Assert.InRange(await page.Page.EvaluateAsync<int>("document.querySelectorAll('*').length"), 1, 3_000);
+            Assert.Empty(page.Errors);
+        }
+    }
+
+    private void Say(string words)
+    {
+        output.WriteLine(words);
+        Console.WriteLine(words);
+    }
+
+    /// <summary>As on the first start: the app that tests share has an owner already.</summary>
+    private async Task<DashboardPage> OpenFirstStartAsync(AperturApp app)
+    {
+        await app.WriteAsync(async db =>
+        {
+            await db.Members.ExecuteDeleteAsync(Cancellation);
+            await db.Users.ExecuteDeleteAsync(Cancellation);
+        });
+        var secret = await OneTimeLink.ForFirstOwnerAsync(app.Services.GetRequiredService<Database>(), app.Clock.GetUtcNow(), Cancellation);
+        return await DashboardPage.OpenAsync(_browser, app, $"/link/{secret}");
+    }
+}

@@ -1,0 +1,104 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Tests.Support;
+
+namespace Apertur.Tests.ProjectData;
+
+/// <summary>Lists narrowed down to what somebody looks for.</summary>
+public sealed class ListFiltersTests
+{
+    [Theory, AllDatabases]
+    public async Task Sessions_are_found_by_label_tag_id_and_status(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var roof = await app.Client.CreateSessionAsync(new JsonObject { ["label"] = "Roof 100%", ["tags"] = new JsonArray("claim:17") });
+        var full = await app.Client.CreateSessionAsync(new JsonObject { ["label"] = "Kitchen", ["max_images"] = 1 });
+        var old = await app.Client.CreateSessionAsync(new JsonObject { ["expires_in_hours"] = 1 });
+        await app.Client.UploadAsync(full, Photos.Jpeg());
+        app.Clock.Jump(TimeSpan.FromHours(2));
+
+        foreach (var (query, expected) in new (string, string[])[]
+        {
+            ("q=roof", [roof]), ("q=100%25", [roof]), ("q=_", []), ("q=CLAIM:17", [roof]), ($"q={full}", [full]), ("q=nothing", []),
+            ("status=pending", [roof]), ("status=completed", [full]), ("status=expired", [old]), ("status=failed", []), ("q=kit&status=completed", [full]),
+        })
+        {
+            var page = (await app.Client.GetAsync($"sessions?{query}")).Expect(HttpStatusCode.OK).Json;
+            Assert.Equal((query, string.Join(' ', expected)), (query, string.Join(' ', page["data"]!.AsArray().Select(row => (string)row!["id"]!))));
+            Assert.Equal(expected.Length, (int)page["total"]!);
+        }
+
+        foreach (var bad in new[] { "sessions?status=odd", "uploads?status=odd", "sessions?q=%00", "uploads?sessionId=x" })
+            Assert.True((await app.Client.GetAsync(bad)).Status is HttpStatusCode.BadRequest or HttpStatusCode.NotFound, bad);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Each_status_that_a_row_shows_finds_that_row(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        receiver.Otherwise = context =>
+        {
+            context.Response.StatusCode = context.Request.Path == "/gone" ? 410 : context.Request.Path == "/busy" ? 503 : 200;
+            return context.Request.Body.CopyToAsync(Stream.Null);
+        };
+        async Task<string> ToAsync(string path) => await app.Client.CreateDestinationAsync(
+            "webhook", new JsonObject { ["url"] = receiver.Url.Replace("/hook", path, StringComparison.Ordinal) });
+        var (good, gone, busy) = (await ToAsync("/hook"), await ToAsync("/gone"), await ToAsync("/busy"));
+        var expected = new Dictionary<string, string>();
+        foreach (var (status, destinations) in new (string, string[])[]
+        {
+            ("stored_only", []), ("delivered", [good]), ("failed", [gone]), ("partial", [good, gone]), ("pending", [busy]),
+        })
+        {
+            var session = await app.Client.CreateSessionAsync(destinations);
+            var id = (string)(await app.Client.UploadAsync(session, Photos.Jpeg(), $"{status}.jpg", "gallery"))["id"]!;
+            await app.Client.UploadBecomesAsync(id, status);
+            expected[status] = id;
+            Assert.Equal(id, Single(await app.Client.GetAsync($"uploads?sessionId={session}")));
+        }
+
+        foreach (var (status, id) in expected)
+        {
+            Assert.Equal(id, Single(await app.Client.GetAsync($"uploads?status={status}")));
+            Assert.Equal(id, Single(await app.Client.GetAsync($"uploads?q={status[..4]}&source=gallery&status={status}")));
+            Assert.Equal(id, Single(await app.Client.GetAsync($"uploads?q={id}")));
+        }
+
+        Assert.Equal(0, (int)(await app.Client.GetAsync("uploads?source=box")).Json["total"]!);
+        var health = (await app.Client.GetAsync($"projects/{app.ProjectId}/destination-health")).Expect(HttpStatusCode.OK).Json.AsArray()
+            .ToDictionary(each => (string)each!["destinationId"]!, each => each!);
+        Assert.Equal((0, false, 0), Health(health[good]));
+        Assert.Equal((0, false, 2), Health(health[gone]));
+        Assert.Contains("410", (string)health[gone]["lastError"]!, StringComparison.Ordinal);
+        Assert.Equal((1, true, 0), Health(health[busy]));
+        Assert.Contains("503", (string)health[busy]["lastError"]!, StringComparison.Ordinal);
+    }
+
+    [Theory, AllDatabases]
+    public async Task One_project_of_several_is_listed_and_summed_up_alone(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var owner = await app.SignInAsync();
+        var other = (string)(await owner.Client.PostAsync("projects", new { name = "Other" })).Expect(HttpStatusCode.Created).Json["id"]!;
+        foreach (var project in new[] { app.ProjectId.ToString(), other, other })
+            (await owner.Client.PostAsync("upload-sessions", new { project_id = project })).Expect(HttpStatusCode.Created);
+
+        foreach (var (project, sessions) in new[] { ("", 3), (app.ProjectId.ToString(), 1), (other, 2) })
+        {
+            Assert.Equal(sessions, (int)(await owner.Client.GetAsync($"sessions?projectId={project}")).Json["total"]!);
+            Assert.Equal(sessions, (await owner.Client.GetAsync($"sessions/recent?projectId={project}")).Json.AsArray().Count);
+            Assert.Equal(sessions, (int)(await owner.Client.GetAsync($"stats?projectId={project}")).Json["sessionsTotal"]!);
+            var days = (await owner.Client.GetAsync($"stats/daily?projectId={project}")).Expect(HttpStatusCode.OK).Json.AsArray();
+            Assert.Equal((30, sessions), (days.Count, days.Sum(day => (int)day!["sessions"]!)));
+        }
+
+        (await owner.Client.GetAsync($"sessions?projectId={Guid.NewGuid()}")).Expect(HttpStatusCode.NotFound);
+        (await app.Client.GetAsync($"uploads?projectId={other}")).Expect(HttpStatusCode.NotFound);
+        (await app.Client.GetAsync("stats/daily?from=2020-01-01")).Expect(HttpStatusCode.BadRequest);
+    }
+
+    private static string Single(Answer answer) => (string)Assert.Single(answer.Expect(HttpStatusCode.OK).Json["data"]!.AsArray())!["id"]!;
+
+    private static (int, bool, int) Health(JsonNode health) => ((int)health["waiting"]!, (bool)health["isFailing"]!, (int)health["failedLately"]!);
+}

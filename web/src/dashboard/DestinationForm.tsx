@@ -1,0 +1,81 @@
+import { useState } from 'preact/hooks';
+import { Check, Field, Select } from '../design/Field';
+import type { Schemas } from './api/client';
+import { t } from './text';
+
+type Type = Schemas['DestinationType'];
+type ConfigField = Schemas['ConfigField'];
+
+/** How a secret reads back; sent as it is, it changes nothing. */
+const masked = '********';
+
+/** What is filled in, as text: a form has nothing else. */
+export type Values = Readonly<Record<string, string>>;
+
+export function useConfig(type: Type | undefined, config: Readonly<Record<string, unknown>> = {}) {
+  const [changed, setChanged] = useState<Values>({});
+  const values: Values = Object.fromEntries((type?.fields ?? []).map(field => [field.name, changed[field.name] ?? written(field, config[field.name])]));
+  return { values, set: (name: string, value: string) => setChanged(before => ({ ...before, [name]: value })) };
+}
+
+/** The form of a type of destination, drawn from what the type says of its fields: a new type appears by itself. */
+export function ConfigFields({ type, values, set, wrong }: {
+  type: Type; values: Values; set: (name: string, value: string) => void; wrong: ReadonlyMap<string, string>;
+}) {
+  const [first, more] = [type.fields.filter(field => field.required), type.fields.filter(field => !field.required)];
+  const draw = (field: ConfigField) => <OneField key={field.name} field={field} value={values[field.name] ?? ''} set={value => set(field.name, value)} wrong={wrong.get(`config.${field.name}`)} />;
+  return (
+    <>
+      {first.length > 0 && <div class="fields">{first.map(draw)}</div>}
+      {more.length > 0 && (
+        <details open={more.some(field => wrong.has(`config.${field.name}`)) || first.length === 0}>
+          <summary>{t('More choices')}</summary>
+          <div class="fields" style={{ marginTop: '1rem' }}>{more.map(draw)}</div>
+        </details>
+      )}
+    </>
+  );
+}
+
+function OneField({ field, value, set, wrong }: { field: ConfigField; value: string; set: (value: string) => void; wrong: string | undefined }) {
+  const hint = field.help ?? undefined;
+  if (field.kind === 'switch') return <Check label={field.label} checked={value === 'true'} onInput={on => set(String(on))} {...(hint ? { hint } : {})} />;
+  if (field.allowed.length > 0) {
+    const options = field.allowed.map(allowed => ({ value: allowed, label: allowed }));
+    return <Select label={field.label} value={value} onInput={set} hint={hint} options={field.required || field.default !== null ? options : [{ value: '', label: '–' }, ...options]} />;
+  }
+  const isLong = field.kind === 'document' || field.kind === 'map';
+  const kept = field.secret && value === masked;
+  return (
+    <Field label={field.label} value={value} onInput={set} required={field.required} wrong={wrong} wide={isLong} autocomplete="off"
+      type={isLong ? 'document' : field.kind === 'number' ? 'number' : field.kind === 'url' ? 'url' : field.secret ? 'password' : 'text'}
+      {...(field.min === null ? {} : { min: field.min })} {...(field.max === null ? {} : { max: field.max })}
+      hint={kept ? t('Kept as it is; write something to change it.') : field.kind === 'map' ? hint ?? t('One a line, as name: value.') : hint} />
+  );
+}
+
+/** What the API is told: values of their kinds, and nothing for what was left empty. */
+export function configOf(type: Type, values: Values): NonNullable<Schemas['DestinationRequest']['config']> {
+  const config: Record<string, unknown> = {};
+  for (const field of type.fields) {
+    const text = values[field.name] ?? '';
+    if (text === '') config[field.name] = null;
+    else if (field.kind === 'number') config[field.name] = Number(text);
+    else if (field.kind === 'switch') config[field.name] = text === 'true';
+    else if (field.kind === 'map') config[field.name] = Object.fromEntries(text.split('\n').filter(line => line.includes(':')).map(line => [line.slice(0, line.indexOf(':')).trim(), line.slice(line.indexOf(':') + 1).trim()]));
+    else config[field.name] = field.kind === 'document' && text !== masked && text.trimStart().startsWith('{') ? parsed(text) : text;
+  }
+  // The description of the API says of it only that it is an object.
+  return config as never;
+}
+
+function written(field: ConfigField, value: unknown): string {
+  const known = value ?? field.default;
+  if (known === null || known === undefined) return '';
+  if (field.kind === 'map' && typeof known === 'object') return Object.entries(known).map(([name, text]) => `${name}: ${String(text)}`).join('\n');
+  return typeof known === 'object' ? JSON.stringify(known, null, 2) : String(known);
+}
+
+function parsed(text: string): unknown {
+  try { return JSON.parse(text); } catch { return text; }
+}

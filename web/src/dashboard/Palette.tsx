@@ -1,0 +1,80 @@
+import { CircleUser, FolderOpen, Image, Plus, QrCode, Search, type IconNode } from 'lucide';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { Icon } from '../design/Icon';
+import { api, ok } from './api/client';
+import { go } from './router';
+import { places, settingPlaces } from './Shell';
+import { env, may, projects } from './state';
+import { t } from './text';
+
+interface Found { readonly label: string; readonly kind: string; readonly icon: IconNode; readonly to: string }
+
+/** Anything by a few letters of its name: places, projects, sessions and photos. */
+export function Palette({ project, onClose }: { project: string | undefined; onClose: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [words, setWords] = useState('');
+  const [things, setThings] = useState<readonly Found[]>([]);
+  const [at, setAt] = useState(0);
+  const id = useId();
+  useEffect(() => { dialog.current!.showModal(); }, []);
+  useEffect(() => {
+    setAt(0);
+    const end = new AbortController();
+    const soon = setTimeout(() => {
+      if (words.trim().length < 2) setThings([]);
+      else search(words.trim(), end.signal).then(setThings, () => setThings([]));
+    }, 200);
+    return () => { clearTimeout(soon); end.abort(); };
+  }, [words]);
+
+  const found = [...fixed(project).filter(each => each.label.toLowerCase().includes(words.trim().toLowerCase())).slice(0, words === '' ? 20 : 6), ...things];
+  const open = (index: number) => { const one = found[index]; if (one) { onClose(); go(one.to); } };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step !== undefined) {
+      event.preventDefault();
+      setAt((at + step + found.length) % Math.max(1, found.length));
+    } else if (event.key === 'Enter') open(at);
+  };
+  useEffect(() => { document.getElementById(`${id}-${at}`)?.scrollIntoView({ block: 'nearest' }); }, [at]);
+  return (
+    <dialog ref={dialog} class="dialog palette" aria-label={t('Search')} onCancel={event => { event.preventDefault(); onClose(); }}
+      onMouseDown={event => { if (event.target === dialog.current) onClose(); }}>
+      <div class="search">
+        <Icon of={Search} />
+        <input class="input" type="text" role="combobox" aria-expanded="true" aria-controls={`${id}-list`} aria-activedescendant={found.length > 0 ? `${id}-${at}` : undefined} aria-label={t('Search')}
+          placeholder={t('Session, photo, project or page')} value={words} autofocus onInput={event => setWords(event.currentTarget.value)} onKeyDown={onKeyDown} />
+      </div>
+      <ul role="listbox" id={`${id}-list`} aria-label={t('Found')}>
+        {found.map((one, index) => (
+          <li key={one.to} id={`${id}-${index}`} role="option" aria-selected={index === at} onMouseMove={() => setAt(index)} onClick={() => open(index)}>
+            <Icon of={one.icon} /><span class="clip">{one.label}</span><span class="quiet small">{one.kind}</span>
+          </li>
+        ))}
+        {found.length === 0 && <li role="option" aria-selected="false" class="quiet">{t('Nothing found')}</li>}
+      </ul>
+    </dialog>
+  );
+}
+
+function fixed(project: string | undefined): readonly Found[] {
+  const here = project === undefined ? [] : [...places, ...settingPlaces].filter(place => place.role === undefined || may(place.role, project))
+    .map(({ words, icon, to }) => ({ label: t(words), kind: t('Page'), icon, to: `/p/${project}${to}` }));
+  const make = project !== undefined && may('developer', project) ? [{ label: t('New session'), kind: t('Create'), icon: Plus, to: `/p/${project}/sessions?new=1` }] : [];
+  return [
+    ...here, ...make,
+    ...(projects.value ?? []).filter(each => each.id !== project).map(({ id, name }) => ({ label: name, kind: t('Project'), icon: FolderOpen, to: `/p/${id}` })),
+    { label: t('Your account'), kind: t('Page'), icon: CircleUser, to: '/account' },
+  ];
+}
+
+async function search(q: string, signal: AbortSignal): Promise<readonly Found[]> {
+  const query = { q, pageSize: 5, env: env.value };
+  const [sessions, uploads] = await Promise.all([
+    ok(api.GET('/api/v1/sessions', { params: { query }, signal })), ok(api.GET('/api/v1/uploads', { params: { query }, signal })),
+  ]);
+  return [
+    ...sessions.data.map(each => ({ label: each.label ?? each.id, kind: t('Session'), icon: QrCode, to: `/p/${each.projectId}/sessions/${each.id}` })),
+    ...uploads.data.map(each => ({ label: each.filename, kind: t('Photo'), icon: Image, to: `/p/${each.projectId}/uploads/${each.id}` })),
+  ];
+}

@@ -1,0 +1,67 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Problem } from './api/client';
+
+interface PageOf<T> { readonly data: readonly T[]; readonly total: number }
+
+export const pageSize = 100;
+
+export interface Paged<T> {
+  readonly total: number | undefined;
+  readonly problem: Problem | undefined;
+  /** A row, or undefined while its page is on its way; asking for it fetches it. */
+  readonly row: (index: number) => T | undefined;
+  readonly reload: () => void;
+}
+
+/** A long list, page by page as it comes into sight. */
+export function usePaged<T>(ask: (page: number, signal: AbortSignal) => Promise<PageOf<T>>, about: readonly unknown[]): Paged<T> {
+  const key = JSON.stringify(about);
+  const pages = useRef(new Map<number, readonly T[] | null>());
+  const inSight = useRef(new Set<number>());
+  const end = useRef(new AbortController());
+  const [state, setState] = useState<{ key: string; total?: number; problem?: Problem }>({ key });
+
+  const load = (page: number) => {
+    const { signal } = end.current;
+    if (!pages.current.has(page)) pages.current.set(page, null);
+    ask(page, signal).then(
+      answer => {
+        if (signal.aborted) return;
+        pages.current.set(page, answer.data);
+        setState({ key, total: answer.total });
+      },
+      (error: unknown) => {
+        if (signal.aborted) return;
+        pages.current.delete(page);
+        setState(before => ({ ...before, key, problem: error instanceof Problem ? error : new Problem(0, 'UNKNOWN', String(error)) }));
+      });
+  };
+
+  useEffect(() => {
+    end.current.abort();
+    end.current = new AbortController();
+    pages.current = new Map();
+    inSight.current.clear();
+    load(1);
+    return () => end.current.abort();
+  }, [key]);
+
+  return {
+    total: state.key === key ? state.total : undefined,
+    problem: state.key === key ? state.problem : undefined,
+    row: index => {
+      const page = Math.floor(index / pageSize) + 1;
+      inSight.current.add(page);
+      const rows = pages.current.get(page);
+      if (rows === undefined) load(page);
+      return rows?.[index % pageSize];
+    },
+    // What is in sight stays until the answer is there; the rest is fetched anew when it next comes into sight.
+    reload: () => {
+      const again = new Set([1, ...inSight.current]);
+      inSight.current.clear();
+      for (const page of [...pages.current.keys()]) if (!again.has(page)) pages.current.delete(page);
+      for (const page of again) load(page);
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import { useEffect, useState } from 'preact/hooks';
+import { Button } from '../../design/Button';
+import { Field } from '../../design/Field';
+import { Notice, Refusal } from '../../design/Notice';
+import { Problem } from '../api/client';
+import { signIn } from '../api/session';
+import { useAct } from '../load';
+import { Mark } from '../Shell';
+import { farewell } from '../state';
+import { t } from '../text';
+
+/** Stands at whatever address was asked for, and gives way to it. */
+export function SignIn() {
+  const [email, setEmail] = useState('');
+  const [password, setPassword] = useState('');
+  const [code, setCode] = useState<string>();
+  const act = useAct();
+  useEffect(() => { document.title = `${t('Sign in')} · Apertur`; }, []);
+  const submit = () => act.run(async () => {
+    try {
+      await signIn(email, password, code ?? '');
+    } catch (problem) {
+      if (!(problem instanceof Problem && problem.code === 'TOTP_REQUIRED')) throw problem;
+      setCode('');
+    }
+  });
+  return (
+    <main class="alone">
+      <Mark />
+      <div class="card">
+        <form class="body stack" onSubmit={event => { event.preventDefault(); void submit(); }}>
+          <h1>{t('Sign in')}</h1>
+          {farewell.value === 'ended' && <Notice kind="info">{t('You have been signed out. Sign in again to go on.')}</Notice>}
+          {farewell.value === 'elsewhere' && <Notice kind="info">{t('You signed out in another tab.')}</Notice>}
+          <Field label={t('E-mail address')} type="email" value={email} onInput={setEmail} autocomplete="username" required autofocus />
+          <Field label={t('Password')} type="password" value={password} onInput={setPassword} autocomplete="current-password" required />
+          {code !== undefined && (
+            <Field label={t('Code from your authenticator app')} value={code} onInput={setCode} autocomplete="one-time-code" inputMode="numeric" required autofocus />
+          )}
+          <Refusal of={act.problem} />
+          <Button primary submit busy={act.busy}>{t('Sign in')}</Button>
+        </form>
+      </div>
+      <p class="quiet small"><a href="/docs">{t('For developers: the API')}</a></p>
+    </main>
+  );
+}

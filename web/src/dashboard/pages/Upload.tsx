@@ -1,0 +1,187 @@
+import { ChevronDown, Download, RefreshCw, Trash2 } from 'lucide';
+import { useEffect, useState } from 'preact/hooks';
+import { Button } from '../../design/Button';
+import { CopyButton } from '../../design/Copy';
+import { Confirm } from '../../design/Dialog';
+import { Icon } from '../../design/Icon';
+import { Notice, Refusal } from '../../design/Notice';
+import { kindOf, Thumbnail } from '../../design/Picture';
+import { Status, Tags } from '../../design/Status';
+import { Time } from '../../design/Time';
+import { api, bytes, ok, type Schemas } from '../api/client';
+import { duration, exact, relative, size } from '../format';
+import { Head } from '../Head';
+import { useEvents } from '../live';
+import { useAct, useLoad } from '../load';
+import { go } from '../router';
+import { sourceWords } from '../sources';
+import { may, toast } from '../state';
+import { count, t, type Words } from '../text';
+
+type Details = Schemas['UploadDetails'];
+type Delivery = Schemas['Delivery'];
+
+/** One photo: what it is, and how it is on its way to each destination. */
+export default function Upload({ project, id }: { project: string; id: string }) {
+  const upload = useLoad(signal => ok(api.GET('/api/v1/uploads/{id}', { params: { path: { id } }, signal })), [id]);
+  const deliveries = useLoad(signal => ok(api.GET('/api/v1/uploads/{id}/deliveries', { params: { path: { id } }, signal })), [id]);
+  const reload = () => { upload.reload(); deliveries.reload(); };
+  useEvents(project, reload);
+  const details = upload.data;
+  return (
+    <>
+      <Head title={details?.filename ?? t('Photo')} back={[`/p/${project}/uploads`, t('Photos')]} status={details && <Status of={details.status} />}>
+        {details && <Actions project={project} upload={details} canRetry={Boolean(deliveries.data?.some(each => each.status === 'failed' || each.status === 'retrying'))} onChanged={reload} />}
+      </Head>
+      <Refusal of={upload.problem} />
+      <div class="split">
+        <div class="stack">
+          {details ? <Viewer upload={details} /> : <span class="bone viewer" />}
+          {details?.damage && <Notice kind="bad">{t('The stored file is no longer what was received ({damage}). It is not delivered as it is.', { damage: details.damage })}</Notice>}
+          <section class="card" aria-label={t('Deliveries')}>
+            <header><h2>{t('Deliveries')}</h2></header>
+            {deliveries.data?.length === 0 && <p class="body quiet">{t('This photo goes nowhere: it is stored here.')}</p>}
+            {deliveries.data?.map(delivery => <DeliveryItem key={delivery.id} upload={id} delivery={delivery} />)}
+          </section>
+        </div>
+        {details && <Facts project={project} upload={details} />}
+      </div>
+    </>
+  );
+}
+
+/** The picture as it was received; browsers that cannot show its kind show the small one. */
+function Viewer({ upload }: { upload: Details }) {
+  const [source, setSource] = useState<string | null>();
+  const [whole, setWhole] = useState(false);
+  useEffect(() => {
+    if (upload.isEncrypted) { setSource(null); return; }
+    const end = new AbortController();
+    let made: string | undefined;
+    bytes(`/api/v1/uploads/${upload.id}/download`, end.signal).then(
+      blob => { if (!end.signal.aborted) setSource(made = URL.createObjectURL(blob)); }, () => { if (!end.signal.aborted) setSource(null); });
+    return () => { end.abort(); if (made) URL.revokeObjectURL(made); };
+  }, [upload.id]);
+  if (source === null) {
+    return <div class="viewer">{upload.isEncrypted ? <p class="quiet">{t('Only the owner of the private key can open this photo.')}</p> : <Thumbnail upload={upload} />}</div>;
+  }
+  return (
+    <div class={whole ? 'viewer whole' : 'viewer'}>
+      {source === undefined
+        ? <span class="quiet">{kindOf(upload)}</span>
+        : <button type="button" class="picture-button" aria-label={whole ? t('Show all of it') : t('Show in full size')} aria-pressed={whole} onClick={() => setWhole(!whole)}><img src={source} alt={upload.filename} onError={() => setSource(null)} /></button>}
+    </div>
+  );
+}
+
+function Facts({ project, upload }: { project: string; upload: Details }) {
+  const metadata = Object.entries(upload.sessionMetadata ?? {});
+  return (
+    <section class="card" aria-label={t('About')}>
+      <header><h2>{t('About')}</h2></header>
+      <dl class="facts body">
+        <dt>{t('Received')}</dt><dd><Time at={upload.createdAt} whole /></dd>
+        <dt>{t('Session')}</dt><dd><a href={`/p/${project}/sessions/${upload.sessionId}`}>{upload.sessionLabel ?? upload.sessionId.slice(0, 8)}</a> · {t('photo {n}', { n: upload.imageIndex + 1 })}</dd>
+        <dt>{t('Source')}</dt><dd>{sourceWords(upload.source)}</dd>
+        <dt>{t('Size')}</dt><dd>{size(upload.sizeBytes)}{upload.width !== null && ` · ${upload.width} × ${upload.height}`}</dd>
+        <dt>{t('Kind')}</dt><dd>{upload.mimeType}{upload.isEncrypted && ` · ${t('encrypted')}`}</dd>
+        {upload.acknowledgedAt !== null && <><dt>{t('Taken by a program')}</dt><dd><Time at={upload.acknowledgedAt} whole /></dd></>}
+        {upload.sessionTags !== null && upload.sessionTags.length > 0 && <><dt>{t('Tags')}</dt><dd class="row"><Tags of={upload.sessionTags} /></dd></>}
+        {metadata.map(([name, value]) => <><dt>{name}</dt><dd>{typeof value === 'string' ? value : JSON.stringify(value)}</dd></>)}
+        <dt>SHA-256</dt><dd class="row still"><code class="anywhere">{upload.sha256}</code><CopyButton text={upload.sha256} what="SHA-256" /></dd>
+        <dt>{t('Id')}</dt><dd><code>{upload.id}</code></dd>
+      </dl>
+    </section>
+  );
+}
+
+// What decided when the next attempt is made: see docs/delivery-states.md.
+const causes: Readonly<Record<string, Words>> = {
+  received: 'the photo came in', schedule: 'by the schedule', retry_after: 'the destination asked for that wait',
+  breaker_open: 'the destination was left alone for a while', parked: 'it waited for the owner of the destination', resumed: 'the destination was mended',
+  replayed: 'somebody asked for it', stopped: 'the server was stopped', abandoned: 'the server crashed', deleted: 'the destination was deleted',
+  clock_changed: 'the clock of the server was set',
+};
+
+function DeliveryItem({ upload, delivery }: { upload: string; delivery: Delivery }) {
+  const [open, setOpen] = useState(delivery.status === 'failed' || delivery.status === 'retrying');
+  return (
+    <div class="delivery">
+      <div class="row apart">
+        <div class="grow"><h3 class="clip">{delivery.destinationName}</h3><span class="quiet small">{delivery.destinationType} · {count(delivery.attempts, '{n} attempt', '{n} attempts')}</span></div>
+        <Status of={delivery.status} />
+        <button type="button" class="button plain" aria-expanded={open} onClick={() => setOpen(!open)}>{t('Attempts')}<Icon of={ChevronDown} /></button>
+      </div>
+      {delivery.lastError !== null && delivery.status !== 'sent' && <p class="problem anywhere">{delivery.lastError}</p>}
+      {delivery.waitingFor !== null && <p class="small anywhere">{delivery.waitingFor}</p>}
+      {delivery.dueAt !== null && delivery.waitingFor === null && (
+        <p class="small quiet">{t('Next attempt {when}', { when: relative(delivery.dueAt) })} ({exact(delivery.dueAt)}): {t(causes[delivery.dueCause ?? ''] ?? 'by the schedule')}</p>
+      )}
+      {delivery.reference !== null && <p class="small quiet anywhere">{t('Stored as')} <code>{delivery.reference}</code></p>}
+      {open && <Attempts upload={upload} delivery={delivery} />}
+    </div>
+  );
+}
+
+const outcomes: Readonly<Record<string, Words>> = {
+  accepted: 'It arrived', try_again: 'It did not arrive', give_up: 'It was refused for good', broken: 'The destination cannot be used', stopped: 'The server stopped during it', abandoned: 'The server crashed during it',
+};
+
+function Attempts({ upload, delivery }: { upload: string; delivery: Delivery }) {
+  const path = { id: upload, destinationId: delivery.destinationId };
+  const { data, problem } = useLoad(signal => ok(api.GET('/api/v1/uploads/{id}/destinations/{destinationId}/attempts', { params: { path }, signal })), [path, delivery.updatedAt]);
+  if (problem) return <Refusal of={problem} />;
+  if (data?.attempts.length === 0) return <p class="small quiet">{t('None yet')}</p>;
+  return (
+    <ol class="attempts">
+      {data?.attempts.map(attempt => (
+        <li key={attempt.number}>
+          <div class="row apart">
+            <strong>{attempt.number}. {t(outcomes[attempt.outcome] ?? 'It did not arrive')}{attempt.status !== null && ` · HTTP ${attempt.status}`}</strong>
+            <span class="quiet"><Time at={attempt.startedAt} />{attempt.durationMs !== null && ` · ${duration(attempt.durationMs)}`}</span>
+          </div>
+          {attempt.reason !== null && <p class="anywhere">{attempt.reason}</p>}
+          <p class="quiet">
+            {t('Made because {cause}', { cause: t(causes[attempt.dueCause] ?? 'by the schedule') })}{attempt.dueBy !== null && ` (${attempt.dueBy})`}
+            {attempt.nextAt !== null && ` · ${t('next planned for {when}', { when: exact(attempt.nextAt) })}`}
+          </p>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function Actions({ project, upload, canRetry, onChanged }: { project: string; upload: Details; canRetry: boolean; onChanged: () => void }) {
+  const [asking, setAsking] = useState(false);
+  const act = useAct();
+  const path = { id: upload.id };
+  const download = () => act.run(async () => {
+    const url = URL.createObjectURL(await bytes(`/api/v1/uploads/${upload.id}/download`));
+    const link = Object.assign(document.createElement('a'), { href: url, download: upload.filename });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  });
+  const retry = () => act.run(async () => {
+    toast((await ok(api.POST('/api/v1/uploads/{id}/retry', { params: { path } }))).message);
+    onChanged();
+  });
+  const remove = () => act.run(async () => {
+    await ok(api.DELETE('/api/v1/uploads/{id}', { params: { path } }));
+    toast(t('The photo is deleted.'));
+    go(`/p/${project}/uploads`);
+  });
+  const developer = may('developer', project);
+  return (
+    <>
+      <Button icon={Download} busy={act.busy && !asking} onClick={() => void download()}>{t('Download')}</Button>
+      {developer && canRetry && <Button primary icon={RefreshCw} onClick={() => void retry()}>{t('Try again')}</Button>}
+      {developer && <Button danger icon={Trash2} label={t('Delete')} onClick={() => setAsking(true)} />}
+      {!asking && <Refusal of={act.problem} />}
+      {asking && (
+        <Confirm title={t('Delete this photo?')} action={t('Delete')} act={act} onConfirm={() => void remove()} onClose={() => setAsking(false)}>
+          {t('It is deleted here and delivered no further. What a destination has already stays there.')}
+        </Confirm>
+      )}
+    </>
+  );
+}

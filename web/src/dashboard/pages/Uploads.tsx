@@ -1,0 +1,172 @@
+import { Grid2x2, Images, RefreshCw, Rows3, SearchX, Trash2 } from 'lucide';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Button } from '../../design/Button';
+import { Confirm } from '../../design/Dialog';
+import { Empty } from '../../design/Empty';
+import { Segments, Select } from '../../design/Field';
+import { Icon } from '../../design/Icon';
+import { Refusal } from '../../design/Notice';
+import { Thumbnail } from '../../design/Picture';
+import { Status } from '../../design/Status';
+import { Time } from '../../design/Time';
+import { useWindow, WindowedTable } from '../../design/Windowed';
+import { api, ok, type Schemas } from '../api/client';
+import { filter, Filters } from '../Filters';
+import { size } from '../format';
+import { Head } from '../Head';
+import { useEvents } from '../live';
+import { useAct } from '../load';
+import { pageSize, usePaged, type Paged } from '../paged';
+import { setQuery } from '../router';
+import { sources, sourceWords } from '../sources';
+import { env, may, toast } from '../state';
+import { count, t } from '../text';
+
+type Row = Schemas['UploadRow'];
+type Choice = { readonly chosen: ReadonlySet<string>; readonly toggle: (id: string) => void } | undefined;
+
+/** Every photo that has arrived, newest first, as pictures or as a table. */
+export default function Uploads({ project }: { project: string }) {
+  const [q, status, source, view] = [filter('q'), filter('status'), filter('source'), filter('view')];
+  const query = {
+    projectId: project, env: env.value, pageSize,
+    ...(q ? { q } : {}), ...(status ? { status: status as Row['status'] } : {}), ...(source ? { source: source as Row['source'] & 'camera' } : {}),
+  };
+  const list = usePaged((page, signal) => ok(api.GET('/api/v1/uploads', { params: { query: { ...query, page } }, signal })), [query]);
+  useEvents(project, list.reload);
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  useEffect(() => setChosen(new Set()), [JSON.stringify(query)]);
+  const choice: Choice = may('developer', project)
+    ? { chosen, toggle: id => setChosen(before => before.has(id) ? new Set([...before].filter(each => each !== id)) : new Set([...before, id])) }
+    : undefined;
+  const filtered = Boolean(q || status || source);
+  return (
+    <>
+      <Head title={t('Photos')}>
+        {chosen.size > 0 && <Chosen ids={[...chosen]} onDone={() => { setChosen(new Set()); list.reload(); }} />}
+      </Head>
+      <div class="stack">
+        <Filters placeholder={t('Search by name or id')}>
+          <Select label={t('Status')} unseenLabel value={status} onInput={value => setQuery({ status: value })} options={[
+            { value: '', label: t('Every status') }, { value: 'delivered', label: t('Delivered') }, { value: 'pending', label: t('Waiting') },
+            { value: 'failed', label: t('Failed') }, { value: 'partial', label: t('Partly delivered') }, { value: 'stored_only', label: t('Stored') },
+          ]} />
+          <Select label={t('Source')} unseenLabel value={source} onInput={value => setQuery({ source: value })}
+            options={[{ value: '', label: t('Every source') }, ...sources.map(value => ({ value, label: sourceWords(value) }))]} />
+          <Segments label={t('View')} value={view === 'table' ? 'table' : 'pictures'} onInput={value => setQuery({ view: value === 'table' ? value : null })} options={[
+            { value: 'pictures', label: <><Icon of={Grid2x2} /><span class="unseen">{t('Pictures')}</span></> },
+            { value: 'table', label: <><Icon of={Rows3} /><span class="unseen">{t('Table')}</span></> },
+          ]} />
+        </Filters>
+        <Refusal of={list.problem} />
+        {list.total === 0
+          ? (
+            <div class="card">
+              {filtered
+                ? <Empty icon={SearchX} title={t('Nothing found')} action={<Button onClick={() => setQuery({ q: null, status: null, source: null })}>{t('Clear filters')}</Button>} />
+                : <Empty icon={Images} title={t('No photo has arrived yet')} action={<a class="button primary" href={`/p/${project}/sessions`}>{t('Sessions')}</a>}>{t('Photos appear here as soon as somebody sends one.')}</Empty>}
+            </div>
+          )
+          : view === 'table'
+            ? <div class="card"><Table project={project} list={list} choice={choice} /></div>
+            : <Grid project={project} list={list} choice={choice} />}
+      </div>
+    </>
+  );
+}
+
+function Table({ project, list, choice }: { project: string; list: Paged<Row>; choice: Choice }) {
+  return (
+    <WindowedTable label={t('Photos')} rows={list.total} columns={6}
+      head={<tr><th>{t('Photo')}</th><th>{t('Status')}</th><th>{t('Source')}</th><th class="num">{t('Size')}</th><th>{t('Received')}</th><th><span class="unseen">{t('Choose')}</span></th></tr>}
+      row={index => {
+        const upload = list.row(index);
+        if (!upload) return <tr key={index}>{Array.from({ length: 6 }, (_, cell) => <td key={cell}><span class="bone" style={{ width: '4rem' }} /></td>)}</tr>;
+        return (
+          <tr key={index} class="link">
+            <td><span class="row still"><Thumbnail key={upload.id} upload={upload} class="small" /><a class="title clip" href={`/p/${project}/uploads/${upload.id}`}>{upload.filename}</a></span></td>
+            <td data-label={t('Status')}><Status of={upload.status} /></td>
+            <td data-label={t('Source')}><span>{sourceWords(upload.source)}</span></td>
+            <td data-label={t('Size')} class="num"><span>{size(upload.sizeBytes)}</span></td>
+            <td data-label={t('Received')}><span class="quiet"><Time at={upload.createdAt} /></span></td>
+            <td data-label={t('Choose')}>{choice && <Choose upload={upload} choice={choice} />}</td>
+          </tr>
+        );
+      }} />
+  );
+}
+
+/** The pictures, in as many columns as there is room for. */
+function Grid({ project, list, choice }: { project: string; list: Paged<Row>; choice: Choice }) {
+  const root = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(1_000);
+  useEffect(() => {
+    const observer = new ResizeObserver(entries => setWidth(entries[0]!.contentRect.width));
+    observer.observe(root.current!);
+    return () => observer.disconnect();
+  }, []);
+  const gap = 12;
+  const columns = Math.max(2, Math.floor((width + gap) / (width < 600 ? 150 : 168)));
+  const height = (width - (columns - 1) * gap) / columns + 62;
+  const total = list.total ?? columns * 3;
+  const { top, from, to, before, after } = useWindow(Math.ceil(total / columns), height + gap);
+  return (
+    <div ref={root}>
+      <ul ref={top as never} class="pictures" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`, gap: `${gap}px`, paddingTop: `${before}px`, paddingBottom: `${after}px` }}>
+        {Array.from({ length: Math.min(total, to * columns) - from * columns }, (_, offset) => {
+          const index = from * columns + offset;
+          const upload = list.row(index);
+          return (
+            <li key={index} class={upload && choice?.chosen.has(upload.id) ? 'shot chosen' : 'shot'} style={{ height: `${height}px` }} aria-setsize={total} aria-posinset={index + 1}>
+              {upload
+                ? (
+                  <>
+                    <a href={`/p/${project}/uploads/${upload.id}`}><Thumbnail key={upload.id} upload={upload} /><span class="clip">{upload.filename}</span></a>
+                    <span class="shot-foot"><Status of={upload.status} />{choice && <Choose upload={upload} choice={choice} />}</span>
+                  </>
+                )
+                : <span class="bone picture" />}
+            </li>
+          );
+        })}
+      </ul>
+    </div>
+  );
+}
+
+function Choose({ upload, choice }: { upload: Row; choice: NonNullable<Choice> }) {
+  return (
+    <label class="check">
+      <span class="unseen">{t('Choose {name}', { name: upload.filename })}</span>
+      <input type="checkbox" checked={choice.chosen.has(upload.id)} onInput={() => choice.toggle(upload.id)} />
+    </label>
+  );
+}
+
+/** What can be done with several photos at once. */
+function Chosen({ ids, onDone }: { ids: readonly string[]; onDone: () => void }) {
+  const [asking, setAsking] = useState(false);
+  const act = useAct();
+  const retry = () => act.run(async () => {
+    await Promise.all(ids.map(id => ok(api.POST('/api/v1/uploads/{id}/retry', { params: { path: { id } } }))));
+    toast(count(ids.length, '{n} photo is tried again where it has not arrived.', '{n} photos are tried again where they have not arrived.'));
+    onDone();
+  });
+  const remove = () => act.run(async () => {
+    await Promise.all(ids.map(id => ok(api.DELETE('/api/v1/uploads/{id}', { params: { path: { id } } }))));
+    setAsking(false);
+    onDone();
+  });
+  return (
+    <>
+      <span class="quiet">{count(ids.length, '{n} chosen', '{n} chosen')}</span>
+      <Button icon={RefreshCw} busy={act.busy} onClick={() => void retry()}>{t('Try again')}</Button>
+      <Button danger icon={Trash2} onClick={() => setAsking(true)}>{t('Delete')}</Button>
+      {asking && (
+        <Confirm title={t('Delete photos?')} action={t('Delete')} act={act} onConfirm={() => void remove()} onClose={() => setAsking(false)}>
+          {count(ids.length, '{n} photo is deleted here and delivered no further. What a destination has already stays there.', '{n} photos are deleted here and delivered no further. What destinations have already stays there.')}
+        </Confirm>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,118 @@
+import { FlaskConical, Pencil, Power, RefreshCw, Trash2 } from 'lucide';
+import { useState } from 'preact/hooks';
+import { Button } from '../../design/Button';
+import { Copy } from '../../design/Copy';
+import { Confirm } from '../../design/Dialog';
+import { Notice, Refusal } from '../../design/Notice';
+import { Status, Tags } from '../../design/Status';
+import { Time } from '../../design/Time';
+import { WindowedTable } from '../../design/Windowed';
+import { api, ok, type Schemas } from '../api/client';
+import { duration, exact } from '../format';
+import { Head } from '../Head';
+import { useEvents } from '../live';
+import { useAct, useLoad } from '../load';
+import { pageSize, usePaged } from '../paged';
+import { go } from '../router';
+import { may, toast } from '../state';
+import { t } from '../text';
+import { WebhookForm, webhookState } from './Webhooks';
+
+/** One event webhook, with everything it was told and what it answered. */
+export default function Webhook({ project, id }: { project: string; id: string }) {
+  const path = { projectId: project, id };
+  const webhook = useLoad(signal => ok(api.GET('/api/v1/projects/{projectId}/webhooks/{id}', { params: { path }, signal })), [path]);
+  const history = usePaged(async (page, signal) => {
+    const answer = await ok(api.GET('/api/v1/projects/{projectId}/webhooks/{id}/deliveries', { params: { path, query: { page, limit: pageSize } }, signal }));
+    return { data: answer.deliveries, total: answer.total };
+  }, [path]);
+  useEvents(project, history.reload);
+  const [shown, setShown] = useState<'edit' | 'delete'>();
+  const [answer, setAnswer] = useState<string>();
+  const act = useAct();
+  const details = webhook.data;
+  const test = () => act.run(async () => {
+    setAnswer(undefined);
+    setAnswer((await ok(api.POST('/api/v1/projects/{projectId}/webhooks/{id}/test', { params: { path } }))).message);
+    history.reload();
+  });
+  const turn = (isActive: boolean) => act.run(async () => {
+    await ok(api.PATCH('/api/v1/projects/{projectId}/webhooks/{id}', { params: { path }, body: { isActive } }));
+    webhook.reload();
+  });
+  const remove = () => act.run(async () => {
+    await ok(api.DELETE('/api/v1/projects/{projectId}/webhooks/{id}', { params: { path } }));
+    go(`/p/${project}/webhooks`);
+  });
+  const developer = may('developer', project);
+  return (
+    <>
+      <Head title={details ? new URL(details.url).host : t('Event webhook')} back={[`/p/${project}/webhooks`, t('Event webhooks')]} status={details && <Status of={webhookState(details)} />}>
+        {developer && details && (
+          <>
+            <Button icon={Power} onClick={() => void turn(!details.isActive)}>{details.isActive ? t('Switch off') : t('Switch on')}</Button>
+            <Button icon={Pencil} onClick={() => setShown('edit')}>{t('Edit')}</Button>
+            <Button primary icon={FlaskConical} busy={act.busy} onClick={() => void test()}>{t('Test')}</Button>
+            <Button danger icon={Trash2} label={t('Delete')} onClick={() => setShown('delete')} />
+          </>
+        )}
+      </Head>
+      <div class="stack">
+        <Refusal of={webhook.problem ?? act.problem} />
+        <div role="status">{answer !== undefined && <Notice kind="info">{answer}</Notice>}</div>
+        {details?.disabledAt && <Notice kind="bad">{t('It was switched off after too many failures. Nothing is sent until you switch it on.')}</Notice>}
+        <div class="split">
+          <section class="card" aria-label={t('History')}>
+            <header><h2>{t('History')}</h2></header>
+            {history.total === 0
+              ? <p class="body quiet">{t('Nothing has been sent yet.')}</p>
+              : <WindowedTable label={t('History')} rows={history.total} columns={5}
+                  head={<tr><th>{t('Event')}</th><th>{t('Status')}</th><th>{t('Answer')}</th><th>{t('When')}</th><th><span class="unseen">{t('Send again')}</span></th></tr>}
+                  row={index => <Row key={index} path={path} delivery={history.row(index)} mayRetry={developer} onRetried={history.reload} />} />}
+          </section>
+          {details && (
+            <section class="card" aria-label={t('About')}>
+              <header><h2>{t('About')}</h2></header>
+              <dl class="facts body">
+                <dt>{t('Address')}</dt><dd>{details.url}</dd>
+                <dt>{t('Topics')}</dt><dd class="row"><Tags of={details.topics} /></dd>
+                <dt>{t('Signature')}</dt><dd>{details.signatureMethod === 'svix' ? 'Svix' : 'HMAC-SHA256'}</dd>
+                <dt>{t('Secret')}</dt><dd>{developer ? <Copy text={details.secret} what={t('Secret')} /> : <code>{details.secret}</code>}</dd>
+                <dt>{t('Consecutive failures')}</dt><dd>{t('{n} of {most}', { n: details.consecutiveFailures, most: details.disableAfterFailures })}</dd>
+              </dl>
+            </section>
+          )}
+        </div>
+      </div>
+      {shown === 'edit' && details && <WebhookForm project={project} webhook={details} onClose={() => setShown(undefined)} onSaved={() => { setShown(undefined); webhook.reload(); }} />}
+      {shown === 'delete' && (
+        <Confirm title={t('Delete this event webhook?')} action={t('Delete')} act={act} onConfirm={() => void remove()} onClose={() => setShown(undefined)}>
+          {t('Its history goes with it, and what still waits is never sent.')}
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+function Row({ path, delivery, mayRetry, onRetried }: { path: { projectId: string; id: string }; delivery: Schemas['EventDelivery'] | undefined; mayRetry: boolean; onRetried: () => void }) {
+  const act = useAct();
+  if (!delivery) return <tr>{Array.from({ length: 5 }, (_, index) => <td key={index}><span class="bone" style={{ width: '4rem' }} /></td>)}</tr>;
+  const retry = () => act.run(async () => {
+    toast((await ok(api.POST('/api/v1/projects/{projectId}/webhooks/{id}/deliveries/{deliveryId}/retry', { params: { path: { ...path, deliveryId: delivery.id } } }))).message);
+    onRetried();
+  });
+  return (
+    <tr>
+      <td><code class="anywhere">{delivery.topic}</code></td>
+      <td data-label={t('Status')}><Status of={delivery.status} /></td>
+      <td data-label={t('Answer')}>
+        <span class="anywhere small" title={delivery.responseBody ?? undefined}>
+          {delivery.responseCode !== null && `HTTP ${delivery.responseCode} · ${duration(delivery.durationMs)}`} {delivery.lastError !== null && delivery.status !== 'sent' && <span class="problem">{delivery.lastError}</span>}
+          {delivery.nextRetryAt !== null && <span class="quiet"> {t('next planned for {when}', { when: exact(delivery.nextRetryAt) })}</span>}
+        </span>
+      </td>
+      <td data-label={t('When')}><span class="quiet"><Time at={delivery.createdAt} /></span></td>
+      <td data-label={t('Send again')}>{mayRetry && <Button plain icon={RefreshCw} label={t('Send again')} busy={act.busy} onClick={() => void retry()} />}</td>
+    </tr>
+  );
+}

@@ -1,0 +1,47 @@
+import { LoaderCircle, type IconNode } from 'lucide';
+import type { ComponentChildren } from 'preact';
+import { Icon } from './Icon';
+
+interface Looks {
+  readonly children?: ComponentChildren;
+  readonly icon?: IconNode;
+  /** The one thing to do here. */
+  readonly primary?: boolean;
+  /** Something will be gone. */
+  readonly danger?: boolean;
+  readonly plain?: boolean;
+  /** Only the icon is seen; this is what it is called. */
+  readonly label?: string;
+}
+
+interface ButtonProps extends Looks {
+  readonly onClick?: () => void;
+  readonly busy?: boolean;
+  readonly disabled?: boolean;
+  readonly submit?: boolean;
+}
+
+const looks = ({ primary, danger, plain, label }: Looks) =>
+  ['button', primary && 'primary', danger && 'danger', plain && 'plain', label && 'icon'].filter(Boolean).join(' ');
+
+export function Button(props: ButtonProps) {
+  const { children, icon, label, onClick, busy = false, disabled = false, submit = false } = props;
+  const shown = busy ? LoaderCircle : icon;
+  return (
+    <button class={looks(props)} type={submit ? 'submit' : 'button'} onClick={onClick} disabled={disabled} aria-busy={busy} aria-label={label} title={label}>
+      {shown && <Icon of={shown} />}
+      {children}
+    </button>
+  );
+}
+
+/** Looks like a button, and leads somewhere. */
+export function LinkButton(props: Looks & { readonly href: string; readonly download?: boolean; readonly newTab?: boolean }) {
+  const { children, icon, label, href, newTab } = props;
+  return (
+    <a class={looks(props)} href={href} aria-label={label} title={label} {...(newTab ? { target: '_blank', rel: 'noopener' } : {})}>
+      {icon && <Icon of={icon} />}
+      {children}
+    </a>
+  );
+}

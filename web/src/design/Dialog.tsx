@@ -1,0 +1,53 @@
+import { X } from 'lucide';
+import type { ComponentChildren } from 'preact';
+import { useEffect, useId, useRef } from 'preact/hooks';
+import { t } from '../dashboard/text';
+import { Button } from './Button';
+import { Refusal } from './Notice';
+import type { Act } from '../dashboard/load';
+
+/** A matter of its own in front of the page. The browser keeps the focus in it and gives it back afterwards. */
+export function Dialog({ title, onClose, children, onSubmit, broad, actions }: {
+  title: string; onClose: () => void; children: ComponentChildren; onSubmit?: () => void; broad?: boolean; actions?: ComponentChildren;
+}) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const element = dialog.current!;
+    element.showModal();
+    return () => element.close();
+  }, []);
+  const content = (
+    <>
+      <header><h2 id={id}>{title}</h2><Button plain icon={X} label={t('Close')} onClick={onClose} /></header>
+      <div class="body">{children}</div>
+      {actions && <footer>{actions}</footer>}
+    </>
+  );
+  return (
+    <dialog ref={dialog} class={broad ? 'dialog broad' : 'dialog'} aria-labelledby={id}
+      onCancel={event => { event.preventDefault(); onClose(); }}
+      onMouseDown={event => { if (event.target === dialog.current) onClose(); }}>
+      {onSubmit
+        ? <form onSubmit={event => { event.preventDefault(); onSubmit(); }}>{content}</form>
+        : <div class="sheet">{content}</div>}
+    </dialog>
+  );
+}
+
+/** Asks before something is gone for good, and says what. */
+export function Confirm({ title, children, action, act, onConfirm, onClose }: {
+  title: string; children: ComponentChildren; action: string; act: Act; onConfirm: () => void; onClose: () => void;
+}) {
+  return (
+    <Dialog title={title} onClose={onClose} onSubmit={onConfirm} actions={
+      <>
+        <Button onClick={onClose}>{t('Cancel')}</Button>
+        <Button primary danger submit busy={act.busy}>{action}</Button>
+      </>
+    }>
+      <p>{children}</p>
+      <Refusal of={act.problem} />
+    </Dialog>
+  );
+}

@@ -1,0 +1,15 @@
+import type { IconNode } from 'lucide';
+import type { ComponentChildren } from 'preact';
+import { Icon } from './Icon';
+
+/** Where nothing is yet: what would be here, and what to do next. */
+export function Empty({ icon, title, children, action }: { icon: IconNode; title: string; children?: ComponentChildren; action?: ComponentChildren }) {
+  return (
+    <div class="empty">
+      <span class="badge"><Icon of={icon} /></span>
+      <h2>{title}</h2>
+      {children && <p>{children}</p>}
+      {action && <div class="row">{action}</div>}
+    </div>
+  );
+}
