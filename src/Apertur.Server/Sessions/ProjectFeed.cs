@@ -18,6 +18,9 @@ internal sealed class ProjectFeed(Database database, SessionNotifier notifier, S
     /// <summary>What happened to a session that has no event of its own, such as an attempt that did not arrive.</summary>
     public const string Changed = "session:changed";
 
+    // A proxy that closes what is silent for half a minute stays content.
+    private static readonly TimeSpan _heartbeat = TimeSpan.FromSeconds(15);
+
     // Sessions that are read before the connection is looked at again.
     private const int MostAtOnce = 100;
 
@@ -25,7 +28,7 @@ internal sealed class ProjectFeed(Database database, SessionNotifier notifier, S
     private static readonly TimeSpan _oldest = TimeSpan.FromDays(16);
 
     /// <summary>
-    /// The events after an instant, then each as it comes, and null at least every <see cref="SessionFeed.Heartbeat"/>. Events of one session are in
+    /// The events after an instant, then each as it comes, and null at least every 15 seconds. Events of one session are in
     /// order; those of several are not, among each other.
     /// </summary>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
@@ -50,7 +53,7 @@ internal sealed class ProjectFeed(Database database, SessionNotifier notifier, S
             }
 
             var silence = clock.GetElapsedTime(lastBeat);
-            if (silence >= SessionFeed.Heartbeat)
+            if (silence >= _heartbeat)
             {
                 yield return null;
                 lastBeat = clock.GetTimestamp();
@@ -58,11 +61,11 @@ internal sealed class ProjectFeed(Database database, SessionNotifier notifier, S
                 since = Forget(places, since);
             }
 
-            await watch.Changed.WaitAsync(SessionFeed.Heartbeat - silence, clock, cancellationToken);
+            await watch.Changed.WaitAsync(_heartbeat - silence, clock, cancellationToken);
             cancellationToken.ThrowIfCancellationRequested();
             var (ids, all) = watch.Take(MostAtOnce);
             // With other nodes a hint may have been lost.
-            all |= notifier.PublishToOthers is not null && clock.GetElapsedTime(lastBeat) >= SessionFeed.Heartbeat;
+            all |= notifier.PublishToOthers is not null && clock.GetElapsedTime(lastBeat) >= _heartbeat;
             changed = all ? await ChangedAsync(caller, since, cancellationToken) : await FindAsync(caller, ids, cancellationToken);
         }
     }
