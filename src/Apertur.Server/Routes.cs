@@ -82,7 +82,7 @@ internal static class Routes
         lists.MapGet("/uploads/recent", ProjectDataApi.RecentUploads).WithMetadata(_list);
         lists.MapGet("/events", ProjectStream.Open);
         lists.MapGet("/stats", ProjectDataApi.Stats);
-        lists.MapGet("/stats/daily", ProjectDataApi.DailyStats);
+        lists.MapGet("/stats/daily", ProjectDataApi.DailyStats).WithMetadata(_list);
 
         var viewers = Group(app, "/api/v1", Access.Caller, Role.Viewer);
         viewers.MapGet("/upload-sessions/{id}", SessionsApi.Get);

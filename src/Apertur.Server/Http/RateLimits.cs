@@ -1,5 +1,6 @@
 using System.Globalization;
 using Apertur.Server.Auth;
+using Apertur.Server.Dashboard;
 using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
 
@@ -15,14 +16,16 @@ internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, Se
     // Nobody types more codes than this in a minute; whoever has stolen a key could otherwise go through them all.
     private const int CodesPerMinute = 10;
 
+    // Pages and their scripts cost next to nothing; all else does.
+    private static readonly string[] _counted = ["/api", SocketApi.Path, SessionCookie.Path];
+
     private readonly RateLimitSettings _limits = settings.RateLimits;
 
     /// <summary>Counts unauthenticated requests and refuses those over a limit.</summary>
     public async Task BeforeAuthenticationAsync(HttpContext context, RequestDelegate next)
     {
         var access = context.GetEndpoint()?.Metadata.GetMetadata<AccessRule>()?.Access;
-        if (!_limits.Enabled || (access is not Access.Session && !context.Request.Path.StartsWithSegments("/api")
-            && !context.Request.Path.StartsWithSegments(SocketApi.Path)))
+        if (!_limits.Enabled || (access is not Access.Session && !Array.Exists(_counted, path => context.Request.Path.StartsWithSegments(path))))
         {
             await next(context);
             return;

@@ -50,17 +50,22 @@ internal static class PostgresSession
     }
 
     /// <summary>Has every new connection say what belongs to it.</summary>
-    public static void Configure(NpgsqlDataSourceBuilder builder) => builder.UsePhysicalConnectionInitializer(
-        connection =>
-        {
-            using var command = new NpgsqlCommand(OfConnection, connection);
-            command.ExecuteNonQuery();
-        },
-        async connection =>
-        {
-            await using var command = new NpgsqlCommand(OfConnection, connection);
-            await command.ExecuteNonQueryAsync();
-        });
+    public static void Configure(NpgsqlDataSourceBuilder builder)
+    {
+        // What Npgsql's metrics call it; without a name they show the connection string.
+        builder.Name = "apertur";
+        builder.UsePhysicalConnectionInitializer(
+            connection =>
+            {
+                using var command = new NpgsqlCommand(OfConnection, connection);
+                command.ExecuteNonQuery();
+            },
+            async connection =>
+            {
+                await using var command = new NpgsqlCommand(OfConnection, connection);
+                await command.ExecuteNonQueryAsync();
+            });
+    }
 
     /// <summary>The first statement of every transaction that writes: its limits, and that its commit is on disk when it returns.</summary>
     public static string BeginWrite(DatabaseSettings settings)

@@ -39,6 +39,19 @@ public sealed class DashboardSessionTests
         Assert.Contains("; secure;", answer.Headers.GetValues("Set-Cookie").Single(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Sign_ins_are_counted_with_everything_else_of_their_address()
+    {
+        await using var app = await AperturApp.StartAsync(
+            DatabaseKind.Sqlite, new Dictionary<string, string?> { ["RateLimits:Enabled"] = "true", ["RateLimits:PerAddress"] = "2" });
+
+        (await SendAsync(app, HttpMethod.Post, _owner, _ownPage)).Expect(HttpStatusCode.OK);
+        (await SendAsync(app, HttpMethod.Put, null, _ownPage)).Expect(HttpStatusCode.Unauthorized);
+        (await SendAsync(app, HttpMethod.Post, _owner, _ownPage)).Expect(HttpStatusCode.TooManyRequests);
+
+        (await app.Client.GetAsync("stats")).Expect(HttpStatusCode.OK);
+    }
+
     [Theory, AllDatabases]
     public async Task Sign_in_is_renewed_until_it_is_ended(DatabaseKind database)
     {

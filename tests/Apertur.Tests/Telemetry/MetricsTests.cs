@@ -34,6 +34,9 @@ public sealed partial class MetricsTests
         Assert.True(metrics["apertur_commit_group_size_count"] >= 1);
         Assert.True(metrics["apertur_storage_sync_duration_seconds_count"] >= 1);
         Assert.True(metrics["apertur_storage_free_bytes"] > 0);
+        // Not the connection string.
+        if (database == DatabaseKind.PostgreSql)
+            Assert.Contains(metrics.Keys, name => name.Contains("db_client_connection_pool_name=\"apertur\"", StringComparison.Ordinal));
     }
 
     [Theory, AllDatabases]
@@ -127,7 +130,7 @@ public sealed partial class MetricsTests
         {
             var match = Sample().Match(line);
             Assert.True(match.Success, line);
-            var labels = match.Groups["labels"].Value.Split(',', StringSplitOptions.RemoveEmptyEntries)
+            var labels = match.Groups["label"].Captures.Select(label => label.Value)
                 .Where(label => !label.StartsWith("otel_scope", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList();
             samples[match.Groups["name"].Value + (labels.Count > 0 ? "{" + string.Join(',', labels) + "}" : "")] =
                 match.Groups["value"].Value is "+Inf" or "NaN" ? double.NaN
@@ -137,7 +140,7 @@ public sealed partial class MetricsTests
         return samples;
     }
 
-    [GeneratedRegex("""^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?<labels>([a-zA-Z_][a-zA-Z0-9_]*="[^"\n]*",?)*)\})? (?<value>\S+)( \d+)?$""")]
+    [GeneratedRegex("""^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(\{((?<label>[a-zA-Z_][a-zA-Z0-9_]*="(\\.|[^"\\\n])*"),?)*\})? (?<value>\S+)( \d+)?$""")]
     private static partial Regex Sample();
 
     [GeneratedRegex("apertur_[a-z_]+")]
