@@ -77,13 +77,13 @@ public sealed class FrozenNodeTests(ITestOutputHelper output)
 
         await load.CancelAsync();
         await Task.WhenAll(phones);
-        output.WriteLine($"{freezes} freezes, {held} of them in a transaction that had written");
-        output.WriteLine($"other sessions at the other node: {ofOthers}");
-        output.WriteLine($"shared sessions at the other node: {atOther}");
-        output.WriteLine($"shared sessions at the frozen node: {atFrozen}");
+        output.WriteLine($"> {freezes} freezes, {held} of them in a transaction that had written");
+        output.WriteLine($"> other sessions at the other node: {ofOthers}");
+        output.WriteLine($"> shared sessions at the other node: {atOther}");
+        output.WriteLine($"> shared sessions at the frozen node: {atFrozen}");
         var all = new Uploads(atFrozen, atOther, ofOthers);
         await world.VerifyAsync(all.Taken.Keys, withDestination: [.. atFrozen.Taken.Keys, .. atOther.Taken.Keys]);
-        output.WriteLine($"{all.Taken.Count} photos acknowledged, each with one row; {atFrozen.Taken.Count + atOther.Taken.Count} delivered, each once");
+        output.WriteLine($"> {all.Taken.Count} photos acknowledged, each with one row; {atFrozen.Taken.Count + atOther.Taken.Count} delivered, each once");
 
         Assert.True(held > 0, "The node was never frozen in a transaction.");
         Assert.True(ofOthers.Longest < _others, $"Another session's photo took {ofOthers.Longest.TotalSeconds:F1} s.");
