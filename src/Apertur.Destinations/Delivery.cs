@@ -27,6 +27,9 @@ public sealed record Delivery
     /// <summary>SHA-256 of the bytes, 64 lower-case hex characters.</summary>
     public required string Sha256 { get; init; }
 
+    /// <summary>Which of the visitors of its session sent it, by an id of that visitor's own; null when nobody said.</summary>
+    public string? Visitor { get; init; }
+
     public required DateTimeOffset ReceivedAt { get; init; }
 
     /// <summary>The session's tags; empty when it has none.</summary>

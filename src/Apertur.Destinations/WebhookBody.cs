@@ -25,7 +25,7 @@ internal sealed class WebhookBody
     private const int PieceBytes = 48 * 1024;
 
     // The fields of the multipart form that a tag must not pretend to be.
-    private static readonly string[] _ownFields = ["image", "session_id", "image_id", "image_index", "sha256", "tags"];
+    private static readonly string[] _ownFields = ["image", "session_id", "image_id", "image_index", "sha256", "tags", "visitor"];
 
     // The body is never part of a page, so nothing needs escaping beyond what JSON asks for; receivers read addresses and names.
     private static readonly JsonWriterOptions _json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -137,6 +137,8 @@ internal sealed class WebhookBody
         else
             json.WriteNullValue();
         json.WriteString("sha256", delivery.Sha256);
+        if (delivery.Visitor is { } visitor)
+            json.WriteString("visitor", visitor);
         json.WriteEndObject();
         json.Flush();
         return linked
@@ -154,6 +156,8 @@ internal sealed class WebhookBody
         Field("image_id", delivery.ImageId.ToString());
         Field("image_index", delivery.ImageIndex.ToString(CultureInfo.InvariantCulture));
         Field("sha256", delivery.Sha256);
+        if (delivery.Visitor is { } visitor)
+            Field("visitor", visitor);
         Field("tags", JsonArray(delivery.Tags));
         foreach (var tag in delivery.Tags)
         {

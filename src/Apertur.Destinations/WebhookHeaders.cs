@@ -63,6 +63,8 @@ public static class WebhookHeaders
     {
         request.Headers.Add("X-Aptr-Mime-Type", delivery.MimeType);
         request.Headers.Add("X-Aptr-Sha256", delivery.Sha256);
+        if (delivery.Visitor is { } visitor)
+            request.Headers.Add("X-Aptr-Visitor", visitor);
         // Percent-encoded UTF-8: a header holds ASCII only.
         request.Headers.Add("X-Aptr-Filename", Uri.EscapeDataString(delivery.Filename));
         // The default encoder of JSON writes ASCII only.

@@ -137,6 +137,7 @@ internal static class AperturServer
         services.AddSingleton<ServerKeyPair.Generator>(() => RSA.Create(ServerKeyPair.Bits));
         services.AddSingleton<ServerKeyPair>();
         services.AddSingleton<UploadDeletion>();
+        services.AddSingleton<Visitors>();
         services.AddSingleton<ThumbnailProcess>();
         services.AddSingleton<ThumbnailStore>();
 

@@ -54,6 +54,11 @@ internal sealed record UploadEventData
     public string? Damage { get; init; }
 
     public required string Source { get; init; }
+
+    /// <summary>Which of the visitors of its session sent it, by an id of that visitor's own; absent when nobody said.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public required string? Visitor { get; init; }
+
     public required string Env { get; init; }
 
     [JsonPropertyName("created_at")]

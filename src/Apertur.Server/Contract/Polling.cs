@@ -19,6 +19,11 @@ internal sealed record PollImage
 
     public required string Source { get; init; }
 
+    /// <summary>Which of the visitors of its session sent it, by an id of that visitor's own; absent when nobody said.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public required string? Visitor { get; init; }
+
+
     [JsonPropertyName("created_at")]
     public required DateTimeOffset CreatedAt { get; init; }
 }

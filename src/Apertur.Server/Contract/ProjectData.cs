@@ -44,6 +44,11 @@ internal record UploadRow
     public required long SizeBytes { get; init; }
     public required string MimeType { get; init; }
     public required string Source { get; init; }
+
+    /// <summary>Which of the visitors of its session sent it, by an id of that visitor's own; absent when nobody said.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public required string? Visitor { get; init; }
+
     public required bool IsEncrypted { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public required Guid SessionId { get; init; }

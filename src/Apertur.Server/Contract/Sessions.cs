@@ -22,6 +22,34 @@ internal abstract record SessionRequest
 
     [JsonPropertyName("max_image_size_mb")]
     public int? MaxImageSizeMb { get; init; }
+
+    /// <summary>
+    /// What Done on the page ends: <c>visitor</c> (the part of whoever pressed it), <c>session</c>, or <c>never</c> anything. Unless it is said: the
+    /// session when nobody else has the link open or has sent photos, else the visitor's part.
+    /// </summary>
+    public string? Done { get; init; }
+
+    /// <summary>Whether whoever sent a photo may take it back until their Done; true unless it is said.</summary>
+    [JsonPropertyName("allow_withdraw")]
+    public bool? AllowWithdraw { get; init; }
+
+    /// <summary>
+    /// What the page says to whoever sends photos, at most 2,000 characters: empty lines part paragraphs, lines that begin with a hyphen and a space are
+    /// a list, <c>**words**</c> are bold. An empty text takes it away, as with the next two.
+    /// </summary>
+    public string? Instructions { get; init; }
+
+    /// <summary>What the page says after Done, at most 500 characters.</summary>
+    [JsonPropertyName("thank_you")]
+    public string? ThankYou { get; init; }
+
+    /// <summary>Where a link leads after Done: an https address.</summary>
+    [JsonPropertyName("return_url")]
+    public string? ReturnUrl { get; init; }
+
+    /// <summary>Whether the page offers the camera only; false unless it is said. Programs may send other photos all the same.</summary>
+    [JsonPropertyName("camera_only")]
+    public bool? CameraOnly { get; init; }
 }
 
 /// <summary>What a new upload session should be like.</summary>
@@ -150,6 +178,24 @@ internal record SessionInfo
     public required int ImagesCount { get; init; }
     public required string ProjectName { get; init; }
     public required string? Label { get; init; }
+
+    /// <summary>What Done on the page ends: <c>visitor</c>, <c>session</c> or <c>never</c> anything; null: it depends on whether somebody else is there.</summary>
+    public required string? Done { get; init; }
+
+    /// <summary>Whether whoever sent a photo may take it back until their Done.</summary>
+    public required bool AllowWithdraw { get; init; }
+
+    /// <summary>What the page says to whoever sends photos.</summary>
+    public required string? Instructions { get; init; }
+
+    /// <summary>What the page says after Done; null: words of its own.</summary>
+    public required string? ThankYou { get; init; }
+
+    /// <summary>Where a link leads after Done.</summary>
+    public required string? ReturnUrl { get; init; }
+
+    /// <summary>Whether the page offers the camera only.</summary>
+    public required bool CameraOnly { get; init; }
 
     /// <summary>What the caller should know about a change, such as a field that does not exist; absent when there is nothing.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

@@ -156,6 +156,7 @@ internal sealed partial class DeliveryRun(
             MimeType = upload.MimeType,
             SizeBytes = upload.SizeBytes,
             Sha256 = upload.Sha256,
+            Visitor = upload.Fields.Visitor,
             ReceivedAt = upload.CreatedAt,
             Tags = session.Tags ?? [],
             Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),

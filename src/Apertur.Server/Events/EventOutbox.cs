@@ -162,6 +162,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
             FailedDestination = failed is null ? null : Describe(failed),
             Damage = upload.Damage?.WireName(),
             Source = upload.Fields.Source,
+            Visitor = upload.Fields.Visitor,
             Env = upload.Env.WireName(),
             CreatedAt = upload.CreatedAt,
         };

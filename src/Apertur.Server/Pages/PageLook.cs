@@ -21,6 +21,9 @@ internal sealed record PageLook(string Language, string? ColorScheme = null)
         return new PageLook(language!, scheme is "light" or "dark" ? scheme : null);
     }
 
+    /// <summary>Whether the language is written from right to left.</summary>
+    public bool IsRightToLeft => Language == "ar";
+
     /// <summary>Carries the look on to the next page; starts with a question mark.</summary>
     public string Query => ColorScheme is null ? $"?lang={Language}" : $"?lang={Language}&colorScheme={ColorScheme}";
 }

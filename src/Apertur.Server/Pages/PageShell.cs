@@ -11,9 +11,10 @@ internal static class PageShell
     public static Html Document(PageLook look, string title, string entry, Html body)
     {
         var scheme = look.ColorScheme is null ? Html.Empty : (Html)$" data-scheme=\"{look.ColorScheme}\"";
+        var direction = Html.If(look.IsRightToLeft, Html.Raw(" dir=\"rtl\""));
         return $"""
             <!doctype html>
-            <html lang="{look.Language}"{scheme}>
+            <html lang="{look.Language}"{direction}{scheme}>
             <head>
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">

@@ -11,7 +11,7 @@ namespace Apertur.Server.Pages;
 internal sealed class Texts
 {
     private static readonly FrozenDictionary<string, Texts> _all =
-        new[] { "en", "fr", "es" }.ToFrozenDictionary(language => language, language => new Texts(language));
+        new[] { "en", "fr", "es", "de", "pt", "it", "nl", "pl", "ar", "hi", "zh", "ja" }.ToFrozenDictionary(language => language, language => new Texts(language));
 
     private readonly FrozenDictionary<string, string> _words;
 
@@ -40,6 +40,9 @@ internal sealed class Texts
             text = text.Replace($"{{{hole}}}", string.Create(CultureInfo.InvariantCulture, $"{value}"), StringComparison.Ordinal);
         return text;
     }
+
+    /// <summary>A text with a count, <c>{n}</c>, in it: the one of <c>nameOne</c> and <c>nameOther</c> that fits.</summary>
+    public string Count(string name, int count) => Fill(name + (count == 1 ? "One" : "Other"), ("n", count));
 
     /// <summary>An instant in words, in UTC: the server does not know where the reader is; the script does.</summary>
     public string Date(DateTimeOffset instant)

@@ -23,7 +23,7 @@ internal static class UploadPage
         { Status: UploadPageStatus.NotFound } => StatusCodes.Status404NotFound,
         { Status: UploadPageStatus.Expired } => StatusCodes.Status410Gone,
         { Refused: { } refused } => refused.StatusCode,
-        { PasswordThrottled: true } => StatusCodes.Status429TooManyRequests,
+        { PasswordWait: not null } => StatusCodes.Status429TooManyRequests,
         { PasswordWrong: true } => StatusCodes.Status401Unauthorized,
         { Results.Count: > 0 } when model.Results.All(result => result.Code is not null) =>
             StatusCodes.Status422UnprocessableEntity,
@@ -74,19 +74,27 @@ internal static class UploadPage
         return $"""
             <header>
             {Project(model)}
-            <h1 dir="auto">{title}</h1>
+            <h1 id="title" dir="auto">{title}</h1>
             <p id="limits">{(known is null ? null : LimitsLine(known, texts))}</p>
             {(model.ExpiresAt is null ? null : WithExpiry(model, texts, "openUntil"))}
             </header>
+            <div id="instructions" dir="auto">{Instructions.Render(known?.Instructions)}</div>
+            {Html.If(model.SealingDowngraded, $"<p class=\"hint\">{texts["notSealed"]}</p>")}
+            <p id="sealing" class="hint" hidden></p>
+            <p id="notice" class="notice" role="alert" hidden></p>
             {Results(model, texts)}
+            <div id="bar">
             {Form(model, texts)}
+            <button id="done" type="button" hidden>{texts["done"]}</button>
+            </div>
             <p id="summary" role="status"></p>
             <ul id="photos" class="photos" aria-label="{texts["yourPhotos"]}" hidden></ul>
             <p id="announcement" class="unseen" aria-live="polite"></p>
-            <button id="done" class="primary" type="button" hidden>{texts["done"]}</button>
             <section id="thanks" hidden>
             <h1 id="thanks-title" tabindex="-1">{texts["thanks"]}</h1>
             <p id="thanks-text"></p>
+            <button id="more" type="button">{texts["sendMore"]}</button>
+            <p><a id="return" href="{known?.ReturnUrl ?? ""}" hidden>{texts["goBack"]}</a></p>
             </section>
             <script id="page-data" type="application/json">{Data(model, known, texts)}</script>
             """;
@@ -97,7 +105,7 @@ internal static class UploadPage
         // HEIF is HEIC to people, and some browsers know these files by their ending only.
         var types = model.PasswordNeeded ? UploadPageModel.AllTypes : model.AcceptedTypes;
         var accept = string.Join(',', types.Contains("image/heic") ? [.. types, "image/heif", ".heic", ".heif"] : types);
-        var error = model.PasswordThrottled ? texts["passwordTooMany"] : model.PasswordWrong ? texts["passwordWrong"] : "";
+        var error = model.PasswordWait is { } wait ? texts.Count("passwordWait", wait) : model.PasswordWrong ? texts["passwordWrong"] : "";
         var password = !model.PasswordNeeded ? Html.Empty : (Html)$"""
             <div id="protected" class="field">
             <label for="password">{texts["password"]}</label>
@@ -109,6 +117,8 @@ internal static class UploadPage
             """;
         // Without its script the page cannot encrypt, and then it must not send.
         var sealing = model.SealingKey is not null;
+        // Without scripts this is the only input; a phone opens its camera for it.
+        var several = Html.Raw(model.CameraOnly ? " capture=\"environment\"" : " multiple");
         var locked = Html.If(sealing, Html.Raw(" disabled"));
         return $"""
             {Html.If(sealing, $"<noscript><p class=\"bad\">{texts["sealingNeedsScript"]}</p></noscript>")}
@@ -118,8 +128,8 @@ internal static class UploadPage
             <div id="pick">
             <label id="take" class="big" hidden>{_cameraIcon}<span>{texts["takePhoto"]}</span>
             <input id="camera" type="file" accept="image/*" capture="environment"></label>
-            <label class="big">{_galleryIcon}<span>{texts["choosePhotos"]}</span>
-            <input id="gallery" type="file" name="file" multiple required accept="{accept}"{locked}></label>
+            <label id="choose" class="big">{_galleryIcon}<span>{texts["choosePhotos"]}</span>
+            <input id="gallery" type="file" name="file"{several} required accept="{accept}"{locked}></label>
             <p id="drop-hint">{texts["dropHint"]}</p>
             </div>
             <button id="send" class="primary" type="submit"{locked}>{texts["send"]}</button>
@@ -151,7 +161,7 @@ internal static class UploadPage
         var left = Left(model);
         List<string> parts =
         [
-            texts.Fill(left == 1 ? "leftOne" : "leftOther", ("n", left)),
+            texts.Count("left", left),
             string.Join(", ", model.AcceptedTypes.Select(TypeName)),
             texts.Fill("sizeEach", ("n", model.MaxImageSizeMb)),
         ];
@@ -182,6 +192,11 @@ internal static class UploadPage
                 MaxMegabytes = known.MaxImageSizeMb,
                 MaxSide = known.MaxImageDimension,
             },
+            MayWithdraw = model.AllowWithdraw,
+            known?.ThankYou,
+            model.CameraOnly,
+            Expires = model.ExpiresAt?.ToUnixTimeMilliseconds(),
+            Now = model.Now.ToUnixTimeMilliseconds(),
             model.SealingKey,
             Texts = texts.Words,
         },

@@ -11,14 +11,14 @@ namespace Apertur.Server.Pages;
 internal static class UploadPageApi
 {
     public static async Task<IResult> Open(
-        string id, HttpRequest request, SessionGate gate, AperturDb db, CancellationToken cancellationToken)
+        string id, HttpRequest request, SessionGate gate, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var look = PageLook.Of(request);
         if (await FindAsync(id, gate, cancellationToken) is not { } session)
             return UploadPage.Result(new UploadPageModel { Status = UploadPageStatus.NotFound, Look = look });
 
         await gate.NoteOpenedAsync(session, cancellationToken);
-        return UploadPage.Result(await DescribeAsync(session, gate, db, look, [], cancellationToken));
+        return UploadPage.Result(await DescribeAsync(session, gate, db, clock, look, [], cancellationToken));
     }
 
     /// <summary>Takes every photo of the form; one that is refused does not keep the others out.</summary>
@@ -31,9 +31,10 @@ internal static class UploadPageApi
             return UploadPage.Result(new UploadPageModel { Status = UploadPageStatus.NotFound, Look = look });
 
         var results = new List<UploadPageResult>();
-        bool wrong = false, throttled = false;
+        var wrong = false;
+        int? wait = null;
         var refused = gate.Refusal(session);
-        if (refused is null && await SealingKeyAsync(session, db, cancellationToken) is null)
+        if (refused is null && (await SealingAsync(session, db, cancellationToken)).PageKey is null)
         {
             try
             {
@@ -43,7 +44,7 @@ internal static class UploadPageApi
             }
             catch (ApiErrorException exception) when (exception.Error.StatusCode == StatusCodes.Status429TooManyRequests)
             {
-                throttled = true;
+                wait = exception.Error.RetryAfter ?? 60;
             }
             catch (ApiErrorException exception) when (exception.Error.StatusCode == StatusCodes.Status413PayloadTooLarge)
             {
@@ -55,8 +56,8 @@ internal static class UploadPageApi
 
         if (refused is not null)
             await BodyDrain.RunAsync(http, clock, BodyDrain.MaxTime);
-        var model = await DescribeAsync(session, gate, db, look, results, cancellationToken);
-        return UploadPage.Result(model with { PasswordWrong = wrong, PasswordThrottled = throttled, Refused = refused });
+        var model = await DescribeAsync(session, gate, db, clock, look, results, cancellationToken);
+        return UploadPage.Result(model with { PasswordWrong = wrong, PasswordWait = wait, Refused = refused });
     }
 
     /// <returns>False when the password, which stands before the photos, is wrong or missing: nothing was taken then.</returns>
@@ -117,14 +118,16 @@ internal static class UploadPageApi
         }
     }
 
-    private static async Task<string?> SealingKeyAsync(UploadSession session, AperturDb db, CancellationToken cancellationToken) =>
+    private static async Task<SessionEncryption> SealingAsync(UploadSession session, AperturDb db, CancellationToken cancellationToken) =>
         SessionEncryption.Of(
-            session,
-            await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => p.E2ePublicKey).SingleAsync(cancellationToken)).PageKey;
+            session, await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => p.E2ePublicKey).SingleAsync(cancellationToken));
 
     private static async Task<UploadPageModel> DescribeAsync(
-        UploadSession session, SessionGate gate, AperturDb db, PageLook look, IReadOnlyList<UploadPageResult> results,
-        CancellationToken cancellationToken) => new()
+        UploadSession session, SessionGate gate, AperturDb db, TimeProvider clock, PageLook look, IReadOnlyList<UploadPageResult> results,
+        CancellationToken cancellationToken)
+    {
+        var sealing = await SealingAsync(session, db, cancellationToken);
+        return new()
         {
             SessionId = session.Id.ToString(),
             Status = gate.Refusal(session)?.Code switch
@@ -144,7 +147,15 @@ internal static class UploadPageApi
             MaxImageDimension = session.MaxImageDimension,
             ExpiresAt = session.ExpiresAt,
             PasswordNeeded = session.PasswordHash is not null,
-            SealingKey = await SealingKeyAsync(session, db, cancellationToken),
+            AllowWithdraw = session.AllowWithdraw,
+            Instructions = session.Instructions,
+            ThankYou = session.ThankYou,
+            ReturnUrl = session.ReturnUrl,
+            CameraOnly = session.CameraOnly,
+            Now = clock.GetUtcNow(),
+            SealingKey = sealing.PageKey,
+            SealingDowngraded = sealing.Downgraded,
             Results = results,
         };
+    }
 }

@@ -46,14 +46,33 @@ internal sealed record UploadPageModel
     /// <summary>The session has a password: label and limits are withheld until the script has verified it.</summary>
     public bool PasswordNeeded { get; init; }
 
+    /// <summary>Visitors may take back what they have sent.</summary>
+    public bool AllowWithdraw { get; init; } = true;
+
+    /// <summary>Of the session's creator, see <see cref="Pages.Instructions"/>.</summary>
+    public string? Instructions { get; init; }
+
+    public string? ThankYou { get; init; }
+
+    public string? ReturnUrl { get; init; }
+
+    /// <summary>Only the camera is offered.</summary>
+    public bool CameraOnly { get; init; }
+
+    /// <summary>By the server's clock.</summary>
+    public DateTimeOffset Now { get; init; }
+
+    /// <summary>The project has a key of its own that this session cannot use: photos are sent as they are, and the page says so.</summary>
+    public bool SealingDowngraded { get; init; }
+
+    /// <summary>Seconds until another password may be tried; null while one may.</summary>
+    public int? PasswordWait { get; init; }
+
     /// <summary>PEM of the key that photos are encrypted to before they leave the browser; null when they are sent as they are.</summary>
     public string? SealingKey { get; init; }
 
     /// <summary>The form was sent without script and its password was missing or wrong.</summary>
     public bool PasswordWrong { get; init; }
-
-    /// <summary>The form was sent without script, and too many wrong passwords before it.</summary>
-    public bool PasswordThrottled { get; init; }
 
     /// <summary>Why nothing was taken of a form that was sent without script; null when its files were looked at.</summary>
     public ApiError? Refused { get; init; }

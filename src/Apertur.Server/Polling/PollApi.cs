@@ -97,6 +97,7 @@ internal static class PollApi
                 SizeBytes = upload.SizeBytes,
                 MimeType = upload.MimeType,
                 Source = upload.Fields.Source,
+                Visitor = upload.Fields.Visitor,
                 CreatedAt = upload.CreatedAt,
             })
             .ToListAsync(cancellationToken);

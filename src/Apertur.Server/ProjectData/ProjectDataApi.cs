@@ -242,6 +242,7 @@ internal static class ProjectDataApi
         SizeBytes = upload.SizeBytes,
         MimeType = upload.MimeType,
         Source = upload.Fields.Source,
+        Visitor = upload.Fields.Visitor,
         IsEncrypted = upload.IsEncrypted,
         CreatedAt = upload.CreatedAt,
         SessionId = upload.SessionId,

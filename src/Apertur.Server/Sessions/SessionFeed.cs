@@ -16,10 +16,11 @@ internal sealed class SessionFeed(Database database, SessionNotifier notifier, T
     /// <param name="sessionId">The session.</param>
     /// <param name="after">Where to begin.</param>
     /// <param name="silence">The longest. After it comes null, and the rows are looked at again: a hint from another node may have been lost.</param>
+    /// <param name="tellsChanges">Whether what is no event, such as another limit, is told as <c>session:changed</c>.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async IAsyncEnumerable<SessionEvent?> FollowAsync(
-        Guid sessionId, EventCursor after, TimeSpan silence, [EnumeratorCancellation] CancellationToken cancellationToken)
+        Guid sessionId, EventCursor after, TimeSpan silence, bool tellsChanges, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var watch = notifier.Watch(sessionId);
         var lastBeat = clock.GetTimestamp();
@@ -34,6 +35,13 @@ internal sealed class SessionFeed(Database database, SessionNotifier notifier, T
 
             if (session is null || IsOverForGood(session))
                 yield break;
+
+            var now = EventCursor.After(session.LastChanged);
+            if (tellsChanges && events.Count == 0 && now.CompareTo(after) > 0)
+            {
+                yield return new SessionEvent(now, ProjectFeed.Changed, new Contract.SessionEventData(session.Id));
+                after = now;
+            }
 
             var passed = clock.GetElapsedTime(lastBeat);
             if (passed >= silence)

@@ -30,14 +30,26 @@ internal static class SessionLinkApi
         return TypedResults.Ok(new VerifyPasswordResponse(valid));
     }
 
-    /// <summary>The sender is done: the session takes no more photos.</summary>
+    /// <summary>
+    /// The sender is done. Whether that closes the session, so that it takes no more photos, or ends only the part of the visitor who is named,
+    /// is the session's <c>done</c>; <c>status</c> tells.
+    /// </summary>
     public static async Task<Ok<SessionInfo>> Complete(
-        string id, HttpRequest request, SessionGate gate, Database database, ServerKeyPair keyPair, TimeProvider clock,
+        string id, HttpRequest request, SessionGate gate, Visitors visitors, Database database, ServerKeyPair keyPair, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var session = await gate.EnterAsync(id, request, cancellationToken);
-        session = await SessionsApi.CompleteAsync(session.Id, database, clock, cancellationToken);
+        session = await visitors.CompleteAsync(session.Id, Visitors.Of(request), cancellationToken);
         return TypedResults.Ok(await DescribeAsync(session, verified: true, database, keyPair, clock, cancellationToken));
+    }
+
+    /// <summary>Takes back a photo that the visitor has sent: it disappears from lists and counts, and is delivered no further.</summary>
+    public static async Task<NoContent> Withdraw(
+        string id, string imageId, HttpRequest request, SessionGate gate, Visitors visitors, CancellationToken cancellationToken)
+    {
+        var session = await gate.EnterAsync(id, request, cancellationToken);
+        await visitors.WithdrawAsync(session, Visitors.Of(request), Ids.Parse(imageId), cancellationToken);
+        return TypedResults.NoContent();
     }
 
     /// <summary>Session info. Unverified, what is withheld is there but empty: strict clients want every field.</summary>
@@ -68,6 +80,12 @@ internal static class SessionLinkApi
             ImagesCount = verified ? session.ImagesCount : 0,
             ProjectName = project.Name,
             Label = verified ? session.Label : null,
+            Done = session.Done?.WireName(),
+            AllowWithdraw = session.AllowWithdraw,
+            Instructions = verified ? session.Instructions : null,
+            ThankYou = verified ? session.ThankYou : null,
+            ReturnUrl = verified ? session.ReturnUrl : null,
+            CameraOnly = session.CameraOnly,
         };
     }
 }

@@ -12,13 +12,16 @@ namespace Apertur.Server.Sessions;
 /// comes back by 204 that there will be nothing else, which browsers obey.
 /// </summary>
 internal sealed class SessionStream(
-    Database database, SessionGate gate, SessionFeed feed, IHostApplicationLifetime lifetime, TimeProvider clock)
+    Database database, SessionGate gate, SessionFeed feed, Visitors visitors, IHostApplicationLifetime lifetime, TimeProvider clock)
 {
     public const int MostPerSession = 20;
 
+    /// <summary>Pages of visitors, which come on top. Those over it look at the session from time to time instead.</summary>
+    private const int MostPages = 100;
+
     private static readonly TimeSpan _heartbeat = TimeSpan.FromSeconds(15);
 
-    private readonly ConcurrentDictionary<Guid, int> _open = [];
+    private readonly ConcurrentDictionary<(Guid Session, bool IsPage), int> _open = [];
 
     /// <summary>The events of a session as they happen, as server-sent events.</summary>
     public static Task<IResult> Open(string id, HttpContext http, SessionStream streams, CancellationToken cancellationToken) =>
@@ -29,17 +32,22 @@ internal sealed class SessionStream(
         var session = http.Request.Query["ticket"].ToString() is { Length: > 0 } ticket
             ? await EnterAsync(id, ticket, cancellationToken)
             : await gate.EnterAsync(id, http.Request, cancellationToken);
+        var visitor = Visitors.Of(http.Request);
         var seen = EventCursor.Parse(http.Request.Headers["Last-Event-ID"].ToString());
         var oldest = EventCursor.After(clock.GetUtcNow() - SessionFeed.Replay);
         var after = seen is not { } place ? EventCursor.After(session.LastChanged) : place.CompareTo(oldest) > 0 ? place : oldest;
-        if (_open.AddOrUpdate(session.Id, 1, (_, open) => open + 1) > MostPerSession)
+        var kind = (session.Id, IsPage: visitor is not null);
+        var most = kind.IsPage ? MostPages : MostPerSession;
+        if (_open.AddOrUpdate(kind, 1, (_, open) => open + 1) > most)
         {
-            Leave(session.Id);
-            throw ApiErrors.TooManyStreams(MostPerSession).ToException();
+            Leave(kind);
+            throw ApiErrors.TooManyStreams(most).ToException();
         }
 
         try
         {
+            if (visitor is { } opened)
+                await visitors.CountPagesAsync(session.Id, opened, 1, cancellationToken);
             using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
             if (seen is not null && await feed.IsQuietForGoodAsync(session.Id, after, ended.Token))
                 return TypedResults.NoContent();
@@ -48,7 +56,7 @@ internal sealed class SessionStream(
             var stream = new EventStream(http.Response);
             await stream.BeginAsync(ended.Token);
             await stream.SendAsync(after.ToString(), "connected", new SessionEventData(session.Id), ended.Token);
-            await foreach (var each in feed.FollowAsync(session.Id, after, _heartbeat, ended.Token))
+            await foreach (var each in feed.FollowAsync(session.Id, after, _heartbeat, tellsChanges: visitor is not null, ended.Token))
             {
                 await (each is null
                     ? stream.HeartbeatAsync(ended.Token)
@@ -61,7 +69,9 @@ internal sealed class SessionStream(
         }
         finally
         {
-            Leave(session.Id);
+            Leave(kind);
+            if (visitor is { } left)
+                await NoteLeftAsync(session.Id, left);
         }
 
         return TypedResults.Empty;
@@ -75,10 +85,22 @@ internal sealed class SessionStream(
             : throw ApiErrors.Unauthenticated("This ticket was used already, or its minute is over. Ask for another.").ToException();
     }
 
-    private void Leave(Guid sessionId)
+    /// <summary>The database may be away just now; then the visitor counts as there, which harms nobody.</summary>
+    private async Task NoteLeftAsync(Guid sessionId, Guid visitor)
+    {
+        try
+        {
+            await visitors.CountPagesAsync(sessionId, visitor, -1, CancellationToken.None);
+        }
+        catch (Exception exception) when (StorageFault.Of(exception) != StorageFaultKind.None)
+        {
+        }
+    }
+
+    private void Leave((Guid Session, bool IsPage) kind)
     {
         // A count of nought is taken out only while it is nought: somebody may be coming in.
-        if (_open.AddOrUpdate(sessionId, 0, (_, open) => open - 1) == 0)
-            _open.TryRemove(new(sessionId, 0));
+        if (_open.AddOrUpdate(kind, 0, (_, open) => open - 1) == 0)
+            _open.TryRemove(new(kind, 0));
     }
 }

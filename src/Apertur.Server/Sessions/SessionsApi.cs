@@ -23,6 +23,9 @@ internal static class SessionsApi
     private const int MaxTagLength = 200;
     private const int MaxLabelLength = 200;
     private const int MaxMetadataBytes = 8 * 1024;
+    private const int MaxInstructionsLength = 2000;
+    private const int MaxThankYouLength = 500;
+    private const int MaxUrlLength = 2000;
 
     /// <summary>Makes an upload session, and gives the link and QR code to hand out.</summary>
     public static async Task<Created<CreateSessionResponse>> Create(
@@ -43,6 +46,8 @@ internal static class SessionsApi
         var limits = SessionLimits.Of(request, key, settings.Limits, errors).Within(project);
         var expiresAt = Expiry(request, settings.Limits, now, errors);
         CheckTexts(request, errors);
+        var done = DoneOf(request, errors);
+        CheckPage(request, errors);
         SessionPasswords.Check(request.Password, errors);
         var destinations = await ChooseDestinationsAsync(
             database, request.DestinationIds, project.Id, key?.DefaultDestinations ?? [], errors, cancellationToken);
@@ -68,6 +73,12 @@ internal static class SessionsApi
             MaxImageDimension = limits.MaxImageDimension,
             MaxImageSizeMb = limits.MaxImageSizeMb,
             PasswordHash = request.Password is null ? null : SessionPasswords.Hash(request.Password),
+            Done = done,
+            AllowWithdraw = request.AllowWithdraw ?? true,
+            Instructions = NullIfEmpty(request.Instructions),
+            ThankYou = NullIfEmpty(request.ThankYou),
+            ReturnUrl = NullIfEmpty(request.ReturnUrl),
+            CameraOnly = request.CameraOnly ?? false,
             CreatedAt = now,
             ExpiresAt = expiresAt,
             LastChanged = now,
@@ -110,6 +121,8 @@ internal static class SessionsApi
         var limits = SessionLimits.Of(request, key, settings.Limits, errors);
         if (request.ExpiresAt is { } expiresAt)
             CheckExpiry(expiresAt, settings.Limits, clock.GetUtcNow(), errors);
+        var done = DoneOf(request, errors);
+        CheckPage(request, errors);
         SessionPasswords.Check(request.Password.Value, errors);
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
@@ -127,6 +140,12 @@ internal static class SessionsApi
                 session.MaxImageDimension = request.MaxImageDimension is null
                     ? session.MaxImageDimension : limits.MaxImageDimension;
                 session.MaxImageSizeMb = request.MaxImageSizeMb is null ? session.MaxImageSizeMb : limits.MaxImageSizeMb;
+                session.Done = done ?? session.Done;
+                session.AllowWithdraw = request.AllowWithdraw ?? session.AllowWithdraw;
+                session.Instructions = NullIfEmpty(request.Instructions ?? session.Instructions);
+                session.ThankYou = NullIfEmpty(request.ThankYou ?? session.ThankYou);
+                session.ReturnUrl = NullIfEmpty(request.ReturnUrl ?? session.ReturnUrl);
+                session.CameraOnly = request.CameraOnly ?? session.CameraOnly;
                 if (request.Password.IsPresent)
                     (session.PasswordHash, session.PasswordGuesses) = (passwordHash, []);
                 session.Touch(now);
@@ -267,6 +286,27 @@ internal static class SessionsApi
         if (expiresAt <= now || expiresAt > now.AddHours(limits.MaxSessionHours))
             errors.Add(new FieldError("expires_at", $"expires_at must be in the future, at most {limits.MaxSessionHours} hours from now."));
     }
+
+    private static DoneScope? DoneOf(SessionRequest request, List<FieldError> errors)
+    {
+        var done = EnumNames.Parse<DoneScope>(request.Done);
+        if (request.Done is not null && done is null)
+            errors.Add(new FieldError("done", "done must be visitor, session or never."));
+        return done;
+    }
+
+    private static void CheckPage(SessionRequest request, List<FieldError> errors)
+    {
+        if (request.Instructions is { Length: > MaxInstructionsLength })
+            errors.Add(new FieldError("instructions", $"instructions may have up to {MaxInstructionsLength} characters."));
+        if (request.ThankYou is { Length: > MaxThankYouLength })
+            errors.Add(new FieldError("thank_you", $"thank_you may have up to {MaxThankYouLength} characters."));
+        if (request.ReturnUrl is { Length: > 0 } url
+            && (url.Length > MaxUrlLength || !Uri.TryCreate(url, UriKind.Absolute, out var address) || address.Scheme != "https" || address.UserInfo.Length > 0))
+            errors.Add(new FieldError("return_url", "return_url must be an https address."));
+    }
+
+    private static string? NullIfEmpty(string? text) => string.IsNullOrWhiteSpace(text) ? null : text;
 
     private static void CheckTexts(CreateSessionRequest request, List<FieldError> errors)
     {

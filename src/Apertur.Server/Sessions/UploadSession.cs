@@ -31,6 +31,24 @@ internal sealed class UploadSession : ITenantData
     public required int MaxImageSizeMb { get; set; }
     public string? PasswordHash { get; set; }
 
+    /// <summary>What Done ends; null: the session when the visitor is alone, else the visitor's part.</summary>
+    public DoneScope? Done { get; set; }
+
+    /// <summary>Whether visitors may take back what they have sent, until their Done.</summary>
+    public bool AllowWithdraw { get; set; } = true;
+
+    /// <summary>What the page says to whoever sends photos, see <see cref="Pages.Instructions"/>.</summary>
+    public string? Instructions { get; set; }
+
+    /// <summary>What the page says after Done, in place of its own words.</summary>
+    public string? ThankYou { get; set; }
+
+    /// <summary>Where a link leads after Done.</summary>
+    public string? ReturnUrl { get; set; }
+
+    /// <summary>Whether the page offers the camera only.</summary>
+    public bool CameraOnly { get; set; }
+
     /// <summary>
     /// When passwords were guessed wrong lately, or are being checked now; unix milliseconds. See <see cref="SessionPasswords"/>.
     /// </summary>

@@ -50,6 +50,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<OAuthGrant> OAuthGrants => Set<OAuthGrant>();
     public DbSet<OAuthRequest> OAuthRequests => Set<OAuthRequest>();
     public DbSet<UploadSession> Sessions => Set<UploadSession>();
+    public DbSet<Visitor> Visitors => Set<Visitor>();
     public DbSet<EventTicket> EventTickets => Set<EventTicket>();
     public DbSet<Upload> Uploads => Set<Upload>();
     public DbSet<PartialUpload> PartialUploads => Set<PartialUpload>();
@@ -104,6 +105,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         configurationBuilder.Properties<AttemptOutcome>().HaveConversion<WordConverter<AttemptOutcome>>();
         configurationBuilder.Properties<DeliveryState>().HaveConversion<WordConverter<DeliveryState>>();
         configurationBuilder.Properties<EncryptionMode>().HaveConversion<WordConverter<EncryptionMode>>();
+        configurationBuilder.Properties<DoneScope>().HaveConversion<WordConverter<DoneScope>>();
         configurationBuilder.Properties<ImageFault>().HaveConversion<WordConverter<ImageFault>>();
     }
 
@@ -114,6 +116,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<IdempotentAnswer>().HasKey(answer => new { answer.Scope, answer.Key });
         modelBuilder.Entity<RefreshToken>().HasKey(token => token.Hash);
         modelBuilder.Entity<EventTicket>().HasKey(ticket => ticket.Hash);
+        modelBuilder.Entity<Visitor>().HasKey(visitor => new { visitor.SessionId, visitor.Id });
         modelBuilder.Entity<Guess>().HasKey(guess => new { guess.Subject, guess.Seconds });
         modelBuilder.Entity<ApiKey>().Ignore(key => key.UsedCodes);
         modelBuilder.Entity<User>().Ignore(user => user.UsedCodes);

@@ -1,3 +1,5 @@
+using Apertur.Server.Http;
+
 namespace Apertur.Server.Uploads;
 
 /// <summary>
@@ -9,14 +11,24 @@ internal sealed record UploadFields
     public static IReadOnlyList<UploadField> All { get; } =
     [
         new("source", Sources.Check) { CheckInEnvelope = Sources.CheckInEnvelope, OnPage = "gallery" },
+        new("visitor", CheckVisitor) { OnPage = "" },
     ];
 
     public required string Source { get; init; }
 
+    /// <summary>Who sent it, of those on the page of its session, see <see cref="Sessions.Visitor"/>; null when it does not say.</summary>
+    public required string? Visitor { get; init; }
+
     public static UploadFields Of(SentFields sent) => new()
     {
         Source = sent["source"]!,
+        Visitor = sent["visitor"],
     };
+
+    private static string? CheckVisitor(string? text) =>
+        string.IsNullOrEmpty(text) ? null
+        : Ids.TryParse(text, out var id) ? id.ToString()
+        : throw ApiErrors.Validation("visitor", "visitor must be a UUID.").ToException();
 
     public static UploadField? Find(string? name) => All.FirstOrDefault(field => field.Name == name);
 }
@@ -29,7 +41,7 @@ internal sealed record UploadField(string Name, Func<string?, string?> Check)
     /// <summary>The same for what stands beside an envelope.</summary>
     public Func<string?, string?> CheckInEnvelope { get; init; } = Check;
 
-    /// <summary>What the page without scripts gives, which then has no input for it; null when it has one.</summary>
+    /// <summary>What the page without scripts gives, which then has no input for it; empty when it gives nothing, null when it has an input.</summary>
     public string? OnPage { get; init; }
 }
 
@@ -50,10 +62,10 @@ internal sealed class SentFields
         return sent;
     }
 
-    /// <exception cref="Http.ApiErrorException">400: the field does not take this.</exception>
+    /// <exception cref="ApiErrorException">400: the field does not take this.</exception>
     public void Take(UploadField field, string? text) => _values[field.Name] = field.Check(text);
 
     /// <summary>Takes what stands beside an envelope: a part of the form around it, before or after, counts for more.</summary>
-    /// <exception cref="Http.ApiErrorException">400: the field does not take this.</exception>
+    /// <exception cref="ApiErrorException">400: the field does not take this.</exception>
     public void TakeFromEnvelope(UploadField field, string? text) => _values.TryAdd(field.Name, field.CheckInEnvelope(text));
 }

@@ -126,6 +126,14 @@ public sealed class GoldenTests
         await golden.PinAsync("error-share", "POST", $"upload-sessions/{session}/share", new JsonObject { ["channel"] = "sms", ["recipient"] = "+41791234567" });
         await golden.PinAsync("session-complete", "POST", $"upload-sessions/{session}/complete");
         await golden.PinAsync("upload-delete", "DELETE", $"uploads/{upload}");
+        var visitor = Guid.NewGuid().ToString();
+        var shared = await app.Client.CreateSessionAsync();
+        using (var form = new MultipartFormDataContent { { new StringContent(visitor), "visitor" }, { new ByteArrayContent(Photos.Png()), "file", "a.png" } })
+        {
+            var own = (await phone.SendAsync(HttpMethod.Post, $"upload/{shared}/images", form)).Json["id"];
+            await golden.PinAsync("link-withdraw", "DELETE", $"upload/{shared}/images/{own}?visitor={visitor}", client: phone);
+        }
+
         await golden.PinAsync("encryption-server-key", "GET", "encryption/server-key", client: phone);
         await golden.PinAsync("session-create-warned", "POST", "upload-sessions", new JsonObject { ["pasword"] = "secret" });
         await golden.PinAsync("error-retired-field", "POST", "upload-sessions", new JsonObject { ["webhook_url"] = "https://example.com/" });

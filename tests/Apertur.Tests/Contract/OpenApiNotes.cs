@@ -45,6 +45,8 @@ internal sealed record OpenApiNotes
 
     private static readonly JsonObject _password = Header("x-session-password", "The session's password, when it has one.");
 
+    private static readonly JsonObject _visitor = Query("visitor", Id(), "The id that this visitor of the page goes by.");
+
     private static readonly JsonArray _tus = [_password.DeepClone(), Header("Tus-Resumable", "The version of tus.", OneOf("1.0.0"))];
 
     private static readonly JsonObject _source = OneOf(
@@ -90,6 +92,7 @@ internal sealed record OpenApiNotes
                             ["file"],
                             ("file", new() { ["type"] = "string", ["format"] = "binary" }, "The photo, or its envelope. Its type is what its bytes say."),
                             ("source", _source, "Where the photo came from; camera by default."),
+                            ("visitor", Id(), "Which of the people on the page sends it, by an id of their own."),
                             ("sha256", Text(), "SHA-256 of the file in hex: checked before the photo is taken.")),
                     },
                     ["application/json"] = new JsonObject
@@ -102,7 +105,8 @@ internal sealed record OpenApiNotes
                             ("algorithm", OneOf("RSA-OAEP+AES-256-GCM"), "What the other members are made by."),
                             ("filename", Text(), "The photo's name."),
                             ("mimeType", Text(), "Not needed: the type is what the bytes say."),
-                            ("source", Text(), "As in the form; `sdk` means camera.")),
+                            ("source", Text(), "As in the form; `sdk` means camera."),
+                            ("visitor", Id(), "As in the form.")),
                     },
                 },
             },
@@ -153,12 +157,14 @@ internal sealed record OpenApiNotes
             ],
         },
         ["SessionLinkApi.Info"] = new() { Parameters = [_password.DeepClone()], Errors = [401] },
-        ["SessionLinkApi.Complete"] = new() { Parameters = [_password.DeepClone()], Errors = [401] },
+        ["SessionLinkApi.Complete"] = new() { Parameters = [_password.DeepClone(), _visitor.DeepClone()], Errors = [401] },
+        ["SessionLinkApi.Withdraw"] = new() { Parameters = [_password.DeepClone(), _visitor.DeepClone()], Errors = [401, 403, 409] },
         ["SessionStream.Open"] = new()
         {
             Parameters =
             [
                 _password.DeepClone(),
+                Query("visitor", Id(), "Shows the session that this visitor has the page open. `session:changed` tells then of what is no other event."),
                 Query("ticket", Text(), "In place of the password: what `POST …/event-ticket` gave, once, within a minute."),
                 Header("Last-Event-ID", "The id of the last event seen: what came since then, within 5 minutes, is sent again."),
             ],

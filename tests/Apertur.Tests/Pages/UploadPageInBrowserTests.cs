@@ -111,12 +111,12 @@ public sealed class UploadPageInBrowserTests : IAsyncLifetime
         var page = await Chromium.OpenAsync("about:blank", Browser.Phone);
         await page.Clock.InstallAsync();
         await page.GotoAsync($"{app.Url}/u/{session}?lang=en");
-        Task PickAsync(string name) => page.Locator("#gallery").SetInputFilesAsync(
-            new FilePayload { Name = name, MimeType = "image/jpeg", Buffer = Photos.Jpeg() });
-        await PickAsync("one.jpg");
+        Task PickAsync(string name, int seed) => page.Locator("#gallery").SetInputFilesAsync(
+            new FilePayload { Name = name, MimeType = "image/jpeg", Buffer = Photos.Jpeg(20_000, seed) });
+        await PickAsync("one.jpg", 1);
         await Assertions.Expect(page.Locator("#photos li[data-state=sent]")).ToHaveCountAsync(1);
-        await page.RouteAsync("**/images", route => route.AbortAsync());
-        await PickAsync("two.jpg");
+        await page.RouteAsync(new Regex("/(images|tus)"), route => route.AbortAsync());
+        await PickAsync("two.jpg", 2);
         await Eventually.Becomes(
             async () =>
             {
@@ -211,7 +211,7 @@ public sealed class UploadPageInBrowserTests : IAsyncLifetime
         await Assertions.Expect(framed.Locator("#limits")).ToContainTextAsync("One more photo");
         await SendAsync("#gallery", "lies.jpg", "not a photo at all, whatever it says"u8.ToArray());
         await Assertions.Expect(framed.Locator("#photos li[data-state=refused]")).ToHaveCountAsync(1);
-        await SendAsync("#gallery", "two.jpg", Photos.Jpeg());
+        await SendAsync("#gallery", "two.jpg", Photos.Png());
         await page.WaitForFunctionAsync("heard.some(message => message.type === 'apertur:session:complete')");
 
         var heard = JsonNode.Parse(await page.EvaluateAsync<string>("JSON.stringify(heard)"))!.AsArray();

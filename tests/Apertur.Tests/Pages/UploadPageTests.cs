@@ -53,6 +53,18 @@ public sealed class UploadPageTests
     }
 
     [Fact]
+    public void Instructions_are_paragraphs_lists_and_bold_words_and_nothing_else()
+    {
+        var page = UploadPage.Render(Open with { Instructions = $"Four photos, **one of each side**:\r\n- front\r\n- back {Hostile}\n\n2 ** 3, **thanks" }).ToString();
+
+        Assert.Contains(
+            "<p>Four photos, <strong>one of each side</strong>:</p><ul><li>front</li><li>back &lt;img", page, StringComparison.Ordinal);
+        Assert.Contains("<p>2 <strong> 3, </strong>thanks</p>", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("<img", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("Four photos", UploadPage.Render(Open with { Instructions = "Four photos", PasswordNeeded = true }).ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_limits_stand_in_the_page_and_in_the_data_of_its_script()
     {
         var page = UploadPage.Render(Open).ToString();
@@ -96,8 +108,9 @@ public sealed class UploadPageTests
 
     [Theory]
     [InlineData("?lang=es", "fr", "es", null)]
-    [InlineData("?lang=xx&colorScheme=dark", "de, fr-CA;q=0.8, en;q=0.9", "en", "dark")]
+    [InlineData("?lang=xx&colorScheme=dark", "sv, fr-CA;q=0.8, en;q=0.9", "en", "dark")]
     [InlineData("?colorScheme=purple", "FR-ca", "fr", null)]
+    [InlineData("", "zh-Hant-TW, en;q=0.5", "zh", null)]
     [InlineData("", "", "en", null)]
     public void The_link_rules_over_the_browser(string query, string acceptLanguage, string language, string? scheme)
     {

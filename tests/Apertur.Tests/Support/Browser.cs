@@ -8,6 +8,9 @@ internal sealed class Browser : IAsyncDisposable
     /// <summary>A phone's screen, touch and user agent, as Playwright knows it.</summary>
     public const string Phone = "iPhone 13";
 
+    /// <summary>A small screen, as many carry.</summary>
+    public const string SmallPhone = "Galaxy S5";
+
     // It must not call home; the fake camera shows a moving pattern and is allowed without asking.
     private static readonly string[] _arguments =
     [
@@ -46,6 +49,28 @@ internal sealed class Browser : IAsyncDisposable
         var page = await context.NewPageAsync();
         await page.GotoAsync(url);
         return page;
+    }
+
+    /// <summary>Another page beside one, as another tab of the same browser.</summary>
+    public static async Task<IPage> OpenTabAsync(IPage beside, string url)
+    {
+        var page = await beside.Context.NewPageAsync();
+        await page.GotoAsync(url);
+        return page;
+    }
+
+    /// <summary>Lets a page send only so many bytes a second; 0 for as many as it can.</summary>
+    public static async Task NarrowAsync(IPage page, int bytesPerSecond)
+    {
+        var session = await page.Context.NewCDPSessionAsync(page);
+        await session.SendAsync("Network.enable");
+        await session.SendAsync("Network.emulateNetworkConditions", new()
+        {
+            ["offline"] = false,
+            ["latency"] = 0,
+            ["downloadThroughput"] = -1,
+            ["uploadThroughput"] = bytesPerSecond == 0 ? -1 : bytesPerSecond,
+        });
     }
 
     public async ValueTask DisposeAsync()

@@ -18,10 +18,18 @@ public sealed class UploadFieldsTests
     private static readonly string[] _formats = ["json_base64", "link", "multipart", "binary"];
 
     // Where a field takes not any text.
-    private static readonly Dictionary<string, string> _samples = new() { ["source"] = "instagram" };
+    private static readonly Dictionary<string, string> _samples = new()
+    {
+        ["source"] = "instagram",
+        ["visitor"] = "0b9f3c5e-0a4e-4a8b-9f57-6f1f3a1b2c3d",
+    };
 
     // What the wire has never told, and so does not begin to tell.
-    private static readonly Dictionary<string, string[]> _untold = new() { ["source"] = [Response, Odoo, .. _formats.Select(Payload)] };
+    private static readonly Dictionary<string, string[]> _untold = new()
+    {
+        ["source"] = [Response, Odoo, .. _formats.Select(Payload)],
+        ["visitor"] = [Response, Odoo],
+    };
 
     [Fact]
     public void Each_field_that_is_read_is_stored() =>
@@ -64,7 +72,7 @@ public sealed class UploadFieldsTests
             }
 
             var place = "the page without scripts (Pages/UploadPage.cs, Pages/UploadPageApi.cs)";
-            Expect(lost, field, place, (string?)byPage[Camel(field.Name)] == (field.OnPage ?? Sample(field)));
+            Expect(lost, field, place, ((string?)byPage[Camel(field.Name)] ?? "") == (field.OnPage ?? Sample(field)));
             Expect(lost, field, place + ", its input", field.OnPage is not null || page.Contains($"name=\"{field.Name}\"", StringComparison.Ordinal));
             Expect(lost, field, "the page's script (web/src/upload/attempt.ts)", script.Contains($"append('{field.Name}'", StringComparison.Ordinal));
         }

@@ -1,3 +1,5 @@
+import { passwordHeader, request, type Answer } from './http';
+
 /** The server's answer to an accepted photo. Passed on to a framing page as it is. */
 export interface Received {
   id: string;
@@ -17,61 +19,41 @@ export type Outcome =
   | { kind: 'received'; data: Received }
   | Refusal
   | { kind: 'interrupted' }
+  | { kind: 'stalled' }
   | { kind: 'busy'; afterMs: number };
 
 export interface Parcel {
-  file: File;
+  /** The photo as the phone has it. */
+  file: Blob;
+  name: string;
   source: 'camera' | 'gallery';
+  visitor: string;
   /** The photo's envelope, when it must not be sent as it is. */
-  sealed?: Blob;
+  sealed: Blob | null;
+  /** SHA-256 of what is sent, hex: the server refuses other bytes. Null where the browser cannot tell. */
+  digest: string | null;
   /** The same over all attempts: if only the answer was lost, the server gives it again instead of storing a second photo. */
   key: string;
+  /** Where the server takes the rest of it, once it has begun to come in pieces. */
+  url: string | null;
 }
 
-/** A phone that changes networks often leaves the old connection hanging without an error. */
-const silenceMs = 60_000;
-
-/** One attempt to send one photo. Never rejects. */
-export function attempt(
-  url: string, parcel: Parcel, password: string | null, onProgress: (fraction: number) => void,
+/** One attempt to send one photo in one request. Never rejects. */
+export async function attempt(
+  api: string, parcel: Parcel, password: string | null, onProgress: (sent: number) => void,
 ): Promise<Outcome> {
-  return new Promise(resolve => {
-    const request = new XMLHttpRequest();
-    let timer = 0;
-    const heard = (): void => {
-      clearTimeout(timer);
-      timer = window.setTimeout(() => request.abort(), silenceMs);
-    };
-    const end = (outcome: Outcome): void => {
-      clearTimeout(timer);
-      resolve(outcome);
-    };
-    request.upload.onprogress = event => {
-      heard();
-      if (event.lengthComputable) onProgress(event.loaded / event.total);
-    };
-    request.onload = () => end(read(request));
-    request.onerror = request.onabort = () => end({ kind: 'interrupted' });
-    request.open('POST', url);
-    request.setRequestHeader('Accept', 'application/json');
-    request.setRequestHeader('Idempotency-Key', parcel.key);
-    if (password !== null) request.setRequestHeader('x-session-password', headerText(password));
-    const form = new FormData();
-    form.append('source', parcel.source);
-    if (parcel.sealed === undefined) {
-      form.append('file', parcel.file, parcel.file.name);
-    } else {
-      request.setRequestHeader('X-Aptr-Encrypted', 'e2e');
-      form.append('file', parcel.sealed, `${parcel.file.name}.enc`);
-    }
-    heard();
-    request.send(form);
-  });
-}
-
-/** A header carries Latin-1 at most: the password's UTF-8 bytes travel as one character each. */
-export function headerText(text: string): string {
-  return Array.from(new TextEncoder().encode(text), byte => String.fromCharCode(byte)).join('');
+  const headers: Record<string, string> = { 'Idempotency-Key': parcel.key, ...passwordHeader(password) };
+  const form = new FormData();
+  form.append('source', parcel.source);
+  form.append('visitor', parcel.visitor);
+  if (parcel.digest !== null) form.append('sha256', parcel.digest);
+  if (parcel.sealed === null) {
+    form.append('file', parcel.file, parcel.name);
+  } else {
+    headers['X-Aptr-Encrypted'] = 'e2e';
+    form.append('file', parcel.sealed, `${parcel.name}.enc`);
+  }
+  return read(await request('POST', `${api}/images`, headers, form, onProgress));
 }
 
 /**
@@ -85,18 +67,18 @@ function brokeOff(status: number, body: Record<string, unknown>): boolean {
     || (Array.isArray(errors) && errors.some(error => (error as { field?: unknown }).field === 'file'));
 }
 
-function read(request: XMLHttpRequest): Outcome {
+/** What an answer to a photo means. */
+export function read(answer: Answer | 'interrupted' | 'stalled'): Outcome {
+  if (typeof answer === 'string') return { kind: answer };
   let body: Record<string, unknown> = {};
   try {
-    body = JSON.parse(request.responseText) as Record<string, unknown>;
+    body = JSON.parse(answer.text) as Record<string, unknown>;
   } catch {
     // A proxy in between may answer with a page of its own; the status tells enough.
   }
-  const { status } = request;
-  if (status === 201) return { kind: 'received', data: body as unknown as Received };
-  if (status === 429 || status >= 500) {
-    return { kind: 'busy', afterMs: 1000 * (Number(request.getResponseHeader('Retry-After')) || 0) };
-  }
-  if (status === 408 || brokeOff(status, body)) return { kind: 'interrupted' };
+  const { status } = answer;
+  if (status === 200 || status === 201) return { kind: 'received', data: body as unknown as Received };
+  if (status === 429 || status >= 500) return { kind: 'busy', afterMs: 1000 * (Number(answer.header('Retry-After')) || 0) };
+  if (status === 408 || body['code'] === 'OFFSET_CONFLICT' || brokeOff(status, body)) return { kind: 'interrupted' };
   return { kind: 'refused', status, code: String(body['code'] ?? ''), message: String(body['message'] ?? `HTTP ${status}`) };
 }

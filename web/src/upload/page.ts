@@ -1,15 +1,36 @@
 import './page.css';
 import type { Refusal } from './attempt';
+import { complete, withdraw } from './complete';
 import { byId } from './dom';
 import { tellParent } from './frame';
+import { render } from './instructions';
 import { limitsLine, refusalBeforeSending, type Limits } from './limits';
-import { limitsBehind, verify } from './password';
-import { complete } from './complete';
+import { verify } from './password';
 import { UploadQueue, type Photo } from './queue';
 import { Row } from './row';
-import { canSeal, sealTo } from './seal';
+import type { Seal } from './seal';
+import { ask, follow, type Session } from './session';
+import { newId, Store, visitorOf } from './store';
 import { fill, plural, refusalText, type Texts } from './texts';
-import { thumbnail } from './thumbnail';
+import { shown, thumbnail, toBlob } from './thumbnail';
+import { keepAwake } from './wake';
+
+/** Stands in the page as JSON. `limits` is null while the password is unknown. */
+interface PageData {
+  sessionId: string;
+  limits: Limits | null;
+  mayWithdraw: boolean;
+  thankYou: string | null;
+  cameraOnly: boolean;
+  /** Unix milliseconds by the server's clock: until when the session lives, and what time it is. */
+  expires: number;
+  now: number;
+  /** PEM of the key that photos must be encrypted to; null when they are sent as they are. */
+  sealingKey: string | null;
+  texts: Texts;
+}
+
+const sessionOver = ['SESSION_EXPIRED', 'SESSION_COMPLETED', 'SESSION_FULL', 'NOT_FOUND'];
 
 /** The server writes the time of expiry in UTC: it does not know where the reader is. */
 function showLocalExpiry(): void {
@@ -22,57 +43,71 @@ function showLocalExpiry(): void {
   line.textContent = fill(text, { date: format.format(new Date(instant)) });
 }
 
-/** Stands in the page as JSON. `limits` is null while the password is unknown. */
-interface PageData {
-  sessionId: string;
-  limits: Limits | null;
-  /** PEM of the key that photos must be encrypted to; null when they are sent as they are. */
-  sealingKey: string | null;
-  texts: Texts;
+/** How photos are encrypted, which is said on the page; words when they cannot be as they must. The link may name the key, and then no other will do, and neither will none. */
+async function sealing(data: PageData): Promise<Seal | string | null> {
+  const { texts, sealingKey } = data;
+  const named = /[#&]key=([0-9a-f]{64})/i.exec(location.hash)?.[1]?.toLowerCase();
+  if (sealingKey === null) return named === undefined ? null : texts.sealingWrongKey;
+  const { canSeal, fingerprint, sealTo } = await import('./seal');
+  if (!canSeal()) return texts.sealingNeedsHttps;
+  const own = await fingerprint(sealingKey);
+  if (named !== undefined && named !== own) return texts.sealingWrongKey;
+  const line = byId('sealing');
+  line.hidden = false;
+  line.textContent = fill(named === undefined ? texts.sealed : texts.sealedAndChecked, { key: own.slice(0, 16).replace(/(.{4})(?=.)/g, '$1 ') });
+  return sealTo(sealingKey);
 }
 
-const sessionOver = ['SESSION_EXPIRED', 'SESSION_COMPLETED', 'SESSION_FULL', 'NOT_FOUND'];
-
-function start(data: PageData): void {
+async function start(data: PageData): Promise<void> {
   const { texts } = data;
-  if (data.sealingKey !== null && !canSeal()) {
+  const seal = await sealing(data);
+  if (typeof seal === 'string') {
     // Nothing else of this script runs, so nothing can be sent in the clear.
     byId('upload').hidden = true;
-    byId('summary').textContent = texts.sealingNeedsHttps;
-    tellParent({ type: 'apertur:error', data: { message: texts.sealingNeedsHttps } });
+    byId('summary').textContent = seal;
+    tellParent({ type: 'apertur:error', data: { message: seal } });
     return;
   }
+
+  const began = performance.now();
   const api = `/api/v1/upload/${encodeURIComponent(data.sessionId)}`;
-  let { limits } = data;
+  const visitor = visitorOf(data.sessionId);
+  const store = await Store.open(data.sessionId);
+  const passwordKept = `apertur:password:${data.sessionId}`;
+  let { limits, mayWithdraw, thankYou, expires } = data;
+  /** Of the photos in the list, those that an earlier page sent. */
+  let sentBefore = 0;
   let told = false;
+  let expiryTimer = 0;
+  /** Done was pressed while photos were on their way: it follows when they have arrived. */
+  let finishing = false;
   /** Photos that were not sent have been spoken of, so another press on Done means without them. */
   let warned = false;
   const rows = new Map<Photo, Row>();
 
+  const page = document.documentElement;
   const form = byId<HTMLFormElement>('upload');
   const gallery = byId<HTMLInputElement>('gallery');
   const camera = byId<HTMLInputElement>('camera');
   const list = byId('photos');
   const summary = byId('summary');
+  const notice = byId('notice');
   const done = byId<HTMLButtonElement>('done');
+  const more = byId<HTMLButtonElement>('more');
   const thanks = byId('thanks');
   const password = document.getElementById('password') as HTMLInputElement | null;
 
-  const queue = new UploadQueue(`${api}/images`, data.sealingKey === null ? null : sealTo(data.sealingKey), {
+  const about = { session: data.sessionId, expires: data.expires };
+  const queue = new UploadQueue(api, seal, store, about, {
     changed(photo) {
-      rows.get(photo)?.show(photo);
+      rows.get(photo)?.show(photo, mayWithdraw);
       if (photo.state !== 'sending') showSummary();
     },
     received(_, received) {
       tellParent({ type: 'apertur:image:received', data: received });
       if (limits === null) return;
-      const left = limits.left - queue.count('sent');
-      if (left > 0) {
-        byId('limits').textContent = limitsLine(texts, { ...limits, left });
-        return;
-      }
-      form.hidden = true;
-      tellComplete();
+      limits.left = Math.max(0, limits.left - 1);
+      showLimits();
     },
     refused(photo, refusal) {
       refuse(photo, refusalText(texts, refusal.code, refusal.message));
@@ -88,7 +123,7 @@ function start(data: PageData): void {
   function refuse(photo: Photo, words: string): void {
     photo.state = 'refused';
     rows.get(photo)?.refuse(words);
-    byId('announcement').textContent = `${photo.file.name}: ${words}`;
+    byId('announcement').textContent = `${photo.name}: ${words}`;
     tellParent({ type: 'apertur:error', data: { message: words } });
     showSummary();
   }
@@ -98,43 +133,163 @@ function start(data: PageData): void {
     queue.close(refusal);
   }
 
+  function show(photo: Photo): Row {
+    const row = new Row(texts, photo.name, {
+      retry: () => queue.retry(photo),
+      insist: () => void queue.insist(photo),
+      remove: () => void remove(photo),
+    });
+    rows.set(photo, row);
+    list.append(row.element);
+    row.show(photo, mayWithdraw);
+    return row;
+  }
+
   async function add(files: Iterable<File>, source: Photo['source']): Promise<void> {
     if (limits === null) return;
     for (const file of files) {
-      const photo = queue.add({ file, source });
-      const row = new Row(texts, file.name, () => queue.retry(photo));
-      rows.set(photo, row);
-      list.append(row.element);
-      row.show(photo);
-      const refusal = queue.taken > limits.left ? texts.tooMany : refusalBeforeSending(texts, limits, file);
+      const photo = queue.add({ file, name: file.name, source, visitor, key: newId() });
+      const row = show(photo);
+      const waiting = queue.taken - queue.count('sent');
+      const refusal = waiting > limits.left ? texts.tooMany : refusalBeforeSending(texts, limits, file);
       if (refusal !== null) refuse(photo, refusal);
-      void picture(photo, row, limits);
+      void prepare(photo, row, limits);
     }
     showSummary();
     list.lastElementChild?.scrollIntoView({ block: 'nearest' });
-    if (limits.maxSide === null) queue.run();
   }
 
   /** With a limit in pixels a photo is sent after it was measured; without one it need not wait for that. */
-  async function picture(photo: Photo, row: Row, known: Limits): Promise<void> {
-    const made = await thumbnail(photo.file);
-    if (made !== null) row.picture(made.canvas);
-    if (known.maxSide === null || photo.state !== 'waiting') return;
-    if (made !== null && made.longSide > known.maxSide) refuse(photo, fill(texts.tooManyPixels, { n: known.maxSide }));
-    else queue.run();
+  async function prepare(photo: Photo, row: Row, known: Limits): Promise<void> {
+    const made = thumbnail(photo.file);
+    if (photo.state === 'waiting') {
+      await queue.prepare(photo);
+      const measured = known.maxSide === null ? null : await made;
+      if (measured !== null && known.maxSide !== null && measured.longSide > known.maxSide) {
+        refuse(photo, fill(texts.tooManyPixels, { n: known.maxSide }));
+        void store.remove(photo.key);
+      } else {
+        queue.ready(photo);
+      }
+    }
+    const drawn = await made;
+    if (drawn === null) return;
+    row.picture(drawn.canvas);
+    photo.picture = await toBlob(drawn.canvas);
+    if (rows.has(photo) && photo.state !== 'refused' && photo.state !== 'copy') void queue.keep(photo);
+  }
+
+  /** Shows what an earlier page left, and goes on with what it had not sent. */
+  async function restore(): Promise<void> {
+    for (const kept of await store.all()) {
+      const photo = queue.restore(kept);
+      const row = show(photo);
+      if (photo.state === 'sent') sentBefore++;
+      if (kept.picture !== null) row.picture(shown(kept.picture));
+      else if (photo.state !== 'sent') void thumbnail(photo.file).then(made => made && row.picture(made.canvas));
+    }
+    showSummary();
+  }
+
+  async function remove(photo: Photo): Promise<void> {
+    if (photo.received !== null && !await withdraw(api, photo.received.id, visitor, queue.password)) {
+      summary.textContent = texts.withdrawFailed;
+      return;
+    }
+    if (photo.received !== null && limits !== null) limits.left++;
+    const { received, url } = photo;
+    if (received === null && url !== null) void import('./pieces').then(({ giveUp }) => giveUp(url, queue.password));
+    const row = rows.get(photo)?.element;
+    const next = (row?.nextElementSibling ?? row?.previousElementSibling)?.querySelector<HTMLElement>('.remove:not([hidden])');
+    row?.remove();
+    rows.delete(photo);
+    await queue.remove(photo);
+    byId('announcement').textContent = fill(texts.removed, { name: photo.name });
+    (next ?? input()).focus();
+    showLimits();
+    showSummary();
   }
 
   function showSummary(): void {
     const sent = queue.count('sent');
     const refused = queue.count('refused');
-    const parts = [fill(plural(texts.sentOne, texts.sentOther, queue.taken), { n: sent, m: queue.taken })];
+    const parts = [sent === queue.taken && sent === sentBefore && sent > 0
+      ? fill(plural(texts.sentHereOne, texts.sentHereOther, sent), { n: sent })
+      : fill(plural(texts.sentOne, texts.sentOther, queue.taken), { n: sent, m: queue.taken })];
     if (refused > 0) parts.push(fill(plural(texts.refusedOne, texts.refusedOther, refused), { n: refused }));
-    const words = rows.size === 0 ? '' : parts.join(' · ');
+    const words = rows.size === 0 ? '' : finishing ? texts.doneWaits : parts.join(' · ');
     // A live region is read aloud at every write, so an unchanged text is left alone.
     if (summary.textContent !== words) summary.textContent = words;
     list.hidden = rows.size === 0;
-    done.hidden = sent === 0 || queue.unfinished;
+    page.classList.toggle('filled', rows.size > 0);
     warned = false;
+    keepAwake(queue.isBusy);
+    if (finishing && !queue.unfinished) void finish();
+  }
+
+  /** What the session takes now, in words; the picker offers no more than that. */
+  function showLimits(): void {
+    if (limits === null) return;
+    byId('limits').textContent = limits.left === 0 ? '' : limitsLine(texts, limits);
+    form.hidden = limits.left === 0 && !page.classList.contains('locked');
+    gallery.multiple = limits.left > 1;
+    if (limits.left > 0) return;
+    say(texts.fullText);
+    if (!queue.unfinished && queue.count('sent') > 0) tellComplete();
+  }
+
+  /** Where the next photo comes from. */
+  const input = (): HTMLElement => (camera.offsetParent === null ? gallery : camera);
+
+  function say(words: string): void {
+    if (notice.textContent !== words) notice.textContent = words;
+    notice.hidden = words === '';
+  }
+
+  /** Takes in how the session stands now: its limits, its end, or that it goes on after all. */
+  function take(session: Session): void {
+    ({ limits, mayWithdraw, thankYou, expires } = session);
+    byId('instructions').replaceChildren(...render(session.instructions ?? ''));
+    byId<HTMLAnchorElement>('return').href = session.returnUrl ?? '';
+    const isFull = session.status === 'completed' && limits.left === 0;
+    const isOver = session.status === 'expired' || (session.status === 'completed' && !isFull);
+    if (session.label) byId('title').textContent = session.label;
+    const until = document.getElementById('until');
+    if (until) until.dataset['instant'] = new Date(expires).toISOString();
+    showLocalExpiry();
+    say(!isOver ? '' : session.status === 'expired' ? texts['error.SESSION_EXPIRED'] : texts['error.SESSION_COMPLETED']);
+    showLimits();
+    if (isOver) {
+      byId('limits').textContent = '';
+      page.classList.add('over');
+      end({
+        kind: 'refused', status: 0, message: '', code: session.status === 'expired' ? 'SESSION_EXPIRED' : 'SESSION_COMPLETED',
+      });
+      mayWithdraw &&= session.status !== 'completed';
+    } else {
+      page.classList.remove('over');
+    }
+    for (const [photo, row] of rows) row.show(photo, mayWithdraw);
+    watchExpiry();
+  }
+
+  let asking = 0;
+
+  /** Looks at the session again, once for news that come together. */
+  function refresh(): void {
+    clearTimeout(asking);
+    asking = window.setTimeout(() => {
+      void ask(api, queue.password).then(session => {
+        if (session !== null && !page.classList.contains('finished')) take(session);
+      });
+    }, 250);
+  }
+
+  function watchExpiry(): void {
+    const serverNow = data.now + performance.now() - began;
+    clearTimeout(expiryTimer);
+    // Browsers wait for 24 days at most.
+    if (expires > serverNow) expiryTimer = window.setTimeout(refresh, Math.min(expires - serverNow + 500, 2 ** 31 - 1));
   }
 
   function tellComplete(): void {
@@ -145,59 +300,80 @@ function start(data: PageData): void {
 
   function askPassword(words: string): void {
     if (password === null) return;
+    page.classList.add('locked');
+    form.hidden = false;
     byId('protected').hidden = false;
-    byId('pick').hidden = true;
+    byId('pick').hidden = done.hidden = true;
     byId('password-error').textContent = words;
     password.focus();
     password.select();
   }
 
   async function unlock(given: string): Promise<void> {
-    const answer = await verify(api, given);
-    if (answer !== 'right') {
-      askPassword({ wrong: texts.passwordWrong, tooMany: texts.passwordTooMany, failed: texts.gaveUp }[answer]);
+    const verdict = await verify(api, given);
+    const session = verdict === 'right' ? await ask(api, given) : null;
+    if (session === null) {
+      if (typeof verdict === 'number') wait(verdict);
+      else askPassword(verdict === 'wrong' ? texts.passwordWrong : texts.gaveUp);
       return;
     }
     try {
-      limits = await limitsBehind(api, given);
+      sessionStorage.setItem(passwordKept, given);
     } catch {
-      askPassword(texts.gaveUp);
-      return;
+      // It is asked for again after a reload.
     }
+    page.classList.remove('locked');
     byId('protected').hidden = true;
-    showPicker(limits);
-    queue.resume(given);
-    (camera.offsetParent === null ? gallery : camera).focus();
+    open(given);
+    take(session);
+    input().focus();
   }
 
-  function showPicker(known: Limits): void {
-    byId('limits').textContent = known.left === 0 ? texts.tooMany : limitsLine(texts, known);
-    byId('pick').hidden = false;
-    form.hidden = known.left === 0;
+  /** Counts down until another password may be tried. */
+  function wait(seconds: number): void {
+    const button = byId<HTMLButtonElement>('send');
+    askPassword(fill(plural(texts.passwordWaitOne, texts.passwordWaitOther, seconds), { n: seconds }));
+    button.disabled = seconds > 0;
+    if (seconds > 0) window.setTimeout(() => wait(seconds - 1), 1000);
+    else askPassword('');
+  }
+
+  /** From here on photos can be picked, and those that wait are sent. */
+  function open(given: string | null): void {
+    byId('pick').hidden = done.hidden = false;
+    queue.resume(given);
+    void follow(api, visitor, given, refresh);
   }
 
   gallery.disabled = byId<HTMLButtonElement>('send').disabled = false;
-  document.documentElement.classList.add('enhanced');
+  page.classList.add('enhanced');
   // Taking a photo is for devices that are held in the hand; elsewhere this button would open the same file dialog.
-  byId('take').hidden = !matchMedia('(any-pointer: coarse)').matches;
+  byId('take').hidden = !matchMedia('(any-pointer: coarse)').matches && !data.cameraOnly;
+  byId('choose').hidden = data.cameraOnly;
   gallery.required = false;
   byId('send').textContent = texts.continue;
+  await restore();
   if (limits === null) {
-    byId('pick').hidden = true;
+    page.classList.add('locked');
+    byId('pick').hidden = done.hidden = true;
+    const known = sessionStorageItem(passwordKept);
+    if (known !== null) void unlock(known);
   } else {
-    showPicker(limits);
+    open(null);
+    showLimits();
+    watchExpiry();
   }
 
-  for (const [input, source] of [[gallery, 'gallery'], [camera, 'camera']] as const) {
-    const take = (): void => {
-      const files = Array.from(input.files ?? []);
+  for (const [chooser, source] of [[gallery, 'gallery'], [camera, 'camera']] as const) {
+    const pick = (): void => {
+      const files = Array.from(chooser.files ?? []);
       // Emptied so that the same photo can be picked again.
-      input.value = '';
+      chooser.value = '';
       if (files.length > 0) void add(files, source);
     };
-    input.addEventListener('change', take);
+    chooser.addEventListener('change', pick);
     // Somebody quicker than this script may have picked photos already.
-    if (limits !== null) take();
+    if (limits !== null) pick();
   }
 
   form.addEventListener('submit', event => {
@@ -206,30 +382,43 @@ function start(data: PageData): void {
   });
 
   const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
+  const takesDrops = (): boolean => limits !== null && !form.hidden && !data.cameraOnly;
   document.addEventListener('dragover', event => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
-    document.documentElement.classList.toggle('dropping', limits !== null && !form.hidden);
+    page.classList.toggle('dropping', takesDrops());
   });
   document.addEventListener('dragleave', event => {
-    if (event.relatedTarget === null) document.documentElement.classList.remove('dropping');
+    if (event.relatedTarget === null) page.classList.remove('dropping');
   });
   document.addEventListener('drop', event => {
-    document.documentElement.classList.remove('dropping');
+    page.classList.remove('dropping');
     if (!carriesFiles(event)) return;
     event.preventDefault();
-    if (!form.hidden) void add(Array.from(event.dataTransfer?.files ?? []), 'gallery');
+    if (takesDrops()) void add(Array.from(event.dataTransfer?.files ?? []), 'gallery');
   });
-
   window.addEventListener('beforeunload', event => {
-    if (!queue.unfinished && queue.count('gaveUp') === 0) return;
+    if (store.keeps || (!queue.unfinished && queue.count('gaveUp') === 0)) return;
     event.preventDefault();
     // What browsers before 2023 go by.
     event.returnValue = true;
   });
+  document.addEventListener('visibilitychange', () => {
+    keepAwake(queue.isBusy);
+    if (!document.hidden) refresh();
+  });
 
   async function finish(): Promise<void> {
     const left = queue.count('gaveUp');
+    finishing = queue.unfinished;
+    if (finishing) {
+      summary.textContent = texts.doneWaits;
+      return;
+    }
+    if (queue.count('sent') === 0) {
+      summary.textContent = texts.nothingSent;
+      return;
+    }
     // In words on the page: where it is framed, browsers show no dialog.
     if (left > 0 && !warned) {
       warned = true;
@@ -237,7 +426,7 @@ function start(data: PageData): void {
       return;
     }
     done.disabled = true;
-    const outcome = await complete(api, queue.password);
+    const outcome = await complete(api, visitor, queue.password);
     done.disabled = false;
     if (outcome === 'failed') {
       summary.textContent = texts.doneFailed;
@@ -247,17 +436,36 @@ function start(data: PageData): void {
       askPassword(texts.passwordWrong);
       return;
     }
+    for (const photo of queue.photos.filter(each => each.state === 'gaveUp')) await queue.remove(photo);
     const sent = queue.count('sent');
-    byId('thanks-text').textContent = fill(plural(texts.thanksOne, texts.thanksOther, sent), { n: sent });
-    document.documentElement.classList.add('finished');
+    const back = byId<HTMLAnchorElement>('return');
+    back.hidden = back.getAttribute('href') === '';
+    byId('thanks-text').textContent = thankYou ?? fill(plural(texts.thanksOne, texts.thanksOther, sent), { n: sent });
+    more.hidden = outcome === 'session';
+    page.classList.add('finished');
     thanks.hidden = false;
     byId('thanks-title').focus();
     tellComplete();
   }
 
   done.addEventListener('click', () => void finish());
+  more.addEventListener('click', () => {
+    page.classList.remove('finished');
+    thanks.hidden = true;
+    told = false;
+    refresh();
+    input().focus();
+  });
+}
+
+function sessionStorageItem(name: string): string | null {
+  try {
+    return sessionStorage.getItem(name);
+  } catch {
+    return null;
+  }
 }
 
 showLocalExpiry();
 const json = document.getElementById('page-data')?.textContent;
-if (json) start(JSON.parse(json) as PageData);
+if (json) void start(JSON.parse(json) as PageData);

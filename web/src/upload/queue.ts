@@ -1,15 +1,24 @@
 import { attempt, type Outcome, type Parcel, type Received, type Refusal } from './attempt';
+import { Line } from './line';
 import type { Seal } from './seal';
+import { alone, sha256, type Kept, type Store } from './store';
 
-export type State = 'waiting' | 'sending' | 'interrupted' | 'busy' | 'gaveUp' | 'sent' | 'refused';
+export type State = 'waiting' | 'sending' | 'interrupted' | 'stalled' | 'busy' | 'gaveUp' | 'sent' | 'refused' | 'copy';
 
 export interface Photo extends Parcel {
   state: State;
   /** 0–1 while sending. */
   progress: number;
   attempts: number;
+  /** Kept, looked at, and nothing speaks against sending it. */
+  isReady: boolean;
   /** Pending automatic retry. */
   timer: number;
+  /** Of the photo itself, hex; null where the browser cannot tell. */
+  sha256: string | null;
+  added: number;
+  picture: Blob | null;
+  received: Received | null;
 }
 
 export interface QueueEvents {
@@ -19,23 +28,30 @@ export interface QueueEvents {
   passwordNeeded(refusal: Refusal): void;
 }
 
-const atOnce = 3;
 const automaticAttempts = 8;
 const longestWaitMs = 30_000;
 
-/** Sends photos, three at a time, and again after interruptions, until each is received, refused or given up for now. */
+/** Larger photos go in pieces, so that a broken line costs little of them. */
+const oneRequestBytes = 1_500_000;
+
+/** Sends photos, as many at a time as the line carries, and again after interruptions, until each is received, refused or given up for now. */
 export class UploadQueue {
   password: string | null = null;
   readonly #photos: Photo[] = [];
-  readonly #url: string;
+  readonly #api: string;
   readonly #events: QueueEvents;
   readonly #seal: Seal | null;
-  #paused = false;
+  readonly #store: Store;
+  readonly #about: { session: string; expires: number };
+  readonly #line = new Line();
+  #paused = true;
 
   /** With a seal, no photo leaves without it. */
-  constructor(url: string, seal: Seal | null, events: QueueEvents) {
-    this.#url = url;
+  constructor(api: string, seal: Seal | null, store: Store, about: { session: string; expires: number }, events: QueueEvents) {
+    this.#api = api;
     this.#seal = seal;
+    this.#store = store;
+    this.#about = about;
     this.#events = events;
     // A network that comes back, or a page that comes to the front again, need not wait for a timer.
     window.addEventListener('online', () => this.retryAll());
@@ -44,14 +60,70 @@ export class UploadQueue {
     });
   }
 
-  add(parcel: Omit<Parcel, 'key'>): Photo {
-    const photo: Photo = { ...parcel, key: randomKey(), state: 'waiting', progress: 0, attempts: 0, timer: 0 };
+  add(parcel: Omit<Parcel, 'sealed' | 'digest' | 'url'>): Photo {
+    const photo: Photo = {
+      ...parcel, sealed: null, digest: null, url: null, state: 'waiting', isReady: false, progress: 0, attempts: 0, timer: 0, sha256: null,
+      added: Date.now() + this.#photos.length / 1000, picture: null, received: null,
+    };
     this.#photos.push(photo);
     return photo;
   }
 
+  /** Takes up a photo that an earlier page left. */
+  restore(kept: Kept): Photo {
+    const state = kept.received === null ? 'waiting' : 'sent';
+    const photo: Photo = { ...kept, file: kept.file ?? new Blob(), state, isReady: true, progress: 0, attempts: 0, timer: 0 };
+    this.#photos.push(photo);
+    return photo;
+  }
+
+  /** Makes a new photo ready: kept, so that nothing loses it, and held against those of this session that this browser knows. */
+  async prepare(photo: Photo): Promise<void> {
+    await this.keep(photo);
+    photo.sha256 = await sha256(photo.file);
+    if (photo.sha256 !== null && this.#photos.some(other => isOlderCopy(other, photo))) {
+      this.#move(photo, 'copy');
+      await this.#store.remove(photo.key);
+    } else if (photo.sha256 !== null) {
+      await this.keep(photo);
+    }
+  }
+
+  /** Whether anything is on its way or about to be. */
+  get isBusy(): boolean {
+    return this.#photos.some(photo => photo.state === 'sending' || (photo.state === 'waiting' && !this.#paused));
+  }
+
+  get photos(): readonly Photo[] {
+    return this.#photos;
+  }
+
+  /** Keeps a photo as it stands, for another page or another day. */
+  async keep(photo: Photo): Promise<void> {
+    // It may have been taken out of the list meanwhile.
+    if (!this.#photos.includes(photo)) return;
+    const { key, name, source, visitor, digest, url, sha256: hash, added, picture, received } = photo;
+    const [file, sealed] = received === null ? [photo.file, photo.sealed] : [null, null];
+    await this.#store.put({ key, name, source, visitor, digest, url, sha256: hash, added, picture, received, file, sealed, ...this.#about });
+  }
+
+  /** Sends a copy all the same. */
+  async insist(photo: Photo): Promise<void> {
+    await this.keep(photo);
+    photo.isReady = true;
+    this.retry(photo);
+  }
+
+  /** Forgets a photo here; what the server has of it is another matter. */
+  async remove(photo: Photo): Promise<void> {
+    clearTimeout(photo.timer);
+    this.#photos.splice(this.#photos.indexOf(photo), 1);
+    await this.#store.remove(photo.key);
+    this.run();
+  }
+
   get unfinished(): boolean {
-    return this.#photos.some(photo => photo.state !== 'sent' && photo.state !== 'refused' && photo.state !== 'gaveUp');
+    return this.#photos.some(photo => !['sent', 'refused', 'copy', 'gaveUp'].includes(photo.state));
   }
 
   count(state: State): number {
@@ -60,7 +132,7 @@ export class UploadQueue {
 
   /** Photos that have been or may still be accepted. */
   get taken(): number {
-    return this.#photos.length - this.count('refused');
+    return this.#photos.length - this.count('refused') - this.count('copy');
   }
 
   retry(photo: Photo): void {
@@ -72,12 +144,12 @@ export class UploadQueue {
   retryAll(): void {
     for (const photo of this.#photos) {
       if (photo.state === 'gaveUp') photo.attempts = 0;
-      if (photo.state === 'interrupted' || photo.state === 'gaveUp') this.#wait(photo);
+      if (['interrupted', 'stalled', 'gaveUp'].includes(photo.state)) this.#wait(photo);
     }
     this.run();
   }
 
-  resume(password: string): void {
+  resume(password: string | null): void {
     this.password = password;
     this.#paused = false;
     this.run();
@@ -86,7 +158,7 @@ export class UploadQueue {
   /** Refuses what has not been sent yet, for the reason that ended the session. What is on its way may still arrive. */
   close(refusal: Refusal): void {
     for (const photo of this.#photos) {
-      if (photo.state === 'sent' || photo.state === 'refused' || photo.state === 'sending') continue;
+      if (['sent', 'refused', 'copy', 'sending'].includes(photo.state)) continue;
       clearTimeout(photo.timer);
       this.#refuse(photo, refusal);
     }
@@ -94,19 +166,25 @@ export class UploadQueue {
 
   run(): void {
     for (const photo of this.#photos) {
-      if (this.#paused || this.count('sending') >= atOnce) return;
-      if (photo.state === 'waiting') void this.#send(photo);
+      const sending = this.#photos.filter(other => other.state === 'sending');
+      const left = sending.reduce((sum, other) => sum + other.file.size * (1 - other.progress), 0);
+      if (this.#paused || (photo.state === 'waiting' && photo.isReady && !this.#line.hasRoom(left, photo.file.size, sending.length))) return;
+      if (photo.state === 'waiting' && photo.isReady) void this.#send(photo);
     }
+  }
+
+  /** Lets a photo set out. */
+  ready(photo: Photo): void {
+    photo.isReady = true;
+    this.run();
   }
 
   async #send(photo: Photo): Promise<void> {
     photo.attempts++;
-    photo.progress = 0;
     this.#move(photo, 'sending');
     const outcome = await this.#try(photo);
     switch (outcome.kind) {
       case 'received':
-        delete photo.sealed;
         this.#move(photo, 'sent');
         this.#events.received(photo, outcome.data);
         break;
@@ -119,12 +197,11 @@ export class UploadQueue {
           this.#refuse(photo, outcome);
         }
         break;
-      case 'interrupted':
-        this.#later(photo, 'interrupted', 0);
-        break;
       case 'busy':
         this.#later(photo, 'busy', outcome.afterMs);
         break;
+      default:
+        this.#later(photo, outcome.kind, 0);
     }
     this.run();
   }
@@ -132,18 +209,53 @@ export class UploadQueue {
   async #try(photo: Photo): Promise<Outcome> {
     try {
       // Once: the same key with other bytes would be another photo to the server.
-      if (this.#seal !== null) photo.sealed ??= await this.#seal(photo.file);
+      if (this.#seal !== null && photo.sealed === null) {
+        photo.sealed = await this.#seal(photo.file);
+        photo.digest = await sha256(photo.sealed);
+        await this.keep(photo);
+      }
     } catch {
       return { kind: 'refused', status: 0, code: 'SEALING_FAILED', message: 'The photo could not be encrypted.' };
     }
-    return attempt(this.#url, photo, this.password, fraction => {
-      photo.progress = fraction;
+    photo.digest ??= photo.sha256;
+    return alone<Outcome>(photo.key, async () => {
+      const outcome = await this.#sendAlone(photo);
+      if (outcome.kind === 'received') {
+        photo.received = outcome.data;
+        photo.sealed = null;
+        // Before another page gets its turn.
+        await this.keep(photo);
+      }
+      return outcome;
+    }).catch(() => ({ kind: 'interrupted' }));
+  }
+
+  async #sendAlone(photo: Photo): Promise<Outcome> {
+    // Another page on the same link may have sent it meanwhile.
+    const kept = await this.#store.get(photo.key);
+    if (kept?.received) return { kind: 'received', data: kept.received };
+    photo.url ??= kept?.url ?? null;
+    const body = photo.sealed ?? photo.file;
+    let before = photo.url === null ? 0 : -1;
+    const onProgress = (sent: number): void => {
+      if (before >= 0 && sent > before) this.#line.carried(sent - before);
+      // A photo in pieces gets on with each attempt that brings some.
+      if (photo.url !== null && before >= 0 && sent > before) photo.attempts = 1;
+      before = sent;
+      photo.progress = Math.min(1, sent / body.size);
       this.#events.changed(photo);
+      this.run();
+    };
+    // On a line that has stalled once, what has arrived should stay.
+    if (body.size <= oneRequestBytes && photo.url === null && photo.attempts <= 2) return attempt(this.#api, photo, this.password, onProgress);
+    const { sendRest } = await import('./pieces');
+    return sendRest(this.#api, photo, this.password, onProgress, url => {
+      photo.url = url;
+      return this.keep(photo);
     });
   }
 
-  #later(photo: Photo, state: 'interrupted' | 'busy', atLeastMs: number): void {
-    photo.progress = 0;
+  #later(photo: Photo, state: 'interrupted' | 'stalled' | 'busy', atLeastMs: number): void {
     if (photo.attempts >= automaticAttempts) {
       this.#move(photo, 'gaveUp');
       return;
@@ -164,6 +276,7 @@ export class UploadQueue {
 
   #refuse(photo: Photo, refusal: Refusal): void {
     this.#move(photo, 'refused');
+    void this.#store.remove(photo.key);
     this.#events.refused(photo, refusal);
   }
 
@@ -173,7 +286,6 @@ export class UploadQueue {
   }
 }
 
-/** `crypto.randomUUID` exists on HTTPS and loopback only; a link opened over plain HTTP in a local network needs a key too. */
-function randomKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
+function isOlderCopy(other: Photo, photo: Photo): boolean {
+  return other !== photo && other.sha256 === photo.sha256 && other.state !== 'refused' && other.state !== 'copy';
 }

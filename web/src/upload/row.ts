@@ -2,16 +2,25 @@ import { make } from './dom';
 import type { Photo, State } from './queue';
 import { fill, type Texts } from './texts';
 
-/** One photo in the list: picture, name, progress and what became of it. */
+export interface RowActions {
+  retry(): void;
+  /** Takes the photo out of the list, and back from the server when it was sent. */
+  remove(): void;
+  insist(): void;
+}
+
+/** One photo in the list: picture, name, progress, what became of it and what can be done about it. */
 export class Row {
   readonly element: HTMLLIElement;
   readonly #tile: HTMLDivElement;
   readonly #status = make('span', { className: 'state' });
   readonly #progress: HTMLProgressElement;
   readonly #retry: HTMLButtonElement;
+  readonly #insist: HTMLButtonElement;
+  readonly #remove: HTMLButtonElement;
   readonly #texts: Texts;
 
-  constructor(texts: Texts, name: string, onRetry: () => void) {
+  constructor(texts: Texts, name: string, actions: RowActions) {
     this.#texts = texts;
     // Stays where the browser cannot show the photo itself.
     const kind = name.split('.').pop()?.slice(0, 4).toUpperCase() ?? '';
@@ -19,28 +28,37 @@ export class Row {
     this.#tile.setAttribute('aria-hidden', 'true');
     this.#progress = make('progress', { max: 1, value: 0 });
     this.#progress.setAttribute('aria-label', fill(texts.progressNamed, { name }));
-    this.#retry = make('button', {
-      type: 'button', className: 'retry', textContent: texts.retry, hidden: true, onclick: onRetry,
-    });
-    this.#retry.setAttribute('aria-label', fill(texts.retryNamed, { name }));
+    const button = (className: string, text: string, named: string, onclick: () => void): HTMLButtonElement => {
+      const made = make('button', { type: 'button', className, textContent: text, hidden: true, onclick });
+      made.setAttribute('aria-label', fill(named, { name }));
+      return made;
+    };
+    this.#retry = button('retry', texts.retry, texts.retryNamed, actions.retry);
+    this.#insist = button('retry', texts.sendAnyway, texts.sendAnywayNamed, actions.insist);
+    this.#remove = button('remove', '×', texts.removeNamed, actions.remove);
+    this.#remove.title = texts.remove;
     const text = make(
       'div', { className: 'text' }, make('bdi', { className: 'name', textContent: name }), this.#status, this.#progress,
+      this.#retry, this.#insist,
     );
-    this.element = make('li', {}, this.#tile, text, this.#retry);
+    this.element = make('li', {}, this.#tile, text, this.#remove);
   }
 
-  picture(canvas: HTMLCanvasElement): void {
-    this.#tile.replaceChildren(canvas);
+  picture(shown: HTMLElement): void {
+    this.#tile.replaceChildren(shown);
   }
 
-  show(photo: Photo): void {
+  /** @param mayWithdraw Whether what was sent can be taken back. */
+  show(photo: Photo, mayWithdraw: boolean): void {
     const { state, progress } = photo;
     this.#progress.value = state === 'sent' ? 1 : progress;
     this.#say(state, this.#words(state, progress));
+    this.#remove.hidden = state === 'sent' ? !mayWithdraw : state === 'sending';
   }
 
   refuse(words: string): void {
     this.#say('refused', words);
+    this.#remove.hidden = false;
   }
 
   #words(state: State, progress: number): string {
@@ -49,9 +67,11 @@ export class Row {
       case 'waiting': return texts.waiting;
       case 'sending': return progress < 1 ? `${texts.sending} ${Math.floor(progress * 100)} %` : texts.saving;
       case 'interrupted': return navigator.onLine ? texts.tryingAgain : texts.offline;
+      case 'stalled': return texts.stalled;
       case 'busy': return texts.busy;
       case 'gaveUp': return texts.gaveUp;
       case 'sent': return texts.sent;
+      case 'copy': return texts.copy;
       case 'refused': return this.#status.textContent ?? '';
     }
   }
@@ -59,7 +79,8 @@ export class Row {
   #say(state: State, words: string): void {
     this.element.dataset['state'] = state;
     this.#status.textContent = words;
-    this.#progress.hidden = state === 'sent' || state === 'refused' || state === 'gaveUp';
-    this.#retry.hidden = state !== 'gaveUp' && state !== 'interrupted';
+    this.#progress.hidden = ['sent', 'refused', 'gaveUp', 'copy'].includes(state);
+    this.#retry.hidden = !['gaveUp', 'interrupted', 'stalled'].includes(state);
+    this.#insist.hidden = state !== 'copy';
   }
 }
