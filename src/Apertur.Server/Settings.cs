@@ -89,10 +89,12 @@ internal sealed class Settings
         Require(RateLimits.IsPositive, "RateLimits must all be at least 1; RateLimits:Enabled=false switches them off.");
         Require(AddressRanges.Problem(Server.TrustedProxyList) is null, "Server:TrustedProxies must be addresses or networks, separated by commas.");
         Require(Delivery.Lanes >= 1 && Delivery.LanesPerDestination >= 1, "Delivery:Lanes and LanesPerDestination must be at least 1.");
+        Require(Delivery.MaxLanesPerDestination >= Delivery.LanesPerDestination, "Delivery:MaxLanesPerDestination must be at least LanesPerDestination.");
         Require(Delivery.StopSeconds is >= 0 and <= 40, "Delivery:StopSeconds must be between 0 and 40: claims are not extended while the server stops.");
         Require(Delivery.RetrySeconds.Split(',').All(text => int.TryParse(text, out var seconds) && seconds >= 0),
             "Delivery:RetrySeconds must be whole seconds, separated by commas.");
         Require(Events.Lanes >= 1 && Events.LanesPerWebhook >= 1, "Events:Lanes and LanesPerWebhook must be at least 1.");
+        Require(Events.MaxLanesPerWebhook >= Events.LanesPerWebhook, "Events:MaxLanesPerWebhook must be at least LanesPerWebhook.");
         Require(Events.TimeoutSeconds >= 1 && Events.KeepDays >= 1, "Events:TimeoutSeconds and KeepDays must be at least 1.");
         Require(Sharing.EmailTransport == EmailTransport.None || Sharing.EmailFrom.Contains('@'), "Sharing:EmailFrom is needed to send e-mail.");
         Require(Sharing.EmailTransport != EmailTransport.Smtp || Sharing.SmtpHost.Length > 0, "Sharing:SmtpHost is needed to send e-mail by SMTP.");
@@ -249,6 +251,7 @@ internal sealed class DeliverySettings
 {
     public required int Lanes { get; init; }
     public required int LanesPerDestination { get; init; }
+    public required int MaxLanesPerDestination { get; init; }
 
     /// <summary>As written: seconds, separated by commas.</summary>
     public required string RetrySeconds { get; init; }
@@ -261,6 +264,7 @@ internal sealed class EventSettings
 {
     public required int Lanes { get; init; }
     public required int LanesPerWebhook { get; init; }
+    public required int MaxLanesPerWebhook { get; init; }
     public required int TimeoutSeconds { get; init; }
     public required int KeepDays { get; init; }
 }

@@ -75,9 +75,10 @@ internal sealed class WriteScope
                     ChangedSessions.Add(session.Id);
                     break;
 
-                // A row that is due now has been written now.
-                case IQueueRow { State: DeliveryState.Pending or DeliveryState.Retrying } row
-                    when entry.State is EntityState.Added or EntityState.Modified && row.DueAt <= row.UpdatedAt:
+                case IQueueRow row when entry.State is EntityState.Added or EntityState.Modified:
+                    Note(row);
+                    break;
+
                 case Destination
                     when IsModified(entry, nameof(Destination.IsActive), nameof(Destination.ParkedReason), nameof(Destination.ResumedAt)):
                 case EventWebhook when IsModified(entry, nameof(EventWebhook.IsActive)):
@@ -86,6 +87,11 @@ internal sealed class WriteScope
             }
         }
     }
+
+    /// <summary>Notes a row of a queue that is written without being tracked.</summary>
+    public void Note(IQueueRow row) =>
+        // A row that is due now has been written now.
+        IsSomethingDue |= row.State is DeliveryState.Pending or DeliveryState.Retrying && row.DueAt <= row.UpdatedAt;
 
     /// <summary>Notes a bulk statement, which writes rows that were not read.</summary>
     public void NoteBulk(string sql)
