@@ -33,6 +33,9 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     /// <exception cref="InvalidOperationException">This context reads: it does not belong to <see cref="Database.WriteAsync{T}"/>.</exception>
     public WriteScope Write => _write ?? throw new InvalidOperationException("Writing goes through Database.WriteAsync, and through nothing else.");
 
+    /// <summary>Whether a transaction has begun, which everything that follows belongs to.</summary>
+    public bool IsInTransaction => _write is { HasBegun: true };
+
     /// <summary>Changes to the counts of days, written at the end of the transaction.</summary>
     public DailyCountChanges Counts => Write.Counts;
 
@@ -66,6 +69,8 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public WriteScope BeginWrite()
     {
         ChangeTracker.QueryTrackingBehavior = QueryTrackingBehavior.TrackAll;
+        // Nobody goes back to the middle of a transaction, each costs two turns to PostgreSQL, and one that fails to be released is silent.
+        Database.AutoSavepointsEnabled = false;
         return _write = new WriteScope();
     }
 
