@@ -1,6 +1,7 @@
 using System.Reflection;
 using Apertur.Destinations;
 using Apertur.Server.Http;
+using MimeKit;
 
 namespace Apertur.Server;
 
@@ -18,6 +19,7 @@ internal sealed class Settings
     public required DeliverySettings Delivery { get; init; }
     public required EventSettings Events { get; init; }
     public required SharingSettings Sharing { get; init; }
+    public required OperatorSettings Operator { get; init; }
     public required TelemetrySettings Telemetry { get; init; }
 
     /// <summary>The folder that holds images, keys and, with SQLite, the database. From the command line, never from a file.</summary>
@@ -97,6 +99,8 @@ internal sealed class Settings
         Require(Events.MaxLanesPerWebhook >= Events.LanesPerWebhook, "Events:MaxLanesPerWebhook must be at least LanesPerWebhook.");
         Require(Events.TimeoutSeconds >= 1 && Events.KeepDays >= 1, "Events:TimeoutSeconds and KeepDays must be at least 1.");
         Require(Sharing.EmailTransport == EmailTransport.None || Sharing.EmailFrom.Contains('@'), "Sharing:EmailFrom is needed to send e-mail.");
+        Require(Operator.Email.Length == 0 || (Sharing.EmailTransport != EmailTransport.None && InternetAddressList.TryParse(Operator.Email, out _)),
+            "Operator:Email must be e-mail addresses, separated by commas, and needs Sharing:EmailTransport.");
         Require(Sharing.EmailTransport != EmailTransport.Smtp || Sharing.SmtpHost.Length > 0, "Sharing:SmtpHost is needed to send e-mail by SMTP.");
         Require(Sharing.SmsUrl.Length == 0 || Sharing.SmsBody.Contains("{text}", StringComparison.Ordinal) || Sharing.SmsUrl.Contains("{text}", StringComparison.Ordinal),
             "Sharing:SmsBody or SmsUrl must hold {text}.");
@@ -267,6 +271,14 @@ internal sealed class EventSettings
     public required int MaxLanesPerWebhook { get; init; }
     public required int TimeoutSeconds { get; init; }
     public required int KeepDays { get; init; }
+}
+
+internal sealed class OperatorSettings
+{
+    /// <summary>As written: addresses, separated by commas.</summary>
+    public required string Email { get; init; }
+
+    public required int WarnBelowFreeMb { get; init; }
 }
 
 internal enum EmailTransport

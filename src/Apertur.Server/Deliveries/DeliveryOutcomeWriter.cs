@@ -154,17 +154,12 @@ internal sealed class DeliveryOutcomeWriter
         var claimed = attempt.Row.UpdatedAt;
         var isStale = claimed < destination.ResumedAt && destination.ResumedAt <= now;
         var held = attempt.Row.Due.Held(destination.ResumedAt, destination.Breaker.OpenUntil, claimed);
-        if (attempt.DestinationContacted && !isStale && result is (DeliveryOutcome.Accepted or DeliveryOutcome.TryAgain or DeliveryOutcome.GiveUp))
-        {
-            var failure = result as DeliveryOutcome.TryAgain;
-            var sample = new BreakerSample(failure is null, Answered: failure is not { Status: null }, failure is { TimedOut: true }, attempt.Took);
-            destination.Breaker.Count(sample, _lanes, now);
-        }
-
         row.LeaseToken = null;
         row.LeaseUntil = null;
         row.UpdatedAt = now;
         row.LastError = result is null ? row.LastError : StorableText.Of(result.ReasonText, MaxErrorLength);
+        if (attempt.DestinationContacted && !isStale && destination.DeletedAt is null)
+            Judge(attempt, row, destination, events, now);
         Due? next = null;
         switch (result)
         {
@@ -216,6 +211,24 @@ internal sealed class DeliveryOutcomeWriter
             NextAt = next?.At,
             NextCause = next?.Cause,
         };
+    }
+
+    /// <summary>What the attempt says of its destination.</summary>
+    private void Judge(Attempt attempt, DeliveryRow row, Destination destination, EventOutbox events, DateTimeOffset now)
+    {
+        if (attempt.Result is not { } result)
+            return;
+        var failure = result as DeliveryOutcome.TryAgain;
+        destination.Recent.Count(result is DeliveryOutcome.Accepted, worked: failure is null, row.LastError, now);
+        if (result is DeliveryOutcome.Broken)
+            return;
+
+        var wasFailing = destination.Breaker.IsFailing;
+        var sample = new BreakerSample(
+            failure is null, Answered: failure is not { Status: null }, failure is { TimedOut: true }, attempt.Took,
+            IsPersistent: row.Attempts >= Breaker.MaxFailures);
+        destination.Breaker.Count(sample, _lanes, now);
+        events.DestinationChanged(destination, wasFailing);
     }
 
     private static AttemptOutcome Word(DeliveryOutcome? result) => result switch

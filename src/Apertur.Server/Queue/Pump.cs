@@ -29,6 +29,10 @@ internal sealed partial class Pump(
     private readonly CancellationTokenSource _stopDeadline = new();
     private readonly WallClock _wallClock = new(clock);
     private readonly SemaphoreSlim _following = new(1);
+    private long _rounds;
+
+    /// <summary>Rounds begun; a pump that works begins one every second, whatever comes of it.</summary>
+    public long Rounds => Volatile.Read(ref _rounds);
 
     /// <summary>Claims what is due and free lanes allow, and starts it.</summary>
     /// <returns>How many rows were started.</returns>
@@ -97,6 +101,7 @@ internal sealed partial class Pump(
     private Task ClaimAsync(CancellationToken stoppingToken) => WorkerLoop.RunAsync(
         async cancellationToken =>
         {
+            Interlocked.Increment(ref _rounds);
             if (await RunOnceAsync(cancellationToken) == 0)
                 await signal.WaitAsync(_idle, clock, cancellationToken);
         },

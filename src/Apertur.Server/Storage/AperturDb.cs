@@ -57,6 +57,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<ImagesOwnership> ImagesOwnership => Set<ImagesOwnership>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
     public DbSet<DeliveryAttempt> DeliveryAttempts => Set<DeliveryAttempt>();
+    public DbSet<Worker> Workers => Set<Worker>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
     public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
     public DbSet<EventWebhook> EventWebhooks => Set<EventWebhook>();
@@ -123,12 +124,14 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<EventDelivery>().Ignore(row => row.Due);
         modelBuilder.Entity<DeliveryAttempt>().HasKey(attempt => new { attempt.DeliveryId, attempt.Number });
         modelBuilder.Entity<ImagesOwnership>().ToTable("images_owner");
+        modelBuilder.Entity<Worker>().HasKey(worker => worker.Node);
         modelBuilder.Entity<OAuthGrant>().ToTable("oauth_grants");
         modelBuilder.Entity<OAuthRequest>().ToTable("oauth_requests");
 
         // Owned, not complex, types: EF Core 10 looks for complex ones under other columns in rows that SQL of ours selects, as Database.Locked does.
         Own(modelBuilder.Entity<Upload>(), upload => upload.Fields);
         Own(modelBuilder.Entity<Destination>(), destination => destination.Breaker);
+        Own(modelBuilder.Entity<Destination>(), destination => destination.Recent);
         Own(modelBuilder.Entity<EventWebhook>(), webhook => webhook.Breaker);
 
         // So that what refers to a new row is inserted after it. There are no navigations: a query says what it reads.
