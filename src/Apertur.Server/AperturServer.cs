@@ -17,6 +17,7 @@ using Apertur.Server.Sharing;
 using Apertur.Server.Storage;
 using Apertur.Server.Telemetry;
 using Apertur.Server.Thumbnails;
+using Apertur.Server.Tus;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Connections;
 
@@ -134,6 +135,8 @@ internal static class AperturServer
         services.AddSingleton<UploadLimits>();
         services.AddSingleton<ImageIntake>();
         services.AddSingleton<EnvelopeIntake>();
+        services.AddSingleton<IPartStore, FolderParts>();
+        services.AddSingleton<PartialUploads>();
         services.AddSingleton<ServerKeyPair.Generator>(() => RSA.Create(ServerKeyPair.Bits));
         services.AddSingleton<ServerKeyPair>();
         services.AddSingleton<UploadDeletion>();

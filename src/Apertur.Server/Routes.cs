@@ -16,6 +16,7 @@ using Apertur.Server.Projects;
 using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
 using Apertur.Server.Sharing;
+using Apertur.Server.Tus;
 using Apertur.Server.Uploads;
 
 namespace Apertur.Server;
@@ -71,6 +72,12 @@ internal static class Routes
         sessionHolders.MapGet("/events", SessionStream.Open);
         sessionHolders.MapPost("/event-ticket", EventTicket.Create);
         sessionHolders.MapPost("/images", UploadApi.Create);
+        sessionHolders.MapMethods("/tus", ["OPTIONS"], TusApi.Options);
+        sessionHolders.MapPost("/tus", TusApi.Create);
+        sessionHolders.MapMethods("/tus/{upload}", _getOrHead, TusApi.Get);
+        sessionHolders.MapPatch("/tus/{upload}", TusApi.Append);
+        sessionHolders.MapDelete("/tus/{upload}", TusApi.Delete);
+        sessionHolders.MapPost("/tus/{upload}", TusApi.Override);
         var sessionHoldersToo = Group(app, "/api/v1/sessions/{id}", Access.Session);
         sessionHoldersToo.MapGet("/events", SessionStream.Open).WithMetadata(new AliasOf("/api/v1/upload/{id}/events"));
         sessionHoldersToo.MapPost("/upload", UploadApi.Create).WithMetadata(new AliasOf("/api/v1/upload/{id}/images"));

@@ -86,6 +86,7 @@ internal sealed class Settings
             "Limits:DefaultSessionHours must be between 1 and Limits:MaxSessionHours.");
         Require(Limits.EnvelopesAtOnce >= 1, "Limits:EnvelopesAtOnce must be at least 1.");
         Require(Storage.QuarantineDays >= 1, "Storage:QuarantineDays must be at least 1.");
+        Require(Storage.PartialUploadHours >= 1, "Storage:PartialUploadHours must be at least 1.");
         Require(Thumbnails.AtOnce >= 0 && Thumbnails.MemoryMb >= 64 && Thumbnails.CpuSeconds >= 1,
             "Thumbnails:AtOnce must be at least 0, MemoryMb at least 64, CpuSeconds at least 1.");
         Require(RateLimits.IsPositive, "RateLimits must all be at least 1; RateLimits:Enabled=false switches them off.");
@@ -227,6 +228,7 @@ internal sealed class LimitSettings
 internal sealed class StorageSettings
 {
     public required int QuarantineDays { get; init; }
+    public required int PartialUploadHours { get; init; }
 }
 
 internal sealed class ThumbnailSettings

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Apertur.Server.Projects;
+using Apertur.Server.Tus;
 
 namespace Apertur.Server.Http;
 
@@ -58,6 +59,18 @@ internal static class ApiErrors
     public static ApiError IdempotencyConflict { get; } = new(409, "Conflict", "IDEMPOTENCY_CONFLICT",
         "Another request with other contents has used this Idempotency-Key. Send a repeat as it was, or something new under a new key.");
 
+    public static ApiError OffsetConflict { get; } = new(409, "Conflict", "OFFSET_CONFLICT",
+        "These bytes do not go on where the upload ends now, or another request has taken over. Ask for Upload-Offset and go on from there.");
+
+    public static ApiError TusVersion { get; } = new(412, "Precondition Failed", "TUS_VERSION",
+        $"This server speaks tus {TusHeaders.Version}: send it as {TusHeaders.Resumable}.");
+
+    public static ApiError LongerThanAnnounced { get; } = new(413, "Payload Too Large", "BODY_TOO_LARGE",
+        $"More bytes came than {TusHeaders.Length} announced.");
+
+    public static ApiError ChecksumMismatch { get; } = new(460, "Checksum Mismatch", "DIGEST_MISMATCH",
+        "The bytes did not arrive as they were sent: their checksum is another one. Please send them again.");
+
     public static ApiError SessionExpired(DateTimeOffset expiresAt) => new(410, "Gone", "SESSION_EXPIRED",
         "This upload session expired at " + expiresAt.UtcDateTime.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture)
         + ". Please ask for a new link.");
@@ -105,6 +118,12 @@ internal static class ApiErrors
     public static ApiError TooManyStreams(int most) => TooManyStreams("This upload session", most);
 
     public static ApiError TooManyCallerStreams(int most) => TooManyStreams("Whoever asks", most);
+
+    public static ApiError TooManyPartialUploads { get; } = new(429, "Too Many Requests", "RATE_LIMIT",
+        "Too many photos of this upload session were begun and not finished. Finish or end some of them first.")
+    {
+        RetryAfter = 60,
+    };
 
     public static ApiError RateLimited(int perMinute, int seconds) => new(429, "Too Many Requests", "RATE_LIMIT",
         string.Create(CultureInfo.InvariantCulture, $"More than {perMinute} requests of this kind came within a minute. Try again in {seconds} seconds."))

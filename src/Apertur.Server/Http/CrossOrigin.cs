@@ -1,3 +1,4 @@
+using Apertur.Server.Tus;
 using Microsoft.AspNetCore.Cors.Infrastructure;
 
 namespace Apertur.Server.Http;
@@ -15,8 +16,8 @@ internal static class CrossOrigin
         .AllowAnyOrigin()
         .AllowAnyMethod()
         .AllowAnyHeader()
-        .WithExposedHeaders(
+        .WithExposedHeaders([
             "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Location", "Content-Disposition",
-            "ETag")
+            "ETag", .. TusHeaders.Exposed])
         .SetPreflightMaxAge(_remembered);
 }

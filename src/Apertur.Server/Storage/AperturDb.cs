@@ -13,6 +13,7 @@ using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
+using Apertur.Server.Tus;
 using Apertur.Server.Uploads;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
@@ -54,6 +55,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<UploadSession> Sessions => Set<UploadSession>();
     public DbSet<EventTicket> EventTickets => Set<EventTicket>();
     public DbSet<Upload> Uploads => Set<Upload>();
+    public DbSet<PartialUpload> PartialUploads => Set<PartialUpload>();
     public DbSet<ImagesOwnership> ImagesOwnership => Set<ImagesOwnership>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
     public DbSet<DeliveryAttempt> DeliveryAttempts => Set<DeliveryAttempt>();
@@ -107,6 +109,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         configurationBuilder.Properties<DueCause>().HaveConversion<WordConverter<DueCause>>();
         configurationBuilder.Properties<AttemptOutcome>().HaveConversion<WordConverter<AttemptOutcome>>();
         configurationBuilder.Properties<DeliveryState>().HaveConversion<WordConverter<DeliveryState>>();
+        configurationBuilder.Properties<EncryptionMode>().HaveConversion<WordConverter<EncryptionMode>>();
         configurationBuilder.Properties<ImageFault>().HaveConversion<WordConverter<ImageFault>>();
     }
 

@@ -169,6 +169,9 @@ internal sealed class BlobStore : IDisposable
     /// <exception cref="UnauthorizedAccessException">The folder may not be written.</exception>
     public Task CheckAsync(CancellationToken ct) => _threads.RunAsync(Check).WaitAsync(ct);
 
+    /// <summary>Runs another blocking call to the same disk, apart from the threads that serve requests.</summary>
+    public Task RunAsync(Action work) => _threads.RunAsync(work);
+
     public void Dispose() => _threads.Dispose();
 
     private void Check()

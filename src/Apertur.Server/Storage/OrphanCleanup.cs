@@ -1,15 +1,16 @@
 using Apertur.Server.Accounts;
 using Apertur.Server.Http;
+using Apertur.Server.Tus;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Storage;
 
 /// <summary>
 /// Deletes what is no longer referred to, in the background: files that no row names go into <see cref="Quarantine"/> and, when nobody wanted
-/// them for long enough, away; answers kept for repeats that no longer count, and sign-ins, links and guesses that are over, are removed.
+/// them for long enough, away; photos that came in pieces and were not finished in time, answers kept for repeats that no longer count, and sign-ins, links and guesses that are over, are removed.
 /// </summary>
 internal sealed partial class OrphanCleanup(
-    Database database, BlobStore blobs, Quarantine quarantine, ImagesOwner owner, Settings settings, TimeProvider clock,
+    Database database, BlobStore blobs, Quarantine quarantine, PartialUploads partials, ImagesOwner owner, Settings settings, TimeProvider clock,
     ILogger<OrphanCleanup> log)
     : BackgroundService
 {
@@ -29,6 +30,7 @@ internal sealed partial class OrphanCleanup(
             return;
         }
 
+        await partials.RemoveExpiredAsync(_safeAge, cancellationToken);
         await EmptyQuarantineAsync(cancellationToken);
         await SetAsideAsync(cancellationToken);
     }

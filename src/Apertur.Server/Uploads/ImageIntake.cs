@@ -44,11 +44,7 @@ internal sealed class ImageIntake
         ReadBytes read, string? filename, UploadSession session, CancellationToken cancellationToken)
     {
         var first = await read(ImageHeader.SniffLength, cancellationToken);
-        var allowed = SessionLimits.AllowedTypes(session);
-        var type = first.IsEmpty ? throw ApiErrors.Validation("file", "The photo is empty.").ToException() : SniffType(first);
-        if (type is null || !allowed.Contains(type))
-            throw ApiErrors.UnsupportedImage(allowed).ToException();
-
+        var type = TypeOf(first, session);
         var maxBytes = session.MaxImageSizeMb * 1024L * 1024;
         var blob = _blobs.Create(Guid.CreateVersion7(_clock.GetUtcNow()));
         try
@@ -70,6 +66,15 @@ internal sealed class ImageIntake
             await blob.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>The type that a photo's first bytes say, of which there must be <see cref="ImageHeader.SniffLength"/> unless it is smaller.</summary>
+    /// <exception cref="ApiErrorException">400, 415: the session does not take it.</exception>
+    public static string TypeOf(in ReadOnlySequence<byte> first, UploadSession session)
+    {
+        var allowed = SessionLimits.AllowedTypes(session);
+        var type = first.IsEmpty ? throw ApiErrors.Validation("file", "The photo is empty.").ToException() : SniffType(first);
+        return type is not null && allowed.Contains(type) ? type : throw ApiErrors.UnsupportedImage(allowed).ToException();
     }
 
     /// <summary>Receives a staged image: when this returns, it is on disk in full and its deliveries are queued.</summary>
@@ -126,12 +131,16 @@ internal sealed class ImageIntake
         }
     }
 
-    /// <summary>Whether a request by that name has been answered: its repeat gets the same answer,
-    /// whatever has become of the session.</summary>
-    public async Task<bool> HasAnsweredAsync(Idempotency idempotency, CancellationToken cancellationToken)
+    /// <summary>Refuses a photo of a session that takes none now. One that has been received under that name gets the same answer again, whatever
+    /// has become of the session.</summary>
+    /// <exception cref="ApiErrorException">409, 410, 422.</exception>
+    public async Task RequireOpenAsync(UploadSession session, Idempotency? idempotency, CancellationToken cancellationToken)
     {
+        if (SessionGate.Refusal(session, _clock.GetUtcNow()) is not { } refusal)
+            return;
         await using var db = _database.Open();
-        return await idempotency.FindAsync(db, _clock.GetUtcNow(), cancellationToken) is not null;
+        if (idempotency is null || await idempotency.FindAsync(db, _clock.GetUtcNow(), cancellationToken) is null)
+            throw refusal.ToException();
     }
 
     /// <summary>Writes the rows of a group of images: image, deliveries, events, counts, and what is answered to

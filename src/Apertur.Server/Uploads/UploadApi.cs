@@ -23,10 +23,8 @@ internal static class UploadApi
         CancellationToken cancellationToken)
     {
         var session = await gate.EnterAsync(id, http.Request, cancellationToken);
-        var idempotency = Idempotency.Of(http.Request, $"upload {session.Id}");
-        if (gate.Refusal(session) is { } refusal
-            && !(idempotency is not null && await intake.HasAnsweredAsync(idempotency, cancellationToken)))
-            throw refusal.ToException();
+        var idempotency = Idempotency.Of(http.Request, ScopeOf(session));
+        await intake.RequireOpenAsync(session, idempotency, cancellationToken);
 
         var mode = EncryptionModes.Of(http.Request);
         using var deadline = limits.Begin(http, session, encrypted: mode != EncryptionMode.None);
@@ -73,6 +71,9 @@ internal static class UploadApi
                 await image.DisposeAsync();
         }
     }
+
+    /// <summary>Whose idempotency keys those of photos are.</summary>
+    public static string ScopeOf(UploadSession session) => $"upload {session.Id}";
 
     /// <summary>How browsers send a file field in which nothing was chosen.</summary>
     private static async ValueTask<bool> IsLeftEmptyAsync(MultipartPart part, MultipartReader reader, CancellationToken cancellationToken) =>

@@ -49,11 +49,16 @@ internal sealed class UploadDigests : IDisposable
 
     /// <summary>Takes the text part <c>sha256</c>.</summary>
     /// <exception cref="ApiErrorException">400: it is no SHA-256.</exception>
-    public void Expect(string sha256)
+    public void Expect(string sha256) => _sha256 = ReadSha256(sha256);
+
+    /// <summary>A SHA-256 as somebody wrote it, as 64 lower-case hex characters.</summary>
+    /// <exception cref="ApiErrorException">400: it is none.</exception>
+    public static string ReadSha256(string text)
     {
-        _sha256 = sha256.Trim().ToLowerInvariant();
-        if (_sha256.Length != 64 || !_sha256.All(char.IsAsciiHexDigit))
-            throw ApiErrors.Validation(Sha256Field, "sha256 must be the SHA-256 of the file in 64 hex characters.").ToException();
+        var sha256 = text.Trim().ToLowerInvariant();
+        return sha256.Length == 64 && sha256.All(char.IsAsciiHexDigit)
+            ? sha256
+            : throw ApiErrors.Validation(Sha256Field, "sha256 must be the SHA-256 of the file in 64 hex characters.").ToException();
     }
 
     /// <summary>Holds a staged image against all that was said.</summary>

@@ -10,6 +10,7 @@ using Apertur.Server.Projects;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
+using Apertur.Tests.Tus;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -119,6 +120,7 @@ internal sealed partial class TenantWorld
         world.Things["sessions/{id}"] = session;
         world.Things["upload/{id}"] = session;
         world.Things["u/{id}"] = session;
+        world.Things["tus/{upload}"] = (await app.ClientOf(null).BeginAsync(session, 1000, TusClient.Metadata(("filename", $"{Mark}.jpg")))).Split('/')[^1];
         world.Things["s/{code}"] = "aaaaaaaa";
         world.Things["uploads/{id}"] = upload;
         world.Things["downloads/{id}"] = upload;

@@ -5,6 +5,7 @@ using Apertur.Server.Queue;
 using Apertur.Tests.Encryption;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
+using Apertur.Tests.Tus;
 
 namespace Apertur.Tests.Contract;
 
@@ -130,6 +131,27 @@ public sealed class GoldenTests
         await golden.PinAsync("error-retired-field", "POST", "upload-sessions", new JsonObject { ["webhook_url"] = "https://example.com/" });
         await golden.PinAsync("health-alive", "GET", "/healthz", client: phone);
         await golden.PinAsync("health-ready", "GET", "/readyz", client: phone);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Photos_in_pieces_answer_as_accepted(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var golden = new Golden(app);
+        var session = golden.Name("session", await app.Client.CreateSessionAsync());
+        var photo = Photos.Jpeg();
+
+        await golden.PinAsync("tus-options", "OPTIONS", $"upload/{session}/tus");
+        var created = await app.Client.TusAsync(HttpMethod.Post, $"/api/v1/upload/{session}/tus", photo, ("Upload-Length", $"{photo.Length}"));
+        var path = created.Headers.Location!.ToString();
+        golden.Name("upload", path.Split('/')[^1]);
+        golden.Pin("tus-create", "POST", $"upload/{session}/tus", created);
+        golden.Pin("tus-get", "GET", path["/api/v1/".Length..], await app.Client.GetAsync(path));
+        golden.Pin("tus-patch", "PATCH", path["/api/v1/".Length..], await app.Client.PatchAsync(path, [], photo.Length));
+        golden.Pin("tus-override", "POST", path["/api/v1/".Length..], await app.Client.TusAsync(
+            HttpMethod.Post, path, [], ("Upload-Offset", $"{photo.Length}"), ("X-HTTP-Method-Override", "PATCH")));
+        golden.Pin("error-offset", "PATCH", path["/api/v1/".Length..], await app.Client.PatchAsync(path, photo, 0));
+        golden.Pin("tus-delete", "DELETE", path["/api/v1/".Length..], await app.Client.TusAsync(HttpMethod.Delete, path));
     }
 
     [Theory, AllDatabases]

@@ -45,6 +45,8 @@ internal sealed record OpenApiNotes
 
     private static readonly JsonObject _password = Header("x-session-password", "The session's password, when it has one.");
 
+    private static readonly JsonArray _tus = [_password.DeepClone(), Header("Tus-Resumable", "The version of tus.", OneOf("1.0.0"))];
+
     private static readonly JsonObject _source = OneOf(
         "camera", "gallery", "url", "google_drive", "google_photos", "dropbox", "onedrive", "box", "instagram");
 
@@ -105,6 +107,40 @@ internal sealed record OpenApiNotes
                 },
             },
             Errors = [400, 408, 409, 410, 413, 415, 422, 507],
+        },
+        ["TusApi.Options"] = new() { Parameters = [] },
+        ["TusApi.Create"] = new()
+        {
+            Parameters =
+            [
+                .. Copies(_tus),
+                Header("Upload-Length", "Bytes of the whole photo, or of its envelope.", Number(1)),
+                Header("Upload-Metadata", "Names with values in base64, separated by commas: `filename`, `sha256` (hex) and the fields of the form, such as `source`."),
+                Header("Upload-Checksum", "Of the bytes in this request: `sha1`, `sha256`, `sha512` or `md5`, a space, base64."),
+                Header("Idempotency-Key", "At most 128 characters: sent again, it goes on with the same photo."),
+                Header("X-Aptr-Encrypted", "As for photos in one request.", OneOf("default", "e2e")),
+            ],
+            Body = Piece(),
+            Errors = [401, 409, 410, 412, 413, 415, 422, 460, 507],
+        },
+        ["TusApi.Get"] = new() { Parameters = [_password.DeepClone()], Errors = [401, 409, 410, 415, 422] },
+        ["TusApi.Append"] = new()
+        {
+            Parameters =
+            [
+                .. Copies(_tus),
+                Header("Upload-Offset", "How many bytes are there already: what HEAD of this address said.", Number(0)),
+                Header("Upload-Checksum", "Of the bytes in this request: `sha1`, `sha256`, `sha512` or `md5`, a space, base64."),
+            ],
+            Body = Piece(),
+            Errors = [401, 408, 409, 410, 412, 413, 415, 422, 460, 507],
+        },
+        ["TusApi.Delete"] = new() { Parameters = [.. Copies(_tus)], Errors = [401, 412] },
+        ["TusApi.Override"] = new()
+        {
+            Parameters = [.. Copies(_tus), Header("X-HTTP-Method-Override", "The method that is meant.", OneOf("PATCH", "DELETE"))],
+            Body = Piece(),
+            Errors = [401, 405, 409, 412],
         },
         ["UploadApi.Download"] = _photo,
         ["UploadApi.Thumbnail"] = new() { Answer = Bytes("The thumbnail.", "image/jpeg") },
@@ -220,6 +256,14 @@ internal sealed record OpenApiNotes
     public IReadOnlyList<int> Errors { get; init; } = [];
 
     private static IEnumerable<JsonNode?> Copies(JsonArray parameters) => parameters.Select(parameter => parameter!.DeepClone());
+
+    private static JsonObject Piece() => new()
+    {
+        ["content"] = new JsonObject
+        {
+            ["application/offset+octet-stream"] = new JsonObject { ["schema"] = new JsonObject { ["type"] = "string", ["format"] = "binary" } },
+        },
+    };
 
     private OpenApiNotes With(params JsonNode[] more) => this with { Parameters = [.. Copies(Parameters), .. more] };
 

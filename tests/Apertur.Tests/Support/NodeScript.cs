@@ -9,8 +9,9 @@ internal static class NodeScript
 {
     /// <param name="script">The file's name.</param>
     /// <param name="input">Handed over on standard input.</param>
+    /// <param name="minutes">After which it is ended.</param>
     /// <returns>What it printed.</returns>
-    public static async Task<JsonNode> RunAsync(string script, JsonNode input)
+    public static async Task<JsonNode> RunAsync(string script, JsonNode input, int minutes = 2)
     {
         var clients = Path.Combine(RepositoryFiles.Root, "tests", "clients");
         if (!Directory.Exists(Path.Combine(clients, "node_modules")))
@@ -20,7 +21,7 @@ internal static class NodeScript
         }
 
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(TimeSpan.FromMinutes(2));
+        limit.CancelAfter(TimeSpan.FromMinutes(minutes));
         using var node = Process.Start(new ProcessStartInfo(Components.Program("node"), script)
         {
             WorkingDirectory = clients,

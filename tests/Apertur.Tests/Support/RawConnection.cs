@@ -37,5 +37,16 @@ internal sealed class RawConnection : IDisposable
         return answer;
     }
 
+    /// <summary>The head of the answer, to its empty line.</summary>
+    public async Task<string> ReadHeadAsync()
+    {
+        var answer = "";
+        var buffer = new byte[4096];
+        while (!answer.Contains("\r\n\r\n", StringComparison.Ordinal)
+               && await Eventually.Arrives(_socket.ReceiveAsync(buffer, Cancellation).AsTask()) is var read and > 0)
+            answer += Encoding.UTF8.GetString(buffer, 0, read);
+        return answer;
+    }
+
     public void Dispose() => _socket.Dispose();
 }
