@@ -106,6 +106,9 @@ internal static class AperturServer
         services.AddSingleton<IReadinessCheck, ImageStoreCheck>();
         services.AddSingleton<IReadinessCheck, PhotosCheck>();
         services.AddSingleton<IReadinessCheck, HeldRowsCheck>();
+        services.AddSingleton<IReadinessCheck, DiskSpaceCheck>();
+        services.AddSingleton<IReadinessCheck, WorkersCheck>();
+        services.AddSingleton<OperatorWatch>();
 
         services.AddSingleton<StopDeadline>();
         services.AddSingleton<RateCounts>();
@@ -167,10 +170,17 @@ internal static class AperturServer
         services.AddHostedService<OrphanCleanup>();
         services.AddHostedService(provider => provider.GetRequiredService<ProjectRemoval>());
         services.AddHostedService<EventSweep>();
+        services.AddSingleton<BreakerSweep>();
+        services.AddHostedService(provider => provider.GetRequiredService<BreakerSweep>());
+        services.AddHostedService(provider => provider.GetRequiredService<OperatorWatch>());
         services.AddSingleton<SessionSweep>();
         services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());
         if (settings.Database.Provider == DatabaseProvider.PostgreSql)
+        {
             services.AddHostedService<PostgresNotifications>();
+            services.AddHostedService<WorkerSigns>();
+        }
+
         // Uploads first, then deliveries: workers are stopped when the last request has ended.
         services.Configure<HostOptions>(host => host.ShutdownTimeout =
             (2 * TimeSpan.FromSeconds(settings.Delivery.StopSeconds)) + StopDeadline.Grace + TimeSpan.FromSeconds(3));

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Apertur.Destinations;
 using Apertur.Server.Http;
+using MimeKit;
 
 namespace Apertur.Server;
 
@@ -18,6 +19,7 @@ internal sealed class Settings
     public required DeliverySettings Delivery { get; init; }
     public required EventSettings Events { get; init; }
     public required SharingSettings Sharing { get; init; }
+    public required OperatorSettings Operator { get; init; }
     public required TelemetrySettings Telemetry { get; init; }
 
     /// <summary>The folder that holds images, keys and, with SQLite, the database. From the command line, never from a file.</summary>
@@ -90,12 +92,16 @@ internal sealed class Settings
         Require(RateLimits.IsPositive, "RateLimits must all be at least 1; RateLimits:Enabled=false switches them off.");
         Require(AddressRanges.Problem(Server.TrustedProxyList) is null, "Server:TrustedProxies must be addresses or networks, separated by commas.");
         Require(Delivery.Lanes >= 1 && Delivery.LanesPerDestination >= 1, "Delivery:Lanes and LanesPerDestination must be at least 1.");
+        Require(Delivery.MaxLanesPerDestination >= Delivery.LanesPerDestination, "Delivery:MaxLanesPerDestination must be at least LanesPerDestination.");
         Require(Delivery.StopSeconds is >= 0 and <= 40, "Delivery:StopSeconds must be between 0 and 40: claims are not extended while the server stops.");
         Require(Delivery.RetrySeconds.Split(',').All(text => int.TryParse(text, out var seconds) && seconds >= 0),
             "Delivery:RetrySeconds must be whole seconds, separated by commas.");
         Require(Events.Lanes >= 1 && Events.LanesPerWebhook >= 1, "Events:Lanes and LanesPerWebhook must be at least 1.");
+        Require(Events.MaxLanesPerWebhook >= Events.LanesPerWebhook, "Events:MaxLanesPerWebhook must be at least LanesPerWebhook.");
         Require(Events.TimeoutSeconds >= 1 && Events.KeepDays >= 1, "Events:TimeoutSeconds and KeepDays must be at least 1.");
         Require(Sharing.EmailTransport == EmailTransport.None || Sharing.EmailFrom.Contains('@'), "Sharing:EmailFrom is needed to send e-mail.");
+        Require(Operator.Email.Length == 0 || (Sharing.EmailTransport != EmailTransport.None && InternetAddressList.TryParse(Operator.Email, out _)),
+            "Operator:Email must be e-mail addresses, separated by commas, and needs Sharing:EmailTransport.");
         Require(Sharing.EmailTransport != EmailTransport.Smtp || Sharing.SmtpHost.Length > 0, "Sharing:SmtpHost is needed to send e-mail by SMTP.");
         Require(Sharing.SmsUrl.Length == 0 || Sharing.SmsBody.Contains("{text}", StringComparison.Ordinal) || Sharing.SmsUrl.Contains("{text}", StringComparison.Ordinal),
             "Sharing:SmsBody or SmsUrl must hold {text}.");
@@ -251,6 +257,7 @@ internal sealed class DeliverySettings
 {
     public required int Lanes { get; init; }
     public required int LanesPerDestination { get; init; }
+    public required int MaxLanesPerDestination { get; init; }
 
     /// <summary>As written: seconds, separated by commas.</summary>
     public required string RetrySeconds { get; init; }
@@ -263,8 +270,17 @@ internal sealed class EventSettings
 {
     public required int Lanes { get; init; }
     public required int LanesPerWebhook { get; init; }
+    public required int MaxLanesPerWebhook { get; init; }
     public required int TimeoutSeconds { get; init; }
     public required int KeepDays { get; init; }
+}
+
+internal sealed class OperatorSettings
+{
+    /// <summary>As written: addresses, separated by commas.</summary>
+    public required string Email { get; init; }
+
+    public required int WarnBelowFreeMb { get; init; }
 }
 
 internal enum EmailTransport

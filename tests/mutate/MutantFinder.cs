@@ -5,8 +5,9 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace Apertur.Mutate;
 
 /// <summary>
-/// Finds what can be changed in a file: guards that never or always hold, comparisons off by one, conditions joined otherwise, other numbers,
-/// statements left out. Only places where the unchanged code can stand beside the changed one, so that all mutants are built at once.
+/// Finds what can be changed in a file. Rules: guards that never or always hold, one of two conditions, a filter, an update or a statement left
+/// out. Details: comparisons off by one, conditions joined otherwise, other numbers. Only places where the unchanged code can stand beside the
+/// changed one, so that all mutants are built at once.
 /// </summary>
 internal sealed class MutantFinder(string file, SyntaxNode root)
 {
@@ -27,16 +28,23 @@ internal sealed class MutantFinder(string file, SyntaxNode root)
         [SyntaxKind.ModuloExpression] = "*",
     };
 
-    public IEnumerable<Mutant> Find() => root.DescendantNodes().Where(IsRun).SelectMany(node => node switch
+    public IEnumerable<Mutant> Details() => root.DescendantNodes().Where(IsRun).SelectMany(node => node switch
     {
         BinaryExpressionSyntax binary => Operators(binary),
         LiteralExpressionSyntax { RawKind: (int)SyntaxKind.NumericLiteralExpression } number => Numbers(number),
+        FieldDeclarationSyntax field => Constants(field),
+        _ => [],
+    });
+
+    public IEnumerable<Mutant> Rules() => root.DescendantNodes().Where(IsRun).SelectMany(node => node switch
+    {
+        BinaryExpressionSyntax { RawKind: (int)SyntaxKind.LogicalAndExpression or (int)SyntaxKind.LogicalOrExpression } binary => Halves(binary),
+        InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax method } call => Links(call, method),
         IfStatementSyntax branch => Conditions(branch.Condition),
         ConditionalExpressionSyntax choice => Conditions(choice.Condition),
         WhileStatementSyntax loop => [.. Conditions(loop.Condition).Take(1)],
         ExpressionStatementSyntax statement => Omissions(statement),
         ThrowStatementSyntax statement => Omissions(statement),
-        FieldDeclarationSyntax field => Constants(field),
         _ => [],
     });
 
@@ -75,18 +83,39 @@ internal sealed class MutantFinder(string file, SyntaxNode root)
             .Replace($"= {value}", $"= {on} ? ({value}) + 1 : {value}", StringComparison.Ordinal));
     }
 
+    private IEnumerable<Mutant> Halves(BinaryExpressionSyntax binary)
+    {
+        if (Declares(binary))
+            yield break;
+        foreach (var half in new[] { binary.Left, binary.Right })
+            yield return Of(binary, $"{OneLine(binary)}  =>  {OneLine(half)}", (on, same) => $"({on} ? ({OneLine(half)}) : ({same}))");
+    }
+
+    /// <summary>Calls whose result can stand for what they are called on: a filter of a query, a column of an update.</summary>
+    private IEnumerable<Mutant> Links(InvocationExpressionSyntax call, MemberAccessExpressionSyntax method)
+    {
+        if (method.Name.Identifier.Text is not ("Where" or "SetProperty") || Declares(call))
+            yield break;
+        var (before, link) = (OneLine(method.Expression), $"{method.Name}{OneLine(call.ArgumentList)}");
+        yield return Of(call, $".{link}  =>  ", (on, same) => method.Name.Identifier.Text == "Where"
+            ? $"({on} ? ({before}) : ({same}))"
+            : $"global::Apertur.MutantSwitch.Without({on}, {before}, it => it.{link})");
+    }
+
     private IEnumerable<Mutant> Conditions(ExpressionSyntax condition)
     {
-        if (Declares(condition))
-            yield break;
-        yield return Of(condition, $"{OneLine(condition)}  =>  false", (on, same) => $"(!{on} && ({same}))");
-        yield return Of(condition, $"{OneLine(condition)}  =>  true", (on, same) => $"({on} || ({same}))");
+        // Where `x is T y` holds, y is used; where `x is not T y` does not, as well.
+        var (declares, negated) = (Declares(condition), condition.DescendantNodes().OfType<UnaryPatternSyntax>().Any());
+        if (!declares || !negated)
+            yield return Of(condition, $"{OneLine(condition)}  =>  false", (on, same) => $"(!{on} && ({same}))");
+        if (!declares || negated)
+            yield return Of(condition, $"{OneLine(condition)}  =>  true", (on, same) => $"({on} || ({same}))");
     }
 
     private IEnumerable<Mutant> Omissions(StatementSyntax statement)
     {
         if (!Declares(statement))
-            yield return Of(statement, $"{OneLine(statement)}  =>  ;", (on, same) => $"if (!{on}) {{ {same} }}");
+            yield return Of(statement, $"{OneLine(statement)}  =>  ;", (on, same) => $"{{ if (!{on}) {{ {same} }} }}");
     }
 
     private Mutant Of(SyntaxNode node, string says, Func<string, string, string> wrap)

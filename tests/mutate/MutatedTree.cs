@@ -21,6 +21,7 @@ internal sealed partial class MutatedTree(string root, string copy, IReadOnlyLis
         {
             private static readonly string? _on = System.Environment.GetEnvironmentVariable("{{Variable}}");
             public static bool Is(string number) => number == _on;
+            public static T Without<T>(bool on, T before, System.Func<T, T> link) => on ? before : link(before);
         }
         """;
 

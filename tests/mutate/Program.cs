@@ -8,15 +8,17 @@ var areas = new Option<string[]>("--area") { Description = $"Only these: {string
 areas.AcceptOnlyFromAmong([.. Area.All.Select(area => area.Name)]);
 var count = new Option<int>("--count") { Description = "How many changes to try.", DefaultValueFactory = _ => 60 };
 var seed = new Option<int>("--seed") { Description = "Another number tries others.", DefaultValueFactory = _ => 1 };
+var rules = new Option<bool>("--rules") { Description = "Leave out whole rules only; numbers and operators stay." };
 var folder = new Option<string>("--folder") { Description = "Where to build; must be empty.", Required = true };
-var command = new RootCommand("Changes the code in one place at a time and runs the tests that should notice.") { areas, count, seed, folder };
-command.SetAction(parsed => Run(parsed.GetValue(areas) ?? [], parsed.GetValue(count), parsed.GetValue(seed), parsed.GetValue(folder)!));
+var command = new RootCommand("Changes the code in one place at a time and runs the tests that should notice.") { areas, count, seed, rules, folder };
+command.SetAction(parsed => Run(
+    parsed.GetValue(areas) ?? [], parsed.GetValue(count), parsed.GetValue(seed), parsed.GetValue(rules), parsed.GetValue(folder)!));
 return command.Parse(args).Invoke();
 
-static int Run(string[] areas, int count, int seed, string folder)
+static int Run(string[] areas, int count, int seed, bool rules, string folder)
 {
     var root = Directory.GetCurrentDirectory();
-    var all = Area.All.Where(area => areas.Length == 0 || areas.Contains(area.Name)).SelectMany(area => Find(area, root)).ToArray();
+    var all = Area.All.Where(area => areas.Length == 0 || areas.Contains(area.Name)).SelectMany(area => Find(area, root, rules)).ToArray();
     var random = new Random(seed);
     random.Shuffle(all);
     var tree = new MutatedTree(root, folder, [.. all.Take(count).Select((mutant, index) => mutant with { Number = index + 1 })]);
@@ -53,9 +55,10 @@ static int Run(string[] areas, int count, int seed, string folder)
     return 0;
 }
 
-static IEnumerable<Mutant> Find(Area area, string root) => area.Files.Select(file => Path.Combine(root, "src", file))
+static IEnumerable<Mutant> Find(Area area, string root, bool rules) => area.Files.Select(file => Path.Combine(root, "src", file))
     .SelectMany(path => Directory.Exists(path) ? Directory.GetFiles(path, "*.cs") : [path])
-    .SelectMany(path => new MutantFinder(Path.GetRelativePath(root, path), CSharpSyntaxTree.ParseText(File.ReadAllText(path)).GetRoot()).Find())
+    .Select(path => new MutantFinder(Path.GetRelativePath(root, path), CSharpSyntaxTree.ParseText(File.ReadAllText(path)).GetRoot()))
+    .SelectMany(finder => rules ? finder.Rules() : finder.Rules().Concat(finder.Details()))
     .Select(mutant => mutant with { Area = area });
 
 static bool Passes(Area area, Mutant? mutant, TimeSpan limit, string folder, bool bothDatabases)

@@ -28,13 +28,25 @@ internal sealed record DestinationResponse
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; init; }
 
-    /// <summary>Why nothing is delivered there until its owner acts; null when all is well.</summary>
+    /// <summary>Why nothing arrives there: until its owner acts, or for as long as it fails. Null when all is well.</summary>
     public required string? Problem { get; init; }
+
+    /// <summary>How attempts there ended lately.</summary>
+    public required DestinationLastHour Health { get; init; }
 
     /// <summary>What the caller should know about a change, such as a field that does not exist; absent when there is nothing.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Warnings { get; init; }
 }
+
+/// <summary>How attempts at a destination ended lately.</summary>
+/// <param name="Attempts">Those of the last hour, to five minutes.</param>
+/// <param name="Failures">Those of them that did not arrive.</param>
+/// <param name="FailingSince">The first failure since something worked there; null while it works.</param>
+/// <param name="LastError">Why the last that did not arrive did not; null when all did.</param>
+/// <param name="LastErrorAt">When that was; null when all arrived.</param>
+internal sealed record DestinationLastHour(
+    long Attempts, long Failures, DateTimeOffset? FailingSince, string? LastError, DateTimeOffset? LastErrorAt);
 
 /// <summary>Whether photos reach a destination.</summary>
 internal sealed record DestinationHealth
@@ -50,10 +62,10 @@ internal sealed record DestinationHealth
     /// <summary>Deliveries of photos of the last 7 days that failed for good.</summary>
     public required int FailedLately { get; init; }
 
-    /// <summary>Why one of either did not arrive; null when all did.</summary>
+    /// <summary>Why the last that did not arrive did not; null when all did.</summary>
     public required string? LastError { get; init; }
 
-    /// <summary>When that was; null when nothing failed.</summary>
+    /// <summary>When that was; null when all arrived.</summary>
     public required DateTimeOffset? LastErrorAt { get; init; }
 }
 

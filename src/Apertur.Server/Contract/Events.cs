@@ -93,13 +93,17 @@ internal sealed record SessionNews
     public required DateTimeOffset ExpiresAt { get; init; }
 }
 
-/// <summary>A destination that nothing can be delivered to until its owner acts.</summary>
+/// <summary>A destination that nothing can be delivered to until its owner acts, that fails, or that works again.</summary>
 internal sealed record DestinationNews
 {
     public required Guid Id { get; init; }
     public required string Type { get; init; }
     public required string Name { get; init; }
     public required string? Reason { get; init; }
+
+    /// <summary>When it last worked no more, for one that fails.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? Since { get; init; }
 }
 
 /// <summary>Nothing happened; somebody tries out the webhook.</summary>

@@ -123,6 +123,9 @@ internal sealed record StatsResponse
     /// <summary>0–100: deliveries sent of those finished; 100 when none is finished yet.</summary>
     public required int DeliverySuccessRate { get; init; }
 
+    /// <summary>Deliveries that did not arrive yet and are tried again; counted up to 10,000.</summary>
+    public required int DeliveriesRetrying { get; init; }
+
     public required int TotalProjects { get; init; }
     public required int ActiveKeys { get; init; }
     public required IReadOnlyList<TopProject> TopProjects { get; init; }

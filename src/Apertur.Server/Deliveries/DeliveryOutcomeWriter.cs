@@ -25,6 +25,17 @@ internal sealed class DeliveryOutcomeWriter
 {
     private const int MaxErrorLength = 500;
     private const int MaxReferenceLength = 1024;
+    private const string AttemptColumns =
+        "delivery_id, number, node, due_at, due_cause, due_by, started_at, duration_ms, outcome, status, reason, next_at, next_cause";
+
+    private static readonly JsonTable _rows = new(
+        "id", "state", "attempts#", "attempts_made#", "due_at#", "due_cause", "due_by", "last_error", "reference", "ended_at#", "updated_at#");
+
+    private static readonly JsonTable _made = new(
+        "delivery_id", "number#", "node", "due_at#", "due_cause", "due_by", "started_at#", "duration_ms#", "outcome", "status#", "reason", "next_at#",
+        "next_cause");
+
+    private static readonly JsonTable _uploads = new("id", "delivered#", "failed#");
 
     private readonly Database _database;
     private readonly RetrySchedule _schedule;
@@ -56,32 +67,85 @@ internal sealed class DeliveryOutcomeWriter
         // Everybody takes locks in this order: sessions, destinations, uploads, deliveries, counts.
         var sessions = await LockAsync(db.Sessions, attempts.Select(a => a.Row.SessionId), s => s.Id, cancellationToken);
         var destinations = await LockAsync(db.Destinations, attempts.Select(a => a.Row.DestinationId), d => d.Id, cancellationToken);
-        var uploads = await LockAsync(db.Uploads, attempts.Select(a => a.Row.UploadId), u => u.Id, cancellationToken);
-        var rows = await LockAsync(db.Deliveries, attempts.Select(a => a.Row.Id), r => r.Id, cancellationToken);
+        var uploads = (await _database.Locked(db.Uploads, attempts.Select(a => a.Row.UploadId)).AsNoTracking().ToListAsync(cancellationToken))
+            .ToDictionary(upload => upload.Id);
+        // While a claim holds, nobody else writes its row: what was claimed is what is there.
+        var held = (await _database.Locked(db.Deliveries, attempts.Select(a => a.Row.Id)).Where(row => row.State == DeliveryState.Sending)
+            .Select(row => new { row.Id, row.LeaseToken }).ToListAsync(cancellationToken)).ToDictionary(row => row.Id, row => row.LeaseToken);
 
         var events = new EventOutbox(_clock.GetUtcNow());
         var states = new List<DeliveryState?>(attempts.Count);
+        var rows = new List<DeliveryRow>(attempts.Count);
+        var made = new List<DeliveryAttempt>(attempts.Count);
         foreach (var attempt in attempts)
         {
-            var row = rows.GetValueOrDefault(attempt.Row.Id);
-            if (row is null || row.State != DeliveryState.Sending || row.LeaseToken != attempt.Row.LeaseToken)
+            if (!held.Remove(attempt.Row.Id, out var lease) || lease != attempt.Row.LeaseToken)
             {
                 states.Add(null);
                 continue;
             }
 
-            Apply(db, attempt, row, destinations[row.DestinationId], events);
+            // A copy: this transaction may be run again.
+            var row = attempt.Row.Copy();
+            made.Add(Apply(attempt, row, destinations[row.DestinationId], events));
             Count(row, uploads[row.UploadId], sessions[row.SessionId], db.Counts, events);
+            db.Write.Note(row);
+            rows.Add(row);
             states.Add(row.State);
         }
 
+        if (rows.Count > 0)
+            await SaveAsync(db, rows, made, uploads.Values, cancellationToken);
         await events.WriteAsync(db, cancellationToken);
-        await ForgetAsync(db, rows.Values, cancellationToken);
+        await ForgetAsync(db, rows, cancellationToken);
         return states;
     }
 
+    /// <summary>Writes the rows of a group in one statement for each table, which costs a fraction of what tracking them does.</summary>
+    private async Task SaveAsync(
+        AperturDb db, List<DeliveryRow> rows, List<DeliveryAttempt> made, IEnumerable<Upload> uploads, CancellationToken cancellationToken)
+    {
+        await WriteAsync(
+            _rows,
+            """
+            UPDATE deliveries SET state = v.state, attempts = v.attempts, attempts_made = v.attempts_made, lease_token = NULL, lease_until = NULL,
+              due_at = v.due_at, due_cause = v.due_cause, due_by = v.due_by, last_error = v.last_error, reference = v.reference,
+              ended_at = v.ended_at, updated_at = v.updated_at, resume = CASE WHEN v.ended_at IS NULL THEN deliveries.resume END
+            FROM v WHERE deliveries.id = v.id
+            """,
+            rows.Select(row => new object?[]
+            {
+                row.Id, row.State.WireName(), row.Attempts, row.AttemptsMade, Milliseconds(row.DueAt), row.DueCause.WireName(), row.DueBy, row.LastError,
+                row.Reference, Milliseconds(row.EndedAt), Milliseconds(row.UpdatedAt),
+            }));
+        await WriteAsync(
+            _made,
+            $"INSERT INTO delivery_attempts ({AttemptColumns}) SELECT {AttemptColumns} FROM v",
+            made.Select(attempt => new object?[]
+            {
+                attempt.DeliveryId, attempt.Number, attempt.Node, Milliseconds(attempt.DueAt), attempt.DueCause.WireName(), attempt.DueBy,
+                Milliseconds(attempt.StartedAt), attempt.DurationMs, attempt.Outcome.WireName(), attempt.Status, attempt.Reason,
+                Milliseconds(attempt.NextAt), attempt.NextCause?.WireName(),
+            }));
+        if (rows.Exists(row => row.EndedAt is not null))
+        {
+            await WriteAsync(
+                _uploads,
+                "UPDATE uploads SET destinations_delivered = v.delivered, destinations_failed = v.failed FROM v WHERE uploads.id = v.id",
+                uploads.Select(upload => new object?[] { upload.Id, upload.DestinationsDelivered, upload.DestinationsFailed }));
+        }
+
+        Task<int> WriteAsync(JsonTable table, string statement, IEnumerable<object?[]> values)
+        {
+            var sql = $"{table.With("v", _database)} {statement}";
+            return db.Database.ExecuteSqlRawAsync(sql, [JsonTable.Rows(values)], cancellationToken);
+        }
+
+        static long? Milliseconds(DateTimeOffset? instant) => instant?.ToUnixTimeMilliseconds();
+    }
+
     /// <summary>The state machine: from <c>sending</c> to what follows. The attempt is written down with what was decided.</summary>
-    private void Apply(AperturDb db, Attempt attempt, DeliveryRow row, Destination destination, EventOutbox events)
+    private DeliveryAttempt Apply(Attempt attempt, DeliveryRow row, Destination destination, EventOutbox events)
     {
         var result = attempt.Result;
         var now = _clock.GetUtcNow();
@@ -90,17 +154,12 @@ internal sealed class DeliveryOutcomeWriter
         var claimed = attempt.Row.UpdatedAt;
         var isStale = claimed < destination.ResumedAt && destination.ResumedAt <= now;
         var held = attempt.Row.Due.Held(destination.ResumedAt, destination.Breaker.OpenUntil, claimed);
-        if (attempt.DestinationContacted && !isStale && result is (DeliveryOutcome.Accepted or DeliveryOutcome.TryAgain or DeliveryOutcome.GiveUp))
-        {
-            var failure = result as DeliveryOutcome.TryAgain;
-            var sample = new BreakerSample(failure is null, Answered: failure is not { Status: null }, failure is { TimedOut: true }, attempt.Took);
-            destination.Breaker.Count(sample, _lanes, now);
-        }
-
         row.LeaseToken = null;
         row.LeaseUntil = null;
         row.UpdatedAt = now;
         row.LastError = result is null ? row.LastError : StorableText.Of(result.ReasonText, MaxErrorLength);
+        if (attempt.DestinationContacted && !isStale && destination.DeletedAt is null)
+            Judge(attempt, row, destination, events, now);
         Due? next = null;
         switch (result)
         {
@@ -136,9 +195,7 @@ internal sealed class DeliveryOutcomeWriter
         }
 
         row.Due = next ?? row.Due;
-        if (row.State is DeliveryState.Sent or DeliveryState.Failed)
-            row.Resume = null;
-        db.DeliveryAttempts.Add(new DeliveryAttempt
+        return new DeliveryAttempt
         {
             DeliveryId = row.Id,
             Number = ++row.AttemptsMade,
@@ -153,7 +210,25 @@ internal sealed class DeliveryOutcomeWriter
             Reason = result is null ? null : row.LastError,
             NextAt = next?.At,
             NextCause = next?.Cause,
-        });
+        };
+    }
+
+    /// <summary>What the attempt says of its destination.</summary>
+    private void Judge(Attempt attempt, DeliveryRow row, Destination destination, EventOutbox events, DateTimeOffset now)
+    {
+        if (attempt.Result is not { } result)
+            return;
+        var failure = result as DeliveryOutcome.TryAgain;
+        destination.Recent.Count(result is DeliveryOutcome.Accepted, worked: failure is null, row.LastError, now);
+        if (result is DeliveryOutcome.Broken)
+            return;
+
+        var wasFailing = destination.Breaker.IsFailing;
+        var sample = new BreakerSample(
+            failure is null, Answered: failure is not { Status: null }, failure is { TimedOut: true }, attempt.Took,
+            IsPersistent: row.Attempts >= Breaker.MaxFailures);
+        destination.Breaker.Count(sample, _lanes, now);
+        events.DestinationChanged(destination, wasFailing);
     }
 
     private static AttemptOutcome Word(DeliveryOutcome? result) => result switch

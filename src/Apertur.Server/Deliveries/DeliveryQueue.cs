@@ -16,22 +16,24 @@ internal sealed class DeliveryQueue(
 
     public int LanesPerEndpoint => settings.Delivery.LanesPerDestination;
 
+    public int MaxLanesPerEndpoint => settings.Delivery.MaxLanesPerDestination;
+
     public Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken) => _table.DueAsync(cancellationToken);
 
     public async Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken)
     {
         // A claim writes to the session: one that somebody else holds keeps its own deliveries waiting, not everybody's.
-        var rows = await database.WriteFreeAsync(
+        var (rows, subjects) = await database.WriteFreeAsync(
             async (db, onlyFree) =>
             {
                 var taken = await _table.TakeAsync(db, wanted, onlyFree ? "sessions" : null, cancellationToken);
                 await TouchSessionsAsync(db, taken.Select(row => row.SessionId), cancellationToken);
                 await StampStartsAsync(db, taken, cancellationToken);
-                return taken;
+                return (taken, await DeliverySubject.ReadAsync(db, taken, cancellationToken));
             },
             cancellationToken);
-        return rows.ConvertAll(
-            row => new Claimed(row.Id, row.DestinationId, row.LeaseToken!.Value, stopping => run.RunAsync(row, stopping)));
+        return rows.ConvertAll(row => new Claimed(
+            row.Id, row.DestinationId, row.LeaseToken!.Value, stopping => run.RunAsync(row, subjects.GetValueOrDefault(row.Id), stopping)));
     }
 
     public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken) =>

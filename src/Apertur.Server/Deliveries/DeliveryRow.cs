@@ -58,4 +58,6 @@ internal sealed class DeliveryRow : IQueueRow
 
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
+
+    public DeliveryRow Copy() => (DeliveryRow)MemberwiseClone();
 }

@@ -2,19 +2,14 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Destinations;
-using Apertur.Server.Projects;
 using Apertur.Server.Queue;
-using Apertur.Server.Sessions;
-using Apertur.Server.Storage;
 using Apertur.Server.Telemetry;
 using Apertur.Server.Uploads;
-using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Deliveries;
 
-/// <summary>One attempt at one delivery, first or fiftieth, automatic or asked for: gather, deliver, write what came of it.</summary>
+/// <summary>One attempt at one delivery, first or fiftieth, automatic or asked for: deliver, and write what came of it.</summary>
 internal sealed partial class DeliveryRun(
-    Database database,
     DestinationTypes types,
     DestinationConfigs configs,
     OAuthTokens tokens,
@@ -29,12 +24,14 @@ internal sealed partial class DeliveryRun(
     private readonly RetrySchedule _schedule = new(settings.Delivery.RetrySeconds);
 
     /// <param name="row">A delivery that this process has claimed.</param>
+    /// <param name="about">What it is about; null when the image was withdrawn.</param>
     /// <param name="stopping">Cancelled when the time to stop is up.</param>
-    public async Task RunAsync(DeliveryRow row, CancellationToken stopping)
+    /// <returns>Whether the destination took the image.</returns>
+    public async Task<bool> RunAsync(DeliveryRow row, DeliverySubject? about, CancellationToken stopping)
     {
         using var activity = Instruments.Continue("delivery.attempt", row.TraceParent);
         var started = clock.GetTimestamp();
-        var (result, isImageAtFault) = await AttemptAsync(row, stopping);
+        var (result, isImageAtFault) = await AttemptAsync(row, about, stopping);
         var took = clock.GetElapsedTime(started);
         var state = await outcomes.WriteAsync(new Attempt(row, result, took, DestinationContacted: !isImageAtFault));
         var outcome = result?.GetType().Name ?? "Stopped";
@@ -42,6 +39,7 @@ internal sealed partial class DeliveryRun(
         var elapsed = clock.GetElapsedTime(started).TotalMilliseconds;
         LogAttempt(
             row.Id, row.UploadId, row.DestinationType, row.DestinationId, row.Attempts, outcome, state, elapsed, result?.ReasonText);
+        return result is DeliveryOutcome.Accepted;
     }
 
     private void Measure(DeliveryRow row, string outcome, DeliveryState? state, TimeSpan took, Activity? activity)
@@ -59,11 +57,12 @@ internal sealed partial class DeliveryRun(
             .SetStatus(outcome is nameof(DeliveryOutcome.Accepted) ? ActivityStatusCode.Ok : ActivityStatusCode.Error);
     }
 
-    private async Task<(DeliveryOutcome? Result, bool IsImageAtFault)> AttemptAsync(DeliveryRow row, CancellationToken stopping)
+    private async Task<(DeliveryOutcome? Result, bool IsImageAtFault)> AttemptAsync(
+        DeliveryRow row, DeliverySubject? about, CancellationToken stopping)
     {
         try
         {
-            return (await DeliverAsync(row, stopping), false);
+            return (await DeliverAsync(row, about, stopping), false);
         }
         // An accident, such as a disk that failed: it waits like any other failure, until somebody has put the right file back.
         catch (StoredImageException exception)
@@ -72,7 +71,7 @@ internal sealed partial class DeliveryRun(
         }
     }
 
-    private async Task<DeliveryOutcome?> DeliverAsync(DeliveryRow row, CancellationToken stopping)
+    private async Task<DeliveryOutcome?> DeliverAsync(DeliveryRow row, DeliverySubject? about, CancellationToken stopping)
     {
         if (row.LastError == IQueueRow.Abandoned && _schedule.WaitAfter(row.Attempts - 1, random: 0) is null)
             return new DeliveryOutcome.GiveUp("The server stopped during every attempt. Ask for another try if this image was not the reason.");
@@ -81,8 +80,7 @@ internal sealed partial class DeliveryRun(
         using var either = CancellationTokenSource.CreateLinkedTokenSource(attempt.Token, stopping);
         try
         {
-            await using var db = database.Open();
-            if (await GatherAsync(db, row, either.Token) is not { } about)
+            if (about is null)
                 return new DeliveryOutcome.GiveUp("The image was withdrawn.");
             if (about.Destination.DeletedAt is not null)
                 return new DeliveryOutcome.GiveUp("The destination was deleted.");
@@ -111,7 +109,7 @@ internal sealed partial class DeliveryRun(
     }
 
     private async Task<DeliveryOutcome> DeliverAsync(
-        DeliveryRow row, Gathered about, IDestinationType type, CancellationToken cancellationToken)
+        DeliveryRow row, DeliverySubject about, IDestinationType type, CancellationToken cancellationToken)
     {
         var image = await images.VerifyAsync(about.Upload, cancellationToken);
         try
@@ -132,16 +130,7 @@ internal sealed partial class DeliveryRun(
             type.DeliverAsync(Describe(row, about, image, access), cancellationToken);
     }
 
-    private static Task<Gathered?> GatherAsync(AperturDb db, DeliveryRow row, CancellationToken cancellationToken) =>
-        (from upload in db.Uploads
-         join session in db.Sessions on upload.SessionId equals session.Id
-         join project in db.Projects on upload.ProjectId equals project.Id
-         join destination in db.Destinations on row.DestinationId equals destination.Id
-         where upload.Id == row.UploadId
-         select new Gathered(upload, session, project, destination))
-        .AsNoTracking().SingleOrDefaultAsync(cancellationToken);
-
-    private Delivery Describe(DeliveryRow row, Gathered about, VerifiedImage image, OAuthTokens.Access access)
+    private Delivery Describe(DeliveryRow row, DeliverySubject about, VerifiedImage image, OAuthTokens.Access access)
     {
         var (upload, session) = (about.Upload, about.Session);
         var target = configs.Target(about.Destination, access.ConnectedAt);
@@ -167,9 +156,6 @@ internal sealed partial class DeliveryRun(
             SaveResume = (text, cancellationToken) => notes.SaveAsync(row, target, text, cancellationToken),
         };
     }
-
-    /// <summary>The rows that an attempt needs.</summary>
-    private sealed record Gathered(Upload Upload, UploadSession Session, Project Project, Destination Destination);
 
     [LoggerMessage(EventName = "delivery.attempted", Level = LogLevel.Information,
         Message = "delivery.attempted {Delivery} image {Image} {Type} {Destination} attempt {Attempt}: {Outcome} -> {State} in {Milliseconds:F0} ms {Reason}")]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Apertur.Server.Queue;
 
 namespace Apertur.Server.Destinations;
@@ -27,7 +28,16 @@ internal sealed class Destination
     /// <summary>Opens while the destination is down.</summary>
     public Breaker Breaker { get; init; } = new();
 
+    public RecentAttempts Recent { get; init; } = new();
+
+    /// <summary>Whether the operator was told last that it fails, see <see cref="Health.OperatorWatch"/>.</summary>
+    public bool OperatorTold { get; set; }
+
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
     public DateTimeOffset? DeletedAt { get; set; }
+
+    /// <summary>Why nothing arrives there; null when nothing is known to be wrong.</summary>
+    public string? Problem => ParkedReason ?? (!Breaker.IsFailing ? null
+        : string.Create(CultureInfo.InvariantCulture, $"Photos have not arrived since {Recent.FailingSince ?? Recent.LastErrorAt:yyyy-MM-dd HH:mm} UTC; they wait and are tried again. {Recent.LastError}").TrimEnd());
 }

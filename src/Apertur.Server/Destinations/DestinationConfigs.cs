@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -13,15 +14,19 @@ internal sealed class DestinationConfigs(DestinationTypes types, ColumnEncryptio
     /// <summary>The place that a configuration is bound to when encrypted.</summary>
     public const string Column = "destinations.config";
 
-    public JsonObject Values(Destination destination) =>
-        JsonNode.Parse(encryption.Unprotect(Column, destination.Id, destination.Config))!.AsObject();
+    private const int MaxDecrypted = 10_000;
+
+    // Decrypting costs more than the rest of a small delivery. What is encrypted anew has another text.
+    private readonly ConcurrentDictionary<(string Column, Guid Row), (string Encrypted, string Text)> _decrypted = [];
+
+    public JsonObject Values(Destination destination) => JsonNode.Parse(Unprotect(Column, destination.Id, destination.Config))!.AsObject();
 
     public string Protect(Guid destinationId, JsonObject values) => encryption.Protect(Column, destinationId, values.ToJsonString());
 
     /// <summary>A fingerprint of the configuration and the connected account.</summary>
     public string Target(Destination destination, DateTimeOffset? connectedAt)
     {
-        var all = $"{Values(destination).ToJsonString()} {connectedAt?.ToUnixTimeMilliseconds()}";
+        var all = $"{Unprotect(Column, destination.Id, destination.Config)} {connectedAt?.ToUnixTimeMilliseconds()}";
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(all)))[..16];
     }
 
@@ -32,11 +37,22 @@ internal sealed class DestinationConfigs(DestinationTypes types, ColumnEncryptio
     public DestinationConfig Read(Destination destination, Project project, string? accessToken = null) =>
         new(types.Find(destination.Type)!.Fields, Values(destination))
         {
-            ProjectSecret = encryption.Unprotect(Project.WebhookSecretColumn, project.Id, project.WebhookSecret),
+            ProjectSecret = Unprotect(Project.WebhookSecretColumn, project.Id, project.WebhookSecret),
             PreviousProjectSecret = project is { PreviousWebhookSecret: { } previous, PreviousWebhookSecretUntil: { } until }
                 && until > clock.GetUtcNow()
                     ? encryption.Unprotect(Project.WebhookSecretColumn, project.Id, previous)
                     : null,
             AccessToken = accessToken,
         };
+
+    private string Unprotect(string column, Guid row, string encrypted)
+    {
+        if (_decrypted.TryGetValue((column, row), out var known) && known.Encrypted == encrypted)
+            return known.Text;
+        var text = encryption.Unprotect(column, row, encrypted);
+        if (_decrypted.Count >= MaxDecrypted)
+            _decrypted.Clear();
+        _decrypted[(column, row)] = (encrypted, text);
+        return text;
+    }
 }

@@ -19,45 +19,41 @@ internal static class DestinationHealthApi
         string projectId, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var project = Ids.Parse(projectId);
-        var destinations = await db.Destinations.Where(d => d.ProjectId == project && d.DeletedAt == null)
-            .OrderByDescending(d => d.CreatedAt).ThenByDescending(d => d.Id).Select(d => d.Id).ToListAsync(cancellationToken);
+        var destinations = await db.Destinations.AsNoTracking().Where(d => d.ProjectId == project && d.DeletedAt == null)
+            .OrderByDescending(d => d.CreatedAt).ThenByDescending(d => d.Id).ToListAsync(cancellationToken);
         var failed = await FailedAsync(db, project, clock.GetUtcNow() - _lately, cancellationToken);
         var health = new List<DestinationHealth>();
-        foreach (var id in destinations)
+        foreach (var destination in destinations)
         {
             var waiting = db.Deliveries.AsNoTracking()
-                .Where(d => d.DestinationId == id && (d.State == DeliveryState.Pending || d.State == DeliveryState.Retrying));
-            var tried = await waiting.Where(d => d.LastError != null).OrderByDescending(d => d.DueAt)
-                .Select(d => new Failure(d.DestinationId, d.LastError, d.UpdatedAt)).FirstOrDefaultAsync(cancellationToken);
-            var last = tried ?? failed[id].FirstOrDefault();
+                .Where(d => d.DestinationId == destination.Id && (d.State == DeliveryState.Pending || d.State == DeliveryState.Retrying));
             health.Add(new DestinationHealth
             {
-                DestinationId = id,
+                DestinationId = destination.Id,
                 Waiting = await waiting.Take(MostCounted).CountAsync(cancellationToken),
-                IsFailing = tried is not null,
-                FailedLately = failed[id].Count(),
-                LastError = last?.Reason,
-                LastErrorAt = last?.At,
+                IsFailing = await waiting.AnyAsync(d => d.LastError != null, cancellationToken),
+                FailedLately = failed.GetValueOrDefault(destination.Id),
+                LastError = destination.Recent.LastError,
+                LastErrorAt = destination.Recent.LastErrorAt,
             });
         }
 
         return TypedResults.Ok(health);
     }
 
-    /// <summary>By way of the uploads, which are found by their time; newest first.</summary>
-    private static async Task<ILookup<Guid, Failure>> FailedAsync(
+    /// <summary>How many failed at each destination, by way of the uploads, which are found by their time.</summary>
+    private static async Task<Dictionary<Guid, int>> FailedAsync(
         AperturDb db, Guid project, DateTimeOffset since, CancellationToken cancellationToken)
     {
         var envs = Enum.GetValues<Env>();
-        var failed = await (
+        var failed = (
             from upload in db.Uploads
             where upload.ProjectId == project && envs.Contains(upload.Env) && upload.CreatedAt >= since && upload.DestinationsFailed > 0
             join row in db.Deliveries on new { upload.SessionId, UploadId = upload.Id } equals new { row.SessionId, row.UploadId }
             where row.State == DeliveryState.Failed
             orderby upload.CreatedAt descending
-            select new Failure(row.DestinationId, row.LastError, row.UpdatedAt)).Take(MostCounted).ToListAsync(cancellationToken);
-        return failed.ToLookup(failure => failure.DestinationId);
+            select row.DestinationId).Take(MostCounted);
+        return await failed.GroupBy(id => id).Select(group => new { group.Key, Count = group.Count() })
+            .ToDictionaryAsync(group => group.Key, group => group.Count, cancellationToken);
     }
-
-    private sealed record Failure(Guid DestinationId, string? Reason, DateTimeOffset At);
 }

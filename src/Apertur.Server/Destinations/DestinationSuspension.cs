@@ -1,3 +1,4 @@
+using Apertur.Server.Events;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -27,12 +28,17 @@ internal static class DestinationSuspension
     /// <param name="destination">The row, locked: else what a delivery writes meanwhile would stay.</param>
     /// <param name="now">When.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public static Task ResumeAsync(AperturDb db, Destination destination, DateTimeOffset now, CancellationToken cancellationToken)
+    public static async Task ResumeAsync(AperturDb db, Destination destination, DateTimeOffset now, CancellationToken cancellationToken)
     {
+        var wasFailing = destination.Breaker.IsFailing;
         destination.ParkedReason = null;
         destination.ResumedAt = now;
         destination.Breaker.Reset(now);
-        return db.Deliveries
+        destination.Recent.FailingSince = null;
+        var events = new EventOutbox(now);
+        events.DestinationChanged(destination, wasFailing);
+        await events.WriteAsync(db, cancellationToken);
+        await db.Deliveries
             .Where(row => row.DestinationId == destination.Id && row.State == DeliveryState.Retrying && row.DueAt > now)
             .ExecuteUpdateAsync(row => row.SetDue(Due.After(new DueEvent.Resumed(), now)!.Value, now), cancellationToken);
     }

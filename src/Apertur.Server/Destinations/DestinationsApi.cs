@@ -20,18 +20,19 @@ internal static partial class DestinationsApi
 
     /// <summary>Every destination of a project, newest first.</summary>
     public static async Task<Ok<List<DestinationResponse>>> List(
-        string projectId, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs, CancellationToken cancellationToken)
+        string projectId, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs, TimeProvider clock,
+        CancellationToken cancellationToken)
     {
         var destinations = await Mine(caller, projectId, db)
             .AsNoTracking().OrderByDescending(d => d.CreatedAt).ThenByDescending(d => d.Id).ToListAsync(cancellationToken);
-        return TypedResults.Ok(destinations.ConvertAll(d => Describe(d, types, configs)));
+        return TypedResults.Ok(destinations.ConvertAll(d => Describe(d, types, configs, clock.GetUtcNow())));
     }
 
     /// <summary>One destination.</summary>
     public static async Task<Ok<DestinationResponse>> Get(
-        string projectId, string id, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs,
+        string projectId, string id, Caller caller, AperturDb db, DestinationTypes types, DestinationConfigs configs, TimeProvider clock,
         CancellationToken cancellationToken) =>
-        TypedResults.Ok(Describe(await FindAsync(caller, projectId, id, db, cancellationToken), types, configs));
+        TypedResults.Ok(Describe(await FindAsync(caller, projectId, id, db, cancellationToken), types, configs, clock.GetUtcNow()));
 
     /// <summary>Adds a destination to a project.</summary>
     public static async Task<Created<DestinationResponse>> Create(
@@ -71,7 +72,8 @@ internal static partial class DestinationsApi
             UpdatedAt = now,
         };
         await database.AddAsync([destination], cancellationToken);
-        return TypedResults.Created($"/api/v1/projects/{project}/destinations/{id}", Describe(destination, types, configs) with { Warnings = warnings });
+        return TypedResults.Created(
+            $"/api/v1/projects/{project}/destinations/{id}", Describe(destination, types, configs, now) with { Warnings = warnings });
     }
 
     /// <summary>
@@ -99,7 +101,7 @@ internal static partial class DestinationsApi
                 return (row, told);
             },
             cancellationToken);
-        return TypedResults.Ok(Describe(destination, types, configs) with { Warnings = warnings });
+        return TypedResults.Ok(Describe(destination, types, configs, clock.GetUtcNow()) with { Warnings = warnings });
     }
 
     /// <param name="destination">The row.</param>
@@ -267,17 +269,25 @@ internal static partial class DestinationsApi
         return values;
     }
 
-    private static DestinationResponse Describe(Destination destination, DestinationTypes types, DestinationConfigs configs) => new()
+    private static DestinationResponse Describe(
+        Destination destination, DestinationTypes types, DestinationConfigs configs, DateTimeOffset now) => new()
+        {
+            Id = destination.Id,
+            Type = destination.Type,
+            Name = destination.Name,
+            Config = DestinationConfig.Masked(types.Find(destination.Type)?.Fields ?? [], configs.Values(destination)),
+            IsActive = destination.IsActive,
+            CreatedAt = destination.CreatedAt,
+            UpdatedAt = destination.UpdatedAt,
+            Problem = types.Find(destination.Type) is IOAuthDestination { OAuth: null } oauth ? oauth.Missing(false) : destination.Problem,
+            Health = Describe(destination.Recent, now),
+        };
+
+    private static DestinationLastHour Describe(RecentAttempts recent, DateTimeOffset now)
     {
-        Id = destination.Id,
-        Type = destination.Type,
-        Name = destination.Name,
-        Config = DestinationConfig.Masked(types.Find(destination.Type)?.Fields ?? [], configs.Values(destination)),
-        IsActive = destination.IsActive,
-        CreatedAt = destination.CreatedAt,
-        UpdatedAt = destination.UpdatedAt,
-        Problem = types.Find(destination.Type) is IOAuthDestination { OAuth: null } oauth ? oauth.Missing(false) : destination.ParkedReason,
-    };
+        var (attempts, failures) = recent.Sum(now);
+        return new(attempts, failures, recent.FailingSince, recent.LastError, recent.LastErrorAt);
+    }
 
     [LoggerMessage(EventName = "destination.threw", Level = LogLevel.Warning, Message = "Test of {Destination} ({Type}) threw")]
     private static partial void LogThrown(ILogger log, Guid destination, string type, Exception exception);

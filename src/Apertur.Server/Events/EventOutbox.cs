@@ -41,18 +41,18 @@ internal sealed class EventOutbox(DateTimeOffset now)
         Add(session.Status(now) == "expired" ? Topics.SessionExpired : Topics.SessionCompleted, session);
 
     /// <summary>It cannot be used until its owner acts.</summary>
-    public void DestinationDisabled(Destination destination) =>
-        _pending.Add(new(destination.ProjectId, Topics.DestinationDisabled, _ => Body(
-            destination.ProjectId,
-            Topics.DestinationDisabled,
-            new DestinationNews
-            {
-                Id = destination.Id,
-                Type = destination.Type,
-                Name = destination.Name,
-                Reason = destination.ParkedReason,
-            },
-            WireJson.Wire.EventPayloadDestinationNews)));
+    public void DestinationDisabled(Destination destination) => Add(Topics.DestinationDisabled, destination, destination.ParkedReason);
+
+    /// <summary>Its breaker may have opened or closed.</summary>
+    /// <param name="destination">As it is now.</param>
+    /// <param name="wasFailing">As <see cref="Breaker.IsFailing"/> was before.</param>
+    public void DestinationChanged(Destination destination, bool wasFailing)
+    {
+        if (!wasFailing && destination.Breaker.IsFailing)
+            Add(Topics.DestinationFailing, destination, destination.Recent.LastError, destination.Recent.FailingSince);
+        else if (wasFailing && !destination.Breaker.IsFailing)
+            Add(Topics.DestinationRecovered, destination, null);
+    }
 
     /// <summary>
     /// Writes an event, and its deliveries, for each collected event that a webhook listens to. New rows that it reports must be saved
@@ -146,6 +146,13 @@ internal sealed class EventOutbox(DateTimeOffset now)
     private void Add(string topic, UploadSession session) =>
         _pending.Add(new(session.ProjectId, topic, _ => Body(
             session.ProjectId, topic, Describe(session), WireJson.Wire.EventPayloadSessionNews)));
+
+    private void Add(string topic, Destination destination, string? reason, DateTimeOffset? since = null) =>
+        _pending.Add(new(destination.ProjectId, topic, _ => Body(
+            destination.ProjectId,
+            topic,
+            new DestinationNews { Id = destination.Id, Type = destination.Type, Name = destination.Name, Reason = reason, Since = since },
+            WireJson.Wire.EventPayloadDestinationNews)));
 
     private static UploadEventData Describe(
         Upload upload, UploadSession session, IEnumerable<DeliveryRow> deliveries, DeliveryRow? failed) => new()

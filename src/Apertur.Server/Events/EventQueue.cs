@@ -13,13 +13,21 @@ internal sealed class EventQueue(Database database, EventRun run, Settings setti
 
     public int LanesPerEndpoint => settings.Events.LanesPerWebhook;
 
+    public int MaxLanesPerEndpoint => settings.Events.MaxLanesPerWebhook;
+
     public Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken) => _table.DueAsync(cancellationToken);
 
     public async Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken)
     {
-        var rows = await database.WriteAsync(db => _table.TakeAsync(db, wanted, freeIn: null, cancellationToken), cancellationToken);
-        return rows.ConvertAll(
-            row => new Claimed(row.Id, row.WebhookId, row.LeaseToken!.Value, stopping => run.RunAsync(row, stopping)));
+        var (rows, subjects) = await database.WriteAsync(
+            async db =>
+            {
+                var taken = await _table.TakeAsync(db, wanted, freeIn: null, cancellationToken);
+                return (taken, await EventSubject.ReadAsync(db, taken, cancellationToken));
+            },
+            cancellationToken);
+        return rows.ConvertAll(row => new Claimed(
+            row.Id, row.WebhookId, row.LeaseToken!.Value, stopping => run.RunAsync(row, subjects.GetValueOrDefault(row.Id), stopping)));
     }
 
     public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken) =>

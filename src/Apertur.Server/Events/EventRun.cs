@@ -1,39 +1,34 @@
 using Apertur.Server.Queue;
-using Apertur.Server.Storage;
 using Apertur.Server.Telemetry;
-using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Events;
 
-/// <summary>One attempt to send one event to one webhook: gather, send, write the outcome.</summary>
+/// <summary>One attempt to send one event to one webhook: send, and write the outcome.</summary>
 internal sealed partial class EventRun(
-    Database database, EventRequests requests, EventOutcomeWriter outcomes, TimeProvider clock, ILogger<EventRun> log)
+    EventRequests requests, EventOutcomeWriter outcomes, TimeProvider clock, ILogger<EventRun> log)
 {
     /// <param name="row">A delivery that this process has claimed.</param>
+    /// <param name="about">What it is about; null when the webhook was deleted.</param>
     /// <param name="stopping">Cancelled when the time to stop is up.</param>
-    public async Task RunAsync(EventDelivery row, CancellationToken stopping)
+    /// <returns>Whether the webhook took it.</returns>
+    public async Task<bool> RunAsync(EventDelivery row, EventSubject? about, CancellationToken stopping)
     {
         var started = clock.GetTimestamp();
-        var answer = await AttemptAsync(row, stopping);
+        var answer = await AttemptAsync(row, about, stopping);
         var state = await outcomes.WriteAsync(new EventAttempt(row, answer));
         var took = clock.GetElapsedTime(started);
         Instruments.EventAttempts.Record(took.TotalSeconds, new KeyValuePair<string, object?>("outcome", answer is null ? "Stopped" : answer.Accepted ? "Accepted" : "TryAgain"));
         LogAttempt(row.Id, row.Topic, row.WebhookId, row.Attempts, answer?.Status, state, took.TotalMilliseconds, answer?.Error);
+        return answer is { Accepted: true };
     }
 
-    private async Task<EventAnswer?> AttemptAsync(EventDelivery row, CancellationToken stopping)
+    private async Task<EventAnswer?> AttemptAsync(EventDelivery row, EventSubject? about, CancellationToken stopping)
     {
         try
         {
-            await using var db = database.Open();
-            var found = await (
-                from webhook in db.EventWebhooks
-                join happened in db.EventLog on row.EventId equals happened.Id
-                where webhook.Id == row.WebhookId
-                select new { webhook, happened }).AsNoTracking().SingleOrDefaultAsync(stopping);
-            return found is null
+            return about is null
                 ? new EventAnswer(false, null, null, 0, "The webhook was deleted.")
-                : await requests.SendAsync(found.webhook, found.happened, row, stopping);
+                : await requests.SendAsync(about.Webhook, about.Event, row, stopping);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {

@@ -11,6 +11,8 @@ internal static class Topics
     public const string SessionCompleted = "project.session.completed";
     public const string SessionExpired = "project.session.expired";
     public const string DestinationDisabled = "project.destination.disabled";
+    public const string DestinationFailing = "project.destination.failing";
+    public const string DestinationRecovered = "project.destination.recovered";
 
     /// <summary>Sent on demand only; no pattern is needed to receive it.</summary>
     public const string Test = "project.webhook.test";
@@ -18,6 +20,7 @@ internal static class Topics
     public static IReadOnlyList<string> All { get; } =
     [
         UploadStarted, UploadCompleted, UploadFailed, UploadDamaged, SessionCreated, SessionCompleted, SessionExpired, DestinationDisabled,
+        DestinationFailing, DestinationRecovered,
     ];
 
     /// <summary>Words between dots.</summary>

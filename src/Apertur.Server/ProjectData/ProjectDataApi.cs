@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
+using Apertur.Server.Deliveries;
 using Apertur.Server.Http;
+using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -111,6 +113,7 @@ internal static class ProjectDataApi
         var activeKeys = await db.ApiKeys
             .Where(key => caller.Projects.Keys.Contains(key.ProjectId) && (caller.Env == null || key.Env == caller.Env))
             .CountAsync(key => key.IsActive, cancellationToken);
+        var retrying = await Retrying(db, caller, range).Take(ListFilters.MostCounted).CountAsync(cancellationToken);
         var sent = sums.Sum(sum => sum.Sent);
         var finished = sent + sums.Sum(sum => sum.Failed);
         return TypedResults.Ok(new StatsResponse
@@ -121,6 +124,7 @@ internal static class ProjectDataApi
             ImagesUploaded = sums.Sum(sum => sum.Images),
             ImagesDelivered = sums.Sum(sum => sum.Delivered),
             DeliverySuccessRate = finished == 0 ? 100 : (int)Math.Round(100m * sent / finished, MidpointRounding.AwayFromZero),
+            DeliveriesRetrying = retrying,
             TotalProjects = names.Count,
             ActiveKeys = activeKeys,
             TopProjects =
@@ -187,6 +191,15 @@ internal static class ProjectDataApi
             SessionMetadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),
         });
     }
+
+    /// <summary>By way of the destinations, which have an index of them.</summary>
+    private static IQueryable<DeliveryRow> Retrying(AperturDb db, Caller caller, DateRange range) =>
+        from destination in db.Destinations
+        where caller.Projects.Keys.Contains(destination.ProjectId)
+        join row in db.Deliveries on destination.Id equals row.DestinationId
+        where row.State == DeliveryState.Retrying
+            && caller.See(db.Uploads).Any(upload => upload.Id == row.UploadId && upload.CreatedAt >= range.From && upload.CreatedAt < range.To)
+        select row;
 
     private static int Skip(int page, int pageSize) => (int)Math.Min((page - 1L) * pageSize, int.MaxValue);
 

@@ -5,7 +5,8 @@ namespace Apertur.Server.Queue;
 /// <param name="Answered">Whether it answered at all.</param>
 /// <param name="TimedOut">Whether its time was up before it did.</param>
 /// <param name="Took">How long it held its lane.</param>
-internal readonly record struct BreakerSample(bool Worked, bool Answered, bool TimedOut, TimeSpan Took);
+/// <param name="IsPersistent">Whether it was the third attempt at the same thing, or a later one: no trouble of a moment.</param>
+internal readonly record struct BreakerSample(bool Worked, bool Answered, bool TimedOut, TimeSpan Took, bool IsPersistent = false);
 
 /// <summary>
 /// A circuit breaker: nothing is claimed for an endpoint that is down. It is a part of the endpoint's row, so all nodes share it, and is
@@ -13,17 +14,22 @@ internal readonly record struct BreakerSample(bool Worked, bool Answered, bool T
 /// </summary>
 /// <remarks>
 /// Closed: full lanes. It opens when, within <see cref="Window"/>, <see cref="FailureShare"/> of at least <see cref="MinAttempts"/> attempts
-/// failed, or that share of any number which burnt <see cref="MaxLaneTime"/>; and after <see cref="MaxTimeouts"/> attempts in a row without an
-/// answer. Open: nothing is claimed and no attempt is burnt. After the pause one row probes; each success doubles the lanes until they are
-/// full, a failure opens again for twice as long.
+/// failed, or that share of any number which burnt <see cref="MaxLaneTime"/>; after <see cref="MaxTimeouts"/> attempts in a row without an
+/// answer; and when <see cref="MaxFailures"/> in a row did not work, the last of them a persistent one: so that few photos show it too.
+/// Open: nothing is claimed and no attempt is burnt. After the pause one row probes; each success doubles the lanes until they are full, a
+/// failure opens again for twice as long. It closes with full lanes, or when a success was followed by nothing for <see cref="Calm"/>.
 /// </remarks>
 internal sealed class Breaker
 {
     public const int MinAttempts = 10;
     public const double FailureShare = 0.7;
     public const int MaxTimeouts = 3;
+    public const int MaxFailures = 3;
     public static readonly TimeSpan Window = TimeSpan.FromMinutes(5);
     public static readonly TimeSpan MaxLaneTime = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long no failure follows a success until the breaker closes, although too little came to widen its lanes.</summary>
+    public static readonly TimeSpan Calm = TimeSpan.FromSeconds(30);
 
     private const int MaxDoublings = 5;
     private static readonly TimeSpan _firstPause = TimeSpan.FromSeconds(15);
@@ -39,6 +45,12 @@ internal sealed class Breaker
 
     /// <summary>Times opened in a row.</summary>
     public int OpenedCount { get; set; }
+
+    /// <summary>Whether it has opened and not closed since.</summary>
+    public bool IsFailing => OpenedCount > 0;
+
+    /// <summary>Attempts in a row that did not work.</summary>
+    public int FailuresInRow { get; set; }
 
     public DateTimeOffset WindowStart { get; set; }
 
@@ -63,6 +75,7 @@ internal sealed class Breaker
     {
         Timeouts = sample.TimedOut ? Timeouts + 1 : 0;
         HasAnswered |= sample.Answered;
+        FailuresInRow = sample.Worked ? 0 : FailuresInRow + 1;
         if (LaneLimit is { } limit)
         {
             if (!sample.Worked)
@@ -82,7 +95,8 @@ internal sealed class Breaker
         WindowLaneMs += (long)sample.Took.TotalMilliseconds;
         var isBad = WindowFailures >= FailureShare * WindowAttempts;
         var isEnough = WindowAttempts >= MinAttempts || WindowLaneMs >= MaxLaneTime.TotalMilliseconds;
-        if ((isBad && isEnough) || Timeouts >= MaxTimeouts)
+        var isPersistent = sample.IsPersistent && FailuresInRow >= MaxFailures;
+        if ((isBad && isEnough) || Timeouts >= MaxTimeouts || isPersistent)
             Open(now);
     }
 
@@ -93,7 +107,18 @@ internal sealed class Breaker
         OpenUntil = null;
         OpenedCount = 0;
         Timeouts = 0;
+        FailuresInRow = 0;
         StartWindow(now);
+    }
+
+    /// <summary>Closes the breaker when its endpoint works again and nothing has come since to show it more often.</summary>
+    /// <returns>Whether it did.</returns>
+    public bool Settle(DateTimeOffset now)
+    {
+        if (LaneLimit is null || OpenUntil is not null || now - WindowStart < Calm)
+            return false;
+        Reset(now);
+        return true;
     }
 
     // Longer than it can be is from before the clock was set back; claims do not believe it either.
@@ -119,6 +144,7 @@ internal sealed class Breaker
             Reset(now);
         else
             LaneLimit = limit * 2;
+        StartWindow(now);
     }
 
     private void StartWindow(DateTimeOffset now)

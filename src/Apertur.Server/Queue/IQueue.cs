@@ -9,8 +9,11 @@ internal interface IQueue
     /// <summary>How many rows this node runs at once, see <see cref="LaneShares"/>. Queues do not share lanes, so none can starve another.</summary>
     int Lanes { get; }
 
-    /// <summary>How many of them may be for one endpoint.</summary>
+    /// <summary>How many of them may be for one endpoint of which nothing better is known, see <see cref="LaneWindows"/>.</summary>
     int LanesPerEndpoint { get; }
+
+    /// <summary>How many of them may be for one endpoint that answers fast and well.</summary>
+    int MaxLanesPerEndpoint { get; }
 
     /// <summary>Endpoints that have something due and may be sent to.</summary>
     Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken);
@@ -41,6 +44,6 @@ internal interface IQueue
 /// <param name="Endpoint">What it is for.</param>
 /// <param name="LeaseToken">Names the claim.</param>
 /// <param name="RunAsync">
-/// Makes one attempt and writes what came of it. Its token is cancelled when the time to stop is up.
+/// Makes one attempt, writes what came of it and says whether it succeeded. Its token is cancelled when the time to stop is up.
 /// </param>
-internal sealed record Claimed(Guid Id, Guid Endpoint, Guid LeaseToken, Func<CancellationToken, Task> RunAsync);
+internal sealed record Claimed(Guid Id, Guid Endpoint, Guid LeaseToken, Func<CancellationToken, Task<bool>> RunAsync);

@@ -18,7 +18,11 @@ internal enum Standing
 /// <param name="Project">Whose it is.</param>
 /// <param name="Standing">What is known of it.</param>
 /// <param name="Free">How many more rows may be under way for it over all nodes; null for no such limit.</param>
-internal sealed record DueEndpoint(Guid Id, Guid Project, Standing Standing = Standing.Proven, int? Free = null);
+internal sealed record DueEndpoint(Guid Id, Guid Project, Standing Standing = Standing.Proven, int? Free = null)
+{
+    /// <summary>How many rows may be under way for it on this node; null for the number that every endpoint has.</summary>
+    public int? Lanes { get; init; }
+}
 
 /// <summary>
 /// Divides a node's lanes: fair between projects first, then between the endpoints of a project. Lanes are handed out one by one, each to the
@@ -31,7 +35,7 @@ internal sealed record DueEndpoint(Guid Id, Guid Project, Standing Standing = St
 /// their projects have nothing else under way: the rest is for those that may be well.
 /// </remarks>
 /// <param name="lanes">How many rows this node runs at once when all are for few endpoints of one project.</param>
-/// <param name="perEndpoint">How many of them may be for one endpoint.</param>
+/// <param name="perEndpoint">How many of them may be for an endpoint that has no number of its own.</param>
 internal sealed class LaneShares(int lanes, int perEndpoint)
 {
     private readonly int _half = Math.Max(1, lanes / 2);
@@ -75,7 +79,7 @@ internal sealed class LaneShares(int lanes, int perEndpoint)
         bool MayTake(DueEndpoint endpoint, int projectHas)
         {
             var has = busy.GetValueOrDefault(endpoint.Id);
-            if (has >= perEndpoint || granted.GetValueOrDefault(endpoint.Id) >= (endpoint.Free ?? int.MaxValue))
+            if (has >= (endpoint.Lanes ?? perEndpoint) || granted.GetValueOrDefault(endpoint.Id) >= (endpoint.Free ?? int.MaxValue))
                 return false;
             if (endpoint.Standing != Standing.Proven && has > 0)
                 return false;

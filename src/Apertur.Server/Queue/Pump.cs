@@ -22,10 +22,17 @@ internal sealed partial class Pump(
     private static readonly TimeSpan _heartbeat = Lease / 3;
     private static readonly TimeSpan _afterFailure = TimeSpan.FromSeconds(5);
 
+    private readonly Dictionary<IQueue, LaneWindows> _windows =
+        queues.ToDictionary(queue => queue, queue => new LaneWindows(queue.LanesPerEndpoint, queue.MaxLanesPerEndpoint));
+
     private readonly ConcurrentDictionary<Running, bool> _running = [];
     private readonly CancellationTokenSource _stopDeadline = new();
     private readonly WallClock _wallClock = new(clock);
     private readonly SemaphoreSlim _following = new(1);
+    private long _rounds;
+
+    /// <summary>Rounds begun; a pump that works begins one every second, whatever comes of it.</summary>
+    public long Rounds => Volatile.Read(ref _rounds);
 
     /// <summary>Claims what is due and free lanes allow, and starts it.</summary>
     /// <returns>How many rows were started.</returns>
@@ -76,7 +83,8 @@ internal sealed partial class Pump(
 
     private async Task<int> RunOnceAsync(IQueue queue, CancellationToken cancellationToken)
     {
-        var due = (await queue.DueAsync(cancellationToken)).ToArray();
+        var windows = _windows[queue];
+        var due = (await queue.DueAsync(cancellationToken)).Select(endpoint => endpoint with { Lanes = windows.Of(endpoint.Id) }).ToArray();
         Random.Shared.Shuffle(due);
         var running = _running.Keys.Where(running => running.Queue == queue).Select(running => running.Endpoint).ToList();
         var wanted = new LaneShares(queue.Lanes, queue.LanesPerEndpoint).Divide(due, running);
@@ -93,6 +101,7 @@ internal sealed partial class Pump(
     private Task ClaimAsync(CancellationToken stoppingToken) => WorkerLoop.RunAsync(
         async cancellationToken =>
         {
+            Interlocked.Increment(ref _rounds);
             if (await RunOnceAsync(cancellationToken) == 0)
                 await signal.WaitAsync(_idle, clock, cancellationToken);
         },
@@ -142,7 +151,9 @@ internal sealed partial class Pump(
         {
             try
             {
-                await row.RunAsync(running.Ended);
+                var started = clock.GetTimestamp();
+                var succeeded = await row.RunAsync(running.Ended);
+                _windows[queue].Count(row.Endpoint, succeeded, clock.GetElapsedTime(started));
             }
             catch (Exception exception)
             {

@@ -34,6 +34,9 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     /// <exception cref="InvalidOperationException">This context reads: it does not belong to <see cref="Database.WriteAsync{T}"/>.</exception>
     public WriteScope Write => _write ?? throw new InvalidOperationException("Writing goes through Database.WriteAsync, and through nothing else.");
 
+    /// <summary>Whether a transaction has begun, which everything that follows belongs to.</summary>
+    public bool IsInTransaction => _write is { HasBegun: true };
+
     /// <summary>Changes to the counts of days, written at the end of the transaction.</summary>
     public DailyCountChanges Counts => Write.Counts;
 
@@ -57,6 +60,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<ImagesOwnership> ImagesOwnership => Set<ImagesOwnership>();
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
     public DbSet<DeliveryAttempt> DeliveryAttempts => Set<DeliveryAttempt>();
+    public DbSet<Worker> Workers => Set<Worker>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
     public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
     public DbSet<EventWebhook> EventWebhooks => Set<EventWebhook>();
@@ -68,6 +72,8 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public WriteScope BeginWrite()
     {
         ChangeTracker.QueryTrackingBehavior = QueryTrackingBehavior.TrackAll;
+        // Nobody goes back to the middle of a transaction, each costs two turns to PostgreSQL, and one that fails to be released is silent.
+        Database.AutoSavepointsEnabled = false;
         return _write = new WriteScope();
     }
 
@@ -124,12 +130,14 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<EventDelivery>().Ignore(row => row.Due);
         modelBuilder.Entity<DeliveryAttempt>().HasKey(attempt => new { attempt.DeliveryId, attempt.Number });
         modelBuilder.Entity<ImagesOwnership>().ToTable("images_owner");
+        modelBuilder.Entity<Worker>().HasKey(worker => worker.Node);
         modelBuilder.Entity<OAuthGrant>().ToTable("oauth_grants");
         modelBuilder.Entity<OAuthRequest>().ToTable("oauth_requests");
 
         // Owned, not complex, types: EF Core 10 looks for complex ones under other columns in rows that SQL of ours selects, as Database.Locked does.
         Own(modelBuilder.Entity<Upload>(), upload => upload.Fields);
         Own(modelBuilder.Entity<Destination>(), destination => destination.Breaker);
+        Own(modelBuilder.Entity<Destination>(), destination => destination.Recent);
         Own(modelBuilder.Entity<EventWebhook>(), webhook => webhook.Breaker);
 
         // So that what refers to a new row is inserted after it. There are no navigations: a query says what it reads.

@@ -58,7 +58,7 @@ internal sealed class Database
                 npgsql => npgsql.ConfigureDataSource(PostgresSession.Configure));
         }
 
-        options.AddInterceptors(new WriteGuard());
+        options.AddInterceptors(new WriteGuard(), new TransactionGuard());
         options.ConfigureWarnings(warnings => warnings.Ignore(RelationalEventId.MultipleCollectionIncludeWarning));
     }
 
@@ -79,9 +79,9 @@ internal sealed class Database
 
     /// <summary>
     /// Runs work in one transaction and commits it; when this returns the change is on disk. The work may be run again from the start, when
-    /// PostgreSQL ends it for a serialisation failure or deadlock, when somebody else holds a row for long, or when this process stopped in
-    /// the middle: so it must touch nothing but the database. Who waits for news of the sessions it changed, and the pump when something has
-    /// become due, are told after the commit, here and on the other nodes.
+    /// PostgreSQL ends it for a serialisation failure or deadlock, when its connection was lost before the commit, when somebody else holds a
+    /// row for long, or when this process stopped in the middle: so it must touch nothing but the database. Who waits for news of the sessions
+    /// it changed, and the pump when something has become due, are told after the commit, here and on the other nodes.
     /// </summary>
     public Task<T> WriteAsync<T>(Func<AperturDb, Task<T>> work, CancellationToken cancellationToken) =>
         WriteWithinAsync(LockWait, work, cancellationToken);
@@ -220,14 +220,14 @@ internal sealed class Database
     public static bool IsHeld(Exception exception) => FailureIn(exception)?.SqlState == PostgresErrorCodes.LockNotAvailable;
 
     /// <summary>Whether PostgreSQL ended the transaction, so that nothing of it is there, for a reason that has passed.</summary>
-    private static bool WasEnded(Exception exception) => FailureIn(exception)?.SqlState is PostgresErrorCodes.DeadlockDetected
-        or PostgresErrorCodes.SerializationFailure or IdleInTransaction;
+    private static bool WasEnded(Exception exception) => FailureIn(exception) is TransactionLostException
+        or { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure or IdleInTransaction };
 
     private async Task<T> WriteOnceAsync<T>(Func<AperturDb, Task<T>> work, CancellationToken cancellationToken)
     {
         await using var db = Open();
         var scope = db.BeginWrite();
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await using var transaction = await scope.BeginAsync(db, cancellationToken);
         if (!IsSqlite)
             await db.Database.ExecuteSqlRawAsync(_beginWrite, cancellationToken);
         var result = await work(db);

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Globalization;
 using Apertur.Server.Destinations;
 using Apertur.Server.Events;
@@ -20,18 +21,32 @@ internal sealed class WriteScope
     /// <summary>Sessions that whoever follows them must look at again.</summary>
     public HashSet<Guid> ChangedSessions { get; } = [];
 
+    /// <summary>Whether the transaction has begun.</summary>
+    public bool HasBegun { get; private set; }
+
     /// <summary>Whether the pump may find something to do.</summary>
     public bool IsSomethingDue { get; private set; }
 
     /// <summary>Changes to the counts of days; written last.</summary>
     public DailyCountChanges Counts { get; } = new();
 
+    public async Task<IDbContextTransaction> BeginAsync(AperturDb db, CancellationToken cancellationToken)
+    {
+        var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        HasBegun = true;
+        return transaction;
+    }
+
     /// <summary>
     /// Writes the counts and commits. With PostgreSQL both go there in one message: every photo of a project writes the row of its day, so a
     /// node that stopped while it held that row would stop the others. This way it is held only while PostgreSQL itself works.
     /// </summary>
+    /// <exception cref="TransactionLostException">The connection had ended before; nothing was committed.</exception>
     public async Task CommitAsync(AperturDb db, IDbContextTransaction transaction)
     {
+        if (db.Database.GetDbConnection().State != ConnectionState.Open)
+            throw new TransactionLostException();
+
         // Not cancellable: what became of a commit is not known before its answer is there.
         var statements = Counts.Statements().ToList();
         if (statements.Count > 0 && db.Database.GetDbConnection() is NpgsqlConnection connection)
@@ -60,9 +75,10 @@ internal sealed class WriteScope
                     ChangedSessions.Add(session.Id);
                     break;
 
-                // A row that is due now has been written now.
-                case IQueueRow { State: DeliveryState.Pending or DeliveryState.Retrying } row
-                    when entry.State is EntityState.Added or EntityState.Modified && row.DueAt <= row.UpdatedAt:
+                case IQueueRow row when entry.State is EntityState.Added or EntityState.Modified:
+                    Note(row);
+                    break;
+
                 case Destination
                     when IsModified(entry, nameof(Destination.IsActive), nameof(Destination.ParkedReason), nameof(Destination.ResumedAt)):
                 case EventWebhook when IsModified(entry, nameof(EventWebhook.IsActive)):
@@ -71,6 +87,11 @@ internal sealed class WriteScope
             }
         }
     }
+
+    /// <summary>Notes a row of a queue that is written without being tracked.</summary>
+    public void Note(IQueueRow row) =>
+        // A row that is due now has been written now.
+        IsSomethingDue |= row.State is DeliveryState.Pending or DeliveryState.Retrying && row.DueAt <= row.UpdatedAt;
 
     /// <summary>Notes a bulk statement, which writes rows that were not read.</summary>
     public void NoteBulk(string sql)

@@ -88,12 +88,13 @@ internal static class HeicSize
 
     private static ImageSize? Associated(FileWindow file, Box ipma, Box properties, uint item)
     {
-        if (!file.TryUInt32(ipma.Data, out var full) || !file.TryUInt32(ipma.Data + 4, out var entries))
+        if (!file.TryUInt32(ipma.Data, out var full))
             return null;
         var longIds = full >> 24 != 0;
         var wide = (full & 1) != 0;
+        // The number of entries stands between; the box ends with the last.
         var at = ipma.Data + 8;
-        for (; entries > 0 && at < ipma.End; entries--)
+        while (at < ipma.End)
         {
             if (!TryId(file, at, longIds, out var id))
                 return null;

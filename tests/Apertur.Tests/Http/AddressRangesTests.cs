@@ -14,6 +14,7 @@ public sealed class AddressRangesTests
     [InlineData("192.0.2.0/24", "::ffff:192.0.2.9", true)]
     [InlineData("::ffff:192.0.2.0/120", "192.0.2.9", true)]
     [InlineData("::ffff:192.0.2.9", "192.0.2.9", true)]
+    [InlineData("::ffff:0:0/96", "8.8.8.8", true)]
     [InlineData("2001:db8::/32", "2001:db8:ffff::1", true)]
     [InlineData("2001:db8::/32", "2001:db9::1", false)]
     [InlineData("2001:DB8:0:0::1", "2001:db8::1", true)]

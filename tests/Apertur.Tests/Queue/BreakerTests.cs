@@ -100,6 +100,33 @@ public sealed class BreakerTests
         Assert.Equal((1, 1, _now), (_breaker.WindowAttempts, _breaker.WindowFailures, _breaker.WindowStart));
     }
 
+    [Theory]
+    [InlineData(2, true, false)]
+    [InlineData(3, true, true)]
+    [InlineData(3, false, false)]
+    public void Opens_when_three_in_a_row_did_not_work_and_the_last_was_persistent(int failures, bool isPersistent, bool opens)
+    {
+        Succeed(20);
+        Fail(failures - 1);
+        Count(new BreakerSample(Worked: false, Answered: true, TimedOut: false, TimeSpan.Zero, isPersistent));
+
+        Assert.Equal((opens, opens), (_breaker.OpenUntil is not null, _breaker.IsFailing));
+    }
+
+    [Fact]
+    public void Closes_when_nothing_failed_for_a_while_after_a_success()
+    {
+        Fail(10);
+        Assert.False(_breaker.Settle(_now.AddHours(1)));
+        _now = _breaker.OpenUntil!.Value;
+        Succeed(1);
+
+        Assert.False(_breaker.Settle(_now.AddSeconds(29)));
+        Assert.True(_breaker.Settle(_now.AddSeconds(30)));
+        Assert.Equal((null, false), (_breaker.LaneLimit, _breaker.IsFailing));
+        Assert.False(_breaker.Settle(_now.AddHours(1)));
+    }
+
     [Fact]
     public void Each_failed_probe_opens_for_twice_as_long_up_to_eight_minutes()
     {

@@ -38,6 +38,8 @@ public sealed class DueTests
         Assert.Equal(due, due.Held(resumedAt: At(-200), openUntil: null, claimed: _now));
         Assert.Equal(new Due(At(-50), DueCause.Resumed), due.Held(At(-50), At(-80), _now));
         Assert.Equal(new Due(At(-20), DueCause.BreakerOpen), due.Held(At(-50), At(-20), _now));
+        Assert.Equal(new Due(_now, DueCause.Resumed), due.Held(_now, At(-20), _now));
+        Assert.Equal(new Due(_now, DueCause.BreakerOpen), due.Held(At(-50), _now, _now));
         // What came after the claim decided nothing.
         Assert.Equal(due, due.Held(At(1), At(1), _now));
     }

@@ -67,6 +67,29 @@ public sealed class LaneSharesTests
     }
 
     [Fact]
+    public void Endpoint_that_answers_comes_before_one_that_fell_silent()
+    {
+        var shares = new LaneShares(lanes: 1, perEndpoint: 1);
+        var answers = new DueEndpoint(Guid.NewGuid(), Guid.NewGuid());
+        var silent = answers with { Id = Guid.NewGuid(), Standing = Standing.Silent };
+
+        Assert.Equal((answers.Id, 1), Only(shares.Divide([silent, answers], Project(endpoints: 1))));
+    }
+
+    [Theory]
+    [InlineData(0, 4)]
+    [InlineData(7, 3)]
+    [InlineData(8, 2)]
+    public void Who_has_little_goes_over_the_number_of_the_node_but_not_for_ever(int has, int times)
+    {
+        var project = Project(endpoints: 9);
+        var others = Enumerable.Range(0, (64 * times) - has).SelectMany(_ => Project(endpoints: 1)).ToList();
+
+        Assert.Empty(_shares.Divide([project[^1]], [.. project.Take(has), .. others]));
+        Assert.Equal((project[^1].Id, 1), Only(_shares.Divide([project[^1]], [.. project.Take(has), .. others[1..]])));
+    }
+
+    [Fact]
     public void Endpoint_that_has_never_answered_gets_one_lane()
     {
         var fresh = Project(endpoints: 3).ConvertAll(endpoint => endpoint with { Standing = Standing.New });

@@ -53,6 +53,8 @@ public sealed class PumpTests
 
         public int LanesPerEndpoint => 8;
 
+        public int MaxLanesPerEndpoint => 8;
+
         public IReadOnlyCollection<Guid> Extended => _extended;
 
         public Attempt Offer()
@@ -88,10 +90,11 @@ public sealed class PumpTests
 
             public TaskCompletionSource Ended { get; } = new();
 
-            public async Task RunAsync(CancellationToken stopping)
+            public async Task<bool> RunAsync(CancellationToken stopping)
             {
                 await Done.Task.WaitAsync(stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 Ended.SetResult();
+                return true;
             }
         }
     }

@@ -37,6 +37,7 @@ internal sealed class AperturApp : IAsyncDisposable
         ["RateLimits:Enabled"] = "false",
         // What the machine has must not decide what is answered; the tests of thumbnails ask for them.
         ["Thumbnails:AtOnce"] = "0",
+        ["Operator:WarnBelowFreeMb"] = "0",
         ["Telemetry:MetricsUrl"] = "",
     };
 

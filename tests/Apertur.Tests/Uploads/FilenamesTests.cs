@@ -26,6 +26,20 @@ public sealed class FilenamesTests
         Assert.Equal(kept, Filenames.Sanitise(sent, "image/jpeg"));
 
     [Theory]
+    [InlineData("a")]
+    [InlineData("👩")]
+    public void Longer_name_is_cut_to_200_characters_and_keeps_its_ending(string letter)
+    {
+        var sent = string.Concat(Enumerable.Repeat(letter, 200));
+
+        foreach (var (name, ending) in new[] { (Filenames.Sanitise(sent + ".jpeg", "image/jpeg"), ".jpeg"), (Filenames.Sealed(sent), ".enc.json") })
+        {
+            Assert.EndsWith(letter + ending, name, StringComparison.Ordinal);
+            Assert.InRange(name.Length, 200 - (letter.Length - 1), 200);
+        }
+    }
+
+    [Theory]
     [InlineData("image/png", "a.jpg", "a.png")]
     [InlineData("image/heic", "IMG_1.HEIC", "IMG_1.HEIC")]
     [InlineData("image/heic", "IMG_1.heif", "IMG_1.heif")]

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using Apertur.Server.Uploads;
 using Microsoft.Win32.SafeHandles;
@@ -106,6 +107,17 @@ public sealed class ImageHeaderTests : IDisposable
         Assert.Equal(new ImageSize(21, 33), SizeOf([.. jpeg[..scan], .. ExifSegment(Exif(6)), .. jpeg[scan..]], ImageHeader.Jpeg));
     }
 
+    [Fact]
+    public void Orientation_of_something_else_does_not_count()
+    {
+        var jpeg = Photo("plain.jpg");
+        byte[] turned = [.. jpeg[..2], .. ExifSegment(Exif(6)), .. jpeg[2..]];
+        // Cameras append pictures to pictures, and other programs' segments may hold what looks like EXIF.
+        Assert.Equal(new ImageSize(33, 21), SizeOf([.. jpeg, .. turned], ImageHeader.Jpeg));
+        Assert.Equal(new ImageSize(33, 21), SizeOf([.. jpeg[..2], .. Segment(0xE1, [.. Ascii("other\0"), .. Exif(6)]), .. jpeg[2..]], ImageHeader.Jpeg));
+        Assert.Equal(new ImageSize(33, 21), SizeOf([.. jpeg[..2], .. Segment(0xED, [.. Ascii("Exif\0\0"), .. Exif(6)]), .. jpeg[2..]], ImageHeader.Jpeg));
+    }
+
     [Theory]
     [InlineData(1, 6, 33, 21)]
     [InlineData(6, 1, 21, 33)]
@@ -167,14 +179,13 @@ public sealed class ImageHeaderTests : IDisposable
     }
 
     [Theory]
-    [InlineData(0, 640, 400)]
-    [InlineData(1, 400, 640)]
-    public void Sequence_without_a_still_picture_has_the_size_of_its_track(int quarters, int width, int height)
+    [InlineData("1 0 0  0 1 0  0 0 1", 640, 400)]
+    [InlineData("0 1 0  -1 0 0  0 0 1", 400, 640)]
+    [InlineData("0 0 0  0 0 0  0 0 0", 640, 400)]
+    public void Sequence_without_a_still_picture_has_the_size_of_its_track(string numbers, int width, int height)
     {
         byte[] Fixed(int number) => BigEndian32(number << 16);
-        byte[] matrix = quarters == 0
-            ? [.. Fixed(1), .. Fixed(0), .. Fixed(0), .. Fixed(0), .. Fixed(1), .. Fixed(0), .. Fixed(0), .. Fixed(0), .. Fixed(1)]
-            : [.. Fixed(0), .. Fixed(1), .. Fixed(0), .. Fixed(-1), .. Fixed(0), .. Fixed(0), .. Fixed(0), .. Fixed(0), .. Fixed(1)];
+        byte[] matrix = [.. numbers.Split(' ', StringSplitOptions.RemoveEmptyEntries).SelectMany(number => Fixed(int.Parse(number, CultureInfo.InvariantCulture)))];
         byte[] Track(byte version, int w, int h) => Box(
             "trak", Box("tkhd", [version, 0, 0, 0, .. new byte[version == 0 ? 36 : 48], .. matrix, .. Fixed(w), .. Fixed(h)]));
         foreach (var version in (byte[])[0, 1])
@@ -203,6 +214,27 @@ public sealed class ImageHeaderTests : IDisposable
 
         Assert.Equal(new ImageSize(width, height), SizeOf(Heic(64, 40, 0, FullBox("iref", [.. others, .. Box("thmb", narrow)])), ImageHeader.Heic));
         Assert.Equal(new ImageSize(width, height), SizeOf(Heic(64, 40, 0, Box("iref", [1, 0, 0, 0, .. Box("thmb", wide)])), ImageHeader.Heic));
+    }
+
+    [Fact]
+    public void Properties_of_items_may_stand_in_several_boxes_and_with_wide_numbers()
+    {
+        byte[] decoy = FullBox("ipma", [.. BigEndian32(1), .. BigEndian16(2), 1, 0x81]);
+        byte[] wide = Box("ipma", [1, 0, 0, 1, .. BigEndian32(2), .. BigEndian32(2), 1, 0x80, 1, .. BigEndian32(7), 2, 0, 2, 0x80, 3]);
+        Assert.Equal(new ImageSize(40, 64), SizeOf(Heic(64, 40, 1, associations: [.. decoy, .. wide]), ImageHeader.Heic));
+        Assert.Null(SizeOf(Heic(64, 40, 1, associations: decoy), ImageHeader.Heic));
+    }
+
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(1, false)]
+    [InlineData(7, false)]
+    public void Last_box_may_go_to_the_end_but_not_beyond(int size, bool isRead)
+    {
+        var heic = Heic(64, 40, 0);
+        var meta = heic.AsSpan(16);
+        BinaryPrimitives.WriteInt32BigEndian(meta, size == 0 ? 0 : meta.Length + size);
+        Assert.Equal(isRead ? new ImageSize(64, 40) : null, SizeOf(heic, ImageHeader.Heic));
     }
 
     [Fact]
@@ -315,7 +347,7 @@ public sealed class ImageHeaderTests : IDisposable
     private static byte[] FullBox(string type, byte[] content) => Box(type, [0, 0, 0, 0, .. content]);
 
     /// <summary>A HEIC's boxes without any coded picture: item 2 is a decoy of another size, item 7 the primary one.</summary>
-    private static byte[] Heic(int width, int height, byte quarters, byte[]? references = null) =>
+    private static byte[] Heic(int width, int height, byte quarters, byte[]? references = null, byte[]? associations = null) =>
     [
         .. Box("ftyp", [.. Ascii("heic"), 0, 0, 0, 0]),
         .. FullBox("meta",
@@ -330,7 +362,7 @@ public sealed class ImageHeaderTests : IDisposable
                     .. FullBox("ispe", [.. BigEndian32(width), .. BigEndian32(height)]),
                     .. Box("irot", [quarters]),
                 ]),
-                .. FullBox("ipma", [.. BigEndian32(2), .. BigEndian16(2), 1, 0x81, .. BigEndian16(7), 2, 2, 0x83]),
+                .. associations ?? FullBox("ipma", [.. BigEndian32(2), .. BigEndian16(2), 1, 0x81, .. BigEndian16(7), 2, 2, 0x83]),
             ]),
         ]),
     ];

@@ -203,11 +203,56 @@ public sealed class MultipartReaderTests
             await IsRefused(whole[..length], "The body");
     }
 
-    [Fact]
-    public Task Body_without_the_boundary_is_refused() => IsRefused("{\"json\":true}", "holds no part");
+    [Theory]
+    [InlineData("", "is empty", true)]
+    [InlineData("{\"json\":true}", "holds no part", false)]
+    [InlineData("--XyZ\r\nContent-Disposition: form-data; name=a\r\n\r\n1", "ends before its closing boundary", true)]
+    public async Task Body_that_ends_too_soon_may_be_sent_again_but_not_one_without_the_boundary(string body, string saying, bool isIncomplete)
+    {
+        foreach (var pipe in Chunks.Every(Bytes(body)))
+        {
+            var refusal = await Assert.ThrowsAsync<MultipartException>(() => ReadAllAsync(pipe));
+            Assert.Contains(saying, refusal.Message, StringComparison.Ordinal);
+            Assert.Equal(isIncomplete, refusal.IsIncomplete);
+        }
+    }
+
+    [Theory]
+    [InlineData("--XyZ rubbish\r\n\r\n")]
+    [InlineData("--XyZx")]
+    [InlineData("--XyZ\rx")]
+    [InlineData("--XyZ-x")]
+    [InlineData("--XyZ -")]
+    public Task Boundary_line_that_goes_on_is_refused(string body) => IsRefused(body, "followed by other text");
 
     [Fact]
-    public Task Boundary_line_that_goes_on_is_refused() => IsRefused("--XyZ rubbish\r\n\r\n", "followed by other text");
+    public async Task Bytes_are_handed_out_as_soon_as_they_cannot_belong_to_a_boundary()
+    {
+        var pipe = new Pipe();
+        using var reader = new MultipartReader(pipe.Reader, ContentType);
+        await pipe.Writer.WriteAsync(Bytes("--XyZ\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--Xy"), Ct);
+        await reader.NextAsync(Ct);
+
+        var reading = reader.ReadAsync(1, Ct);
+
+        Assert.True(reading.IsCompleted);
+        Assert.Equal("1", Encoding.ASCII.GetString(await reading));
+    }
+
+    [Fact]
+    public async Task Body_that_cannot_be_read_leaves_nothing_to_clean_up()
+    {
+        var pipe = new Pipe();
+        using var reader = new MultipartReader(pipe.Reader, ContentType);
+        await pipe.Writer.WriteAsync(Bytes("--XyZ\r\nContent-"), Ct);
+        using var stop = new CancellationTokenSource();
+        var reading = reader.NextAsync(stop.Token).AsTask();
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading);
+
+        reader.Dispose();
+        reader.Dispose();
+    }
 
     [Fact]
     public Task Part_without_headers_is_refused() => IsRefused("--XyZ\r\n\r\nbody\r\n--XyZ--", "Content-Disposition");

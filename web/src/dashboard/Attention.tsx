@@ -58,7 +58,7 @@ function Troubled({ project, type, destination, state, onMended }: {
     state.waiting > 0 && (destination.problem !== null || state.isFailing) && count(state.waiting, '{n} delivery is waiting.', '{n} deliveries are waiting.'),
     state.failedLately > 0 && count(state.failedLately, '{n} delivery failed for good.', '{n} deliveries failed for good.'),
   ].filter(Boolean).join(' ');
-  const connectable = type?.oAuth === true && destination.problem !== null;
+  const connectable = type?.oAuth === true && destination.problem !== null && destination.health.failingSince === null;
   return (
     <Item title={destination.name} detail={<>{destination.problem ?? state.lastError}{facts && <><br /><span class="small">{facts}</span></>}</>}
       href={`/p/${project}/destinations/${destination.id}`}

@@ -19,6 +19,7 @@ type Webhook = Schemas['EventWebhook'];
 export const topics = [
   'project.upload.started', 'project.upload.completed', 'project.upload.failed', 'project.upload.damaged',
   'project.session.created', 'project.session.completed', 'project.session.expired', 'project.destination.disabled',
+  'project.destination.failing', 'project.destination.recovered',
 ] as const;
 
 /** Programs that are told what happens. */

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Apertur.Bench.Ingest;
+namespace Apertur.Bench;
 
 /// <summary>A server under measurement: its processes, and how an image is put into one request.</summary>
 internal abstract class Peer : IDisposable

@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Apertur.Bench.Ingest;
+namespace Apertur.Bench;
 
 /// <summary>One keep-alive HTTP/1.1 connection on a blocking socket: one system call sends a request from buffers made before.</summary>
 internal sealed class Connection : IDisposable

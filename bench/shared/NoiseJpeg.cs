@@ -1,4 +1,4 @@
-namespace Apertur.Bench.Ingest;
+namespace Apertur.Bench;
 
 /// <summary>
 /// Makes a valid baseline JPEG of noise, about as long as asked and as incompressible as a photo: grey 8×8 blocks in which every AC coefficient
@@ -6,16 +6,18 @@ namespace Apertur.Bench.Ingest;
 /// </summary>
 internal static class NoiseJpeg
 {
-    private const int BlocksPerRow = 128;
+    private const int MaxBlocksPerRow = 128;
     private const int BitsPerBlock = 1 + (63 * 9);
 
     public static byte[] OfAbout(int bytes)
     {
-        var rows = (int)(bytes * 8L / BitsPerBlock / BlocksPerRow);
+        var blocks = (int)(bytes * 8L / BitsPerBlock);
+        var width = Math.Min(blocks, MaxBlocksPerRow);
+        var rows = blocks / width;
         var jpeg = new List<byte>(bytes + (bytes / 100));
         jpeg.AddRange([0xFF, 0xD8]);
         Segment(jpeg, 0xDB, [0, .. Enumerable.Repeat((byte)1, 64)]);
-        Segment(jpeg, 0xC0, [8, (byte)(rows * 8 >> 8), (byte)(rows * 8), BlocksPerRow * 8 >> 8, BlocksPerRow * 8 & 0xFF, 1, 1, 0x11, 0]);
+        Segment(jpeg, 0xC0, [8, (byte)(rows * 8 >> 8), (byte)(rows * 8), (byte)(width * 8 >> 8), (byte)(width * 8), 1, 1, 0x11, 0]);
         // One code of one bit per table: DC "no change", AC "no zeros before, eight bits follow".
         Segment(jpeg, 0xC4, [0x00, 1, .. new byte[15], 0x00]);
         Segment(jpeg, 0xC4, [0x10, 1, .. new byte[15], 0x08]);
@@ -25,7 +27,7 @@ internal static class NoiseJpeg
         ulong noise = 0x9E3779B97F4A7C15;
         uint bits = 0;
         var count = 0;
-        for (var i = 0; i < rows * BlocksPerRow * 64; i++)
+        for (var i = 0; i < rows * width * 64; i++)
         {
             noise ^= noise << 13;
             noise ^= noise >> 7;

@@ -1,9 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
-namespace Apertur.Bench.Ingest;
+namespace Apertur.Bench;
 
 /// <summary>This repository's server with its default settings, except that it does not limit rates: all clients come from one address.</summary>
 internal sealed partial class Ours : Peer
@@ -20,21 +21,43 @@ internal sealed partial class Ours : Peer
     private readonly string _key;
     private readonly List<(byte[] Path, int Left)> _sessions = [];
 
-    private Ours(int port, Process process, string data, string key)
-        : base("ours", port, process) => (_data, _key) = (data, key);
+    private Ours(int port, Process process, string data, string key, string project)
+        : base("ours", port, process) => (_data, _key, Project) = (data, key, project);
 
-    public static Ours Start(string program, string folder)
+    public string Project { get; }
+
+    /// <summary>Where the photos of new sessions go.</summary>
+    public IReadOnlyList<string> Destinations { get; set; } = [];
+
+    /// <param name="program">How the server is started.</param>
+    /// <param name="folder">Where its data goes.</param>
+    /// <param name="postgres">A connection string; null for SQLite.</param>
+    public static Ours Start(string program, string folder, string? postgres = null)
     {
+        // It may call receivers on this machine, and all clients have one address.
+        var environment = new Dictionary<string, string>
+        {
+            ["APERTUR__RateLimits__Enabled"] = "false",
+            ["APERTUR__Outbound__AllowPrivateNetworks"] = "true",
+            ["APERTUR__Telemetry__MetricsUrl"] = "",
+        };
+        if (postgres is not null)
+        {
+            environment["APERTUR__Database__Provider"] = "PostgreSql";
+            environment["APERTUR__Database__ConnectionString"] = postgres;
+        }
+
         var data = Path.Combine(folder, "ours");
         string[] arguments =
             ["init", "--data", data, "--email", "bench@example.com", "--password", "bench-bench-bench", "--project", "Bench", "--json"];
         var init = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true };
+        foreach (var (name, value) in environment)
+            init.Environment[name] = value;
         using var made = Process.Start(init)!;
         using var printed = JsonDocument.Parse(made.StandardOutput.ReadToEnd());
         made.WaitForExit();
         var key = printed.RootElement.GetProperty("keys").GetProperty("live").GetString()!;
 
-        var environment = new Dictionary<string, string> { ["APERTUR__RateLimits__Enabled"] = "false" };
         var port = new TaskCompletionSource<int>();
         var process = Start(program, environment, line =>
         {
@@ -43,22 +66,32 @@ internal sealed partial class Ours : Peer
             else if (Listening().Match(line) is { Success: true } match)
                 port.TrySetResult(int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
         }, "serve", "--data", data, "--urls", "http://127.0.0.1:0");
-        return new Ours(port.Task.GetAwaiter().GetResult(), process, data, key);
+        return new Ours(
+            port.Task.GetAwaiter().GetResult(), process, data, key, printed.RootElement.GetProperty("project").GetProperty("id").GetString()!);
+    }
+
+    /// <summary>Makes one call with the key, and gives the answer.</summary>
+    /// <exception cref="IOException">It was refused.</exception>
+    public JsonElement Call(string method, string path, string json = "")
+    {
+        using var connection = new Connection(Port);
+        connection.Send([Bytes($"{method} /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {_key}\r\n"
+            + $"Content-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\n\r\n"), Encoding.UTF8.GetBytes(json)]);
+        using var answer = JsonDocument.Parse(connection.Receive() is { Length: > 0 } text ? text : "null");
+        return answer.RootElement.Clone();
     }
 
     /// <summary>Every client has a session of its own, replaced before it is full.</summary>
     public override void Prepare(int clients, int requestsPerClient)
     {
-        using var connection = new Connection(Port);
         for (var client = 0; client < clients; client++)
         {
             if (client < _sessions.Count && _sessions[client].Left >= requestsPerClient)
                 continue;
-            var body = Bytes($$"""{"max_images":{{ImagesPerSession}},"max_image_size_mb":50}""");
-            connection.Send([Bytes($"POST /api/v1/upload-sessions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {_key}\r\n"
-                + $"Content-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n"), body]);
-            using var created = JsonDocument.Parse(connection.Receive());
-            var session = (Bytes($"POST /api/v1/upload/{created.RootElement.GetProperty("id").GetString()}/images HTTP/1.1\r\n"), ImagesPerSession);
+            var created = Call("POST", "/upload-sessions", $$"""
+                {"max_images":{{ImagesPerSession}},"max_image_size_mb":50,"destination_ids":[{{string.Join(',', Destinations.Select(id => $"\"{id}\""))}}]}
+                """);
+            var session = (Bytes($"POST /api/v1/upload/{created.GetProperty("id").GetString()}/images HTTP/1.1\r\n"), ImagesPerSession);
             if (client < _sessions.Count)
                 _sessions[client] = session;
             else

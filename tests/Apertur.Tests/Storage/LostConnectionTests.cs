@@ -1,0 +1,68 @@
+using Apertur.Server.Storage;
+using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+
+namespace Apertur.Tests.Storage;
+
+/// <summary>What becomes of a transaction whose connection PostgreSQL, a balancer or a person ends in the middle.</summary>
+public sealed class LostConnectionTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    /// <summary>Which statement finds out differs; what EF Core or Npgsql do with the failure must not.</summary>
+    [Theory]
+    [InlineData("read, and go on")]
+    [InlineData("save, and go on")]
+    [InlineData("read, and commit")]
+    public async Task Write_that_lost_its_connection_is_done_again_from_its_start(string way)
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        var database = app.Services.GetRequiredService<Database>();
+        var runs = 0;
+
+        await database.WriteAsync(
+            async db =>
+            {
+                await db.Projects.ExecuteUpdateAsync(p => p.SetProperty(x => x.Name, x => x.Name + "!"), Cancellation);
+                if (++runs == 1)
+                {
+                    await EndAsync(app, db);
+                    await SwallowAsync(() => way.StartsWith("save", StringComparison.Ordinal)
+                        ? RenameAsync(db, "Lost")
+                        : db.Projects.AsNoTracking().ToListAsync(Cancellation));
+                }
+
+                if (!way.EndsWith("commit", StringComparison.Ordinal))
+                    await RenameAsync(db, "Kept");
+            },
+            Cancellation);
+
+        Assert.Equal(2, runs);
+        await using var read = database.Open();
+        Assert.Equal(way.EndsWith("commit", StringComparison.Ordinal) ? "Claims!" : "Kept", await read.Projects.Select(p => p.Name).SingleAsync(Cancellation));
+    }
+
+    private static async Task RenameAsync(AperturDb db, string name)
+    {
+        (await db.Projects.SingleAsync(Cancellation)).Name = name;
+        await db.SaveChangesAsync(Cancellation);
+    }
+
+    private static async Task EndAsync(AperturApp app, AperturDb db)
+    {
+        var backend = ((NpgsqlConnection)db.Database.GetDbConnection()).ProcessID;
+        await using var other = new NpgsqlConnection(app.Services.GetRequiredService<Server.Settings>().Database.ConnectionString);
+        await other.OpenAsync(Cancellation);
+        await using var command = new NpgsqlCommand($"SELECT pg_terminate_backend({backend}, 5000)", other);
+        Assert.True((bool)(await command.ExecuteScalarAsync(Cancellation))!);
+    }
+
+    /// <summary>As a library does that must not fail over what it can do without.</summary>
+    private static async Task SwallowAsync(Func<Task> work)
+    {
+        var failure = await Record.ExceptionAsync(work);
+        Assert.NotNull(failure);
+    }
+}
