@@ -127,6 +127,8 @@ public sealed class OperatorWatchTests
 
         public int LanesPerEndpoint => 1;
 
+        public int MaxLanesPerEndpoint => 1;
+
         public Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken) =>
             new TaskCompletionSource<IReadOnlyList<DueEndpoint>>().Task.WaitAsync(cancellationToken);
 
