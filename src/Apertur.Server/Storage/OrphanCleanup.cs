@@ -1,5 +1,4 @@
 using Apertur.Server.Accounts;
-using Apertur.Server.Http;
 using Apertur.Server.Tus;
 using Microsoft.EntityFrameworkCore;
 
@@ -7,7 +6,7 @@ namespace Apertur.Server.Storage;
 
 /// <summary>
 /// Deletes what is no longer referred to, in the background: files that no row names go into <see cref="Quarantine"/> and, when nobody wanted
-/// them for long enough, away; photos that came in pieces and were not finished in time, answers kept for repeats that no longer count, and sign-ins, links and guesses that are over, are removed.
+/// them for long enough, away; photos that came in pieces and were not finished in time, and sign-ins, links and guesses that are over, are removed.
 /// </summary>
 internal sealed partial class OrphanCleanup(
     Database database, BlobStore blobs, Quarantine quarantine, PartialUploads partials, ImagesOwner owner, Settings settings, TimeProvider clock,
@@ -21,7 +20,6 @@ internal sealed partial class OrphanCleanup(
 
     public async Task RunOnceAsync(CancellationToken cancellationToken)
     {
-        await Idempotency.RemoveExpiredAsync(database, clock.GetUtcNow(), cancellationToken);
         await SignIns.RemoveExpiredAsync(database, clock.GetUtcNow(), cancellationToken);
         // Somebody may have mounted another folder since the start, or claimed this one for another database.
         if (!await owner.HoldsAsync(cancellationToken))
@@ -58,6 +56,9 @@ internal sealed partial class OrphanCleanup(
         foreach (var batch in blobs.Enumerate().Where(blob => blob.WrittenAt < before && blob.WrittenAt > since).Chunk(BatchSize))
         {
             var known = await quarantine.KnownAsync(batch.Select(blob => blob.Id), cancellationToken);
+            // A power cut can undo the removal of a file, not that of its row.
+            foreach (var id in await quarantine.RemovedAsync(known, cancellationToken))
+                blobs.Delete(id);
             setAside += batch.Count(blob => !known.Contains(blob.Id) && quarantine.Add(blob.Id, clock.GetUtcNow()));
         }
 
