@@ -37,7 +37,7 @@ internal sealed record Area(string Name, string[] Files, string[] Tests)
         new("guesses", ["Apertur.Server/Accounts/LoginThrottle.cs"], ["LoginThrottleTests", "SignInTests"]),
         new("counters",
             ["Apertur.Server/ProjectData", "Apertur.Server/Uploads/UploadDeletion.cs"],
-            ["ProjectDataTests", "AcrossProjectsTests", "DateRangeTests", "DeliveryCountTests", "UploadDeletionTests"]),
+            ["ProjectDataTests", "AcrossProjectsTests", "DateRangeTests", "ListFiltersTests", "DeliveryCountTests", "UploadDeletionTests"]),
         new("deliveries",
             ["Apertur.Server/Deliveries", "Apertur.Server/Events/EventOutcomeWriter.cs", "Apertur.Server/Destinations/DestinationSuspension.cs"],
             ["Scenarios.DeliveryTests", "DeliveryCountTests", "DeliveryAttemptsTests", "LeaseFencingTests", "DestinationChangeTests",

@@ -11,6 +11,8 @@ namespace Apertur.Server.ProjectData;
 /// </summary>
 internal sealed record DateRange
 {
+    // The end of a day, so that a range without an end cuts none.
+    private static readonly DateTimeOffset _never = new(9999, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private static readonly long _day = (long)TimeSpan.FromDays(1).TotalMilliseconds;
 
     // Unix milliseconds, as the database has them.
@@ -19,7 +21,7 @@ internal sealed record DateRange
     private DateRange(DateTimeOffset? from, DateTimeOffset? to)
     {
         IsGiven = from is not null || to is not null;
-        (From, To) = (from ?? DateTimeOffset.UnixEpoch, to ?? DateTimeOffset.MaxValue.AddYears(-1));
+        (From, To) = (from ?? DateTimeOffset.UnixEpoch, to ?? _never);
         (_from, _to) = (From.ToUnixTimeMilliseconds(), To.ToUnixTimeMilliseconds());
     }
 
@@ -47,7 +49,7 @@ internal sealed record DateRange
 
     /// <summary>The counts of the days that lie in the range as a whole.</summary>
     public IQueryable<DailyCount> WholeDays(IQueryable<DailyCount> counts) =>
-        IsGiven ? counts.Where(count => count.Day >= FirstWholeDay && count.Day < EndOfWholeDays) : counts;
+        counts.Where(count => count.Day >= FirstWholeDay && count.Day < EndOfWholeDays);
 
     /// <summary>What the days that the range cuts have in it.</summary>
     /// <param name="sessions">Sessions to count; null when they do not matter.</param>
@@ -93,8 +95,6 @@ internal sealed record DateRange
 
     private IEnumerable<(long From, long To)> CutDays()
     {
-        if (!IsGiven)
-            yield break;
         if (FirstWholeDay > EndOfWholeDays)
         {
             yield return (_from, _to);

@@ -78,6 +78,10 @@ public sealed class HttpOutcomeTests
         Assert.Equal("No connection to the destination: it timed out.", Reason(new TimeoutException()));
         Assert.Equal("The request to the destination failed.", Reason(new IOException("internals")));
 
+        // Nobody answered in time: the breaker opens sooner than for a destination that says no.
+        Assert.True(Assert.IsType<DeliveryOutcome.TryAgain>(HttpOutcome.Of(new TaskCanceledException())).TimedOut);
+        Assert.False(Assert.IsType<DeliveryOutcome.TryAgain>(HttpOutcome.Of(refused)).TimedOut);
+
         static string Reason(Exception exception) => Assert.IsType<DeliveryOutcome.TryAgain>(HttpOutcome.Of(exception)).Reason;
     }
 

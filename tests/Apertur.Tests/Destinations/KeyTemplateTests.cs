@@ -99,6 +99,25 @@ public sealed class KeyTemplateTests
         Assert.NotEqual(KeyTemplate.Alternative("photos/a.jpg", one), KeyTemplate.Alternative("photos/a.jpg", other));
     }
 
+    [Fact]
+    public void Another_name_for_a_key_tells_images_apart_however_long_the_name_is()
+    {
+        var (one, other) = (Hostile("a.jpg"), Hostile("a.jpg"));
+        var key = KeyTemplate.Render("photos/{filename}", Hostile(new string('a', 300) + ".jpg"));
+        Assert.EndsWith($"-{one.ImageId}.jpg", KeyTemplate.Alternative(key, one), StringComparison.Ordinal);
+        Assert.NotEqual(KeyTemplate.Alternative(key, one), KeyTemplate.Alternative(key, other));
+    }
+
+    [Fact]
+    public void Characters_that_drives_and_file_systems_refuse_become_underscores()
+    {
+        const string refused = "/\\:*?\"<>|\t\u007F\u200B\u2028\u2029\uE000\uFFFE\uFFFF\uFDD0";
+        Assert.Equal($"photos/a{new string('_', refused.Length)}b.jpg", KeyTemplate.Render("photos/{filename}", Hostile($"a{refused}b.jpg")));
+    }
+
+    [Fact]
+    public void Ending_comes_without_its_dot() => Assert.Equal("photos/2.jpg", KeyTemplate.Render("photos/{index}.{ext}", Hostile("a.jpg")));
+
     [Theory]
     [InlineData("{name}")]
     [InlineData("{Filename}")]

@@ -84,14 +84,17 @@ public sealed class OperatorWatchTests
         settings["Sharing:EmailTransport"] = "Folder";
         settings["Sharing:EmailFrom"] = "apertur@example.com";
         settings["Operator:Email"] = "operator@example.com";
-        return AperturApp.StartAsync(database, settings, services => services.AddSingleton<IReadinessCheck>(lamp));
+        return AperturApp.StartAsync(database, settings, services =>
+        {
+            services.AddSingleton<IReadinessCheck>(lamp);
+            // It would look in between.
+            services.WithoutLoopOf<OperatorWatch>();
+        });
     }
 
     private static async Task LookAsync(AperturApp app, int times)
     {
         var watch = app.Services.GetRequiredService<OperatorWatch>();
-        // Its own loop would look in between.
-        await watch.StopAsync(TestContext.Current.CancellationToken);
         for (var i = 0; i < times; i++)
         {
             app.Clock.Advance(Readiness.Freshness);
@@ -126,6 +129,8 @@ public sealed class OperatorWatchTests
         public int Lanes => 1;
 
         public int LanesPerEndpoint => 1;
+
+        public int MaxLanesPerEndpoint => 1;
 
         public Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken) =>
             new TaskCompletionSource<IReadOnlyList<DueEndpoint>>().Task.WaitAsync(cancellationToken);

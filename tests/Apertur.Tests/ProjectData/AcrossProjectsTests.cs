@@ -1,7 +1,9 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server;
 using Apertur.Server.Keys;
+using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
@@ -58,6 +60,31 @@ public sealed class AcrossProjectsTests
         Assert.Equal(mine.Uploads.Order(), await IdsAsync(owner.Client, "uploads/recent?limit=50"));
         stats = await JsonAsync(owner.Client, "stats");
         Assert.Equal((3, 6, 1), (stats["sessionsTotal"]!.GetValue<int>(), stats["imagesUploaded"]!.GetValue<int>(), stats["totalProjects"]!.GetValue<int>()));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Ten_projects_with_the_most_sessions_are_told_and_none_without_any(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var owner = await app.SignInAsync();
+        for (var sessions = 0; sessions < 12; sessions++)
+        {
+            var id = (string)(await owner.Client.PostAsync("projects", new { name = $"Project {sessions}" })).Expect(HttpStatusCode.Created).Json["id"]!;
+            await app.ChangeAsync(db => db.DailyCounts.Add(new DailyCount
+            {
+                ProjectId = Guid.Parse(id),
+                Env = Env.Live,
+                Day = DailyCount.DayOf(app.Clock.GetUtcNow()),
+                Sessions = sessions,
+            }));
+            if (sessions == 2)
+                Assert.Equal(["Project 2", "Project 1"], await TopAsync());
+        }
+
+        Assert.Equal([11, 10, 9, 8, 7, 6, 5, 4, 3, 2], (await TopAsync()).Select(name => int.Parse(name[8..], CultureInfo.InvariantCulture)));
+
+        async Task<IEnumerable<string>> TopAsync() =>
+            (await JsonAsync(owner.Client, "stats"))["topProjects"]!.AsArray().Select(project => (string)project!["name"]!);
     }
 
     [Theory, AllDatabases]

@@ -76,6 +76,50 @@ public sealed class ListFiltersTests
     }
 
     [Theory, AllDatabases]
+    public async Task Each_status_that_a_session_shows_finds_that_session(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        receiver.Otherwise = context =>
+        {
+            context.Response.StatusCode = context.Request.Path == "/gone" ? 410 : context.Request.Path == "/busy" ? 503 : 200;
+            return context.Request.Body.CopyToAsync(Stream.Null);
+        };
+        async Task<string[]> ToAsync(string path) => [await app.Client.CreateDestinationAsync(
+            "webhook", new JsonObject { ["url"] = receiver.Url.Replace("/hook", path, StringComparison.Ordinal) })];
+        var (good, gone, busy) = (await ToAsync("/hook"), await ToAsync("/gone"), await ToAsync("/busy"));
+        foreach (var (hours, most, photos, destinations, becomes) in new (int, int, int, string[], string)[]
+        {
+            (24, 9, 0, [], ""), (24, 9, 1, [], "stored_only"), (24, 9, 1, gone, "failed"), (24, 9, 0, good, ""),
+            (24, 1, 1, [], "stored_only"), (24, 1, 1, good, "delivered"), (24, 1, 1, gone, "failed"), (24, 1, 1, busy, "pending"),
+            (1, 9, 0, [], ""), (1, 9, 1, [], "stored_only"), (1, 9, 1, good, "delivered"), (1, 9, 1, gone, "failed"), (1, 9, 1, busy, "pending"),
+            (1, 1, 1, good, "delivered"), (1, 1, 1, gone, "failed"),
+        })
+        {
+            var session = await app.Client.CreateSessionAsync(new JsonObject
+            {
+                ["expires_in_hours"] = hours,
+                ["max_images"] = most,
+                ["destination_ids"] = new JsonArray([.. destinations.Select(id => JsonValue.Create(id))]),
+            });
+            if (photos > 0)
+                await app.Client.UploadBecomesAsync((string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!, becomes);
+        }
+
+        app.Clock.Jump(TimeSpan.FromHours(2));
+        var rows = (await app.Client.GetAsync("sessions?pageSize=50")).Expect(HttpStatusCode.OK).Json["data"]!.AsArray()
+            .ToLookup(row => (string)row!["status"]!, row => (string)row!["id"]!);
+        Assert.Equal(
+            [("active", 2), ("completed", 4), ("expired", 4), ("failed", 3), ("pending", 2)],
+            rows.Select(status => (status.Key, status.Count())).OrderBy(status => status.Key, StringComparer.Ordinal));
+        foreach (var status in rows)
+        {
+            var found = (await app.Client.GetAsync($"sessions?pageSize=50&status={status.Key}")).Expect(HttpStatusCode.OK).Json["data"]!.AsArray();
+            Assert.Equal((status.Key, string.Join(' ', status)), (status.Key, string.Join(' ', found.Select(row => (string)row!["id"]!))));
+        }
+    }
+
+    [Theory, AllDatabases]
     public async Task One_project_of_several_is_listed_and_summed_up_alone(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);

@@ -2,8 +2,11 @@ using System.Collections.Concurrent;
 using System.Data.Common;
 using System.Globalization;
 using System.Net;
+using System.Text.Json.Nodes;
 using Apertur.Server.Projects;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -40,6 +43,53 @@ public sealed class ProjectRemovalTests(ITestOutputHelper output)
             var count = $"SELECT CAST(count(*) AS INTEGER) AS \"Value\" FROM {table}";
             Assert.Equal((table, 0), (table, await db.Database.SqlQueryRaw<int>(count).SingleAsync(Cancellation)));
         }
+    }
+
+    [Theory]
+    [AllDatabases("deleted")]
+    [AllDatabases("disabled")]
+    public async Task Links_of_a_project_that_is_gone_open_nothing_while_its_rows_are_still_there(DatabaseKind database, string how)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync();
+        var upload = Guid.Parse((string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!);
+        var download = app.Services.GetRequiredService<DownloadLinks>().Create(upload).PathAndQuery;
+        var stranger = app.ClientOf(null);
+        (await stranger.GetAsync(download)).Expect(HttpStatusCode.OK);
+
+        await app.WriteAsync(async db =>
+        {
+            var project = await db.Projects.SingleAsync(Cancellation);
+            project.DeletedAt = how == "deleted" ? app.Clock.GetUtcNow() : null;
+            project.DisabledAt = how == "disabled" ? app.Clock.GetUtcNow() : null;
+        });
+
+        (await stranger.GetAsync(download)).Expect(HttpStatusCode.NotFound);
+        (await stranger.GetAsync($"upload/{session}/session")).Expect(HttpStatusCode.NotFound);
+        (await stranger.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.NotFound);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Deliveries_of_a_deleted_project_are_not_claimed_any_more(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(503);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = new JsonObject { ["url"] = receiver.Url };
+        var session = await app.Client.CreateSessionAsync(await app.Client.CreateDestinationAsync("webhook", webhook));
+        var upload = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await Eventually.Becomes(() => app.DeliveriesAsync(upload), rows => rows.Single().State == DeliveryState.Retrying);
+        var (project, _, key) = await app.CreateOtherProjectAsync();
+        await app.WriteAsync(async db => (await db.Projects.SingleAsync(p => p.Id == app.ProjectId, Cancellation)).DeletedAt = app.Clock.GetUtcNow());
+
+        // What another project uploads then is claimed when this would be.
+        app.Clock.Advance(TimeSpan.FromMinutes(1));
+        var other = app.ClientOf(key, project);
+        session = await other.CreateSessionAsync(await other.CreateDestinationAsync("webhook", (JsonObject)webhook.DeepClone()));
+        await other.UploadBecomesAsync((string)(await other.UploadAsync(session, Photos.Png()))["id"]!, "delivered");
+
+        Assert.Equal(2, receiver.Requests.Count);
+        Assert.Equal(1, (await app.DeliveriesAsync(upload)).Single().Attempts);
     }
 
     [Fact]

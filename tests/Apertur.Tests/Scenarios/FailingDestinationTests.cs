@@ -138,7 +138,12 @@ public sealed class FailingDestinationTests(ITestOutputHelper output)
                 settings["Delivery:RetrySeconds"] = retrySeconds;
             var world = new World
             {
-                App = await AperturApp.StartAsync(database, settings),
+                // Their own loops would work in between.
+                App = await AperturApp.StartAsync(database, settings, services =>
+                {
+                    services.WithoutLoopOf<BreakerSweep>();
+                    services.WithoutLoopOf<OperatorWatch>();
+                }),
                 Events = await Receiver.StartAsync(),
                 _webhooks = await Receiver.StartAsync(),
             };
@@ -147,9 +152,6 @@ public sealed class FailingDestinationTests(ITestOutputHelper output)
                 context.Response.StatusCode = world.Works ? 200 : 500;
                 return Task.CompletedTask;
             };
-            // Their own loops would work in between.
-            await world.App.Services.GetRequiredService<BreakerSweep>().StopAsync(Cancellation);
-            await world.App.Services.GetRequiredService<OperatorWatch>().StopAsync(Cancellation);
             await world.App.ListenAsync(world.Events, "project.destination.*");
             for (var i = 0; i < destinations; i++)
             {

@@ -41,9 +41,16 @@ public sealed class RefusalTests
         var narrow = await app.Client.CreateSessionAsync(new JsonObject { ["max_image_dimension"] = 1 });
         ExpectError(await app.Client.PostImageAsync(narrow, Photos.Jpeg()), 413, "IMAGE_TOO_LARGE", "pixels");
 
+        // The longer side counts, whichever that is: 33 x 21 and 40 x 64 pixels.
+        var low = await app.Client.CreateSessionAsync(new JsonObject { ["max_image_dimension"] = 32 });
+        ExpectError(await app.Client.PostImageAsync(low, Photo("plain.jpg")), 413, "IMAGE_TOO_LARGE", "pixels");
+        var tall = await app.Client.CreateSessionAsync(new JsonObject { ["max_image_dimension"] = 63 });
+        ExpectError(await app.Client.PostImageAsync(tall, Photo("portrait.jpg")), 413, "IMAGE_TOO_LARGE", "pixels");
+
         var pngOnly = await app.Client.CreateSessionAsync(new JsonObject { ["allowed_mime_types"] = new JsonArray("image/png") });
         ExpectError(await app.Client.PostImageAsync(pngOnly, Photos.Jpeg()), 415, "UNSUPPORTED_IMAGE_TYPE", "PNG");
         await NothingIsStoredAsync(app);
+        (await app.Client.PostImageAsync(tall, Photo("plain.jpg"))).Expect(HttpStatusCode.Created);
     }
 
     [Theory, AllDatabases]
@@ -188,6 +195,8 @@ public sealed class RefusalTests
         ExpectError(await app.Client.GetAsync("uploads?pageSize=101"), 400, "VALIDATION_ERROR", "pageSize");
         ExpectError(await app.Client.GetAsync("uploads/recent?limit=51"), 400, "VALIDATION_ERROR", "limit");
     }
+
+    private static byte[] Photo(string name) => File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Photos", name));
 
     private static void ExpectError(Answer answer, int status, string code, string words)
     {

@@ -20,6 +20,7 @@ public sealed class FilenamesTests
     [InlineData("C:\\photos\\a.jpg", "a.jpg")]
     [InlineData("../../a.jpg.", "a.jpg")]
     [InlineData("a\u202Egpj.php", "agpj.jpg")]
+    [InlineData("a\u0007\u007F\u2028\u2029\uE000\uD800\uFFFDb.jpg", "ab.jpg")]
     [InlineData("می\u200Cخواهم.jpg", "می\u200Cخواهم.jpg")]
     [InlineData("👩\u200D👧.jpg", "👩\u200D👧.jpg")]
     public void Name_is_safe_and_its_ending_agrees_with_the_bytes(string? sent, string kept) =>

@@ -6,6 +6,7 @@ using Apertur.Tests.Encryption;
 using Apertur.Tests.Events;
 using Apertur.Tests.Repository;
 using Apertur.Tests.Support;
+using Apertur.Tests.Tus;
 
 namespace Apertur.Tests.Uploads;
 
@@ -55,6 +56,9 @@ public sealed class UploadFieldsTests
             ["an envelope in a form (Encryption/EnvelopeIntake.cs)"] = await app.PostFormAsync(session, withFields.Bytes(), "beach.jpg.enc"),
             ["a form around an envelope (Encryption/EnvelopeIntake.cs)"] = await PostFormAsync(
                 app, $"/api/v1/upload/{session}/images", false, envelope.Bytes(), ("X-Aptr-Encrypted", "default")),
+            ["tus, in its metadata (Tus/UploadMetadata.cs)"] = await app.ClientOf(null).TusAsync(
+                HttpMethod.Post, $"/api/v1/upload/{session}/tus", Photos.Jpeg(), ("Upload-Length", $"{Photos.Jpeg().Length}"),
+                ("Upload-Metadata", TusClient.Metadata([.. UploadFields.All.Select(field => (field.Name, Sample(field)))]))),
         };
         (await PostFormAsync(app, $"/u/{session}", true, Photos.Png())).Expect(HttpStatusCode.OK);
 
@@ -167,8 +171,8 @@ public sealed class UploadFieldsTests
 
     private static bool Tells(Received sent, string format, UploadField field) => format switch
     {
-        "binary" => sent["X-Aptr-" + field.Name.Replace('_', '-')] == Sample(field),
-        "multipart" => Encoding.Latin1.GetString(sent.Body).Contains($"name=\"{field.Name}\"\r\n\r\n{Sample(field)}\r\n", StringComparison.Ordinal),
+        "binary" => Uri.UnescapeDataString(sent["X-Aptr-" + field.Name.Replace('_', '-')] ?? "") == Sample(field),
+        "multipart" => Encoding.UTF8.GetString(sent.Body).Contains($"name=\"{field.Name}\"\r\n\r\n{Sample(field)}\r\n", StringComparison.Ordinal),
         _ => Values(sent.Json(), field).Contains(Sample(field)),
     };
 
@@ -182,7 +186,8 @@ public sealed class UploadFieldsTests
 
     private static string Payload(string format) => $"what webhooks receive in the format {format} (WebhookBody.cs, WebhookHeaders.cs; DeliveryRun.cs)";
 
-    private static string Sample(UploadField field) => _samples.GetValueOrDefault(field.Name, $"sample-{field.Name}");
+    // People write what no header carries as it is.
+    private static string Sample(UploadField field) => _samples.GetValueOrDefault(field.Name, $"{field.Name} à la plage");
 
     /// <summary>The field, in the casing of the place.</summary>
     private static IEnumerable<string?> Values(JsonNode? json, UploadField field) => [(string?)json![field.Name], (string?)json[Camel(field.Name)]];

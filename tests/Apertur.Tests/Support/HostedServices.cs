@@ -1,0 +1,16 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Apertur.Tests.Support;
+
+internal static class HostedServices
+{
+    /// <summary>
+    /// Leaves a worker's own loop out, for a test that runs its rounds itself. Stopping it would not do: one that is stopped before its first
+    /// round has begun takes the server with it.
+    /// </summary>
+    public static void WithoutLoopOf<T>(this IServiceCollection services)
+        where T : class, IHostedService =>
+        services.Remove(services.Single(service =>
+            service.ServiceType == typeof(IHostedService) && service.ImplementationFactory is Func<IServiceProvider, T>));
+}
