@@ -78,7 +78,7 @@ internal static class UploadPage
             <p id="limits">{(known is null ? null : LimitsLine(known, texts))}</p>
             {(model.ExpiresAt is null ? null : WithExpiry(model, texts, "openUntil"))}
             </header>
-            <div id="instructions" dir="auto">{Instructions.Render(known?.Instructions)}</div>
+            <div id="instructions" dir="auto" data-text="{known?.Instructions ?? ""}">{Instructions.Render(known?.Instructions)}</div>
             {Html.If(model.SealingDowngraded, $"<p class=\"hint\">{texts["notSealed"]}</p>")}
             <p id="sealing" class="hint" hidden></p>
             <p id="notice" class="notice" role="alert" hidden></p>

@@ -428,7 +428,14 @@ public sealed class UploadPageSurvivalTests : IAsyncLifetime
     private static async Task CheckAsync(IPage page, string state)
     {
         if (Environment.GetEnvironmentVariable("APERTUR_SCREENSHOTS") is { Length: > 0 } folder)
+        {
+            var phone = page.ViewportSize!;
             await page.ScreenshotAsync(new() { Path = Path.Combine(folder, $"upload-{state}.png") });
+            await page.SetViewportSizeAsync(1280, 800);
+            await page.ScreenshotAsync(new() { Path = Path.Combine(folder, $"upload-{state}-desktop.png") });
+            await page.SetViewportSizeAsync(phone.Width, phone.Height);
+        }
+
         var violations = (await page.RunAxe()).Violations.Select(v => $"{state}: {v.Id} at {string.Join(", ", v.Nodes.Select(node => node.Html))}");
         Assert.Empty(violations);
     }

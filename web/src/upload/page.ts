@@ -3,7 +3,6 @@ import type { Refusal } from './attempt';
 import { complete, withdraw } from './complete';
 import { byId } from './dom';
 import { tellParent } from './frame';
-import { render } from './instructions';
 import { limitsLine, refusalBeforeSending, type Limits } from './limits';
 import { verify } from './password';
 import { UploadQueue, type Photo } from './queue';
@@ -105,9 +104,8 @@ async function start(data: PageData): Promise<void> {
     },
     received(_, received) {
       tellParent({ type: 'apertur:image:received', data: received });
-      if (limits === null) return;
-      limits.left = Math.max(0, limits.left - 1);
-      showLimits();
+      // Others send too: what is left now, the server knows.
+      refresh();
     },
     refused(photo, refusal) {
       refuse(photo, refusalText(texts, refusal.code, refusal.message));
@@ -196,7 +194,6 @@ async function start(data: PageData): Promise<void> {
       summary.textContent = texts.withdrawFailed;
       return;
     }
-    if (photo.received !== null && limits !== null) limits.left++;
     const { received, url } = photo;
     if (received === null && url !== null) void import('./pieces').then(({ giveUp }) => giveUp(url, queue.password));
     const row = rows.get(photo)?.element;
@@ -206,8 +203,8 @@ async function start(data: PageData): Promise<void> {
     await queue.remove(photo);
     byId('announcement').textContent = fill(texts.removed, { name: photo.name });
     (next ?? input()).focus();
-    showLimits();
     showSummary();
+    refresh();
   }
 
   function showSummary(): void {
@@ -249,7 +246,7 @@ async function start(data: PageData): Promise<void> {
   /** Takes in how the session stands now: its limits, its end, or that it goes on after all. */
   function take(session: Session): void {
     ({ limits, mayWithdraw, thankYou, expires } = session);
-    byId('instructions').replaceChildren(...render(session.instructions ?? ''));
+    void instruct(session.instructions ?? '');
     byId<HTMLAnchorElement>('return').href = session.returnUrl ?? '';
     const isFull = session.status === 'completed' && limits.left === 0;
     const isOver = session.status === 'expired' || (session.status === 'completed' && !isFull);
@@ -271,6 +268,15 @@ async function start(data: PageData): Promise<void> {
     }
     for (const [photo, row] of rows) row.show(photo, mayWithdraw);
     watchExpiry();
+  }
+
+  /** Shows instructions that stood behind a password, or are new. */
+  async function instruct(text: string): Promise<void> {
+    const place = byId('instructions');
+    if (place.dataset['text'] === text) return;
+    place.dataset['text'] = text;
+    if (text === '') place.replaceChildren();
+    else place.replaceChildren(...(await import('./instructions')).render(text));
   }
 
   let asking = 0;
