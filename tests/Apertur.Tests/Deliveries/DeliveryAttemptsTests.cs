@@ -45,6 +45,28 @@ public sealed class DeliveryAttemptsTests
     }
 
     [Theory, AllDatabases]
+    public async Task Attempt_that_opens_the_breaker_is_followed_by_none_before_that_lets_one_through(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers([.. Enumerable.Repeat(500, Breaker.MinAttempts)]);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(webhook);
+        var causes = new List<string>();
+        var last = new JsonObject();
+        for (var photo = 0; photo < Breaker.MinAttempts; photo++)
+        {
+            var upload = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+            await EndedAsync(app, upload, webhook, 1);
+            last = (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json[0]!.AsObject();
+            causes.Add((string)last["dueCause"]!);
+        }
+
+        Assert.Equal([.. Enumerable.Repeat("schedule", Breaker.MinAttempts - 1), "breaker_open"], causes);
+        Assert.Equal(app.Clock.GetUtcNow().AddSeconds(15), (DateTimeOffset)last["dueAt"]!, TimeSpan.FromMilliseconds(1));
+    }
+
+    [Theory, AllDatabases]
     public async Task Delivery_that_waits_says_for_what_and_its_attempt_that_it_was_resumed(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();

@@ -75,6 +75,28 @@ public sealed class DestinationChangeTests : IAsyncLifetime
     }
 
     [Theory, AllDatabases]
+    public async Task Saving_a_destination_leaves_what_waits_for_another_where_it_is(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.AsksToWait(503, 3600).AsksToWait(503, 3600);
+        await using var app = await AperturApp.StartAsync(database);
+        var saved = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var other = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(saved, other), Photos.Png()))["id"]!;
+        var before = await DeliveriesAsync(all => all.All(row => (string)row!["dueCause"]! == "retry_after"));
+
+        await ChangeAsync(app, saved, new JsonObject { ["url"] = receiver.Url });
+
+        var after = await DeliveriesAsync(all => (string)Of(all, saved)["status"]! == "sent");
+        Assert.Equal(Of(before, other).ToJsonString(), Of(after, other).ToJsonString());
+
+        Task<JsonArray> DeliveriesAsync(Func<JsonArray, bool> wanted) =>
+            Eventually.Becomes(async () => (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json.AsArray(), wanted);
+
+        static JsonNode Of(JsonArray all, string destination) => all.Single(row => (string)row!["destinationId"]! == destination)!;
+    }
+
+    [Theory, AllDatabases]
     public async Task Test_that_succeeds_resumes_what_a_delivery_parked_meanwhile(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();

@@ -135,6 +135,23 @@ public sealed class ClockTests
     }
 
     [Theory, AllDatabases]
+    public async Task Delivery_that_has_ended_stays_as_it_is_when_its_destination_is_saved(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await app.Client.UploadBecomesAsync(upload, "delivered");
+        var before = (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Text;
+
+        app.Clock.Set(-_day);
+        var change = new JsonObject { ["isActive"] = true };
+        (await app.Client.SendAsync(HttpMethod.Patch, $"projects/{app.ProjectId}/destinations/{webhook}", change)).Expect(HttpStatusCode.OK);
+
+        Assert.Equal(before, (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Text);
+    }
+
+    [Theory, AllDatabases]
     public async Task Event_that_waits_for_its_next_attempt_does_not_wait_a_day(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();

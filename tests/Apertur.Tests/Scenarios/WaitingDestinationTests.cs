@@ -88,6 +88,22 @@ public sealed class WaitingDestinationTests(ITestOutputHelper output) : IAsyncLi
     }
 
     [Theory, AllDatabases]
+    public async Task Photo_that_waits_for_a_destination_that_is_switched_off_ends_when_that_is_deleted(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(webhook);
+        await SwitchAsync(app, webhook, on: false);
+        var upload = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+
+        await DeleteAsync(app, webhook);
+
+        await app.Client.UploadBecomesAsync(upload, "failed");
+        Assert.Empty(receiver.Requests);
+    }
+
+    [Theory, AllDatabases]
     public Task Every_photo_is_delivered_or_explained_whatever_the_owner_does_meanwhile(DatabaseKind database) => RunAsync(database, photos: 40);
 
     /// <summary>The same with more photos; see chaos/README.md.</summary>

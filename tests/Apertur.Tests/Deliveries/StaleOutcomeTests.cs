@@ -1,0 +1,56 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Destinations;
+using Apertur.Tests.Support;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Apertur.Tests.Deliveries;
+
+/// <summary>What an attempt found out before the owner of its destination acted says nothing about how that is now.</summary>
+public sealed class StaleOutcomeTests
+{
+    [Theory]
+    [AllDatabases("broken")]
+    [AllDatabases("try_again")]
+    public async Task Photo_goes_on_at_once_when_its_attempt_fails_for_a_reason_that_the_owner_has_put_right_meanwhile(DatabaseKind database, string outcome)
+    {
+        var type = new Answering();
+        await using var app = await AperturApp.StartAsync(database, configure: services => services.AddSingleton<IDestinationType>(type));
+        var id = await app.Client.CreateDestinationAsync(type.Type, []);
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(id), Photos.Png()))["id"]!;
+        await Eventually.Arrives(type.Asked.Task);
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        var path = $"projects/{app.ProjectId}/destinations/{id}";
+        (await app.Client.SendAsync(HttpMethod.Patch, path, new JsonObject { ["isActive"] = true })).Expect(HttpStatusCode.OK);
+
+        type.First.SetResult(outcome == "broken"
+            ? new DeliveryOutcome.Broken("The bucket does not exist.")
+            : new DeliveryOutcome.TryAgain("Too many requests.", TimeSpan.FromHours(1)));
+
+        await app.Client.UploadBecomesAsync(upload, "delivered");
+        var attempts = (await app.Client.GetAsync($"uploads/{upload}/destinations/{id}/attempts")).Json["attempts"]!.AsArray();
+        Assert.Equal(
+            ["2 accepted resumed - ", $"1 {outcome} received - resumed"],
+            attempts.Select(attempt => $"{attempt!["number"]} {attempt["outcome"]} {attempt["dueCause"]} - {attempt["nextCause"]}"));
+        Assert.Null((await app.Client.GetAsync(path)).Json["problem"]);
+    }
+
+    /// <summary>Waits to be told the outcome of its first delivery, and accepts all others.</summary>
+    private sealed class Answering : IDestinationType
+    {
+        public TaskCompletionSource Asked { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource<DeliveryOutcome> First { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public string Type => "answering";
+
+        public string Label => "Answering";
+
+        public IReadOnlyList<ConfigField> Fields => [];
+
+        public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
+            Asked.TrySetResult() ? First.Task.WaitAsync(cancellationToken) : Task.FromResult<DeliveryOutcome>(new DeliveryOutcome.Accepted());
+
+        public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) => throw new NotSupportedException();
+    }
+}
