@@ -24,9 +24,10 @@ public sealed class RequestSigningTests
         var path = $"projects/{app.ProjectId}/keys/{key["id"]}/signing-secret";
         var secret = (string)(await app.Client.PostAsync(path)).Expect(HttpStatusCode.OK).Json["signingSecret"]!;
         var client = app.ClientOf(plainText);
-        const string Body = "{\"label\":\"signed\"}";
+        const string Body = "{\"label\":\"signed\",\"max_images\":3}";
 
-        (await SendAsync(HttpMethod.Post, "/api/v1/upload-sessions", Body)).Expect(HttpStatusCode.Created);
+        var session = (string)(await SendAsync(HttpMethod.Post, "/api/v1/upload-sessions", Body)).Expect(HttpStatusCode.Created).Json["id"]!;
+        Assert.Equal(3, (int)(await client.GetAsync($"upload/{session}/session")).Json["imagesPerSession"]!);
         (await SendAsync(HttpMethod.Get, "/api/v1/uploads?page=1&pageSize=5")).Expect(HttpStatusCode.OK);
         (await SendAsync(HttpMethod.Get, "/api/v1/stats", late: 300)).Expect(HttpStatusCode.OK);
         (await SendAsync(HttpMethod.Get, "/api/v1/stats", late: -300)).Expect(HttpStatusCode.OK);
