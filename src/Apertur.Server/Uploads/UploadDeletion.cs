@@ -44,7 +44,7 @@ internal sealed class UploadDeletion(Database database, BlobStore blobs, TimePro
             return false;
 
         // After a crash right here the file has no row, and the sweep removes it.
-        blobs.Delete(seen.Id);
+        await blobs.DeleteAsync(seen.Id, CancellationToken.None);
         return true;
     }
 
