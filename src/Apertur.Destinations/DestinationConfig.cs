@@ -78,7 +78,7 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
                 continue;
             }
 
-            value = Trimmed(field, value!);
+            value = AsMeant(field, value!);
             if (Problem(field, value) is { } problem)
                 errors.Add((field.Name, problem));
             else
@@ -127,9 +127,14 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
     private static bool IsBlank(JsonNode? value) =>
         value is null || (value is JsonValue v && v.TryGetValue<string>(out var text) && string.IsNullOrWhiteSpace(text));
 
-    /// <summary>Without what comes along when a key or an address is pasted. The values of a map are somebody else's headers, which lose it on their way.</summary>
-    private static JsonNode Trimmed(ConfigField field, JsonNode value)
+    /// <summary>
+    /// Without what comes along when a key or an address is pasted; the values of a map are somebody else's headers, which lose it on their way.
+    /// A switch may be 1 or 0, as which languages without a boolean type write it.
+    /// </summary>
+    private static JsonNode AsMeant(ConfigField field, JsonNode value)
     {
+        if (field.Kind == ConfigFieldKind.Switch && value is JsonValue said && said.TryGetValue<int>(out var number) && number is 0 or 1)
+            return number == 1;
         if (field.Kind is ConfigFieldKind.Text or ConfigFieldKind.Url && value is JsonValue scalar && scalar.TryGetValue<string>(out var text))
             return text.Trim();
         if (field.Kind != ConfigFieldKind.Map || value is not JsonObject map)

@@ -13,6 +13,8 @@ using Apertur.Server.Http;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
 using Apertur.Server.Realtime;
+using Apertur.Server.Replays;
+using Apertur.Server.Retention;
 using Apertur.Server.Sessions;
 using Apertur.Server.Sharing;
 using Apertur.Server.Storage;
@@ -188,6 +190,9 @@ internal static class AperturServer
         services.AddSingleton<ProjectRemoval>();
         services.AddHostedService<StartupTasks>();
         services.AddHostedService(provider => provider.GetRequiredService<OperatorWatch>());
+        services.AddSingleton<PhotoRetention>();
+        services.AddSingleton<HistoryRetention>();
+        services.AddSingleton<ReplayQueue>();
         services.AddSingleton<BreakerSweep>();
         services.AddSingleton<SessionSweep>();
         if (settings.Role != NodeRole.Web)
@@ -196,6 +201,9 @@ internal static class AperturServer
             services.AddHostedService<OrphanCleanup>();
             services.AddHostedService(provider => provider.GetRequiredService<ProjectRemoval>());
             services.AddHostedService<EventSweep>();
+            services.AddHostedService(provider => provider.GetRequiredService<PhotoRetention>());
+            services.AddHostedService(provider => provider.GetRequiredService<HistoryRetention>());
+            services.AddHostedService(provider => provider.GetRequiredService<ReplayQueue>());
             services.AddHostedService(provider => provider.GetRequiredService<BreakerSweep>());
             services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());
         }

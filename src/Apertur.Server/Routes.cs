@@ -14,6 +14,7 @@ using Apertur.Server.Polling;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Realtime;
+using Apertur.Server.Replays;
 using Apertur.Server.Sessions;
 using Apertur.Server.Sharing;
 using Apertur.Server.Tus;
@@ -113,6 +114,9 @@ internal static class Routes
         viewers.MapGet("/projects/{projectId}/destinations", DestinationsApi.List).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}/destinations/{id}", DestinationsApi.Get);
         viewers.MapGet("/projects/{projectId}/destination-health", DestinationHealthApi.List).WithMetadata(_list);
+        viewers.MapGet("/projects/{projectId}/deliveries", DeliveriesApi.ListOfProject).WithMetadata(_list);
+        viewers.MapGet("/projects/{projectId}/replays", ReplaysApi.List).WithMetadata(_list);
+        viewers.MapGet("/projects/{projectId}/replays/{id}", ReplaysApi.Get);
         viewers.MapGet("/projects/{projectId}/webhooks", EventWebhooksApi.List).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Get);
         viewers.MapGet("/projects/{projectId}/webhooks/{id}/deliveries", EventDeliveriesApi.List).WithMetadata(_list);
@@ -123,6 +127,7 @@ internal static class Routes
         developers.MapPost("/upload-sessions", SessionsApi.Create).WithMetadata(_sessionCreation, new Unaudited());
         developers.MapPost("/sessions", SessionsApi.Create).WithMetadata(_sessionCreation, new Unaudited(), new AliasOf("/api/v1/upload-sessions"));
         developers.MapPatch("/upload-sessions/{id}", SessionsApi.Update);
+        developers.MapDelete("/upload-sessions/{id}", SessionsApi.Delete);
         developers.MapPost("/upload-sessions/{id}/share", ShareApi.Create);
         developers.MapDelete("/upload-sessions/{id}/share", ShareApi.Revoke);
         developers.MapPost("/upload-sessions/{id}/complete", SessionsApi.Complete);
@@ -135,6 +140,10 @@ internal static class Routes
         developers.MapDelete("/projects/{projectId}/destinations/{id}", DestinationsApi.Delete);
         developers.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
         developers.MapPost("/projects/{projectId}/destinations/{id}/authorize", OAuthApi.Authorize);
+        developers.MapPost("/projects/{projectId}/replays", ReplaysApi.Create);
+        developers.MapPost("/projects/{projectId}/replays/{id}/pause", ReplaysApi.Pause);
+        developers.MapPost("/projects/{projectId}/replays/{id}/resume", ReplaysApi.Resume);
+        developers.MapPost("/projects/{projectId}/replays/{id}/cancel", ReplaysApi.Cancel);
         developers.MapPost("/projects/{projectId}/keys", KeysApi.Create);
         developers.MapPatch("/projects/{projectId}/keys/{id}", KeysApi.Update);
         developers.MapDelete("/projects/{projectId}/keys/{id}", KeysApi.Delete);

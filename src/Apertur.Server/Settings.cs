@@ -19,6 +19,7 @@ internal sealed class Settings
     public required RateLimitSettings RateLimits { get; init; }
     public required DeliverySettings Delivery { get; init; }
     public required EventSettings Events { get; init; }
+    public required RetentionSettings Retention { get; init; }
     public required SharingSettings Sharing { get; init; }
     public required OperatorSettings Operator { get; init; }
     public required TelemetrySettings Telemetry { get; init; }
@@ -117,6 +118,7 @@ internal sealed class Settings
         Require(Events.Lanes >= 1 && Events.LanesPerWebhook >= 1, "Events:Lanes and LanesPerWebhook must be at least 1.");
         Require(Events.MaxLanesPerWebhook >= Events.LanesPerWebhook, "Events:MaxLanesPerWebhook must be at least LanesPerWebhook.");
         Require(Events.TimeoutSeconds >= 1 && Events.KeepDays >= 1, "Events:TimeoutSeconds and KeepDays must be at least 1.");
+        Require(Retention is { AuditDays: >= 1, AttemptDays: >= 1, SessionDays: >= 1, IdempotencyHours: >= 1 }, "Retention ages must all be at least 1.");
         Require(Sharing.EmailTransport == EmailTransport.None || Sharing.EmailFrom.Contains('@'), "Sharing:EmailFrom is needed to send e-mail.");
         Require(Operator.Email.Length == 0 || (Sharing.EmailTransport != EmailTransport.None && InternetAddressList.TryParse(Operator.Email, out _)),
             "Operator:Email must be e-mail addresses, separated by commas, and needs Sharing:EmailTransport.");
@@ -359,6 +361,16 @@ internal sealed class EventSettings
     public required int MaxLanesPerWebhook { get; init; }
     public required int TimeoutSeconds { get; init; }
     public required int KeepDays { get; init; }
+}
+
+internal sealed class RetentionSettings
+{
+    public required int AuditDays { get; init; }
+    public required int AttemptDays { get; init; }
+    public required int SessionDays { get; init; }
+    public required int IdempotencyHours { get; init; }
+
+    public TimeSpan IdempotencyTime => TimeSpan.FromHours(IdempotencyHours);
 }
 
 internal sealed class OperatorSettings

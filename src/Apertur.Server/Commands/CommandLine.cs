@@ -20,6 +20,7 @@ internal static class CommandLine
         ApiKeyCommand.Create(),
         EncryptionKeysCommand.Create(),
         ThumbnailsCommand.Create(),
+        ReplayCommand.Create(),
     };
 
     /// <summary>The option that every command has.</summary>

@@ -13,7 +13,9 @@ internal static class ProjectCommand
         var name = new Option<string>("--name") { Description = "What the project is called.", Required = true };
         var owner = new Option<string>("--owner") { Description = "The e-mail address of a user who will own it.", Required = true };
         var project = new Option<string>("--project") { Description = "The project's id.", Required = true };
-        return new Command("project", "List, create, disable and enable projects.")
+        var days = new Option<int?>("--days") { Description = "Days that photos are kept after everything of them is done; 0: not at all; none given: for ever." };
+        var rows = new Option<RetentionRows>("--rows") { Description = "Whether their rows stay." };
+        return new Command("project", "List, create, disable and enable projects, and say how long their photos are kept.")
         {
             UserCommand.Act("list", "Show every project.", [], (parsed, token) =>
                 ListAsync(UserCommand.Data(parsed), UserCommand.Json(parsed), token)),
@@ -23,6 +25,8 @@ internal static class ProjectCommand
                 SwitchAsync(UserCommand.Data(parsed), parsed.GetValue(project)!, disable: true, UserCommand.Json(parsed), token)),
             UserCommand.Act("enable", "Let them in again.", [project], (parsed, token) =>
                 SwitchAsync(UserCommand.Data(parsed), parsed.GetValue(project)!, disable: false, UserCommand.Json(parsed), token)),
+            UserCommand.Act("retention", "Say how long the photos of a project are kept.", [project, days, rows], (parsed, token) => RetainAsync(
+                UserCommand.Data(parsed), parsed.GetValue(project)!, parsed.GetValue(days), parsed.GetValue(rows), UserCommand.Json(parsed), token)),
         };
     }
 
@@ -74,5 +78,26 @@ internal static class ProjectCommand
             json,
             new { project = new { id = project.Id, name = project.Name, disabled = disable } },
             $"{project.Name} is {(disable ? "disabled" : "enabled")}.");
+    }
+
+    private static async Task RetainAsync(
+        string data, string id, int? days, RetentionRows rows, bool json, CancellationToken cancellationToken)
+    {
+        if (days is < 0 or > Project.MaxRetentionDays)
+            throw new CommandException($"--days takes 0 to {Project.MaxRetentionDays}.");
+        await using var folder = await DataFolder.OpenAsync(data, cancellationToken);
+        var project = await folder.Database.WriteAsync(
+            async db =>
+            {
+                var found = await FindAsync(db.Projects, id, cancellationToken);
+                (found.RetentionDays, found.RetentionRows, found.UpdatedAt) = (days, rows, folder.Now);
+                AuditLog.AddOperator(db, found.Id, "projects.update", found.Id, folder.Now);
+                return found;
+            },
+            cancellationToken);
+        DataFolder.Print(
+            json,
+            new { project = new { id = project.Id, name = project.Name, retentionDays = days, retentionRows = rows.WireName() } },
+            days is null ? $"Photos of {project.Name} are kept for ever." : $"Photos of {project.Name} are kept for {days} days.");
     }
 }

@@ -60,6 +60,10 @@ internal record UploadRow
     public required IReadOnlyList<TypeCount> DestinationsBreakdown { get; init; }
     public required string Status { get; init; }
     public required string Env { get; init; }
+
+    /// <summary>When its bytes were removed because its project's time for them was up; absent while they are stored.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? RemovedAt { get; init; }
 }
 
 /// <summary>Everything about one upload but its bytes and its deliveries.</summary>

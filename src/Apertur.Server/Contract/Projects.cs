@@ -10,6 +10,10 @@ internal sealed record ProjectRequest
 
     public Optional<string> E2ePublicKey { get; init; }
     public Optional<int?> RetentionDays { get; init; }
+
+    /// <summary><c>keep</c> or <c>remove</c>: what becomes of the row of a photo whose time is up.</summary>
+    public string? RetentionRows { get; init; }
+
     public Optional<int?> MaxImagesPerSession { get; init; }
     public Optional<int?> MaxImageSizeMb { get; init; }
 }
@@ -33,11 +37,24 @@ internal sealed record ProjectResponse
 
     public required string? E2ePublicKey { get; init; }
     public required int? RetentionDays { get; init; }
+
+    /// <summary><c>keep</c> or <c>remove</c>: what becomes of the row of a photo whose time is up.</summary>
+    public required string RetentionRows { get; init; }
+
     public required int? MaxImagesPerSession { get; init; }
     public required int? MaxImageSizeMb { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; init; }
+
+    /// <summary>What is stored of its photos now; only when one project is asked for.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public StoredPhotos? Stored { get; init; }
 }
+
+/// <summary>Photos whose bytes are stored.</summary>
+/// <param name="Images">How many.</param>
+/// <param name="Bytes">Their size together, without thumbnails.</param>
+internal sealed record StoredPhotos(long Images, long Bytes);
 
 /// <summary>Whom to invite, or what a member's role becomes.</summary>
 internal sealed record MemberRequest

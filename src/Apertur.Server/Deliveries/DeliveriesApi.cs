@@ -2,6 +2,7 @@ using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Destinations;
 using Apertur.Server.Http;
+using Apertur.Server.ProjectData;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -25,6 +26,47 @@ internal static class DeliveriesApi
             orderby row.Id
             select new { row, destination }).AsNoTracking().ToListAsync(cancellationToken);
         return TypedResults.Ok(rows.ConvertAll(pair => Describe(pair.row, pair.destination, now)));
+    }
+
+    /// <summary>
+    /// Deliveries of a project that did not arrive, those that changed last first: <c>status</c> is <c>failed</c> (the default; the dead
+    /// letters), <c>retrying</c>, <c>sending</c> or <c>pending</c>. <c>total</c> is counted up to 10,000.
+    /// </summary>
+    public static async Task<Ok<Page<ProjectDelivery>>> ListOfProject(
+        string projectId, HttpRequest request, Caller caller, AperturDb db, CancellationToken cancellationToken)
+    {
+        var project = Ids.Parse(projectId);
+        caller.RoleIn(project);
+        var (page, pageSize) = Paging.Page(request);
+        var status = request.Query["status"] is [{ Length: > 0 } word] ? word : DeliveryState.Failed.WireName();
+        if (EnumNames.Parse<DeliveryState>(status) is not { } state || state == DeliveryState.Sent)
+            throw ApiErrors.Validation("status", "status must be failed, retrying, sending or pending.").ToException();
+
+        var destinations = db.Destinations.Where(destination => destination.ProjectId == project);
+        if (request.Query["destinationId"] is [{ Length: > 0 } chosen])
+        {
+            var id = Ids.Parse(chosen);
+            destinations = destinations.Where(destination => destination.Id == id);
+        }
+
+        var rows =
+            from destination in destinations
+            join row in db.Deliveries on destination.Id equals row.DestinationId
+            where row.State == state
+            join upload in caller.See(db.Uploads) on row.UploadId equals upload.Id
+            select new { row, upload.Filename };
+        var total = await rows.Take(ListFilters.MostCounted).CountAsync(cancellationToken);
+        var skip = (int)Math.Min((page - 1L) * pageSize, ListFilters.MostCounted);
+        var found = await rows.OrderByDescending(pair => pair.row.UpdatedAt).ThenByDescending(pair => pair.row.Id)
+            .Skip(skip).Take(pageSize).AsNoTracking().ToListAsync(cancellationToken);
+        return TypedResults.Ok(new Page<ProjectDelivery>
+        {
+            Data = found.ConvertAll(pair => DescribeOfProject(pair.row, pair.Filename)),
+            Total = total,
+            Number = page,
+            PageSize = pageSize,
+            TotalPages = (total + pageSize - 1) / pageSize,
+        });
     }
 
     /// <summary>
@@ -57,6 +99,8 @@ internal static class DeliveriesApi
         string id, Caller caller, AperturDb db, Database database, TimeProvider clock, CancellationToken cancellationToken)
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
+        if (upload.RemovedAt is not null)
+            throw ApiErrors.ImageRemoved.ToException();
         var again = await database.WriteAsync(
             write => RetryAsync(write, database, upload, caller.Name, clock.GetUtcNow(), cancellationToken), cancellationToken);
         return TypedResults.Ok(new MessageResponse(again == 0
@@ -76,8 +120,16 @@ internal static class DeliveriesApi
             .ExecuteUpdateAsync(delivery => delivery.SetDue(due, now), cancellationToken);
 
         var session = await database.Locked(db.Sessions, [seen.SessionId]).SingleAsync(cancellationToken);
+        // Whoever asks for a try gets one, also from a destination that is left alone for a while.
+        var (at, sessionId, uploadId) = (now.ToUnixTimeMilliseconds(), seen.SessionId.ToString(), seen.Id.ToString());
+        await db.Database.ExecuteSqlAsync(
+            $"""
+            UPDATE destinations SET open_until = {at}
+            WHERE open_until > {at} AND id IN (SELECT destination_id FROM deliveries WHERE session_id = {sessionId} AND upload_id = {uploadId})
+            """,
+            cancellationToken);
         var upload = await database.Locked(db.Uploads, [seen.Id]).SingleOrDefaultAsync(cancellationToken);
-        if (upload is null)
+        if (upload is null || upload.RemovedAt is not null)
             return 0;
 
         var failed = await deliveries.Where(delivery => delivery.State == DeliveryState.Failed).ToListAsync(cancellationToken);
@@ -126,6 +178,23 @@ internal static class DeliveriesApi
             UpdatedAt = row.UpdatedAt,
         };
     }
+
+    private static ProjectDelivery DescribeOfProject(DeliveryRow row, string filename) => new()
+    {
+        Id = row.Id,
+        UploadId = row.UploadId,
+        SessionId = row.SessionId,
+        Filename = filename,
+        DestinationId = row.DestinationId,
+        DestinationType = row.DestinationType,
+        DestinationName = row.DestinationName,
+        Status = row.State.WireName(),
+        Attempts = row.Attempts,
+        LastError = row.LastError,
+        DueAt = row.State is DeliveryState.Pending or DeliveryState.Retrying ? row.DueAt : null,
+        CreatedAt = row.CreatedAt,
+        UpdatedAt = row.UpdatedAt,
+    };
 
     private static string? WaitingFor(Destination destination, DateTimeOffset now) =>
         destination.DeletedAt is not null ? null

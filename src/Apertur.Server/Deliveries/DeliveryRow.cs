@@ -56,6 +56,9 @@ internal sealed class DeliveryRow : IQueueRow
     /// <summary>The trace of the request that the photo came with (W3C <c>traceparent</c>); null when nobody records it.</summary>
     public string? TraceParent { get; init; }
 
+    /// <summary>The replay that took it up last; null when none did.</summary>
+    public Guid? ReplayId { get; set; }
+
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
 

@@ -42,6 +42,10 @@ internal sealed class EventDelivery : IQueueRow
     public int DurationMs { get; set; }
 
     public string? LastError { get; set; }
+
+    /// <summary>The replay that took it up last; null when none did.</summary>
+    public Guid? ReplayId { get; set; }
+
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
 

@@ -146,6 +146,9 @@ internal static class ApiErrors
     public static ApiError Crashed { get; } = new(500, "Internal Server Error", "INTERNAL_ERROR",
         "Something went wrong on our side. Please try again.");
 
+    public static ApiError ImageRemoved { get; } = new(410, "Gone", "IMAGE_REMOVED",
+        "This photo was removed when its project's time for keeping photos was up.");
+
     public static ApiError ImageMissing { get; } = new(500, "Internal Server Error", "IMAGE_MISSING",
         "This photo was received, but its file is missing on the server. Whoever runs the server can put it back from a backup.");
 

@@ -12,14 +12,12 @@ namespace Apertur.Server.Http;
 /// </summary>
 /// <param name="Scope">Whose names these are.</param>
 /// <param name="Key">The name.</param>
-internal sealed record Idempotency(string Scope, string Key)
+/// <param name="Lifetime">How long a name is remembered.</param>
+internal sealed record Idempotency(string Scope, string Key, TimeSpan Lifetime)
 {
     public const int MaxLength = 128;
 
     private const string Header = "Idempotency-Key";
-
-    /// <summary>How long a name is remembered.</summary>
-    public static readonly TimeSpan Lifetime = TimeSpan.FromHours(24);
 
     /// <returns>Null when the request has no such header.</returns>
     /// <exception cref="ApiErrorException">400: too long.</exception>
@@ -27,7 +25,7 @@ internal sealed record Idempotency(string Scope, string Key)
     {
         "" => null,
         { Length: > MaxLength } => throw ApiErrors.Validation(Header, $"{Header} may have up to {MaxLength} characters.").ToException(),
-        var key => new(scope, key),
+        var key => new(scope, key, request.HttpContext.RequestServices.GetRequiredService<Settings>().Retention.IdempotencyTime),
     };
 
     /// <summary>
@@ -66,10 +64,6 @@ internal sealed record Idempotency(string Scope, string Key)
         return taken > 0 ? null
             : await db.IdempotentAnswers.AsNoTracking().SingleAsync(a => a.Scope == Scope && a.Key == Key, cancellationToken);
     }
-
-    public static Task RemoveExpiredAsync(Database database, DateTimeOffset now, CancellationToken cancellationToken) =>
-        SmallSteps.RemoveAsync(
-            database, "idempotent_answers", "created_at <= {0}", (now - Lifetime).ToUnixTimeMilliseconds(), cancellationToken);
 }
 
 /// <summary>What was answered to a request with an <see cref="Idempotency"/> name.</summary>

@@ -8,7 +8,7 @@ using Apertur.Server.Contract;
 namespace Apertur.Server.Http;
 
 /// <summary>How JSON is read and written on the wire: camelCase unless a record says otherwise, nulls present, instants with milliseconds.</summary>
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [typeof(InstantJson)], NumberHandling = JsonNumberHandling.Strict)]
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [typeof(InstantJson), typeof(BooleanJson)], NumberHandling = JsonNumberHandling.Strict)]
 [JsonSerializable(typeof(ApiError))]
 [JsonSerializable(typeof(CreateSessionRequest))]
 [JsonSerializable(typeof(CreateSessionResponse))]
@@ -32,6 +32,11 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(UploadResponse))]
 [JsonSerializable(typeof(List<DeliveryResponse>))]
 [JsonSerializable(typeof(DeliveryAttemptsResponse))]
+[JsonSerializable(typeof(Page<ProjectDelivery>))]
+[JsonSerializable(typeof(ReplayRequest))]
+[JsonSerializable(typeof(ReplayCount))]
+[JsonSerializable(typeof(ReplayResponse))]
+[JsonSerializable(typeof(List<ReplayResponse>))]
 [JsonSerializable(typeof(DestinationRequest))]
 [JsonSerializable(typeof(DestinationResponse))]
 [JsonSerializable(typeof(List<DestinationResponse>))]
@@ -94,6 +99,20 @@ internal sealed partial class WireJson : JsonSerializerContext
             // Which of two values is meant is anybody's guess. Checking also reads objects whole, so that bad text shows here and not later.
             AllowDuplicateProperties = false,
         });
+}
+
+/// <summary>Also takes 1 and 0, as which languages without a boolean type write it: Perl, and a client's README with it.</summary>
+internal sealed class BooleanJson : JsonConverter<bool>
+{
+    public override bool Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.TokenType switch
+    {
+        JsonTokenType.True => true,
+        JsonTokenType.False => false,
+        JsonTokenType.Number when reader.TryGetInt32(out var number) && number is 0 or 1 => number == 1,
+        _ => throw new JsonException(),
+    };
+
+    public override void Write(Utf8JsonWriter writer, bool value, JsonSerializerOptions options) => writer.WriteBooleanValue(value);
 }
 
 /// <summary>Instants as ISO 8601 in UTC with milliseconds and <c>Z</c>: <c>2026-06-12T09:44:41.919Z</c>.</summary>

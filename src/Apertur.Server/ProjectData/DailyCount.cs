@@ -1,3 +1,5 @@
+using Apertur.Server.Uploads;
+
 namespace Apertur.Server.ProjectData;
 
 /// <summary>Counts of one project, environment and UTC day: lists and statistics add these up instead of counting rows.</summary>
@@ -20,6 +22,26 @@ internal sealed class DailyCount
 
     /// <summary>Deliveries that failed for good.</summary>
     public long Failed { get; set; }
+
+    /// <summary>Images whose bytes are kept.</summary>
+    public long StoredImages { get; set; }
+
+    public long StoredBytes { get; set; }
+
+    /// <summary>Counts an image that was taken in.</summary>
+    public void Store(Upload upload)
+    {
+        Images++;
+        StoredImages++;
+        StoredBytes += upload.SizeBytes;
+    }
+
+    /// <summary>Counts no more that the bytes of an image are kept.</summary>
+    public void Unstore(Upload upload)
+    {
+        StoredImages--;
+        StoredBytes -= upload.SizeBytes;
+    }
 
     public static int DayOf(DateTimeOffset instant) => (int)(instant.ToUnixTimeSeconds() / 86400);
 }
@@ -45,13 +67,16 @@ internal sealed class DailyCountChanges
 
     private static FormattableString Add(string project, string env, DailyCount change) =>
         $"""
-        INSERT INTO daily_counts (project_id, env, day, sessions, images, images_delivered, sent, failed)
-        VALUES ({project}, {env}, {change.Day}, {change.Sessions}, {change.Images}, {change.ImagesDelivered}, {change.Sent}, {change.Failed})
+        INSERT INTO daily_counts (project_id, env, day, sessions, images, images_delivered, sent, failed, stored_images, stored_bytes)
+        VALUES ({project}, {env}, {change.Day}, {change.Sessions}, {change.Images}, {change.ImagesDelivered}, {change.Sent}, {change.Failed},
+                {change.StoredImages}, {change.StoredBytes})
         ON CONFLICT (project_id, env, day) DO UPDATE SET
           sessions = daily_counts.sessions + excluded.sessions,
           images = daily_counts.images + excluded.images,
           images_delivered = daily_counts.images_delivered + excluded.images_delivered,
           sent = daily_counts.sent + excluded.sent,
-          failed = daily_counts.failed + excluded.failed
+          failed = daily_counts.failed + excluded.failed,
+          stored_images = daily_counts.stored_images + excluded.stored_images,
+          stored_bytes = daily_counts.stored_bytes + excluded.stored_bytes
         """;
 }

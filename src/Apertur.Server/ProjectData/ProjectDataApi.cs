@@ -267,6 +267,7 @@ internal static class ProjectDataApi
         DestinationsBreakdown = [.. upload.DestinationTypes.CountBy(type => type).Select(type => new TypeCount(type.Key, type.Value))],
         Status = upload.Status,
         Env = upload.Env.WireName(),
+        RemovedAt = upload.RemovedAt,
     };
 
     /// <param name="Lately">Sessions of this month, or of the range.</param>

@@ -10,6 +10,8 @@ internal sealed class Project
 
     private const int MaxNameLength = 200;
 
+    public const int MaxRetentionDays = 3650;
+
     /// <summary>How long the secret before the present one goes on signing, where the signature has room for two.</summary>
     public static readonly TimeSpan SecretOverlap = TimeSpan.FromHours(24);
 
@@ -27,8 +29,10 @@ internal sealed class Project
     /// <summary>The customer's RSA key, PEM: what pages encrypt to so that this server cannot read it.</summary>
     public string? E2ePublicKey { get; set; }
 
-    /// <summary>Days that images are kept; null for ever.</summary>
+    /// <summary>Days that photos are kept after everything of them is done; 0: not at all; null: for ever. See <see cref="Retention.PhotoRetention"/>.</summary>
     public int? RetentionDays { get; set; }
+
+    public RetentionRows RetentionRows { get; set; }
 
     /// <summary>At most, for every new session; null for the server's limit.</summary>
     public int? MaxImagesPerSession { get; set; }

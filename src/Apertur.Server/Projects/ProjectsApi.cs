@@ -11,7 +11,6 @@ namespace Apertur.Server.Projects;
 /// <summary>Projects, as their members see and change them.</summary>
 internal static class ProjectsApi
 {
-    private const int MaxRetentionDays = 3650;
     private const int MinKeyBits = 2048;
     private const int MaxKeyLength = 4096;
 
@@ -52,7 +51,10 @@ internal static class ProjectsApi
     {
         var id = Ids.Parse(projectId);
         var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == id, cancellationToken);
-        return TypedResults.Ok(Describe(project, caller.RoleIn(id), encryption, clock.GetUtcNow()));
+        return TypedResults.Ok(Describe(project, caller.RoleIn(id), encryption, clock.GetUtcNow()) with
+        {
+            Stored = await StoredAsync(db, id, cancellationToken),
+        });
     }
 
     /// <summary>Changes what is given. Null takes a setting away.</summary>
@@ -99,6 +101,14 @@ internal static class ProjectsApi
         return TypedResults.Ok(Describe(project, caller.RoleIn(id), encryption, now));
     }
 
+    private static async Task<StoredPhotos> StoredAsync(AperturDb db, Guid projectId, CancellationToken cancellationToken)
+    {
+        var sums = await db.DailyCounts.Where(count => count.ProjectId == projectId).GroupBy(count => count.ProjectId)
+            .Select(days => new { Images = days.Sum(day => day.StoredImages), Bytes = days.Sum(day => day.StoredBytes) })
+            .SingleOrDefaultAsync(cancellationToken);
+        return new StoredPhotos(sums?.Images ?? 0, sums?.Bytes ?? 0);
+    }
+
     private static void Apply(ProjectRequest request, Project project, LimitSettings limits)
     {
         var errors = new List<FieldError>();
@@ -112,7 +122,9 @@ internal static class ProjectsApi
         if (request.E2ePublicKey.IsPresent)
             project.E2ePublicKey = CheckKey(request.E2ePublicKey.Value, errors);
         if (request.RetentionDays.IsPresent)
-            project.RetentionDays = CheckRange("retentionDays", request.RetentionDays.Value, MaxRetentionDays, errors);
+            project.RetentionDays = CheckRange("retentionDays", request.RetentionDays.Value, Project.MaxRetentionDays, errors, min: 0);
+        if (request.RetentionRows is { } rows)
+            project.RetentionRows = CheckRows(rows, errors);
         if (request.MaxImagesPerSession.IsPresent)
             project.MaxImagesPerSession = CheckRange("maxImagesPerSession", request.MaxImagesPerSession.Value, limits.MaxImagesPerSession, errors);
         if (request.MaxImageSizeMb.IsPresent)
@@ -121,11 +133,19 @@ internal static class ProjectsApi
             throw ApiErrors.Validation(errors).ToException();
     }
 
-    private static int? CheckRange(string field, int? value, int max, List<FieldError> errors)
+    private static int? CheckRange(string field, int? value, int max, List<FieldError> errors, int min = 1)
     {
-        if (value < 1 || value > max)
-            errors.Add(new FieldError(field, $"{field} must be from 1 to {max}, or null."));
+        if (value < min || value > max)
+            errors.Add(new FieldError(field, $"{field} must be from {min} to {max}, or null."));
         return value;
+    }
+
+    private static RetentionRows CheckRows(string rows, List<FieldError> errors)
+    {
+        if (EnumNames.Parse<RetentionRows>(rows) is { } known)
+            return known;
+        errors.Add(new FieldError("retentionRows", "retentionRows must be keep or remove."));
+        return default;
     }
 
     /// <summary>Kept in the one form that browsers import: SubjectPublicKeyInfo.</summary>
@@ -158,6 +178,7 @@ internal static class ProjectsApi
         PreviousWebhookSecretUntil = role >= Role.Admin && project.PreviousWebhookSecretUntil > now ? project.PreviousWebhookSecretUntil : null,
         E2ePublicKey = project.E2ePublicKey,
         RetentionDays = project.RetentionDays,
+        RetentionRows = project.RetentionRows.WireName(),
         MaxImagesPerSession = project.MaxImagesPerSession,
         MaxImageSizeMb = project.MaxImageSizeMb,
         CreatedAt = project.CreatedAt,

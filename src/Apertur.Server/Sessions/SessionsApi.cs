@@ -11,6 +11,7 @@ using Apertur.Server.Keys;
 using Apertur.Server.Projects;
 using Apertur.Server.QrCodes;
 using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -217,6 +218,16 @@ internal static class SessionsApi
             throw ApiErrors.Validation([.. problems.Select(problem => new FieldError(problem.Field, problem.Message))]).ToException();
         var session = await gate.FindAsync(id, cancellationToken);
         return await QrCode.DrawAsync(UploadUrl(address.BaseOf(request), session.Id), style, cancellationToken);
+    }
+
+    /// <summary>
+    /// Removes a session with its photos: out of lists and counts, their bytes too. What was not delivered yet is not delivered any more.
+    /// </summary>
+    public static async Task<NoContent> Delete(
+        string id, Caller caller, SessionGate gate, UploadDeletion deletion, CancellationToken cancellationToken)
+    {
+        var session = await gate.FindAsync(id, caller, cancellationToken);
+        return await deletion.RunAsync(session, cancellationToken) ? TypedResults.NoContent() : throw ApiErrors.NotFound.ToException();
     }
 
     /// <summary>The project a new session belongs to: a key's own, or the one that a person names.</summary>

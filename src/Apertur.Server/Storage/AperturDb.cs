@@ -12,6 +12,7 @@ using Apertur.Server.Keys;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
+using Apertur.Server.Replays;
 using Apertur.Server.Sessions;
 using Apertur.Server.Tus;
 using Apertur.Server.Uploads;
@@ -61,6 +62,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
     public DbSet<DeliveryAttempt> DeliveryAttempts => Set<DeliveryAttempt>();
     public DbSet<Worker> Workers => Set<Worker>();
+    public DbSet<Replay> Replays => Set<Replay>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
     public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
     public DbSet<WrappedKey> WrappedKeys => Set<WrappedKey>();
@@ -106,8 +108,11 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         configurationBuilder.Properties<Guid[]>().HaveConversion<ListConverter<Guid>, ListComparer<Guid>>();
         configurationBuilder.Properties<long[]>().HaveConversion<ListConverter<long>, ListComparer<long>>();
         configurationBuilder.Properties<Env>().HaveConversion<WordConverter<Env>>();
+        configurationBuilder.Properties<RetentionRows>().HaveConversion<WordConverter<RetentionRows>>();
         configurationBuilder.Properties<Role>().HaveConversion<WordConverter<Role>>();
         configurationBuilder.Properties<OneTimeLinkKind>().HaveConversion<WordConverter<OneTimeLinkKind>>();
+        configurationBuilder.Properties<ReplayStatus>().HaveConversion<WordConverter<ReplayStatus>>();
+        configurationBuilder.Properties<ReplayState>().HaveConversion<WordConverter<ReplayState>>();
         configurationBuilder.Properties<DueCause>().HaveConversion<WordConverter<DueCause>>();
         configurationBuilder.Properties<AttemptOutcome>().HaveConversion<WordConverter<AttemptOutcome>>();
         configurationBuilder.Properties<DeliveryState>().HaveConversion<WordConverter<DeliveryState>>();

@@ -1,5 +1,4 @@
 using Apertur.Server.Accounts;
-using Apertur.Server.Http;
 using Apertur.Server.Tus;
 using Microsoft.EntityFrameworkCore;
 
@@ -7,7 +6,7 @@ namespace Apertur.Server.Storage;
 
 /// <summary>
 /// Deletes what is no longer referred to, in the background: files that no row names go into <see cref="Quarantine"/> and, when nobody wanted
-/// them for long enough, away; photos that came in pieces and were not finished in time, answers kept for repeats that no longer count, and sign-ins, links and guesses that are over, are removed.
+/// them for long enough, away; photos that came in pieces and were not finished in time, and sign-ins, links and guesses that are over, are removed.
 /// </summary>
 internal sealed partial class OrphanCleanup(
     Database database, BlobStore blobs, Quarantine quarantine, PartialUploads partials, ImagesOwner owner, Settings settings, TimeProvider clock,
@@ -21,7 +20,6 @@ internal sealed partial class OrphanCleanup(
 
     public async Task RunOnceAsync(CancellationToken cancellationToken)
     {
-        await Idempotency.RemoveExpiredAsync(database, clock.GetUtcNow(), cancellationToken);
         await SignIns.RemoveExpiredAsync(database, clock.GetUtcNow(), cancellationToken);
         // Somebody may have mounted another folder since the start, or claimed this one for another database.
         if (!await owner.HoldsAsync(cancellationToken))
@@ -59,6 +57,9 @@ internal sealed partial class OrphanCleanup(
         await foreach (var batch in old.Select(blob => blob.Id).Chunk(BatchSize).WithCancellation(cancellationToken))
         {
             var known = await quarantine.KnownAsync(batch, cancellationToken);
+            // A power cut can undo the removal of a file, not that of its row.
+            foreach (var id in await quarantine.RemovedAsync(known, cancellationToken))
+                await blobs.DeleteAsync(id, cancellationToken);
             foreach (var id in batch.Where(id => !known.Contains(id)))
                 setAside += await quarantine.AddAsync(id, clock.GetUtcNow(), cancellationToken) ? 1 : 0;
         }

@@ -75,6 +75,14 @@ internal sealed class Quarantine(Database database, BlobStore blobs)
         return await db.Uploads.Where(upload => ids.Contains(upload.Id)).Select(upload => upload.Id).ToHashSetAsync(cancellationToken);
     }
 
+    /// <summary>Those of some images whose rows say that their bytes are gone.</summary>
+    public async Task<HashSet<Guid>> RemovedAsync(IEnumerable<Guid> images, CancellationToken cancellationToken)
+    {
+        var ids = images.ToList();
+        await using var db = database.Open();
+        return await db.Uploads.Where(upload => ids.Contains(upload.Id) && !upload.IsStored).Select(upload => upload.Id).ToHashSetAsync(cancellationToken);
+    }
+
     private Task<bool> ReturnAsync(QuarantinedFile file, CancellationToken cancellationToken) =>
         blobs.Blobs.MoveAsync(file.Key, BlobStore.KeyOf(file.Id), cancellationToken);
 

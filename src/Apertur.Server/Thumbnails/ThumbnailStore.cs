@@ -29,7 +29,7 @@ internal sealed partial class ThumbnailStore(
 
     /// <summary>Whether an image has a thumbnail or gets one when somebody asks for it, as far as is known.</summary>
     public async ValueTask<bool> HasAsync(Upload upload, CancellationToken cancellationToken) =>
-        settings.Thumbnails.AtOnce > 0 && !upload.IsEncrypted && (long?)upload.Width * upload.Height <= MaxPixels
+        settings.Thumbnails.AtOnce > 0 && upload.RemovedAt is null && !upload.IsEncrypted && (long?)upload.Width * upload.Height <= MaxPixels
         && (upload.ThumbnailFailure is null || upload.ThumbnailFailedBy != Build)
         && (upload.MimeType != ImageHeader.Heic || await DecodesHeicAsync().WaitAsync(cancellationToken));
 

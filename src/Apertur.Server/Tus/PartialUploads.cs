@@ -237,6 +237,10 @@ internal sealed class PartialUploads(
             },
             cancellationToken);
 
+    /// <summary>What the photo of an upload is received under, once.</summary>
+    public Idempotency KeyOf(PartialUpload upload, UploadSession session) =>
+        new(UploadApi.ScopeOf(session), upload.Key, settings.Retention.IdempotencyTime);
+
     private async Task<PartialUpload> KeepAsync(PartialUpload seen, UploadSession session, string answer, CancellationToken cancellationToken)
     {
         var finished = await ChangeAsync(
@@ -244,7 +248,7 @@ internal sealed class PartialUploads(
             {
                 upload.Answer ??= answer;
                 // As long as the link can be opened, and its pages may come back to ask.
-                upload.ExpiresAt = Later(session.ExpiresAt, clock.GetUtcNow()) + Idempotency.Lifetime;
+                upload.ExpiresAt = Later(session.ExpiresAt, clock.GetUtcNow()) + settings.Retention.IdempotencyTime;
             },
             cancellationToken);
         store.Delete(seen.Id, seen.Parts.Length);
@@ -273,7 +277,7 @@ internal sealed class PartialUploads(
         if (metadata.Sha256 is { } said && said != image.Blob.Sha256 && said != parts.Sha256)
             throw ApiErrors.DigestMismatch.ToException();
         return await intake.ReceiveAsync(
-            image, session, UploadFields.Of(metadata.Sent), new Idempotency(UploadApi.ScopeOf(session), upload.Key), cancellationToken);
+            image, session, UploadFields.Of(metadata.Sent), KeyOf(upload, session), cancellationToken);
     }
 
     private static DateTimeOffset Earlier(DateTimeOffset a, DateTimeOffset b) => a < b ? a : b;

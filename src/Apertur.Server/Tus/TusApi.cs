@@ -65,7 +65,7 @@ internal static class TusApi
         http.Response.Headers.CacheControl = "no-store";
         var found = await uploads.FindAsync(session, upload, cancellationToken);
         if (found.Answer is null)
-            await intake.RequireOpenAsync(session, KeyOf(found, session), cancellationToken);
+            await intake.RequireOpenAsync(session, uploads.KeyOf(found, session), cancellationToken);
         found = await uploads.SettleAsync(found, cancellationToken);
         found = await uploads.FinishAsync(found, session, cancellationToken);
         if (!asksForOffset)
@@ -93,7 +93,7 @@ internal static class TusApi
         var offset = NumberOf(http.Request, TusHeaders.Offset);
         var found = await uploads.FindAsync(session, upload, cancellationToken);
         if (found.Answer is null)
-            await intake.RequireOpenAsync(session, KeyOf(found, session), cancellationToken);
+            await intake.RequireOpenAsync(session, uploads.KeyOf(found, session), cancellationToken);
         found = await uploads.SettleAsync(found, cancellationToken);
         found = await AppendAsync(http, found, session, offset, uploads, limits);
         found = await uploads.FinishAsync(found, session, cancellationToken);
@@ -156,8 +156,6 @@ internal static class TusApi
         response.Headers[TusHeaders.Offset] = Number(upload.Offset);
         response.Headers[TusHeaders.Expires] = upload.ExpiresAt.ToString("R", CultureInfo.InvariantCulture);
     }
-
-    private static Idempotency KeyOf(PartialUpload upload, UploadSession session) => new(UploadApi.ScopeOf(session), upload.Key);
 
     private static long LengthOf(HttpRequest request, UploadSession session, EncryptionMode mode)
     {

@@ -86,7 +86,7 @@ internal sealed class Adoption(Database database, Quarantine quarantine, Setting
         {
             var upload = Describe(file, session);
             ImageIntake.Add(db, upload, session, destinations, events, traceParent: null);
-            db.Counts.For(projectId, upload.Env, upload.CreatedAt).Images++;
+            db.Counts.For(projectId, upload.Env, upload.CreatedAt).Store(upload);
         }
 
         await db.SaveChangesAsync(cancellationToken);

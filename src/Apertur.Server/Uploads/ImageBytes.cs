@@ -1,4 +1,5 @@
 using Apertur.Destinations;
+using Apertur.Server.Http;
 using Microsoft.Net.Http.Headers;
 
 namespace Apertur.Server.Uploads;
@@ -11,6 +12,8 @@ internal sealed class ImageBytes(Upload upload, StoredImages images) : IResult
 {
     public async Task ExecuteAsync(HttpContext httpContext)
     {
+        if (upload.RemovedAt is not null)
+            throw ApiErrors.ImageRemoved.ToException();
         var image = await images.VerifyAsync(upload, httpContext.RequestAborted);
         httpContext.Response.Headers.XContentTypeOptions = "nosniff";
         httpContext.Response.Headers.CacheControl = "private, no-store";

@@ -183,7 +183,7 @@ internal sealed class ImageIntake
 
             results.Add(new Received(answer, null));
             Add(db, upload, session, to, events, traceParent);
-            db.Counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Images++;
+            db.Counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Store(upload);
         }
 
         await db.SaveChangesAsync(cancellationToken);

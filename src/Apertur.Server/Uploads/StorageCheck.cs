@@ -61,7 +61,7 @@ internal sealed class StorageCheck(Database database, BlobStore blobs, Quarantin
         for (var last = ""; ;)
         {
             await using var db = database.Open();
-            var page = await db.Uploads.FromSql($"SELECT * FROM uploads WHERE id > {last} ORDER BY id LIMIT {BatchSize}")
+            var page = await db.Uploads.FromSql($"SELECT * FROM uploads WHERE id > {last} AND is_stored AND removed_at IS NULL ORDER BY id LIMIT {BatchSize}")
                 .AsNoTracking().ToListAsync(cancellationToken);
             foreach (var upload in page)
                 yield return upload;

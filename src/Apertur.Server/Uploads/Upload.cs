@@ -14,10 +14,10 @@ internal sealed class Upload : ITenantData
     /// <summary>Position in its session, from 0.</summary>
     public int ImageIndex { get; set; }
 
-    public required string Filename { get; init; }
+    public required string Filename { get; set; }
     public required long SizeBytes { get; init; }
     public required string MimeType { get; init; }
-    public required UploadFields Fields { get; init; }
+    public required UploadFields Fields { get; set; }
 
     /// <summary>64 lower-case hex characters.</summary>
     public required string Sha256 { get; init; }
@@ -51,6 +51,21 @@ internal sealed class Upload : ITenantData
 
     /// <summary>The build of this program that could not make one, see <see cref="Thumbnails.ThumbnailStore.Build"/>.</summary>
     public string? ThumbnailFailedBy { get; set; }
+
+    /// <summary>When its time was up: nobody gets its bytes any more. See <see cref="Retention.PhotoRetention"/>.</summary>
+    public DateTimeOffset? RemovedAt { get; set; }
+
+    /// <summary>Whether its bytes may still be there.</summary>
+    public bool IsStored { get; set; } = true;
+
+    /// <summary>Takes it out of reach, with all that its sender said of it.</summary>
+    public void Remove(DateTimeOffset now)
+    {
+        RemovedAt = now;
+        Filename = "removed";
+        Fields = Fields.WithoutWords();
+        (DamagedAt, Damage, ThumbnailFailure, ThumbnailFailedBy) = (null, null, null, null);
+    }
 
     /// <summary>The aggregate delivery status over all destinations.</summary>
     public string Status =>

@@ -25,6 +25,9 @@ internal sealed record UploadFields
         Visitor = sent["visitor"],
     };
 
+    /// <summary>What stays of them when the photo goes: nothing that its sender wrote.</summary>
+    public UploadFields WithoutWords() => new() { Source = Source, Visitor = null };
+
     private static string? CheckVisitor(string? text) =>
         string.IsNullOrEmpty(text) ? null
         : Ids.TryParse(text, out var id) ? id.ToString()

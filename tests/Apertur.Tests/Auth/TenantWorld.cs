@@ -8,6 +8,7 @@ using Apertur.Server.Events;
 using Apertur.Server.Keys;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
+using Apertur.Server.Replays;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Apertur.Tests.Tus;
@@ -36,7 +37,7 @@ internal sealed partial class TenantWorld
     public Dictionary<string, string> OtherThings { get; } = [];
 
     /// <summary>The kinds of things that belong to an environment; A's are live.</summary>
-    public static IReadOnlyCollection<string> LiveThings { get; } = ["uploads", "upload-sessions", "sessions", "images", "keys"];
+    public static IReadOnlyCollection<string> LiveThings { get; } = ["uploads", "upload-sessions", "sessions", "images", "keys", "replays"];
 
     /// <summary>Credentials that name nobody: what they are, and what they send.</summary>
     public Dictionary<string, string?> Nobodies { get; } = [];
@@ -133,6 +134,7 @@ internal sealed partial class TenantWorld
         world.Things["invitations/{id}"] = invited["id"]!.GetValue<string>();
         world.Things["callback/{provider}"] = "dropbox";
         world.Things["link/{secret}"] = invited["url"]!.GetValue<string>().Split('/')[^1];
+        world.Things["replays/{id}"] = (await world.AddReplayAsync(app.ProjectId, destination, Mark)).ToString();
         await world.AddDeliveryAsync(session, upload, destination, Mark);
         await world.AddOtherThingsAsync();
         return world;
@@ -156,6 +158,7 @@ internal sealed partial class TenantWorld
             stranger.Client, "destinations", new { type = "webhook", config = new { url = "http://127.0.0.1:9/" }, isActive = false });
         OtherThings["destinations/{destinationId}"] = OtherThings["destinations/{id}"];
         await AddDeliveryAsync(OtherSession, upload, OtherThings["destinations/{id}"], "other");
+        OtherThings["replays/{id}"] = (await AddReplayAsync(OtherProject, OtherThings["destinations/{id}"], "other")).ToString();
         OtherThings["webhooks/{id}"] = await MakeAsync(
             stranger.Client, "webhooks", new { url = "http://127.0.0.1:9/", topics = new[] { "*" }, isActive = false });
         OtherThings["members/{userId}"] = (await App.AddPersonAsync("partner@example.com", OtherProject, Role.Viewer)).Id.ToString();
@@ -191,6 +194,29 @@ internal sealed partial class TenantWorld
             Outcome = AttemptOutcome.Accepted,
             Reason = text,
         }));
+    }
+
+    /// <summary>A replay that is paused, so that nothing of it changes by itself.</summary>
+    private async Task<Guid> AddReplayAsync(Guid project, string destination, string by)
+    {
+        var now = App.Clock.GetUtcNow();
+        var replay = new Replay
+        {
+            Id = Guid.CreateVersion7(now),
+            ProjectId = project,
+            Env = Env.Live,
+            DestinationId = Guid.Parse(destination),
+            Status = ReplayStatus.Failed,
+            Since = now,
+            Until = now,
+            State = ReplayState.Paused,
+            Place = now,
+            CreatedBy = by,
+            CreatedAt = now,
+            UpdatedAt = now,
+        };
+        await App.ChangeAsync(db => db.Add(replay));
+        return replay.Id;
     }
 
     private async Task<Guid> AddTellingAsync(Guid project, Guid webhook, string topic)

@@ -25,7 +25,8 @@ public sealed class ObjectStoreTests
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var session = await app.Client.CreateSessionAsync(new JsonObject
         {
-            ["destination_ids"] = new JsonArray(webhook), ["long_polling"] = true,
+            ["destination_ids"] = new JsonArray(webhook),
+            ["long_polling"] = true,
         });
         foreach (var photo in new[] { Photos.Png(), Photos.Jpeg(200_000, seed: 1), Photos.Jpeg(9_000_000, seed: 2) })
         {

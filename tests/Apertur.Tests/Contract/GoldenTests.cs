@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Apertur.Server.Queue;
+using Apertur.Server.Replays;
 using Apertur.Tests.Encryption;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
@@ -297,6 +298,36 @@ public sealed class GoldenTests
         golden.Pin("error-envelope", "POST", images, await app.PostJsonAsync(session, "{}"));
         await golden.PinAsync("session-info-e2e", "GET", $"upload/{session}/session");
         await golden.PinAsync("uploads-recent-e2e", "GET", "uploads/recent?limit=1");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Replays_answer_as_accepted(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(410);
+        await using var app = await AperturApp.StartAsync(database, configure: services => services.WithoutLoopOf<ReplayQueue>());
+        var golden = new Golden(app);
+        golden.Name("receiver", receiver.Url);
+        var destination = golden.Name("destination", await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url }));
+        var session = golden.Name("session", await app.Client.CreateSessionAsync(destination));
+        var upload = golden.Name("upload", (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!);
+        await app.Client.UploadBecomesAsync(upload, "failed");
+        var path = $"projects/{app.ProjectId}/replays";
+
+        golden.Name("delivery", (await app.DeliveriesAsync(upload)).Single().Id.ToString());
+        golden.Name("prefix", (await app.Client.GetAsync($"projects/{app.ProjectId}/keys")).Json.AsArray()
+            .Select(key => (string)key!["prefix"]!).Single(prefix => app.LiveKey.StartsWith(prefix, StringComparison.Ordinal)));
+        await golden.PinAsync("project-deliveries", "GET", $"projects/{app.ProjectId}/deliveries?status=failed");
+        await golden.PinAsync("replay-dry-run", "POST", path, new JsonObject { ["errorContains"] = "410", ["dryRun"] = true });
+        var made = await golden.PinAsync("replay-create", "POST", path, new JsonObject { ["destinationId"] = destination, ["sessionId"] = session });
+        var id = golden.Name("replay", (string)made.Json["id"]!);
+        await golden.PinAsync("replay-pause", "POST", $"{path}/{id}/pause");
+        await golden.PinAsync("replay-resume", "POST", $"{path}/{id}/resume");
+        await golden.PinAsync("replay-cancel", "POST", $"{path}/{id}/cancel");
+        await golden.PinAsync("replay-get", "GET", $"{path}/{id}");
+        await golden.PinAsync("replays", "GET", path);
+        await golden.PinAsync("error-replay", "POST", path, new JsonObject { ["status"] = "never_dispatched" });
+        await golden.PinAsync("session-delete", "DELETE", $"upload-sessions/{session}");
     }
 
     [Theory, AllDatabases]

@@ -33,6 +33,7 @@ internal static partial class OpenApiExamples
         ["MembersApi.Update"] = """{ "role": "viewer" }""",
         ["ProjectsApi.Create"] = """{ "name": "Photos" }""",
         ["ProjectsApi.Update"] = """{ "retentionDays": 90, "maxImageSizeMb": null }""",
+        ["ReplaysApi.Create"] = $$"""{ "status": "never_dispatched", "destinationId": "{{DestinationId}}", "from": "2026-06-01T00:00:00Z" }""",
         ["SessionLinkApi.VerifyPassword"] = """{ "password": "open sesame" }""",
         ["SessionsApi.Create"] = $$"""
             {
@@ -71,7 +72,7 @@ internal static partial class OpenApiExamples
         "receiver" => "https://example.com/hook",
         "prefix" => "aptr_live_Hq3x",
         "node" => "5f3a9c1e",
-        "session" or "upload" or "image" or "destination" or "webhook" or "key" or "member" or "owner" or "new project" => DestinationId,
+        "session" or "upload" or "image" or "destination" or "webhook" or "key" or "member" or "owner" or "replay" or "delivery" or "new project" => DestinationId,
         // Not one of ours: part of a template.
         _ => placeholder.Value,
     }))!;

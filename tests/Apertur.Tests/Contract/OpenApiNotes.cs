@@ -208,6 +208,15 @@ internal sealed record OpenApiNotes
         {
             Parameters = [Query("page", Number(1, null, 1), "Which page, from 1."), Query("limit", Number(1, 100, 20), "Rows of a page.")],
         },
+        ["DeliveriesApi.ListOfProject"] = new()
+        {
+            Parameters =
+            [
+                Query("page", Number(1, null, 1), "Which page, from 1."), Query("pageSize", Number(1, 100, 20), "Rows of a page."),
+                Query("status", OneOf("failed", "retrying", "sending", "pending"), "Only those; without it `failed`."),
+                Query("destinationId", Id(), "Only to this destination."),
+            ],
+        },
         ["AuthApi.Login"] = new() { Errors = [401, 403] },
         ["AuthApi.Refresh"] = new() { Errors = [401, 403] },
         ["MembersApi.Update"] = new() { Errors = [409] },

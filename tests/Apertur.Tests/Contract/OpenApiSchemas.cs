@@ -47,6 +47,8 @@ internal sealed class OpenApiSchemas(XmlDocs docs)
         var nullable = property is { IsGetNullable: true } && !sentWithoutNull;
         if (type == typeof(DateTimeOffset))
             schema = new JsonObject { ["type"] = "string", ["format"] = "date-time" };
+        else if (type == typeof(bool))
+            schema = new JsonObject { ["type"] = "boolean" };
         else if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Optional<>))
             (schema, nullable) = (Export(type.GetGenericArguments()[0]), true);
         else if (context.Path.Length > 0 && IsRecord(type))

@@ -48,4 +48,34 @@ public sealed class SpellingTests
         Assert.NotNull((string?)list["data"]![0]!["id"]);
         Assert.True(JsonNode.DeepEquals(list["deliveries"], list["data"]));
     }
+
+    /// <summary>Perl's, among others: languages without a boolean type.</summary>
+    [Theory, AllDatabases]
+    public async Task One_and_zero_are_true_and_false(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var (projects, key) = ($"projects/{app.ProjectId}", (string)(await app.Client.GetAsync($"projects/{app.ProjectId}/keys")).Json[0]!["id"]!);
+        var s3 = new JsonObject
+        {
+            ["type"] = "s3",
+            ["name"] = "Archive",
+            ["config"] = new JsonObject
+            {
+                ["bucket"] = "photos", ["region"] = "eu-west-1", ["accessKeyId"] = "key", ["secretAccessKey"] = "secret", ["forcePathStyle"] = 1,
+            },
+        };
+
+        var destination = (await app.Client.PostAsync($"{projects}/destinations", s3)).Expect(HttpStatusCode.Created).Json;
+        var off = (await app.Client.SendAsync(HttpMethod.Patch, $"{projects}/destinations/{destination["id"]}", new JsonObject { ["isActive"] = 0 }))
+            .Expect(HttpStatusCode.OK).Json;
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["long_polling"] = 1 });
+
+        Assert.True((bool)destination["config"]!["forcePathStyle"]!);
+        Assert.False((bool)off["isActive"]!);
+        (await app.Client.GetAsync($"upload-sessions/{session}/poll")).Expect(HttpStatusCode.OK);
+        (await app.Client.SendAsync(HttpMethod.Put, $"keys/{key}/destinations", new JsonObject { ["destination_ids"] = new JsonArray(), ["long_polling_enabled"] = 1 }))
+            .Expect(HttpStatusCode.OK);
+        var refused = (await app.Client.PostAsync("upload-sessions", new JsonObject { ["long_polling"] = 2 })).Expect(HttpStatusCode.BadRequest);
+        Assert.Equal("long_polling", (string)refused.Json["errors"]![0]!["field"]!);
+    }
 }

@@ -93,6 +93,20 @@ public sealed class FailingDestinationTests(ITestOutputHelper output)
         Assert.Equal(0, await world.ProblemsAsync());
     }
 
+    [Theory, AllDatabases]
+    public async Task Try_that_somebody_asks_for_is_made_at_once_while_the_destination_fails(DatabaseKind database)
+    {
+        await using var world = await World.StartAsync(database, destinations: 1);
+        await world.UploadAsync();
+        await world.PassUntilAsync(_promised, async () => await world.ProblemsAsync() == 1);
+        world.Works = true;
+        var upload = (string)(await world.App.Client.GetAsync("uploads/recent")).Json[0]!["id"]!;
+
+        (await world.App.Client.PostAsync($"uploads/{upload}/retry")).Expect(HttpStatusCode.OK);
+
+        await world.App.Client.UploadBecomesAsync(upload, "delivered");
+    }
+
     [Theory(Explicit = true), AllDatabases]
     public async Task Figures(DatabaseKind database)
     {

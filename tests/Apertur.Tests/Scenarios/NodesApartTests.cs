@@ -32,7 +32,8 @@ public sealed class NodesApartTests
         // The one encrypts the destination's configuration, the other decrypts it.
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject
         {
-            ["url"] = receiver.Url, ["headers"] = new JsonObject { ["Authorization"] = "Bearer planted" },
+            ["url"] = receiver.Url,
+            ["headers"] = new JsonObject { ["Authorization"] = "Bearer planted" },
         });
         var session = await app.Client.CreateSessionAsync(webhook);
         var photo = Photos.Jpeg(200_000, seed: 1);
@@ -143,8 +144,10 @@ public sealed class NodesApartTests
         await File.WriteAllTextAsync(folder.File("wrapping"), NewKey() + "\n", Cancellation);
         var settings = new Dictionary<string, string?>
         {
-            ["Database:Provider"] = nameof(DatabaseProvider.PostgreSql), ["Database:ConnectionString"] = database.ConnectionString,
-            ["Keys:Place"] = "Database", ["Keys:WrappingKeyFile"] = folder.File("wrapping"),
+            ["Database:Provider"] = nameof(DatabaseProvider.PostgreSql),
+            ["Database:ConnectionString"] = database.ConnectionString,
+            ["Keys:Place"] = "Database",
+            ["Keys:WrappingKeyFile"] = folder.File("wrapping"),
         };
         Assert.Equal(32, Settings.Load(folder.Path, settings).Keys.ReadWrappingKey().Length);
 

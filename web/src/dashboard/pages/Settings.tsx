@@ -3,16 +3,17 @@ import { useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { Copy } from '../../design/Copy';
 import { Confirm, Dialog } from '../../design/Dialog';
-import { Field } from '../../design/Field';
+import { Field, Select } from '../../design/Field';
 import { Notice, Refusal } from '../../design/Notice';
 import { Time } from '../../design/Time';
 import { api, ok, type Schemas } from '../api/client';
 import { refreshProjects } from '../App';
+import { size } from '../format';
 import { Head } from '../Head';
 import { useAct, useLoad } from '../load';
 import { go } from '../router';
 import { may, toast } from '../state';
-import { t } from '../text';
+import { count, t } from '../text';
 
 type Project = Schemas['Project'];
 
@@ -36,6 +37,7 @@ export default function Settings({ project }: { project: string }) {
 function General({ project, onSaved }: { project: Project; onSaved: () => void }) {
   const [name, setName] = useState(project.name);
   const [days, setDays] = useState(String(project.retentionDays ?? ''));
+  const [rows, setRows] = useState(project.retentionRows);
   const [most, setMost] = useState(String(project.maxImagesPerSession ?? ''));
   const [megabytes, setMegabytes] = useState(String(project.maxImageSizeMb ?? ''));
   const [key, setKey] = useState(project.e2ePublicKey ?? '');
@@ -45,7 +47,7 @@ function General({ project, onSaved }: { project: Project; onSaved: () => void }
   const save = () => act.run(async () => {
     await ok(api.PATCH('/api/v1/projects/{projectId}', {
       params: { path: { projectId: project.id } },
-      body: { name, retentionDays: numberOrNull(days), maxImagesPerSession: numberOrNull(most), maxImageSizeMb: numberOrNull(megabytes), e2ePublicKey: key.trim() === '' ? null : key },
+      body: { name, retentionDays: numberOrNull(days), retentionRows: rows, maxImagesPerSession: numberOrNull(most), maxImageSizeMb: numberOrNull(megabytes), e2ePublicKey: key.trim() === '' ? null : key },
     }));
     toast(t('Saved'));
     onSaved();
@@ -57,7 +59,10 @@ function General({ project, onSaved }: { project: Project; onSaved: () => void }
       <div class="body stack">
         <div class="fields">
           <Field label={t('Name')} value={name} onInput={setName} required maxLength={200} hint={t('People who send photos see it.')} wrong={wrong.get('name')} />
-          <Field label={t('Days that photos are kept')} type="number" min={1} value={days} onInput={setDays} hint={t('Empty: until somebody deletes them.')} wrong={wrong.get('retentionDays')} />
+          <Field label={t('Days that photos are kept')} type="number" min={0} value={days} onInput={setDays} wrong={wrong.get('retentionDays')}
+            hint={<>{t('After everything of them is delivered. Empty: until somebody deletes them.')} {stored(project)}</>} />
+          <Select label={t('What stays of them')} value={rows} onInput={setRows}
+            options={[{ value: 'keep', label: t('Their entry in lists and statistics') }, { value: 'remove', label: t('Nothing') }]} />
           <Field label={t('Photos of a session at most')} type="number" min={1} max={500} value={most} onInput={setMost} wrong={wrong.get('maxImagesPerSession')} />
           <Field label={t('Megabytes of a photo at most')} type="number" min={1} max={100} value={megabytes} onInput={setMegabytes} wrong={wrong.get('maxImageSizeMb')} />
         </div>
@@ -69,6 +74,9 @@ function General({ project, onSaved }: { project: Project; onSaved: () => void }
     </form>
   );
 }
+
+const stored = ({ stored }: Project): string => stored === undefined ? ''
+  : `${count(stored.images, '{n} photo is stored', '{n} photos are stored')} (${size(stored.bytes)}).`;
 
 function Secret({ project, onChanged }: { project: Project; onChanged: () => void }) {
   const [asking, setAsking] = useState(false);
@@ -101,7 +109,7 @@ function ReadOnly({ project }: { project: Project }) {
       <header><h2>{t('General')}</h2></header>
       <dl class="facts body">
         <dt>{t('Name')}</dt><dd>{project.name}</dd>
-        <dt>{t('Days that photos are kept')}</dt><dd>{project.retentionDays ?? none}</dd>
+        <dt>{t('Days that photos are kept')}</dt><dd>{project.retentionDays ?? none}. {stored(project)}</dd>
         <dt>{t('Photos of a session at most')}</dt><dd>{project.maxImagesPerSession ?? none}</dd>
         <dt>{t('Megabytes of a photo at most')}</dt><dd>{project.maxImageSizeMb ?? none}</dd>
         <dt>{t('Id')}</dt><dd><code>{project.id}</code></dd>

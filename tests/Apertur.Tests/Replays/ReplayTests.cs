@@ -1,0 +1,376 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Server.Queue;
+using Apertur.Server.Replays;
+using Apertur.Tests.Events;
+using Apertur.Tests.Support;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Apertur.Tests.Replays;
+
+/// <summary>Delivering again, and for the first time what came before a destination.</summary>
+public sealed class ReplayTests(ITestOutputHelper output)
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory, AllDatabases]
+    public async Task Destination_added_today_receives_once_what_came_before_it(DatabaseKind database)
+    {
+        await using var old = await Receiver.StartAsync();
+        await using var young = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var first = await WebhookAsync(app, old);
+        var ids = new List<string>();
+        foreach (var session in new[] { await app.Client.CreateSessionAsync(), await app.Client.CreateSessionAsync(first) })
+        {
+            for (var photo = 0; photo < 5; photo++)
+                ids.Add((string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!);
+        }
+
+        foreach (var id in ids[5..])
+            await app.Client.UploadBecomesAsync(id, "delivered");
+        app.Clock.Jump(TimeSpan.FromDays(30));
+        var destination = await WebhookAsync(app, young);
+        var before = (await app.Client.GetAsync("stats")).Json;
+        var request = new { status = "never_dispatched", destinationId = destination };
+        var dry = (await PostAsync(app, new { request.status, request.destinationId, dryRun = true })).Expect(HttpStatusCode.OK).Json;
+        Assert.Equal((true, 10), ((bool)dry["dryRun"]!, (int)dry["total"]!));
+        Assert.Empty((await app.Client.GetAsync(Path(app))).Json.AsArray());
+
+        var done = await RunAsync(app, await PostAsync(app, request));
+
+        Assert.Equal(("completed", 10, 10, 10, 0), Progress(done));
+        Assert.Equal(ids.Order(), young.Requests.Select(sent => sent["X-Aptr-Image-Id"]).Order());
+        Assert.Equal(5, old.Requests.Count);
+        foreach (var id in ids)
+            Assert.Equal("delivered", (string)(await app.Client.GetAsync($"uploads/{id}")).Json["status"]!);
+        var after = (await app.Client.GetAsync("stats")).Json;
+        Assert.Equal((10, (int)before["imagesUploaded"]!), ((int)after["imagesDelivered"]!, (int)after["imagesUploaded"]!));
+
+        var again = await RunAsync(app, await PostAsync(app, request));
+        Assert.Equal(("completed", 0, 0, 0, 0), Progress(again));
+        Assert.Equal(10, young.Requests.Count);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Failed_deliveries_are_listed_chosen_by_their_error_and_tried_again_with_a_new_schedule(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var destination = await WebhookAsync(app, receiver);
+        var session = await app.Client.CreateSessionAsync(destination);
+        receiver.Answers(410, 415);
+        var gone = (string)(await app.Client.UploadAsync(session, Photos.Png(), "gone.png"))["id"]!;
+        await app.Client.UploadBecomesAsync(gone, "failed");
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        var refused = (string)(await app.Client.UploadAsync(session, Photos.Png(), "refused.png"))["id"]!;
+        await app.Client.UploadBecomesAsync(refused, "failed");
+
+        var letters = (await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?status=failed&pageSize=1")).Expect(HttpStatusCode.OK).Json;
+        Assert.Equal((2, 2), ((int)letters["total"]!, (int)letters["totalPages"]!));
+        Assert.Equal((refused, "refused.png"), ((string)letters["data"]![0]!["uploadId"]!, (string)letters["data"]![0]!["filename"]!));
+        Assert.Equal(2, (int)(await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?destinationId={destination}")).Json["total"]!);
+        Assert.Equal(0, (int)(await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?status=retrying")).Json["total"]!);
+        (await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?status=sent")).Expect(HttpStatusCode.BadRequest);
+
+        // It fails once more, and has a schedule again.
+        receiver.Answers(500);
+        var made = await PostAsync(app, new { errorContains = "410" });
+        await Eventually.Becomes(
+            async () =>
+            {
+                await app.Services.GetRequiredService<ReplayQueue>().RunOnceAsync(Cancellation);
+                return (await app.DeliveriesAsync(gone))[0];
+            },
+            row => row is { State: DeliveryState.Retrying, Attempts: 1 }, "it failed once more");
+        Assert.Equal((1, 1), ((int)made.Json["total"]!, receiver.Requests.Count(sent => sent["X-Aptr-Image-Id"] == gone) - 1));
+        await app.PassAsync(TimeSpan.FromMinutes(1));
+        await app.Client.UploadBecomesAsync(gone, "delivered");
+
+        Assert.Equal(("completed", 1, 1, 1, 0), Progress(await RunAsync(app, made)));
+        Assert.Equal("failed", (string)(await app.Client.GetAsync($"uploads/{refused}")).Json["status"]!);
+        var stats = (await app.Client.GetAsync("stats")).Json;
+        Assert.Equal(50, (int)stats["deliverySuccessRate"]!);
+        Assert.Equal(1, (int)(await app.Client.GetAsync("sessions")).Json["data"]![0]!["imagesFailed"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task What_was_sent_is_sent_again_under_the_same_id(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync(await WebhookAsync(app, receiver));
+        var first = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await app.Client.UploadBecomesAsync(first, "delivered");
+        app.Clock.Jump(TimeSpan.FromHours(1));
+        var second = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await app.Client.UploadBecomesAsync(second, "delivered");
+        var stats = (await app.Client.GetAsync("stats")).Text;
+
+        foreach (var (request, id) in new (object, string)[]
+        {
+            (new { status = "sent", uploadIds = new[] { first } }, first),
+            (new { status = "sent", sessionId = session, from = app.Clock.GetUtcNow().AddMinutes(-1) }, second),
+            (new { status = "sent", to = app.Clock.GetUtcNow().AddMinutes(-1) }, first),
+        })
+        {
+            var known = receiver.Requests.Count;
+            Assert.Equal(("completed", 1, 1, 1, 0), Progress(await RunAsync(app, await PostAsync(app, request))));
+            await app.Client.UploadBecomesAsync(id, "delivered");
+            Assert.Equal(known + 1, receiver.Requests.Count);
+        }
+
+        Assert.Equal(2, receiver.Requests.Select(sent => sent["X-APTR-Delivery-ID"]).Distinct().Count());
+        Assert.Equal(stats, (await app.Client.GetAsync("stats")).Text);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Replay_can_be_paused_resumed_and_cancelled_and_keeps_few_in_the_queue(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync();
+        for (var photo = 0; photo < 12; photo++)
+            await app.Client.UploadAsync(session, Photos.Png());
+        var destination = await WebhookAsync(app, receiver);
+        await SwitchAsync(app, destination, on: false);
+        var queue = app.Services.GetRequiredService<ReplayQueue>();
+        var id = (string)(await PostAsync(app, new { status = "never_dispatched", destinationId = destination })).Json["id"]!;
+
+        for (var i = 0; i < 5; i++)
+            await queue.RunOnceAsync(Cancellation);
+        Assert.Equal(4, (int)(await GetAsync(app, id))["queued"]!);
+        Assert.Equal("paused", (string)(await ActAsync(app, id, "pause"))["state"]!);
+        await SwitchAsync(app, destination, on: true);
+        await Eventually.Becomes(() => GetAsync(app, id), replay => (int)replay["sent"]! == 4);
+        await queue.RunOnceAsync(Cancellation);
+        Assert.Equal(4, (int)(await GetAsync(app, id))["queued"]!);
+        await SwitchAsync(app, destination, on: false);
+        Assert.Equal("running", (string)(await ActAsync(app, id, "resume"))["state"]!);
+        for (var i = 0; i < 5; i++)
+            await queue.RunOnceAsync(Cancellation);
+        Assert.Equal("cancelled", (string)(await ActAsync(app, id, "cancel"))["state"]!);
+        Assert.Equal("cancelled", (string)(await ActAsync(app, id, "resume"))["state"]!);
+        await queue.RunOnceAsync(Cancellation);
+
+        Assert.Equal((8, 4), ((int)(await GetAsync(app, id))["queued"]!, (int)(await GetAsync(app, id))["sent"]!));
+        var other = await PostAsync(app, new { status = "never_dispatched", destinationId = destination });
+        (await app.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}/destinations/{destination}")).Expect(HttpStatusCode.NoContent);
+        var ended = await RunAsync(app, other);
+        Assert.Equal(("cancelled", "The destination was deleted."), ((string)ended["state"]!, (string)ended["reason"]!));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Events_that_a_webhook_did_not_take_are_told_again(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.CreateWebhookAsync(events, new JsonObject { ["maxRetries"] = 0 }, "project.session.created");
+        events.Answers(500, 500);
+        await app.Client.CreateSessionAsync();
+        await app.NewestBecomesAsync(webhook, "failed");
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        await app.Client.CreateSessionAsync();
+        await app.NewestBecomesAsync(webhook, "failed");
+
+        var done = await RunAsync(app, await PostAsync(app, new { webhookId = (string)webhook["id"]! }));
+
+        Assert.Equal(("completed", 2, 2, 2, 0), Progress(done));
+        var told = events.Requests.Select(sent => (string)sent.Json()["data"]!["id"]!).ToList();
+        Assert.Equal((4, 2), (told.Count, told.Distinct().Count()));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Replay_on_the_command_line_is_done_by_the_running_server(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Png());
+        var destination = await WebhookAsync(app, receiver);
+        var project = app.ProjectId.ToString();
+        string[] start = ["replay", "start", "--project", project, "--destination", destination, "--status", "never_dispatched"];
+
+        Assert.Equal(1, (int)(await app.CommandAsync([.. start, "--dry-run"]))["total"]!);
+        Assert.Equal(1, (await app.TryCommandAsync("replay", "start", "--project", project, "--status", "never_dispatched")).ExitCode);
+        var id = (string)(await app.CommandAsync(start))["id"]!;
+        Assert.Equal("paused", (string)(await app.CommandAsync("replay", "pause", "--project", project, "--replay", id))["state"]!);
+        Assert.Equal("running", (string)(await app.CommandAsync("replay", "resume", "--project", project, "--replay", id))["state"]!);
+
+        await Eventually.Becomes(
+            async () =>
+            {
+                await WorkAsync(app);
+                return (string)(await app.CommandAsync("replay", "list", "--project", project))[0]!["state"]!;
+            },
+            state => state == "completed");
+        Assert.Single(receiver.Requests);
+        Assert.Equal("cancelled", (string)(await app.CommandAsync("replay", "cancel", "--project", project, "--replay", (string)(await app.CommandAsync(start))["id"]!))["state"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task What_cannot_be_replayed_is_refused_in_words(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        foreach (var (field, request) in new (string, object)[]
+        {
+            ("status", new { status = "lost" }),
+            ("destinationId", new { status = "never_dispatched" }),
+            ("destinationId", new { destinationId = Guid.NewGuid() }),
+            ("webhookId", new { webhookId = Guid.NewGuid() }),
+            ("uploadIds", new { uploadIds = Array.Empty<Guid>() }),
+            ("errorContains", new { status = "sent", errorContains = "x" }),
+            ("to", new { from = "2026-02-01T00:00:00Z", to = "2026-01-01T00:00:00Z" }),
+        })
+        {
+            var answer = (await PostAsync(app, request)).Expect(HttpStatusCode.BadRequest).Json;
+            Assert.Contains(answer["errors"]!.AsArray(), error => (string)error!["field"]! == field);
+        }
+    }
+
+    [Fact]
+    public async Task Backfill_that_is_killed_again_and_again_brings_each_photo_once() => await BackfillAsync(photos: 60, kills: 3);
+
+    /// <summary>See chaos/README.md.</summary>
+    [Fact(Explicit = true)]
+    public async Task Figures() => await BackfillAsync(
+        int.Parse(Environment.GetEnvironmentVariable("CHAOS_PHOTOS")!, CultureInfo.InvariantCulture), kills: 3);
+
+    /// <summary>A backfill whose server is killed, while photos for another destination come in.</summary>
+    private async Task BackfillAsync(int photos, int kills)
+    {
+        await using var live = await Receiver.StartAsync();
+        await using var receiver = await Receiver.StartAsync();
+        receiver.KeepsBodies = false;
+        var arrivals = new ConcurrentDictionary<string, long>();
+        live.Otherwise = context =>
+        {
+            arrivals.TryAdd(context.Request.Headers["X-Aptr-Image-Id"].ToString(), TimeProvider.System.GetTimestamp());
+            return Task.CompletedTask;
+        };
+        using var data = new TempFolder();
+        var installation = await AperturProcess.InitAsync(data.Path);
+        var server = await AperturProcess.ServeAsync(data.Path, installation);
+        try
+        {
+            for (var photo = 0; photo < photos; photo += 500)
+            {
+                var old = await server.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 500 });
+                await Parallel.ForEachAsync(
+                    Enumerable.Range(0, Math.Min(500, photos - photo)), new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancellation },
+                    async (_, _) => await server.Client.UploadAsync(old, Photos.Png()));
+            }
+
+            var destination = await server.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+            var others = await server.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = live.Url });
+            var session = await server.Client.CreateSessionAsync(new JsonObject { ["destination_ids"] = new JsonArray(others), ["max_images"] = 500 });
+            var quiet = await LatenciesAsync(server, session, arrivals, Math.Min(photos, 100));
+            var path = $"projects/{server.Client.ProjectId}/replays";
+            var request = new { status = "never_dispatched", destinationId = destination };
+            var id = (string)(await server.Client.PostAsync(path, request)).Json["id"]!;
+            var meanwhile = new List<TimeSpan>();
+            for (var kill = 1; kill <= kills; kill++)
+            {
+                await ComesAsync(() => StateAsync(server), replay => (int)replay["queued"]! >= photos * kill / (kills + 1));
+                meanwhile.AddRange(await LatenciesAsync(server, session, arrivals, Math.Min(photos / 20, 30)));
+                await server.KillAsync();
+                await server.DisposeAsync();
+                server = await AperturProcess.ServeAsync(data.Path, installation);
+            }
+
+            var done = await ComesAsync(() => StateAsync(server), replay => replay["endedAt"] is not null);
+            // Those of the live session were never to go there either, but came before the replay or after it.
+            var total = (int)done["total"]!;
+            Assert.Equal(("completed", total, total, 0), ((string)done["state"]!, (int)done["queued"]!, (int)done["sent"]!, (int)done["failed"]!));
+            var told = receiver.Requests.GroupBy(sent => sent["X-Aptr-Image-Id"]).ToList();
+            Assert.Equal((photos + quiet.Count, total), (total, told.Count));
+            Assert.All(told, of => Assert.Single(of.Select(sent => sent["X-APTR-Delivery-ID"]).Distinct()));
+            var second = (await server.Client.PostAsync(path, new { request.status, request.destinationId, dryRun = true, to = done["to"] })).Json;
+            Assert.Equal(0, (int)second["total"]!);
+            output.WriteLine(
+                $"{total} photos that were there before, {kills} kills: each at the new destination, {told.Count(of => of.Count() > 1)} told of more than once and under one "
+                + $"id; a second replay would add {second["total"]}. Live photos to another destination, from their 201 to their arrival: p95 "
+                + $"{P95(quiet):F1} ms before ({quiet.Count}), {P95(meanwhile):F1} ms meanwhile ({meanwhile.Count}).");
+
+            async Task<JsonNode> StateAsync(AperturProcess of) => (await of.Client.GetAsync($"{path}/{id}")).Expect(HttpStatusCode.OK).Json;
+        }
+        finally
+        {
+            await server.DisposeAsync();
+        }
+    }
+
+    /// <summary>Waits until a replay has come so far, for as long as it goes on.</summary>
+    private static async Task<JsonNode> ComesAsync(Func<Task<JsonNode>> read, Func<JsonNode, bool> isSo)
+    {
+        for (var replay = await read(); ;)
+        {
+            if (isSo(replay))
+                return replay;
+            var sent = (int)replay["sent"]!;
+            replay = await Eventually.Becomes(read, next => isSo(next) || (int)next["sent"]! > sent, "the replay goes on");
+        }
+    }
+
+    /// <summary>Sends photos one after the other, and says how long each took from its answer to its arrival.</summary>
+    private static async Task<List<TimeSpan>> LatenciesAsync(
+        AperturProcess server, string session, ConcurrentDictionary<string, long> arrivals, int photos)
+    {
+        var took = new List<TimeSpan>();
+        for (var photo = 0; photo < photos; photo++)
+        {
+            var id = (string)(await server.Client.UploadAsync(session, Photos.Png()))["id"]!;
+            var received = TimeProvider.System.GetTimestamp();
+            await Eventually.True(() => arrivals.ContainsKey(id));
+            took.Add(arrivals[id] > received ? TimeProvider.System.GetElapsedTime(received, arrivals[id]) : TimeSpan.Zero);
+        }
+
+        return took;
+    }
+
+    private static double P95(List<TimeSpan> times) => times.Count == 0 ? 0 : times.Order().ElementAt(times.Count * 95 / 100).TotalMilliseconds;
+
+    private static string Path(AperturApp app) => $"projects/{app.ProjectId}/replays";
+
+    private static Task<Answer> PostAsync(AperturApp app, object request) => app.Client.PostAsync(Path(app), request);
+
+    private static async Task<JsonNode> GetAsync(AperturApp app, string id) =>
+        (await app.Client.GetAsync($"{Path(app)}/{id}")).Expect(HttpStatusCode.OK).Json;
+
+    private static async Task<JsonNode> ActAsync(AperturApp app, string id, string act) =>
+        (await app.Client.PostAsync($"{Path(app)}/{id}/{act}")).Expect(HttpStatusCode.OK).Json;
+
+    private static async Task<JsonNode> RunAsync(AperturApp app, Answer made) =>
+        await RunAsync(app, (string)made.Expect(HttpStatusCode.Created).Json["id"]!);
+
+    /// <summary>Has the server work until a replay has ended.</summary>
+    private static Task<JsonNode> RunAsync(AperturApp app, string id) => Eventually.Becomes(
+        async () =>
+        {
+            await WorkAsync(app);
+            return await GetAsync(app, id);
+        },
+        replay => replay["endedAt"] is not null, "the replay ended");
+
+    private static async Task WorkAsync(AperturApp app)
+    {
+        var pump = app.Services.GetRequiredService<Pump>();
+        for (var i = 0; i < 50; i++)
+        {
+            await app.Services.GetRequiredService<ReplayQueue>().RunOnceAsync(Cancellation);
+            await pump.RunOnceAsync(Cancellation);
+            await pump.DrainAsync();
+        }
+    }
+
+    private static (string State, int Total, int Queued, int Sent, int Failed) Progress(JsonNode replay) => (
+        (string)replay["state"]!, (int)replay["total"]!, (int)replay["queued"]!, (int)replay["sent"]!, (int)replay["failed"]!);
+
+    private static Task<string> WebhookAsync(AperturApp app, Receiver receiver) =>
+        app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+
+    private static async Task SwitchAsync(AperturApp app, string destination, bool on) =>
+        (await app.Client.SendAsync(HttpMethod.Patch, $"projects/{app.ProjectId}/destinations/{destination}", new JsonObject { ["isActive"] = on }))
+            .Expect(HttpStatusCode.OK);
+}
