@@ -36,12 +36,12 @@ public sealed class OutboundHttp : IDisposable
 
     /// <summary>
     /// For client libraries that want a client of their own; whatever they send takes the same guarded way. Libraries read
-    /// answers into memory, so one of more than <see cref="MaxAnswerBytes"/> fails the request: this is for sending, not for
-    /// fetching.
+    /// answers into memory, so one of more than <see cref="MaxAnswerBytes"/> fails the request.
     /// </summary>
+    /// <param name="fetches">Whether what is asked for with GET and found may have any length: for addresses that the operator gives.</param>
     [SuppressMessage("ApiDesign", "RS0030", Justification = "Shares the guarded handler.")]
-    public HttpClient CreateClient() =>
-        new(new LibraryLimits(_handler), disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+    public HttpClient CreateClient(bool fetches = false) =>
+        new(new LibraryLimits(_handler, fetches), disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
 
     /// <summary>Sends a request and returns when the headers of the answer are there; its body has not been read.</summary>
     /// <exception cref="HttpRequestException">No answer; see <see cref="HttpOutcome.Of(Exception)"/>.</exception>
@@ -119,8 +119,12 @@ public sealed class OutboundHttp : IDisposable
         }
     }
 
+    /// <summary>Whether it is what was asked for, rather than a list or an error, which libraries read in one go.</summary>
+    private static bool IsObject(HttpResponseMessage response) =>
+        response.IsSuccessStatusCode && response.Content.Headers.ContentType?.MediaType is not ("application/xml" or "text/xml");
+
     /// <summary>Bounds the requests and answers of client libraries.</summary>
-    private sealed class LibraryLimits(HttpMessageHandler inner) : DelegatingHandler(inner)
+    private sealed class LibraryLimits(HttpMessageHandler inner, bool fetches) : DelegatingHandler(inner)
     {
         protected override async Task<HttpResponseMessage> SendAsync(
             HttpRequestMessage request, CancellationToken cancellationToken)
@@ -132,7 +136,7 @@ public sealed class OutboundHttp : IDisposable
 
             var response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
             // The answer to HEAD tells the length of a body that does not come.
-            if (request.Method == HttpMethod.Head)
+            if (request.Method == HttpMethod.Head || (fetches && request.Method == HttpMethod.Get && IsObject(response)))
                 return response;
             try
             {

@@ -3,7 +3,6 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
-using Amazon;
 using Amazon.Runtime;
 using Amazon.S3;
 using Amazon.S3.Model;
@@ -60,30 +59,10 @@ internal sealed class S3Bucket : IDisposable
         _deadline = deadline;
         Name = config.Required("bucket");
         var endpoint = config.Text("endpoint");
-        var region = config.Required("region");
-        var settings = new AmazonS3Config
-        {
-            AuthenticationRegion = region,
-            ForcePathStyle = config.Switch("forcePathStyle") ?? endpoint is not null,
-            HttpClientFactory = guarded,
-            AllowAutoRedirect = false,
-            // When to try again is decided elsewhere, for every destination alike.
-            MaxErrorRetry = 0,
-            // Counted apart from the former, ten by default, and taken for writes whose reply was lost as well.
-            MaxStaleConnectionRetries = 0,
-            // The newer trailing checksums come in aws-chunked bodies, which Swift, Google and others refuse. The signature
-            // covers the body's SHA-256 all the same.
-            RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
-            ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
-            // Nothing of the machine's own AWS settings may bend where a stranger's images go.
-            IgnoreConfiguredEndpointUrls = true,
-        };
-        if (endpoint is null)
-            settings.RegionEndpoint = RegionEndpoint.GetBySystemName(region);
-        else
-            settings.ServiceURL = endpoint;
-        _client = new AmazonS3Client(
-            new BasicAWSCredentials(config.Required("accessKeyId"), config.Required("secretAccessKey")), settings);
+        // When to try again is decided elsewhere, for every destination alike.
+        _client = S3Clients.Create(
+            endpoint, config.Required("region"), config.Switch("forcePathStyle") ?? endpoint is not null,
+            new BasicAWSCredentials(config.Required("accessKeyId"), config.Required("secretAccessKey")), guarded, retries: 0);
     }
 
     public string Name { get; }

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Text.RegularExpressions;
-using Amazon.Runtime;
 using Amazon.S3;
 
 namespace Apertur.Destinations;
@@ -208,16 +207,4 @@ public sealed partial class S3Destination(OutboundHttp http, TimeProvider clock)
 
     [GeneratedRegex(@"^[A-Z0-9_]{1,40}\z")]
     private static partial Regex StorageClassName();
-
-    /// <summary>One guarded client for all: connections are kept by host, credentials are signed into each request.</summary>
-    private sealed class GuardedClients(OutboundHttp http) : HttpClientFactory
-    {
-        private readonly HttpClient _client = http.CreateClient();
-
-        public override HttpClient CreateHttpClient(IClientConfig clientConfig) => _client;
-
-        public override bool UseSDKHttpClientCaching(IClientConfig clientConfig) => false;
-
-        public override bool DisposeHttpClientsAfterUse(IClientConfig clientConfig) => false;
-    }
 }

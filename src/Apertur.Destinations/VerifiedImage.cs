@@ -10,10 +10,10 @@ namespace Apertur.Destinations;
 /// </summary>
 public sealed class VerifiedImage
 {
-    private readonly Func<Stream> _open;
+    private readonly OpenBytes _open;
     private readonly uint[] _checksums;
 
-    private VerifiedImage(Func<Stream> open, long length, uint[] checksums) => (_open, Length, _checksums) = (open, length, checksums);
+    private VerifiedImage(OpenBytes open, long length, uint[] checksums) => (_open, Length, _checksums) = (open, length, checksums);
 
     public long Length { get; }
 
@@ -21,16 +21,16 @@ public sealed class VerifiedImage
     public ImageFault? Fault { get; private set; }
 
     /// <summary>Reads the whole file once and compares it with what was received.</summary>
-    /// <param name="open">Opens the stored bytes, seekable.</param>
+    /// <param name="open">Opens the stored bytes.</param>
     /// <param name="length">Bytes that were received.</param>
     /// <param name="sha256">Of what was received, 64 lower-case hex characters.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <exception cref="StoredImageException">The file is not what was received, or cannot be read.</exception>
-    public static async Task<VerifiedImage> VerifyAsync(Func<Stream> open, long length, string sha256, CancellationToken cancellationToken)
+    public static async Task<VerifiedImage> VerifyAsync(OpenBytes open, long length, string sha256, CancellationToken cancellationToken)
     {
         try
         {
-            await using var file = open();
+            await using var file = await open(0, cancellationToken).ConfigureAwait(false);
             if (file.Length != length)
                 throw new StoredImageException(file.Length < length ? ImageFault.Truncated : ImageFault.Extended);
             return new VerifiedImage(open, length, await ChecksumsAsync(file, length, sha256, cancellationToken));
@@ -45,17 +45,7 @@ public sealed class VerifiedImage
     /// The bytes from the start, seekable, as <see cref="VerifyAsync"/> found them. Reading throws a <see cref="StoredImageException"/> before it
     /// hands out a block that has changed since.
     /// </summary>
-    public Stream OpenRead()
-    {
-        try
-        {
-            return new VerifiedStream(this, _open());
-        }
-        catch (Exception exception) when (FaultIn(exception) is { } fault)
-        {
-            throw Fail(fault, exception);
-        }
-    }
+    public Stream OpenRead() => new VerifiedStream(this, _open);
 
     internal bool IsRight(long block, ReadOnlySpan<byte> bytes) => Crc32C.Of(bytes) == _checksums[block];
 
@@ -99,3 +89,6 @@ public sealed class VerifiedImage
             : throw new StoredImageException(ImageFault.Altered);
     }
 }
+
+/// <summary>Opens stored bytes: seekable, with a length, and standing at that position.</summary>
+public delegate Task<Stream> OpenBytes(long position, CancellationToken cancellationToken);

@@ -4,12 +4,15 @@ namespace Apertur.Destinations;
 /// The bytes of a file, block by block, each compared with its checksum before any of it is handed out. CRC-32C is enough for that: the
 /// SHA-256 of the whole was compared a moment ago, and what has changed since was changed by a fault and by nobody's intent.
 /// </summary>
-internal sealed class VerifiedStream(VerifiedImage image, Stream file) : Stream
+internal sealed class VerifiedStream(VerifiedImage image, OpenBytes open) : Stream
 {
     public const int BlockBytes = 64 * 1024;
 
     // Not from a pool: an SDK may dispose the stream while a read of its own is still under way, and that would write into another's bytes.
     private readonly byte[] _block = new byte[Math.Min(BlockBytes, image.Length)];
+
+    // Opened by the first read, and there: an object store sends from one position on.
+    private Stream? _file;
 
     // The number of the block that _block holds.
     private long _held = -1;
@@ -32,13 +35,18 @@ internal sealed class VerifiedStream(VerifiedImage image, Stream file) : Stream
 
     private long Number => _position / BlockBytes;
 
+    private long Start => Number * BlockBytes;
+
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (_position < image.Length && _held != Number)
         {
             try
             {
-                await file.ReadExactlyAsync(Place(), cancellationToken).ConfigureAwait(false);
+                var place = Place();
+                var file = _file ?? Hold(await open(Start, cancellationToken).ConfigureAwait(false));
+                file.Position = Start;
+                await file.ReadExactlyAsync(place, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception exception) when (VerifiedImage.FaultIn(exception) is { } fault)
             {
@@ -58,7 +66,10 @@ internal sealed class VerifiedStream(VerifiedImage image, Stream file) : Stream
         {
             try
             {
-                file.ReadExactly(Place().Span);
+                var place = Place();
+                var file = _file ?? Hold(open(Start, CancellationToken.None).GetAwaiter().GetResult());
+                file.Position = Start;
+                file.ReadExactly(place.Span);
             }
             catch (Exception exception) when (VerifiedImage.FaultIn(exception) is { } fault)
             {
@@ -96,20 +107,27 @@ internal sealed class VerifiedStream(VerifiedImage image, Stream file) : Stream
         if (disposing && !_isClosed)
         {
             _isClosed = true;
-            file.Dispose();
+            _file?.Dispose();
         }
 
         base.Dispose(disposing);
     }
 
-    /// <summary>Where the block at the position goes; the file stands at its start.</summary>
+    private Stream Hold(Stream file)
+    {
+        _file = file;
+        // Disposed while it was being opened: nobody else would close it.
+        if (_isClosed)
+            file.Dispose();
+        return file;
+    }
+
+    /// <summary>Where the block at the position goes.</summary>
     private Memory<byte> Place()
     {
         ObjectDisposedException.ThrowIf(_isClosed, this);
         _held = -1;
-        var start = Number * BlockBytes;
-        file.Position = start;
-        return _block.AsMemory(0, (int)Math.Min(BlockBytes, image.Length - start));
+        return _block.AsMemory(0, (int)Math.Min(BlockBytes, image.Length - Start));
     }
 
     private void Compare()

@@ -3,6 +3,7 @@ using Apertur.Destinations;
 using Apertur.Server.Accounts;
 using Apertur.Server.Audit;
 using Apertur.Server.Auth;
+using Apertur.Server.Blobs;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
@@ -62,10 +63,7 @@ internal static class AperturServer
     /// <summary>What the commands need too: settings, database, secrets, images.</summary>
     public static void AddStorage(IServiceCollection services, Settings settings)
     {
-        var keys = Path.Combine(settings.DataFolder, "keys");
         DataLock.Make(settings.DataFolder);
-        DurableFile.CreateDirectory(keys);
-
         services.AddSingleton(settings);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<DatabaseDamage>();
@@ -78,15 +76,38 @@ internal static class AperturServer
         services.AddSingleton<AsyncAutoResetEvent>();
         services.AddSingleton<Database>();
         services.AddScoped(provider => provider.GetRequiredService<Database>().Open());
-        services.AddSingleton(_ => new ColumnEncryption(keys));
-        services.AddSingleton(_ => new DerivedKeys(keys));
-        services.AddSingleton(_ => new BlobStore(Path.Combine(settings.DataFolder, "images")));
+        if (settings.Keys.Place == KeysPlace.Database)
+        {
+            services.AddSingleton<IKeyStore, KeyTable>();
+        }
+        else
+        {
+            DurableFile.CreateDirectory(settings.KeysFolder);
+            services.AddSingleton<IKeyStore>(_ => new KeyFolder(settings.KeysFolder));
+        }
+
+        services.AddSingleton<ColumnEncryption>();
+        services.AddSingleton<DerivedKeys>();
+        services.AddSingleton(_ => OpenFolder(settings));
+        services.AddSingleton(provider => new BlobStore(
+            Place(provider, settings.Storage.Kind), settings.Storage.ReadAlso is { } also ? Place(provider, also) : null));
         services.AddSingleton<ImagesOwner>();
         services.AddSingleton<Quarantine>();
         services.AddSingleton<StoredImages>();
         services.AddSingleton<StorageCheck>();
         services.AddSingleton<Adoption>();
     }
+
+    /// <summary>One of the places that photos can be in.</summary>
+    public static IBlobs OpenBlobs(Settings settings, StorageKind kind) =>
+        kind == StorageKind.S3 ? new S3Blobs(settings.Storage.S3) : OpenFolder(settings);
+
+    private static FolderBlobs OpenFolder(Settings settings) => new(Path.Combine(settings.DataFolder, "images"));
+
+    // The folder is also where photos that come in pieces wait, wherever they go when they are complete.
+    private static IBlobs Place(IServiceProvider provider, StorageKind kind) => kind == StorageKind.S3
+        ? new S3Blobs(provider.GetRequiredService<Settings>().Storage.S3)
+        : provider.GetRequiredService<FolderBlobs>();
 
     private static void AddServices(IServiceCollection services, Settings settings)
     {
@@ -168,21 +189,25 @@ internal static class AperturServer
         services.AddSingleton<Pump>();
         services.AddSingleton<ProjectRemoval>();
         services.AddHostedService<StartupTasks>();
-        services.AddHostedService(provider => provider.GetRequiredService<Pump>());
-        services.AddHostedService<OrphanCleanup>();
-        services.AddHostedService(provider => provider.GetRequiredService<ProjectRemoval>());
-        services.AddHostedService<EventSweep>();
-        services.AddSingleton<PhotoRetention>();
-        services.AddHostedService(provider => provider.GetRequiredService<PhotoRetention>());
-        services.AddSingleton<HistoryRetention>();
-        services.AddHostedService(provider => provider.GetRequiredService<HistoryRetention>());
-        services.AddSingleton<ReplayQueue>();
-        services.AddHostedService(provider => provider.GetRequiredService<ReplayQueue>());
-        services.AddSingleton<BreakerSweep>();
-        services.AddHostedService(provider => provider.GetRequiredService<BreakerSweep>());
         services.AddHostedService(provider => provider.GetRequiredService<OperatorWatch>());
+        services.AddSingleton<PhotoRetention>();
+        services.AddSingleton<HistoryRetention>();
+        services.AddSingleton<ReplayQueue>();
+        services.AddSingleton<BreakerSweep>();
         services.AddSingleton<SessionSweep>();
-        services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());
+        if (settings.Role != NodeRole.Web)
+        {
+            services.AddHostedService(provider => provider.GetRequiredService<Pump>());
+            services.AddHostedService<OrphanCleanup>();
+            services.AddHostedService(provider => provider.GetRequiredService<ProjectRemoval>());
+            services.AddHostedService<EventSweep>();
+            services.AddHostedService(provider => provider.GetRequiredService<PhotoRetention>());
+            services.AddHostedService(provider => provider.GetRequiredService<HistoryRetention>());
+            services.AddHostedService(provider => provider.GetRequiredService<ReplayQueue>());
+            services.AddHostedService(provider => provider.GetRequiredService<BreakerSweep>());
+            services.AddHostedService(provider => provider.GetRequiredService<SessionSweep>());
+        }
+
         if (settings.Database.Provider == DatabaseProvider.PostgreSql)
         {
             services.AddHostedService<PostgresNotifications>();

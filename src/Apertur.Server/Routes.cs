@@ -39,6 +39,10 @@ internal static class Routes
         var anyone = Group(app, "", Access.Public);
         anyone.MapMethods("/healthz", _getOrHead, HealthApi.Alive);
         anyone.MapMethods("/readyz", _getOrHead, HealthApi.Ready);
+        // A node that only works is asked by its supervisor and nobody else.
+        if (app.Services.GetRequiredService<Settings>().Role == NodeRole.Worker)
+            return;
+
         anyone.MapGet("/assets/{name}", WebAssets.Get);
         anyone.MapMethods("/api/v1/upload-sessions/{id}/qr", _getOrHead, SessionsApi.Qr);
         anyone.MapMethods("/api/v1/downloads/{id}", _getOrHead, UploadApi.SignedDownload);

@@ -14,6 +14,7 @@ internal sealed class Settings
     public required OAuthSettings OAuth { get; init; }
     public required LimitSettings Limits { get; init; }
     public required StorageSettings Storage { get; init; }
+    public required KeysSettings Keys { get; init; }
     public required ThumbnailSettings Thumbnails { get; init; }
     public required RateLimitSettings RateLimits { get; init; }
     public required DeliverySettings Delivery { get; init; }
@@ -25,6 +26,12 @@ internal sealed class Settings
 
     /// <summary>The folder that holds images, keys and, with SQLite, the database. From the command line, never from a file.</summary>
     public required string DataFolder { get; set; }
+
+    /// <summary>What this node does. From the command line, never from a file.</summary>
+    public NodeRole Role { get; set; }
+
+    /// <summary>Where keys are, or were before they were brought into the database.</summary>
+    public string KeysFolder => Path.Combine(DataFolder, "keys");
 
     /// <summary>Defaults, then <c>apertur.json</c> in the data folder, then the environment, then <paramref name="overrides"/>.</summary>
     /// <exception cref="InvalidOperationException">A value or a name cannot be used; the message says which.</exception>
@@ -88,6 +95,17 @@ internal sealed class Settings
         Require(Limits.EnvelopesAtOnce >= 1, "Limits:EnvelopesAtOnce must be at least 1.");
         Require(Storage.QuarantineDays >= 1, "Storage:QuarantineDays must be at least 1.");
         Require(Storage.PartialUploadHours >= 1, "Storage:PartialUploadHours must be at least 1.");
+        Require((Storage.Kind != StorageKind.S3 && Storage.ReadAlso != StorageKind.S3) || Storage.HasS3,
+            "Storage:S3:Bucket, Region, AccessKeyId and SecretAccessKey are needed to keep photos in an object store.");
+        Require(Storage.ReadAlso != Storage.Kind, "Storage:ReadAlso must be another place than Storage:Kind.");
+        Require(Keys.Place == KeysPlace.Folder || Database.Provider == DatabaseProvider.PostgreSql,
+            "Keys:Place can be Database only with PostgreSql: a SQLite database and its keys belong to one node.");
+        Require(Keys.Place == KeysPlace.Folder || (Keys.WrappingKey.Length > 0) != (Keys.WrappingKeyFile.Length > 0),
+            "Keys:WrappingKey or Keys:WrappingKeyFile is needed to keep keys in the database, and only one of them.");
+        Require(Storage.S3.BufferMb >= 32, "Storage:S3:BufferMb must be at least 32.");
+        Require(Storage.S3.Endpoint.Length == 0 || (Uri.TryCreate(Storage.S3.Endpoint, UriKind.Absolute, out var store)
+                && store is { Scheme: "http" or "https", UserInfo: "", PathAndQuery: "/" }),
+            "Storage:S3:Endpoint must be an http or https address without a path.");
         Require(Thumbnails.AtOnce >= 0 && Thumbnails.MemoryMb >= 64 && Thumbnails.CpuSeconds >= 1,
             "Thumbnails:AtOnce must be at least 0, MemoryMb at least 64, CpuSeconds at least 1.");
         Require(RateLimits.IsPositive, "RateLimits must all be at least 1; RateLimits:Enabled=false switches them off.");
@@ -227,10 +245,78 @@ internal sealed class LimitSettings
     public required int EnvelopesAtOnce { get; init; }
 }
 
+internal enum NodeRole
+{
+    All,
+
+    /// <summary>Answers requests, and leaves deliveries and cleanups to others.</summary>
+    Web,
+
+    /// <summary>Delivers and cleans up, and answers nobody but its supervisor.</summary>
+    Worker,
+}
+
+internal enum KeysPlace
+{
+    Folder,
+    Database,
+}
+
+internal sealed class KeysSettings
+{
+    private const int LeastBytes = 32;
+
+    public required KeysPlace Place { get; init; }
+    public required string WrappingKey { get; init; }
+    public required string WrappingKeyFile { get; init; }
+
+    /// <exception cref="InvalidOperationException">There is none that can be used.</exception>
+    public byte[] ReadWrappingKey()
+    {
+        try
+        {
+            var key = Convert.FromBase64String(WrappingKey.Length > 0 ? WrappingKey : File.ReadAllText(WrappingKeyFile));
+            if (key.Length >= LeastBytes)
+                return key;
+        }
+        catch (Exception exception) when (exception is FormatException or IOException or UnauthorizedAccessException)
+        {
+        }
+
+        throw new InvalidOperationException(
+            "Keys:WrappingKey, or the file that Keys:WrappingKeyFile names, must hold at least 32 bytes in base64, as 'openssl rand -base64 32' makes them.");
+    }
+}
+
+internal enum StorageKind
+{
+    Folder,
+    S3,
+}
+
 internal sealed class StorageSettings
 {
+    public required StorageKind Kind { get; init; }
+    public required StorageKind? ReadAlso { get; init; }
     public required int QuarantineDays { get; init; }
     public required int PartialUploadHours { get; init; }
+    public required S3StorageSettings S3 { get; init; }
+
+    /// <summary>Whether the settings name a bucket and who may use it.</summary>
+    public bool HasS3 => new[] { S3.Bucket, S3.Region, S3.AccessKeyId, S3.SecretAccessKey }.All(text => text.Length > 0);
+}
+
+internal sealed class S3StorageSettings
+{
+    public required string Endpoint { get; init; }
+    public required string Bucket { get; init; }
+    public required string Prefix { get; init; }
+    public required string Region { get; init; }
+    public required string AccessKeyId { get; init; }
+    public required string SecretAccessKey { get; init; }
+    public required bool PathStyle { get; init; }
+    public required bool AllowPrivateNetworks { get; init; }
+    public required int BufferMb { get; init; }
 }
 
 internal sealed class ThumbnailSettings

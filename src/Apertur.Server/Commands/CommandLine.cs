@@ -14,6 +14,7 @@ internal static class CommandLine
         InitCommand.Create(),
         FsckCommand.Create(),
         ImagesCommand.Create(),
+        BlobsCommand.Create(),
         UserCommand.Create(),
         ProjectCommand.Create(),
         ApiKeyCommand.Create(),
@@ -64,6 +65,11 @@ internal static class CommandLine
         catch (Exception exception) when (Storage.Database.FailureIn(exception) is not null)
         {
             await Console.Error.WriteLineAsync($"The database cannot be used: {Storage.Database.FailureIn(exception)!.Message}");
+            return 1;
+        }
+        catch (Blobs.ObjectStoreException exception)
+        {
+            await Console.Error.WriteLineAsync(exception.Message);
             return 1;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)

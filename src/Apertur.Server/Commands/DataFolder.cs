@@ -28,7 +28,7 @@ internal sealed class DataFolder : IAsyncDisposable
     /// <summary>Opens what is there.</summary>
     /// <exception cref="CommandException">Nothing is: the folder was misspelt, and must not be made.</exception>
     public static Task<DataFolder> OpenAsync(string path, CancellationToken cancellationToken) =>
-        Directory.Exists(Path.Combine(path, "keys"))
+        Directory.Exists(Path.Combine(path, "keys")) || Settings.Load(path).Keys.Place == KeysPlace.Database
             ? OpenOrMakeAsync(path, cancellationToken)
             : throw new CommandException(
                 $"There is no installation in {Path.GetFullPath(path)}: it has no keys. Make one with 'init' or 'serve'.");

@@ -41,6 +41,6 @@ internal static class EncryptionKeysCommand
         New key      {key}
         Encrypted    {done.Sum(entry => entry.Texts)} stored secrets
 
-        The old key files stay: backups made before today need them.
+        The old keys stay: backups made before today need them.
         """;
 }

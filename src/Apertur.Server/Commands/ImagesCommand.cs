@@ -6,10 +6,10 @@ namespace Apertur.Server.Commands;
 /// <summary><c>images claim</c>: makes a folder of images this database's.</summary>
 internal static class ImagesCommand
 {
-    public static Command Create() => new("images", "The folder that holds the photos.")
+    public static Command Create() => new("images", "The folder or bucket that holds the photos.")
     {
         UserCommand.Act(
-            "claim", "Make the folder of images this database's own, after a restore or a move. Its servers must be stopped.", [],
+            "claim", "Make the store of images this database's own, after a restore or a move. Its servers must be stopped.", [],
             (parsed, token) => ClaimAsync(UserCommand.Data(parsed), UserCommand.Json(parsed), token)),
     };
 

@@ -14,19 +14,28 @@ internal static class ServeCommand
             Description = "Addresses to listen on, separated by semicolons.",
             DefaultValueFactory = _ => "http://127.0.0.1:5080",
         };
-        var command = new Command("serve", "Run the server.") { CommandLine.Data, urls };
+        var role = new Option<string>("--role")
+        {
+            Description = "With PostgreSQL: web answers requests only, worker delivers and cleans up only, all does both.",
+            DefaultValueFactory = _ => "all",
+        };
+        role.AcceptOnlyFromAmong("web", "worker", "all");
+        var command = new Command("serve", "Run the server.") { CommandLine.Data, urls, role };
         command.SetAction((parsed, cancellationToken) => CommandLine.RunAsync(() => RunAsync(
-            parsed.GetValue(CommandLine.Data)!, parsed.GetValue(urls)!, cancellationToken)));
+            parsed.GetValue(CommandLine.Data)!, parsed.GetValue(urls)!, Enum.Parse<NodeRole>(parsed.GetValue(role)!, ignoreCase: true), cancellationToken)));
         return command;
     }
 
-    private static async Task RunAsync(string data, string urls, CancellationToken cancellationToken)
+    private static async Task RunAsync(string data, string urls, NodeRole role, CancellationToken cancellationToken)
     {
         var addresses = urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         // Without any, Kestrel would take an address that nobody asked for. TLS is the business of the proxy in front.
         if (addresses.Length == 0 || !Array.TrueForAll(addresses, IsAddress))
             throw new CommandException($"--urls takes addresses such as http://127.0.0.1:5080, separated by semicolons; not '{urls}'.");
         var settings = Settings.Load(data);
+        settings.Role = role;
+        if (role != NodeRole.All && settings.Database.Provider == DatabaseProvider.Sqlite)
+            throw new CommandException("--role is for several nodes on one PostgreSQL; with SQLite one server does all.");
         using var dataLock = settings.Database.Provider == DatabaseProvider.Sqlite ? DataLock.Take(settings.DataFolder) : null;
         await using var app = AperturServer.Build(settings, addresses);
         await app.StartAsync(cancellationToken);

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Apertur.Server.Blobs;
 using Apertur.Server.Http;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -8,7 +9,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Encryption;
 
 /// <summary>
-/// Receives and decrypts encrypted photos. The envelope goes to disk as it comes, so slow senders hold no memory; whole ones are read
+/// Receives and decrypts encrypted photos. The envelope goes into the store as it comes, so slow senders hold no memory; whole ones are read
 /// back and opened in one buffer each, a few at once. Only what is proven genuine is written as a photo.
 /// </summary>
 internal sealed class EnvelopeIntake(
@@ -44,7 +45,8 @@ internal sealed class EnvelopeIntake(
             await _opening.WaitAsync(cancellationToken);
             try
             {
-                using var bytes = Load(blob);
+                using var bytes = new NativeBytes((int)blob.Length);
+                await blob.ReadAllAsync(bytes.Memory, cancellationToken);
                 var envelope = Envelope.Read(bytes.GetSpan()) ?? throw ApiErrors.WrongEnvelope.ToException();
                 foreach (var field in UploadFields.All)
                     sent.TakeFromEnvelope(field, envelope.Fields.GetValueOrDefault(field.Name));
@@ -100,20 +102,8 @@ internal sealed class EnvelopeIntake(
         {
             if (blob.Length + chunk.Length > most)
                 throw ApiErrors.ImageTooLarge(session.MaxImageSizeMb).ToException();
-            blob.Append(chunk);
+            await blob.AppendAsync(chunk, cancellationToken);
         }
-    }
-
-    private static NativeBytes Load(BlobWriter blob)
-    {
-        var bytes = new NativeBytes((int)blob.Length);
-        for (var at = 0; at < blob.Length;)
-        {
-            var count = RandomAccess.Read(blob.File, bytes.GetSpan()[at..], at);
-            at += count > 0 ? count : throw new EndOfStreamException("The envelope on disk is shorter than what was written.");
-        }
-
-        return bytes;
     }
 
     private static ReadBytes OneChunk(ReadOnlyMemory<byte> photo)

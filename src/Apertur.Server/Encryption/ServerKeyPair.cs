@@ -53,7 +53,7 @@ internal sealed class ServerKeyPair(Database database, ColumnEncryption encrypti
         {
             throw new InvalidOperationException(
                 "The server's encryption key cannot be read: the folder keys/ in the data folder is not the one this database was "
-                + "made with. Restore it from a backup.", exception);
+                + "made with. Restore it from a backup, or set Keys:Place if the keys are in the database.", exception);
         }
 
         _publicKey = row.PublicKey;

@@ -12,8 +12,9 @@ internal sealed class DiskSpaceCheck(BlobStore blobs, Settings settings) : IRead
 
     public Task<ReadinessProblem?> LookAsync(CancellationToken cancellationToken)
     {
-        var free = blobs.FreeBytes / Megabyte;
-        return Task.FromResult(free >= settings.Operator.WarnBelowFreeMb ? null : new ReadinessProblem(
-            string.Create(CultureInfo.InvariantCulture, $"The disk of the photos is nearly full: {free} MB are free."), Refusal: null));
+        // Nobody can tell of an object store.
+        var isNearlyFull = blobs.FreeBytes / Megabyte < settings.Operator.WarnBelowFreeMb;
+        return Task.FromResult(!isNearlyFull ? null : new ReadinessProblem(
+            string.Create(CultureInfo.InvariantCulture, $"The disk of the photos is nearly full: {blobs.FreeBytes / Megabyte} MB are free."), Refusal: null));
     }
 }

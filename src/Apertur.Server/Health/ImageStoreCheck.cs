@@ -2,7 +2,7 @@ using Apertur.Server.Storage;
 
 namespace Apertur.Server.Health;
 
-/// <summary>Whether the disk of the images takes what an upload writes.</summary>
+/// <summary>Whether the store of the images takes what an upload writes.</summary>
 internal sealed class ImageStoreCheck(BlobStore blobs) : IReadinessCheck
 {
     public string Name => "images";
@@ -11,9 +11,9 @@ internal sealed class ImageStoreCheck(BlobStore blobs) : IReadinessCheck
     {
         // An upload that was synced just now proves what a probe would, whose own sync makes other uploads wait.
         if (blobs.IsProven)
-            blobs.RequireRoom();
+            blobs.Blobs.RequireRoom();
         else
-            await blobs.CheckAsync(cancellationToken);
+            await blobs.Blobs.CheckAsync(cancellationToken);
         return null;
     }
 }

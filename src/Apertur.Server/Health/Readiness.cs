@@ -1,3 +1,4 @@
+using Apertur.Server.Blobs;
 using Apertur.Server.Http;
 using Apertur.Server.Storage;
 
@@ -62,9 +63,10 @@ internal sealed partial class Readiness(IEnumerable<IReadinessCheck> checks, Tim
         catch (Exception exception)
         {
             LogFailure(check.Name, exception);
-            return StorageFault.Of(exception) == StorageFaultKind.NoRoom
-                ? new("There is no room left on the disk.", ApiErrors.DiskFull)
-                : new("It does not work at the moment; the log says why.", ApiErrors.Unavailable);
+            var refusal = StorageFault.Of(exception) == StorageFaultKind.NoRoom ? ApiErrors.DiskFull : ApiErrors.Unavailable;
+            return exception is ObjectStoreException ? new(exception.Message, refusal)
+                : refusal == ApiErrors.DiskFull ? new("There is no room left on the disk.", refusal)
+                : new("It does not work at the moment; the log says why.", refusal);
         }
     }
 

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Health;
 
 /// <summary>Tells of a pump that stands still, and of other nodes that ended without a word. Photos are taken in all the same.</summary>
-internal sealed class WorkersCheck(Database database, Pump pump, TimeProvider clock) : IReadinessCheck
+internal sealed class WorkersCheck(Database database, Pump pump, Settings settings, TimeProvider clock) : IReadinessCheck
 {
     private static readonly TimeSpan _longestRound = TimeSpan.FromMinutes(1);
 
@@ -19,7 +19,7 @@ internal sealed class WorkersCheck(Database database, Pump pump, TimeProvider cl
     {
         if (pump.Rounds is var rounds && rounds != _rounds)
             (_rounds, _since) = (rounds, clock.GetTimestamp());
-        else if (clock.GetElapsedTime(_since) > _longestRound)
+        else if (settings.Role != NodeRole.Web && clock.GetElapsedTime(_since) > _longestRound)
             return new("Nothing is delivered by this server: its pump stands still. Restart it.", Refusal: null);
 
         var now = clock.GetUtcNow();

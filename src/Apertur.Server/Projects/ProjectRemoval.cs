@@ -108,7 +108,7 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
 
         // Files first: a row without a file harms nobody in a project that is out of reach, and is found again after a crash.
         foreach (var id in many.Table == "uploads" ? ids : [])
-            blobs.Delete(Guid.Parse(id));
+            await blobs.DeleteAsync(Guid.Parse(id), cancellationToken);
         await database.WriteAsync(
             async db =>
             {

@@ -113,7 +113,7 @@ internal sealed partial class PhotoRetention(Database database, BlobStore blobs,
             var leaving = await read.Uploads.Where(upload => upload.IsStored && upload.RemovedAt != null).OrderBy(upload => upload.RemovedAt)
                 .Take(most).Select(upload => upload.Id).ToListAsync(cancellationToken);
             foreach (var upload in leaving)
-                blobs.Delete(upload);
+                await blobs.DeleteAsync(upload, cancellationToken);
             return leaving.Count == 0 ? 0 : await database.WriteAsync(
                 async db =>
                 {

@@ -65,6 +65,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<Replay> Replays => Set<Replay>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
     public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
+    public DbSet<WrappedKey> WrappedKeys => Set<WrappedKey>();
     public DbSet<EventWebhook> EventWebhooks => Set<EventWebhook>();
     public DbSet<LoggedEvent> EventLog => Set<LoggedEvent>();
     public DbSet<EventDelivery> EventDeliveries => Set<EventDelivery>();
@@ -128,6 +129,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<RefreshToken>().HasKey(token => token.Hash);
         modelBuilder.Entity<EventTicket>().HasKey(ticket => ticket.Hash);
         modelBuilder.Entity<Visitor>().HasKey(visitor => new { visitor.SessionId, visitor.Id });
+        modelBuilder.Entity<WrappedKey>().HasKey(key => key.Name);
         modelBuilder.Entity<Guess>().HasKey(guess => new { guess.Subject, guess.Seconds });
         modelBuilder.Entity<ApiKey>().Ignore(key => key.UsedCodes);
         modelBuilder.Entity<User>().Ignore(user => user.UsedCodes);

@@ -1,75 +1,62 @@
 using System.Buffers.Binary;
-using System.Collections.Concurrent;
 using System.Globalization;
+using System.Runtime.CompilerServices;
+using Apertur.Server.Blobs;
 
 namespace Apertur.Server.Storage;
 
-/// <summary>A stored image's bytes as the file system sees them.</summary>
+/// <summary>A stored image's bytes as the store sees them.</summary>
 internal readonly record struct StoredBlob(Guid Id, long Length, DateTimeOffset WrittenAt);
 
 /// <summary>
-/// The bytes of images, one file each in a folder per day: <c>yyyy-MM-dd/id</c>, the UTC day of the id's own timestamp, so the id alone says
-/// where an image is. The database row is the truth: a file without one is set aside (<see cref="Quarantine"/>).
+/// The bytes of images, a blob each in a folder per day: <c>yyyy-MM-dd/id</c>, the UTC day of the id's own timestamp, so the id alone says
+/// where an image is. The database row is the truth: a blob without one is set aside (<see cref="Quarantine"/>).
 /// </summary>
-internal sealed class BlobStore : IDisposable
+/// <param name="blobs">Where images go.</param>
+/// <param name="also">Where images are also looked for, while they are moved from there; null when nowhere.</param>
+internal sealed class BlobStore(IBlobs blobs, IBlobs? also = null) : IDisposable
 {
     private static readonly long _lastInstant = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
 
-    private readonly long _reserve;
-    private readonly SyncThreads _threads = new();
-    private readonly ConcurrentDictionary<string, Lazy<SyncedDirectory>> _days = new();
+    private readonly IBlobs[] _places = also is null ? [blobs] : [blobs, also];
 
-    /// <param name="root">The folder, made when missing. No other program may write to it.</param>
-    /// <param name="reserveBytes">Free space below which no new image is begun: room for the database to go on.</param>
-    public BlobStore(string root, long reserveBytes = 64 * 1024 * 1024)
-    {
-        Root = Path.GetFullPath(root);
-        _reserve = reserveBytes;
-        DurableFile.CreateDirectory(Root);
-    }
+    /// <summary>Where new images go, and everything beside them.</summary>
+    public IBlobs Blobs => blobs;
 
-    /// <summary>The folder that all is in.</summary>
-    public string Root { get; }
+    /// <inheritdoc cref="IBlobs.Root"/>
+    public string Root => blobs.Root;
+
+    /// <inheritdoc cref="IBlobs.FreeBytes"/>
+    public long? FreeBytes => blobs.FreeBytes;
+
+    /// <inheritdoc cref="IBlobs.IsProven"/>
+    public bool IsProven => blobs.IsProven;
 
     /// <summary>Begins an image, under its final name: until a row names it, nothing looks there.</summary>
-    /// <param name="id">A version 7 UUID that has no file yet.</param>
-    /// <exception cref="DiskFullException">Less than the reserve is free.</exception>
-    public BlobWriter Create(Guid id)
-    {
-        RequireRoom();
-        var day = DayOf(id);
-        try
-        {
-            var directory = _days.GetOrAdd(day, Open).Value;
-            var path = Path.Combine(directory.Path, id.ToString());
-            var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read);
-            return new BlobWriter(id, path, file, directory, _threads);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            // The folder could not be made, or somebody removed it: the next image tries to make it again.
-            _days.TryRemove(day, out _);
-            _threads.NoteFailure();
-            if (failure is IOException io && DurableFile.IsDiskFull(io))
-                throw new DiskFullException("No room on disk for another file.", failure);
-            throw;
-        }
-    }
+    /// <param name="id">A version 7 UUID that has no blob yet.</param>
+    /// <exception cref="DiskFullException">There is no room for another.</exception>
+    public BlobWriter Create(Guid id) => blobs.Create(id, KeyOf(id));
 
-    /// <summary>Opens an image's bytes: seekable, asynchronous, unbuffered. The caller disposes it.</summary>
-    /// <exception cref="IOException">There is no such file (<see cref="FileNotFoundException"/> or
-    /// <see cref="DirectoryNotFoundException"/>), or the disk failed.</exception>
-    public FileStream OpenRead(Guid id) =>
-        new(PathOf(id), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0,
-            FileOptions.Asynchronous | FileOptions.SequentialScan);
+    /// <summary>Opens an image's bytes: seekable, with a length, standing at that position. The caller disposes it.</summary>
+    /// <exception cref="IOException">There is no such image (<see cref="FileNotFoundException"/> or
+    /// <see cref="DirectoryNotFoundException"/>), or the store failed.</exception>
+    public Task<Stream> OpenReadAsync(Guid id, long position, CancellationToken cancellationToken) =>
+        OpenReadAsync(KeyOf(id), position, cancellationToken);
 
-    public bool Exists(Guid id) => File.Exists(PathOf(id));
+    public async Task<bool> ExistsAsync(Guid id, CancellationToken cancellationToken) => await LengthOfAsync(id, cancellationToken) is not null;
 
-    /// <summary>Bytes of an image's file; null when there is none.</summary>
-    public long? LengthOf(Guid id) => new FileInfo(PathOf(id)) is { Exists: true } file ? file.Length : null;
+    /// <summary>Bytes of an image; null when there is none.</summary>
+    public async Task<long?> LengthOfAsync(Guid id, CancellationToken cancellationToken) => (await FindAsync(id, cancellationToken))?.Length;
 
-    /// <summary>Where an image's file is, or would be.</summary>
-    public string PathOf(Guid id) => Path.Combine(Root, DayOf(id), id.ToString());
+    /// <summary>Where an image is, or would be.</summary>
+    public string PathOf(Guid id) => blobs.PathOf(KeyOf(id));
+
+    /// <summary>The key of an image.</summary>
+    public static string KeyOf(Guid id) => $"{DayOf(id)}/{id}";
+
+    /// <summary>The image of a key; null when the key is of something else.</summary>
+    public static Guid? IdOf(string key) =>
+        Guid.TryParseExact(key[(key.LastIndexOf('/') + 1)..], "D", out var id) && id.Version == 7 && key == KeyOf(id) ? id : null;
 
     /// <summary>When an image began to come in, which its id tells.</summary>
     public static DateTimeOffset TimeOf(Guid id)
@@ -83,20 +70,16 @@ internal sealed class BlobStore : IDisposable
         return DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(milliseconds, _lastInstant));
     }
 
-    /// <summary>Where an image's thumbnail is, if it has been made: beside it, and gone with it.</summary>
-    public string ThumbnailPath(Guid id) => PathOf(id) + ".jpg";
-
     /// <summary>Opens an image's thumbnail; null when none has been made. The caller disposes it.</summary>
-    public FileStream? OpenThumbnail(Guid id)
+    public async Task<Stream?> OpenThumbnailAsync(Guid id, CancellationToken cancellationToken)
     {
         try
         {
-            var thumbnail = new FileStream(
-                ThumbnailPath(id), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0, FileOptions.Asynchronous);
+            var thumbnail = await OpenReadAsync(ThumbnailKeyOf(id), 0, cancellationToken);
             // Earlier versions kept an empty file for a failure, and could leave one behind a power cut.
             if (thumbnail.Length > 0)
                 return thumbnail;
-            thumbnail.Dispose();
+            await thumbnail.DisposeAsync();
         }
         catch (IOException failure) when (failure is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -106,91 +89,72 @@ internal sealed class BlobStore : IDisposable
     }
 
     /// <summary>Keeps an image's thumbnail beside it, whole or not at all. Nothing happens when the image is gone.</summary>
-    public void WriteThumbnail(Guid id, ReadOnlySpan<byte> jpeg)
+    public async Task WriteThumbnailAsync(Guid id, ReadOnlyMemory<byte> jpeg, CancellationToken cancellationToken)
     {
-        if (!Exists(id))
+        if (await FindAsync(id, cancellationToken) is not { } found)
             return;
-        DurableFile.Write(ThumbnailPath(id), jpeg);
+        await found.Place.WriteAsync(ThumbnailKeyOf(id), jpeg, overwrite: true, cancellationToken);
         // It went meanwhile.
-        if (!Exists(id))
-            Delete(id);
+        if (!await ExistsAsync(id, cancellationToken))
+            await DeleteAsync(id, cancellationToken);
     }
 
-    /// <summary>Removes an image's bytes; streams that are open on them read on. Nothing happens when they are gone already.</summary>
-    public void Delete(Guid id)
+    /// <summary>Removes an image's bytes; streams that are open on a file of them read on. Nothing happens when they are gone already.</summary>
+    public async Task DeleteAsync(Guid id, CancellationToken cancellationToken)
+    {
+        foreach (var place in _places)
+        {
+            // The image last: as long as it is there, a sweep finds both.
+            await place.DeleteAsync(ThumbnailKeyOf(id), cancellationToken);
+            await place.DeleteAsync(KeyOf(id), cancellationToken);
+        }
+    }
+
+    /// <summary>Removes an image's thumbnail.</summary>
+    public Task DeleteThumbnailAsync(Guid id, CancellationToken cancellationToken) => blobs.DeleteAsync(ThumbnailKeyOf(id), cancellationToken);
+
+    /// <summary>
+    /// Every stored image, oldest day first. In a folder that is also the files of uploads in progress: compare <see cref="StoredBlob.WrittenAt"/>.
+    /// </summary>
+    public async IAsyncEnumerable<StoredBlob> EnumerateAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var file in blobs.ListAsync("", cancellationToken))
+        {
+            if (IdOf(file.Key) is { } id)
+                yield return new StoredBlob(id, file.Length, file.WrittenAt);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var place in _places)
+            place.Dispose();
+    }
+
+    private async Task<Stream> OpenReadAsync(string key, long position, CancellationToken cancellationToken)
     {
         try
         {
-            // The image last: as long as it is there, a sweep finds both.
-            File.Delete(ThumbnailPath(id));
-            File.Delete(PathOf(id));
+            return await blobs.OpenReadAsync(key, position, cancellationToken);
         }
-        catch (DirectoryNotFoundException)
+        catch (IOException failure) when (also is not null && failure is FileNotFoundException or DirectoryNotFoundException)
         {
-            // No image of that day was ever stored here.
+            return await also!.OpenReadAsync(key, position, cancellationToken);
         }
     }
 
-    /// <summary>Every stored image, oldest day first, files of uploads in progress included: compare <see cref="StoredBlob.WrittenAt"/>.</summary>
-    public IEnumerable<StoredBlob> Enumerate()
+    private async Task<(IBlobs Place, long Length)?> FindAsync(Guid id, CancellationToken cancellationToken)
     {
-        foreach (var day in new DirectoryInfo(Root).EnumerateDirectories().OrderBy(day => day.Name, StringComparer.Ordinal))
+        foreach (var place in _places)
         {
-            foreach (var file in day.EnumerateFiles())
-            {
-                if (Guid.TryParseExact(file.Name, "D", out var id) && id.Version == 7 && DayOf(id) == day.Name && file.Exists)
-                    yield return new StoredBlob(id, file.Length, file.LastWriteTimeUtc);
-            }
+            if (await place.LengthOfAsync(KeyOf(id), cancellationToken) is { } length)
+                return (place, length);
         }
+
+        return null;
     }
 
-    /// <summary>Removes what crashes left of thumbnails that were being written.</summary>
-    public void DeleteDrafts(DateTimeOffset olderThan)
-    {
-        foreach (var day in Directory.EnumerateDirectories(Root))
-            DurableFile.DeleteDrafts(day, olderThan);
-    }
-
-    /// <summary>Bytes that may still be written to the disk that holds the images.</summary>
-    public long FreeBytes => new DriveInfo(Root).AvailableFreeSpace;
-
-    /// <summary>Whether something was synced within the last second, and nothing has failed since.</summary>
-    public bool IsProven => _threads.SucceededAt is var at && at != long.MinValue && Environment.TickCount64 - at < 1000;
-
-    /// <exception cref="DiskFullException">Less than the reserve is free.</exception>
-    public void RequireRoom()
-    {
-        if (FreeBytes < _reserve)
-            throw new DiskFullException($"Less than {_reserve / (1024 * 1024)} MB are free on the disk that holds the images.");
-    }
-
-    /// <summary>Writes, syncs and removes a small file, as an upload would.</summary>
-    /// <exception cref="IOException">The store cannot take images now; <see cref="DiskFullException"/> when it lacks room.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder may not be written.</exception>
-    public Task CheckAsync(CancellationToken ct) => _threads.RunAsync(Check).WaitAsync(ct);
-
-    /// <summary>Runs another blocking call to the same disk, apart from the threads that serve requests.</summary>
-    public Task RunAsync(Action work) => _threads.RunAsync(work);
-
-    public void Dispose() => _threads.Dispose();
-
-    private void Check()
-    {
-        RequireRoom();
-        var path = Path.Combine(Root, $"probe-{Guid.NewGuid()}");
-        using var probe = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.DeleteOnClose);
-        RandomAccess.Write(probe, "probe"u8, 0);
-        RandomAccess.FlushToDisk(probe);
-        DurableFile.SyncDirectory(Root);
-    }
-
-    // A lazy value: uploads that arrive while the day's folder is being made wait until its own name is on disk.
-    private Lazy<SyncedDirectory> Open(string day) => new(() =>
-    {
-        var path = Path.Combine(Root, day);
-        DurableFile.CreateDirectory(path);
-        return new SyncedDirectory(path);
-    });
+    private static string ThumbnailKeyOf(Guid id) => KeyOf(id) + ".jpg";
 
     private static string DayOf(Guid id) => TimeOf(id).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 }

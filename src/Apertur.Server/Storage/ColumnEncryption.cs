@@ -7,7 +7,7 @@ namespace Apertur.Server.Storage;
 
 /// <summary>
 /// Encryption of columns at rest, against readers of the database alone. The ciphertext is bound to its table, row and column: moved
-/// elsewhere it does not decrypt. The keys are files in one folder, shared by all nodes.
+/// elsewhere it does not decrypt. All nodes have the same keys (<see cref="IKeyStore"/>).
 /// </summary>
 internal sealed class ColumnEncryption
 {
@@ -18,14 +18,15 @@ internal sealed class ColumnEncryption
     private const int KeyIdBytes = 16;
     private static readonly TimeSpan _keyLifetime = TimeSpan.FromDays(90);
 
-    private readonly KeyFiles _files;
+    private readonly KeyRing _ring;
     private readonly Lock _reading = new();
     private IDataProtectionProvider _provider;
 
-    /// <inheritdoc cref="KeyFiles(string)"/>
-    public ColumnEncryption(string folder)
+    /// <inheritdoc cref="KeyRing.GetAllElements"/>
+    public ColumnEncryption(IKeyStore keys)
     {
-        _files = new KeyFiles(folder);
+        _ring = new KeyRing(keys);
+        _ring.GetAllElements();
         _provider = ReadKeys();
     }
 
@@ -40,7 +41,7 @@ internal sealed class ColumnEncryption
         }
         catch (CryptographicException)
         {
-            // Another process may have made a key since this one read the folder; see KeyRotation.
+            // Another process may have made a key since this one read them; see KeyRotation.
             lock (_reading)
             {
                 var fresh = ReadKeys();
@@ -75,7 +76,7 @@ internal sealed class ColumnEncryption
     private IDataProtectionProvider ReadKeys() => DataProtection().GetRequiredService<IDataProtectionProvider>();
 
     private ServiceProvider DataProtection() => new ServiceCollection().AddDataProtection().SetApplicationName(Application)
-        .AddKeyManagementOptions(keys => keys.XmlRepository = _files).Services.BuildServiceProvider();
+        .AddKeyManagementOptions(keys => keys.XmlRepository = _ring).Services.BuildServiceProvider();
 
     private static IDataProtector Protector(IDataProtectionProvider provider, string column, Guid row) =>
         provider.CreateProtector(Application, column, row.ToString());

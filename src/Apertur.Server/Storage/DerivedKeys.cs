@@ -5,41 +5,33 @@ using System.Text;
 namespace Apertur.Server.Storage;
 
 /// <summary>
-/// This installation's own random secret, kept in the data folder's <c>keys/</c>. Nodes that share work share that folder. Every use gets a
-/// key of its own (HKDF, RFC 5869), so that no signature made for one purpose means anything for another.
+/// This installation's own random secret, which all its nodes share. Every use gets a key of its own (HKDF, RFC 5869), so that no
+/// signature made for one purpose means anything for another.
 /// </summary>
-internal sealed class DerivedKeys
+internal sealed class DerivedKeys(IKeyStore store)
 {
+    /// <summary>The name that it is kept under.</summary>
+    public const string SecretName = "server-secret";
+
     private const int Length = 32;
 
-    private readonly byte[] _secret;
+    // At its first use: a database may have to be made before.
+    private readonly Lazy<byte[]> _secret = new(() => FindOrMake(store));
     private readonly ConcurrentDictionary<string, byte[]> _keys = [];
 
-    /// <param name="keysFolder">Exists, and is readable by this program only.</param>
-    public DerivedKeys(string keysFolder)
-    {
-        var path = Path.Combine(keysFolder, "server-secret");
-        if (!File.Exists(path))
-            Create(path);
-        // Another process may have named it a moment ago, and not have synced its name yet.
-        DurableFile.SyncDirectory(keysFolder);
-        _secret = File.ReadAllBytes(path);
-        if (_secret.Length != Length)
-            throw new InvalidOperationException($"{path} is damaged: restore it from a backup.");
-    }
-
+    /// <exception cref="InvalidOperationException">The secret is damaged.</exception>
     public byte[] Key(string purpose) =>
-        _keys.GetOrAdd(purpose, p => HKDF.DeriveKey(HashAlgorithmName.SHA256, _secret, Length, info: Encoding.UTF8.GetBytes(p)));
+        _keys.GetOrAdd(purpose, p => HKDF.DeriveKey(HashAlgorithmName.SHA256, _secret.Value, Length, info: Encoding.UTF8.GetBytes(p)));
 
-    private static void Create(string path)
+    private static byte[] FindOrMake(IKeyStore store)
     {
-        try
-        {
-            DurableFile.Write(path, RandomNumberGenerator.GetBytes(Length), overwrite: false);
-        }
-        catch (IOException) when (File.Exists(path))
-        {
-            // Another process was first; its secret counts.
-        }
+        // Of several processes that make one, the first one's counts.
+        if (Find(store) is null)
+            store.Add(SecretName, RandomNumberGenerator.GetBytes(Length));
+        return Find(store) is { Length: Length } secret
+            ? secret
+            : throw new InvalidOperationException($"{store.PathOf(SecretName)} is damaged: restore it from a backup.");
     }
+
+    private static byte[]? Find(IKeyStore store) => store.Read().FirstOrDefault(key => key.Name == SecretName).Content;
 }

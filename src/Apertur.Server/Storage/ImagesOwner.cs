@@ -1,9 +1,10 @@
 using System.Text;
+using Apertur.Server.Blobs;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Storage;
 
-/// <summary>The database's side of the mark: its id, and whether the folder was given it.</summary>
+/// <summary>The database's side of the mark: its id, and whether the store was given it.</summary>
 internal sealed class ImagesOwnership
 {
     public required Guid Id { get; init; }
@@ -15,59 +16,72 @@ internal sealed class ImagesOwnership
 }
 
 /// <summary>
-/// Ties the folder of images to one database, by an id in both. A server whose database does not know the photos in the folder would take
+/// Ties the store of images to one database, by an id in both. A server whose database does not know the photos in it would take
 /// them for leftovers, so it does not start: a staging copy on the folder of another, an empty database on an old folder, a file system that
 /// is not mounted. With PostgreSQL the mark also names the database itself, which a copy made by <c>pg_dump</c> is not.
 /// </summary>
 internal sealed class ImagesOwner(Database database, BlobStore blobs)
 {
-    private const string FileName = "owner";
+    private const string Key = "owner";
 
-    private string MarkPath => Path.Combine(blobs.Root, FileName);
-
-    /// <summary>Gives the folder the database's mark when it has none and should not have one yet; refuses every other doubt.</summary>
-    /// <exception cref="InvalidOperationException">The folder is not this database's; the message says what to do.</exception>
+    /// <summary>Gives the store the database's mark when it has none and should not have one yet; refuses every other doubt.</summary>
+    /// <exception cref="InvalidOperationException">The store is not this database's; the message says what to do.</exception>
     public async Task AssertAsync(CancellationToken cancellationToken)
     {
         var (own, mark) = await OwnAsync(cancellationToken);
-        if (!own.IsMarked && ReadMark() is null)
+        if (!own.IsMarked && await ReadMarkAsync(blobs.Blobs, cancellationToken) is null)
         {
             await AssertTogetherAsync(cancellationToken);
-            WriteMark(mark, overwrite: false);
+            // Another node, or another database, may be first: whose mark it is shows when it is read.
+            await WriteMarkAsync(blobs.Blobs, mark, overwrite: false, cancellationToken);
         }
 
-        if (ReadMark() is not { } found)
+        if (await ReadMarkAsync(blobs.Blobs, cancellationToken) is not { } found)
         {
             throw new InvalidOperationException(
-                $"The folder of images, {blobs.Root}, does not carry the mark of this database, the file \"{FileName}\". Is its file system "
-                + $"mounted, and is it the right folder? {HowToClaim}");
+                $"The store of images, {blobs.Root}, does not carry the mark of this database, the file \"{Key}\". Is it the right one, is its "
+                + $"file system mounted, and were the photos moved there with 'blobs move'? {HowToClaim}");
         }
 
         if (found != mark)
-        {
-            throw new InvalidOperationException(
-                $"The folder of images, {blobs.Root}, belongs to another database, or this database is a copy of the one that it belongs to: a "
-                + $"server on both would take the photos of one for leftovers of the other. Give this server a folder of its own. {HowToClaim}");
-        }
+            throw Foreign(blobs.Blobs);
 
         if (!own.IsMarked)
             await NoteMarkedAsync(own.Id, cancellationToken);
     }
 
-    /// <summary>Makes the folder this database's, whatever it was before.</summary>
+    /// <summary>Makes the store this database's, whatever it was before.</summary>
     public async Task ClaimAsync(CancellationToken cancellationToken)
     {
         var (own, mark) = await OwnAsync(cancellationToken);
-        WriteMark(mark, overwrite: true);
+        await WriteMarkAsync(blobs.Blobs, mark, overwrite: true, cancellationToken);
         await NoteMarkedAsync(own.Id, cancellationToken);
     }
 
-    /// <summary>Whether the folder is there and this database's, as it stands now.</summary>
-    public async Task<bool> HoldsAsync(CancellationToken cancellationToken)
+    /// <summary>Gives a place that photos are to be moved to this database's mark.</summary>
+    /// <exception cref="InvalidOperationException">It has another's already.</exception>
+    public async Task ExtendAsync(IBlobs place, CancellationToken cancellationToken)
     {
         var (_, mark) = await OwnAsync(cancellationToken);
-        return ReadMark() == mark;
+        if (await ReadMarkAsync(place, cancellationToken) is null)
+            await WriteMarkAsync(place, mark, overwrite: false, cancellationToken);
+        if (await ReadMarkAsync(place, cancellationToken) != mark)
+            throw Foreign(place);
     }
+
+    /// <summary>Whether the store is there and this database's, as it stands now.</summary>
+    public Task<bool> HoldsAsync(CancellationToken cancellationToken) => HoldsAsync(blobs.Blobs, cancellationToken);
+
+    /// <inheritdoc cref="HoldsAsync(CancellationToken)"/>
+    public async Task<bool> HoldsAsync(IBlobs place, CancellationToken cancellationToken)
+    {
+        var (_, mark) = await OwnAsync(cancellationToken);
+        return await ReadMarkAsync(place, cancellationToken) == mark;
+    }
+
+    private static InvalidOperationException Foreign(IBlobs place) => new(
+        $"The store of images, {place.Root}, belongs to another database, or this database is a copy of the one that it belongs to: a "
+        + $"server on both would take the photos of one for leftovers of the other. Give this server a folder or prefix of its own. {HowToClaim}");
 
     private static string HowToClaim =>
         "If this database is the right one for the photos there, say so with 'images claim' and start again.";
@@ -77,17 +91,17 @@ internal sealed class ImagesOwner(Database database, BlobStore blobs)
     {
         await using var db = database.Open();
         var knowsPhotos = await db.Uploads.AnyAsync(cancellationToken);
-        var holdsPhotos = blobs.Enumerate().Any();
+        var holdsPhotos = await blobs.EnumerateAsync(cancellationToken).AnyAsync(cancellationToken);
         if (knowsPhotos && !holdsPhotos)
         {
             throw new InvalidOperationException(
-                $"The folder of images, {blobs.Root}, is empty, but there are photos in the database. Is its file system mounted? {HowToClaim}");
+                $"The store of images, {blobs.Root}, is empty, but there are photos in the database. Is its file system mounted? {HowToClaim}");
         }
 
         if (holdsPhotos && !knowsPhotos)
         {
             throw new InvalidOperationException(
-                $"The folder of images, {blobs.Root}, holds photos, but the database knows none. Is it the right database? {HowToClaim}");
+                $"The store of images, {blobs.Root}, holds photos, but the database knows none. Is it the right database? {HowToClaim}");
         }
     }
 
@@ -132,11 +146,13 @@ internal sealed class ImagesOwner(Database database, BlobStore blobs)
             .ExecuteUpdateAsync(own => own.SetProperty(o => o.IsMarked, true), cancellationToken),
         cancellationToken);
 
-    private string? ReadMark()
+    private static async Task<string?> ReadMarkAsync(IBlobs place, CancellationToken cancellationToken)
     {
         try
         {
-            return File.ReadAllText(MarkPath);
+            await using var file = await place.OpenReadAsync(Key, 0, cancellationToken);
+            using var reader = new StreamReader(file);
+            return await reader.ReadToEndAsync(cancellationToken);
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -144,15 +160,6 @@ internal sealed class ImagesOwner(Database database, BlobStore blobs)
         }
     }
 
-    private void WriteMark(string mark, bool overwrite)
-    {
-        try
-        {
-            DurableFile.Write(MarkPath, Encoding.UTF8.GetBytes(mark), overwrite);
-        }
-        catch (IOException) when (!overwrite && File.Exists(MarkPath))
-        {
-            // Another node, or another database, was first: whose mark it is shows when it is read.
-        }
-    }
+    private static Task WriteMarkAsync(IBlobs place, string mark, bool overwrite, CancellationToken cancellationToken) =>
+        place.WriteAsync(Key, Encoding.UTF8.GetBytes(mark), overwrite, cancellationToken);
 }

@@ -41,7 +41,7 @@ internal sealed partial class OrphanCleanup(
         var lastKept = DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime).AddDays(-settings.Storage.QuarantineDays);
         var expired = (await quarantine.SettleAsync(cancellationToken)).Where(file => file.Since < lastKept).ToList();
         foreach (var file in expired)
-            Quarantine.Delete(file);
+            await blobs.Blobs.DeleteAsync(file.Key, cancellationToken);
         if (expired.Count > 0)
             LogRemoved(expired.Count);
     }
@@ -49,17 +49,19 @@ internal sealed partial class OrphanCleanup(
     private async Task SetAsideAsync(CancellationToken cancellationToken)
     {
         var before = clock.GetUtcNow() - _safeAge;
-        blobs.DeleteDrafts(before);
+        await blobs.Blobs.DeleteDraftsAsync(before, cancellationToken);
         // A file that is older than the database is never deleted: the database may be new, and the file the only copy of a photo.
         var since = await BeginningAsync(cancellationToken);
         var setAside = 0;
-        foreach (var batch in blobs.Enumerate().Where(blob => blob.WrittenAt < before && blob.WrittenAt > since).Chunk(BatchSize))
+        var old = blobs.EnumerateAsync(cancellationToken).Where(blob => blob.WrittenAt < before && blob.WrittenAt > since);
+        await foreach (var batch in old.Select(blob => blob.Id).Chunk(BatchSize).WithCancellation(cancellationToken))
         {
-            var known = await quarantine.KnownAsync(batch.Select(blob => blob.Id), cancellationToken);
+            var known = await quarantine.KnownAsync(batch, cancellationToken);
             // A power cut can undo the removal of a file, not that of its row.
             foreach (var id in await quarantine.RemovedAsync(known, cancellationToken))
-                blobs.Delete(id);
-            setAside += batch.Count(blob => !known.Contains(blob.Id) && quarantine.Add(blob.Id, clock.GetUtcNow()));
+                await blobs.DeleteAsync(id, cancellationToken);
+            foreach (var id in batch.Where(id => !known.Contains(id)))
+                setAside += await quarantine.AddAsync(id, clock.GetUtcNow(), cancellationToken) ? 1 : 0;
         }
 
         if (setAside > 0)
@@ -82,7 +84,7 @@ internal sealed partial class OrphanCleanup(
     private partial void LogRemoved(int files);
 
     [LoggerMessage(EventName = "orphans.foreign", Level = LogLevel.Error,
-        Message = "orphans.foreign The folder of images, {Folder}, is not this database's any more, or is away; nothing in it was touched")]
+        Message = "orphans.foreign The store of images, {Folder}, is not this database's any more, or is away; nothing in it was touched")]
     private partial void LogForeign(string folder);
 
     [LoggerMessage(EventName = "orphans.failed", Level = LogLevel.Error, Message = "The cleanup failed; it is tried again in an hour")]

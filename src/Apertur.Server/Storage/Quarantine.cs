@@ -1,50 +1,49 @@
 using System.Globalization;
+using Apertur.Server.Blobs;
 using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Storage;
 
-/// <summary>A file that was set aside.</summary>
+/// <summary>A blob that was set aside.</summary>
 /// <param name="Id">The image that it is, or was to become.</param>
+/// <param name="File">Where it is now.</param>
 /// <param name="Since">The UTC day it was set aside.</param>
-internal sealed record QuarantinedFile(Guid Id, string Path, DateOnly Since);
+internal sealed record QuarantinedFile(Guid Id, StoredFile File, DateOnly Since)
+{
+    public string Key => File.Key;
+}
 
 /// <summary>
-/// The quarantine of files that no row names: <c>images/quarantine/yyyy-MM-dd/id</c>, by the day they were set aside. Most are the rest of an
-/// upload that a crash interrupted, but after an older database was put back they are photos. A rename takes them there and back again, so
-/// nothing is ever between the two places.
+/// The quarantine of blobs that no row names: <c>quarantine/yyyy-MM-dd/id</c>, by the day they were set aside. Most are the rest of an
+/// upload that a crash interrupted, but after an older database was put back they are photos. They are moved there and back again, so
+/// that nothing is ever in neither place.
 /// </summary>
 internal sealed class Quarantine(Database database, BlobStore blobs)
 {
     private const int BatchSize = 500;
-    private const string FolderName = "quarantine";
+    private const string Folder = "quarantine";
     private const string DayFormat = "yyyy-MM-dd";
 
-    private string Root => Path.Combine(blobs.Root, FolderName);
-
-    /// <summary>Sets an image's file aside. Durable when it returns.</summary>
-    /// <returns>False when there is no such file any more.</returns>
-    public bool Add(Guid id, DateTimeOffset now)
+    /// <summary>Sets an image aside. Durable when it returns.</summary>
+    /// <returns>False when there is no such image any more.</returns>
+    public async Task<bool> AddAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var day = Path.Combine(Root, now.ToString(DayFormat, CultureInfo.InvariantCulture));
-        if (!Directory.Exists(day))
-        {
-            DurableFile.CreateDirectory(Root);
-            DurableFile.CreateDirectory(day);
-        }
-
-        File.Delete(blobs.ThumbnailPath(id));
-        return Move(blobs.PathOf(id), Path.Combine(day, id.ToString()));
+        await blobs.DeleteThumbnailAsync(id, cancellationToken);
+        var day = now.ToString(DayFormat, CultureInfo.InvariantCulture);
+        return await blobs.Blobs.MoveAsync(BlobStore.KeyOf(id), $"{Folder}/{day}/{id}", cancellationToken);
     }
 
-    /// <summary>Puts an image's file back in its place. Durable when it returns.</summary>
+    /// <summary>Puts an image back in its place. Durable when it returns.</summary>
     /// <returns>False when none was set aside.</returns>
-    public bool Return(Guid id)
+    public async Task<bool> ReturnAsync(Guid id, CancellationToken cancellationToken)
     {
-        if (Days().Select(day => Path.Combine(day, id.ToString())).FirstOrDefault(File.Exists) is not { } path)
-            return false;
-        var place = blobs.PathOf(id);
-        DurableFile.CreateDirectory(Path.GetDirectoryName(place)!);
-        return Move(path, place);
+        await foreach (var file in EnumerateAsync(cancellationToken))
+        {
+            if (file.Id == id)
+                return await ReturnAsync(file, cancellationToken);
+        }
+
+        return false;
     }
 
     /// <summary>
@@ -54,16 +53,19 @@ internal sealed class Quarantine(Database database, BlobStore blobs)
     public async Task<IReadOnlyList<QuarantinedFile>> SettleAsync(CancellationToken cancellationToken)
     {
         var rest = new List<QuarantinedFile>();
-        foreach (var batch in Enumerate().Chunk(BatchSize))
+        await foreach (var batch in EnumerateAsync(cancellationToken).Chunk(BatchSize).WithCancellation(cancellationToken))
         {
             var known = await KnownAsync(batch.Select(file => file.Id), cancellationToken);
-            foreach (var id in known)
-                Return(id);
+            foreach (var file in batch.Where(file => known.Contains(file.Id)))
+                await ReturnAsync(file, cancellationToken);
             rest.AddRange(batch.Where(file => !known.Contains(file.Id)));
         }
 
         return rest;
     }
+
+    /// <summary>The image of a key in quarantine; null when the key is of something else.</summary>
+    public static Guid? IdOf(string key) => Read(key)?.Id;
 
     /// <summary>Those of some images that there are rows of.</summary>
     public async Task<HashSet<Guid>> KnownAsync(IEnumerable<Guid> images, CancellationToken cancellationToken)
@@ -81,48 +83,22 @@ internal sealed class Quarantine(Database database, BlobStore blobs)
         return await db.Uploads.Where(upload => ids.Contains(upload.Id) && !upload.IsStored).Select(upload => upload.Id).ToHashSetAsync(cancellationToken);
     }
 
-    private IEnumerable<QuarantinedFile> Enumerate()
+    private Task<bool> ReturnAsync(QuarantinedFile file, CancellationToken cancellationToken) =>
+        blobs.Blobs.MoveAsync(file.Key, BlobStore.KeyOf(file.Id), cancellationToken);
+
+    private async IAsyncEnumerable<QuarantinedFile> EnumerateAsync(
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (var day in Days())
+        await foreach (var file in blobs.Blobs.ListAsync(Folder, cancellationToken))
         {
-            if (!DateOnly.TryParseExact(Path.GetFileName(day), DayFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out var since))
-                continue;
-            foreach (var path in Directory.EnumerateFiles(day))
-            {
-                if (Guid.TryParseExact(Path.GetFileName(path), "D", out var id) && id.Version == 7)
-                    yield return new QuarantinedFile(id, path, since);
-            }
+            if (Read(file.Key) is { } found)
+                yield return new QuarantinedFile(found.Id, file, found.Since);
         }
     }
 
-    /// <summary>Deletes a file that was set aside long enough, and the folder of its day when nothing else is in it.</summary>
-    public static void Delete(QuarantinedFile file)
-    {
-        File.Delete(file.Path);
-        try
-        {
-            Directory.Delete(Path.GetDirectoryName(file.Path)!);
-        }
-        catch (IOException)
-        {
-            // Others are in it, or another node removed it first.
-        }
-    }
-
-    private IEnumerable<string> Days() =>
-        Directory.Exists(Root) ? Directory.EnumerateDirectories(Root).Order(StringComparer.Ordinal) : [];
-
-    private static bool Move(string path, string newPath)
-    {
-        try
-        {
-            DurableFile.Rename(path, newPath);
-            return true;
-        }
-        // Another node, or another command, was faster.
-        catch (IOException) when (!File.Exists(path) || File.Exists(newPath))
-        {
-            return false;
-        }
-    }
+    private static (Guid Id, DateOnly Since)? Read(string key) => key.Split('/') is [Folder, var day, var name]
+        && DateOnly.TryParseExact(day, DayFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out var since)
+        && Guid.TryParseExact(name, "D", out var id) && id.Version == 7
+            ? (id, since)
+            : null;
 }

@@ -1,10 +1,11 @@
 using System.Data.Common;
+using Apertur.Server.Blobs;
 using Microsoft.Data.Sqlite;
 using Npgsql;
 
 namespace Apertur.Server.Storage;
 
-/// <summary>What a failure of the disk or the database means for whoever waits for an answer.</summary>
+/// <summary>What a failure of the disk, the object store or the database means for whoever waits for an answer.</summary>
 internal enum StorageFaultKind
 {
     /// <summary>It was something else.</summary>
@@ -56,6 +57,7 @@ internal static class StorageFault
     private static StorageFaultKind OfFile(Exception exception) => exception switch
     {
         DiskFullException => StorageFaultKind.NoRoom,
+        ObjectStoreException store => store.Kind,
         UnauthorizedAccessException => StorageFaultKind.Unavailable,
         IOException failure when DurableFile.IsDiskFull(failure) => StorageFaultKind.NoRoom,
         IOException failure when DurableFile.IsDiskFault(failure) => StorageFaultKind.Unavailable,

@@ -27,7 +27,7 @@ internal sealed partial class StateGauges : BackgroundService
         _meter.CreateObservableGauge("apertur.queue.oldest.age", () => Queues(queue => queue.OldestDueSeconds), "s", "How long the row that is due longest has been due.");
         _meter.CreateObservableGauge("apertur.destinations.open", () => One(state => state.BreakersOpen), "{destination}", "Destinations that get nothing at the moment because they fail.");
         _meter.CreateObservableGauge("apertur.destinations.parked", () => One(state => state.Parked), "{destination}", "Destinations that wait for their owner.");
-        _meter.CreateObservableGauge("apertur.storage.free", () => One(state => state.FreeBytes), "By", "Free space where the photos are.");
+        _meter.CreateObservableGauge("apertur.storage.free", () => One(state => state.FreeBytes), "By", "Free space where the photos are; nothing where they are in an object store.");
     }
 
     public override void Dispose()
@@ -73,11 +73,11 @@ internal sealed partial class StateGauges : BackgroundService
         _state is not { } state ? [] : new[] { state.Deliveries, state.Events }
             .Select(queue => new Measurement<T>(value(queue), new KeyValuePair<string, object?>("queue", queue.Name)));
 
-    private IEnumerable<Measurement<long>> One(Func<State, long> value) => _state is { } state ? [new(value(state))] : [];
+    private IEnumerable<Measurement<long>> One(Func<State, long?> value) => _state is { } state && value(state) is { } known ? [new(known)] : [];
 
     private sealed record QueueState(string Name, long Open, double OldestDueSeconds);
 
-    private sealed record State(QueueState Deliveries, QueueState Events, long BreakersOpen, long Parked, long FreeBytes);
+    private sealed record State(QueueState Deliveries, QueueState Events, long BreakersOpen, long Parked, long? FreeBytes);
 
     [LoggerMessage(EventName = "gauges.failed", Level = LogLevel.Warning, Message = "The state for the metrics could not be looked up")]
     private partial void LogFailure(Exception exception);

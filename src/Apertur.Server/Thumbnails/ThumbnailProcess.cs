@@ -21,13 +21,13 @@ internal sealed class ThumbnailProcess(Settings settings, TimeProvider clock)
     private const int MaxBytes = 1024 * 1024;
     private const int MaxReason = 300;
 
-    /// <param name="picture">Its file, or nothing to only see whether pictures of that type can be decoded.</param>
+    /// <param name="picture">Its bytes, or none to only see whether pictures of that type can be decoded.</param>
     /// <param name="type">Its media type.</param>
-    public async Task<ThumbnailResult> RunAsync(string picture, string type, CancellationToken cancellationToken)
+    public async Task<ThumbnailResult> RunAsync(Stream picture, string type, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(_longest, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        using var process = new Process { StartInfo = Child(picture, type) };
+        using var process = new Process { StartInfo = Child(picture.Length, type) };
         try
         {
             process.Start();
@@ -39,10 +39,11 @@ internal sealed class ThumbnailProcess(Settings settings, TimeProvider clock)
 
         try
         {
-            process.StandardInput.Close();
+            var input = SendAsync(picture, process.StandardInput.BaseStream, either.Token);
             var output = ReadAsync(process.StandardOutput.BaseStream, 1 + MaxBytes, either.Token);
             var errors = ReadAsync(process.StandardError.BaseStream, MaxReason, either.Token);
             await process.WaitForExitAsync(either.Token);
+            await input;
             return Result(process.ExitCode, await output, Encoding.UTF8.GetString(await errors));
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested)
@@ -74,7 +75,7 @@ internal sealed class ThumbnailProcess(Settings settings, TimeProvider clock)
         };
     }
 
-    private ProcessStartInfo Child(string picture, string type)
+    private ProcessStartInfo Child(long length, string type)
     {
         var thumbnails = settings.Thumbnails;
         var start = new ProcessStartInfo(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"))
@@ -85,7 +86,7 @@ internal sealed class ThumbnailProcess(Settings settings, TimeProvider clock)
             RedirectStandardError = true,
             ArgumentList =
             {
-                typeof(ThumbnailWorker).Assembly.Location, ThumbnailWorker.Command, picture, type,
+                typeof(ThumbnailWorker).Assembly.Location, ThumbnailWorker.Command, $"{length}", type,
                 $"{thumbnails.MemoryMb}", $"{thumbnails.CpuSeconds}", thumbnails.HeicLibrary,
             },
         };
@@ -98,6 +99,19 @@ internal sealed class ThumbnailProcess(Settings settings, TimeProvider clock)
         start.Environment["DOTNET_EnableDiagnostics"] = "0";
         start.Environment["VIPS_WARNING"] = "0";
         return start;
+    }
+
+    /// <summary>Passes the picture on. A child that has ended does not take it, and why it has ended is what counts.</summary>
+    private static async Task SendAsync(Stream picture, Stream input, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using (input)
+                await picture.CopyToAsync(input, cancellationToken);
+        }
+        catch (IOException)
+        {
+        }
     }
 
     /// <summary>The first bytes of a stream, which is read to its end so that its writer is not held up.</summary>

@@ -40,11 +40,11 @@ internal sealed partial class ThumbnailStore(
     {
         if (!await HasAsync(upload, cancellationToken))
             return null;
-        if (blobs.OpenThumbnail(upload.Id) is { } made)
+        if (await blobs.OpenThumbnailAsync(upload.Id, cancellationToken) is { } made)
             return made;
         using var lane = await _lanes.EnterAsync(upload.ProjectId, upload.Id, cancellationToken);
         // Whoever was in it for the same image has made it, or found that it cannot be.
-        if (blobs.OpenThumbnail(upload.Id) is { } madeMeanwhile)
+        if (await blobs.OpenThumbnailAsync(upload.Id, cancellationToken) is { } madeMeanwhile)
             return madeMeanwhile;
         await using (var db = database.Open())
         {
@@ -54,18 +54,19 @@ internal sealed partial class ThumbnailStore(
         }
 
         await MakeAsync(upload);
-        return blobs.OpenThumbnail(upload.Id);
+        return await blobs.OpenThumbnailAsync(upload.Id, cancellationToken);
     }
 
     /// <summary>Goes on when the one who asked has gone, so that the next finds it done. Only the end of the server ends it.</summary>
     private async Task MakeAsync(Upload upload)
     {
         // What was damaged here says nothing about the picture.
-        await images.VerifyAsync(upload, lifetime.ApplicationStopping);
-        var result = await process.RunAsync(blobs.PathOf(upload.Id), upload.MimeType, lifetime.ApplicationStopping);
+        var image = await images.VerifyAsync(upload, lifetime.ApplicationStopping);
+        await using var picture = image.OpenRead();
+        var result = await process.RunAsync(picture, upload.MimeType, lifetime.ApplicationStopping);
         if (result.Jpeg is { } jpeg)
         {
-            blobs.WriteThumbnail(upload.Id, jpeg);
+            await blobs.WriteThumbnailAsync(upload.Id, jpeg, lifetime.ApplicationStopping);
         }
         else if (result.Failure is { } reason)
         {
@@ -106,7 +107,7 @@ internal sealed partial class ThumbnailStore(
     {
         if (settings.Thumbnails.HeicLibrary.Length == 0)
             return false;
-        var result = await process.RunAsync("", ImageHeader.Heic, lifetime.ApplicationStopping);
+        var result = await process.RunAsync(Stream.Null, ImageHeader.Heic, lifetime.ApplicationStopping);
         if (result.Unavailable is { } reason)
             LogNoHeic(reason);
         return result.Unavailable is null;

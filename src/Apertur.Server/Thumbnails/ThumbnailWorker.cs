@@ -28,23 +28,23 @@ internal static class ThumbnailWorker
     public const int Undecodable = 1;
 
     /// <param name="arguments">
-    /// The picture's path, or nothing to only see whether its type can be decoded; its type; the limits of memory in megabytes and of
-    /// processor time in seconds; the file name of the system's libvips.
+    /// How many bytes the picture has that standard input holds, 0 to only see whether its type can be decoded; its type; the limits of
+    /// memory in megabytes and of processor time in seconds; the file name of the system's libvips.
     /// </param>
     public static int Run(ReadOnlySpan<string> arguments)
     {
-        var (path, type) = (arguments[0], arguments[1]);
+        var (length, type) = (int.Parse(arguments[0], CultureInfo.InvariantCulture), arguments[1]);
         var memoryMb = int.Parse(arguments[2], CultureInfo.InvariantCulture);
         var cpuSeconds = int.Parse(arguments[3], CultureInfo.InvariantCulture);
         // Before NetVips is touched: the one that comes with it has no decoder for HEVC.
         if (type == ImageHeader.Heic)
             UseSystemLibrary(arguments[4]);
-        return Run(path, type, () => ProcessLimits.Apply(memoryMb, cpuSeconds));
+        return Run(length, type, () => ProcessLimits.Apply(memoryMb, cpuSeconds));
     }
 
     // A method of its own, because NetVips loads its library as soon as a method that names it is compiled.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static int Run(string path, string type, Action limit)
+    private static int Run(int length, string type, Action limit)
     {
         global::NetVips.NetVips.Concurrency = 1;
         Cache.Max = 0;
@@ -52,7 +52,9 @@ internal static class ThumbnailWorker
         // Not Console, which opens more of them when it first writes.
         using var output = Standard(1);
         using var errors = Standard(2);
-        var picture = path.Length == 0 ? [] : File.ReadAllBytes(path);
+        var picture = new byte[length];
+        using (var input = Standard(0, FileAccess.Read))
+            input.ReadExactly(picture);
         // Whatever is loaded at its first use is used once before the limits, under which no file can be opened: the code for a picture
         // that is good and for one that is not.
         Make(Sample(type));
@@ -66,7 +68,7 @@ internal static class ThumbnailWorker
 
         limit();
         output.WriteByte(Ready);
-        if (path.Length == 0)
+        if (length == 0)
             return 0;
         try
         {
@@ -93,8 +95,8 @@ internal static class ThumbnailWorker
         return opaque.WriteToBuffer(".jpg[Q=80,strip]");
     }
 
-    private static FileStream Standard(int descriptor) =>
-        new(new SafeFileHandle(descriptor, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+    private static FileStream Standard(int descriptor, FileAccess access = FileAccess.Write) =>
+        new(new SafeFileHandle(descriptor, ownsHandle: false), access, bufferSize: 0);
 
     private static void UseSystemLibrary(string name)
     {

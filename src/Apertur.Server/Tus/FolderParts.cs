@@ -1,12 +1,16 @@
 using System.Buffers;
 using System.Globalization;
+using Apertur.Server.Blobs;
 using Apertur.Server.Storage;
 using Microsoft.Win32.SafeHandles;
 
 namespace Apertur.Server.Tus;
 
-/// <summary>Parts as files <c>images/partial/upload.number</c>, in the folder that nodes share anyway.</summary>
-internal sealed class FolderParts(BlobStore blobs) : IPartStore
+/// <summary>
+/// Parts as files <c>images/partial/upload.number</c>, in the folder that nodes share where photos are in one. Where they are in an object
+/// store each node has its own: an upload that goes on at another node begins anew.
+/// </summary>
+internal sealed class FolderParts(FolderBlobs blobs) : IPartStore
 {
     private const string FolderName = "partial";
 

@@ -26,7 +26,13 @@ internal sealed class Adoption(Database database, Quarantine quarantine, Setting
         var adopted = new List<(Guid, IReadOnlyList<Guid>)>();
         foreach (var batch in files.OrderBy(file => file.Id.ToString(), StringComparer.Ordinal).Chunk(settings.Limits.MaxImagesPerSession))
         {
-            var inPlace = batch.Where(file => file.QuarantinedOn is null || quarantine.Return(file.Id)).ToList();
+            var inPlace = new List<OrphanedFile>();
+            foreach (var file in batch)
+            {
+                if (file.QuarantinedOn is null || await quarantine.ReturnAsync(file.Id, cancellationToken))
+                    inPlace.Add(file);
+            }
+
             var session = Guid.NewGuid();
             var photos = await database.WriteAsync(
                 db => AdoptAsync(db, session, inPlace, projectId, env, destinationIds, cancellationToken), cancellationToken);

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Microsoft.Win32.SafeHandles;
 
 namespace Apertur.Server.Uploads;
 
@@ -7,27 +6,35 @@ namespace Apertur.Server.Uploads;
 /// A small window on a file for parsing untrusted headers: every access is checked against the file's length and counts against one
 /// budget, so a parser may follow whatever the file says and still ends soon.
 /// </summary>
-internal sealed class FileWindow(SafeFileHandle file, long length)
+internal sealed class FileWindow(IRandomBytes file)
 {
     // Enough for every tile of a 200-megapixel HEIC; at most 20,000 reads of 4 kB, a few milliseconds from the page cache.
     private const int MaxAccesses = 20_000;
+
+    /// <summary>The most bytes that <see cref="At"/> is asked for.</summary>
+    public const int MostAtOnce = 64;
 
     private readonly byte[] _buffer = new byte[4096];
     private long _start;
     private int _filled;
     private int _accesses;
 
-    public long Length => length;
+    public long Length => file.Length;
+
+    /// <summary>The position of bytes that a parser wanted and that have to be fetched first; null when all were at hand.</summary>
+    public long? Missed { get; private set; }
 
     /// <summary>Up to 64 bytes at a position, valid until the next call; empty when they are not all in the file or the budget is spent.</summary>
     public ReadOnlySpan<byte> At(long position, int count)
     {
-        if (position < 0 || position > length - count || ++_accesses > MaxAccesses)
+        if (position < 0 || position > Length - count || ++_accesses > MaxAccesses)
             return default;
         if (position < _start || position + count > _start + _filled)
         {
             _start = position;
-            _filled = RandomAccess.Read(file, _buffer, position);
+            _filled = file.Read(_buffer, position);
+            if (_filled < 0)
+                (Missed, _filled) = (Missed ?? position, 0);
             if (_filled < count)
                 return default;
         }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Microsoft.Win32.SafeHandles;
 
 namespace Apertur.Server.Uploads;
 
@@ -27,6 +26,9 @@ internal static class ImageHeader
     /// <summary>How many first bytes <see cref="TypeOf"/> wants to see; a shorter file is judged by what there is.</summary>
     public const int SniffLength = 128;
 
+    // A photo's header is in one or two places; what scatters it over more megabytes than this is none.
+    private const int MaxLoads = 16;
+
     /// <summary>The media type by the first bytes, null when it is none of the four.</summary>
     public static string? TypeOf(ReadOnlySpan<byte> first)
     {
@@ -43,21 +45,31 @@ internal static class ImageHeader
     /// The displayed size; null when the header does not hold it, and then this is not an image that we, or anyone downstream, can read.
     /// </summary>
     /// <param name="file">The whole file, readable at any position.</param>
-    /// <param name="length">Its length in bytes.</param>
     /// <param name="type">What <see cref="TypeOf"/> said.</param>
-    /// <exception cref="IOException">The disk failed.</exception>
-    public static ImageSize? SizeOf(SafeFileHandle file, long length, string type)
+    /// <param name="cancellationToken">Ends the fetching.</param>
+    /// <exception cref="IOException">The store failed.</exception>
+    public static async Task<ImageSize?> SizeOfAsync(IRandomBytes file, string type, CancellationToken cancellationToken)
     {
-        var window = new FileWindow(file, length);
-        return type switch
+        for (var loads = 0; ; loads++)
         {
-            Jpeg => JpegSize.Read(window),
-            Png => PngSize.Read(window),
-            WebP => WebPSize.Read(window),
-            Heic => HeicSize.Read(window),
-            _ => null,
-        };
+            var window = new FileWindow(file);
+            var size = SizeIn(window, type);
+            if (window.Missed is not { } missed)
+                return size;
+            if (loads == MaxLoads)
+                return null;
+            await file.LoadAsync(missed, cancellationToken);
+        }
     }
+
+    private static ImageSize? SizeIn(FileWindow window, string type) => type switch
+    {
+        Jpeg => JpegSize.Read(window),
+        Png => PngSize.Read(window),
+        WebP => WebPSize.Read(window),
+        Heic => HeicSize.Read(window),
+        _ => null,
+    };
 
     /// <summary>
     /// By the brands of the file type box (ISO/IEC 14496-12, 4.3; ISO/IEC 23008-12, 10). mif1 and msf1 say only "HEIF", which an AVIF file may

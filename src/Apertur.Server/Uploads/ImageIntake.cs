@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Apertur.Server.Blobs;
 using Apertur.Server.Contract;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Events;
@@ -13,8 +14,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Uploads;
 
 /// <summary>
-/// Receives images: streams them to disk and writes their rows. A photo counts as received when its bytes, its name in the folder and its
-/// rows are synced; before that nothing of it stays, after that every destination receives it or shows why not.
+/// Receives images: streams them into the store and writes their rows. A photo counts as received when its bytes, their name and its
+/// rows are durable; before that nothing of it stays, after that every destination receives it or shows why not.
 /// </summary>
 internal sealed class ImageIntake
 {
@@ -36,9 +37,9 @@ internal sealed class ImageIntake
     }
 
     /// <summary>
-    /// Streams one file part to disk while hashing it. Type, size and dimensions are checked as soon as they can be known.
+    /// Streams one file part into the store while hashing it. Type, size and dimensions are checked as soon as they can be known.
     /// </summary>
-    /// <returns>The image on disk, not yet received: it vanishes unless <see cref="ReceiveAsync"/> takes it.</returns>
+    /// <returns>The image, not yet received: it vanishes unless <see cref="ReceiveAsync"/> takes it.</returns>
     /// <exception cref="ApiErrorException">The session does not take this file; nothing stays of it.</exception>
     public async Task<StagedImage> StageAsync(
         ReadBytes read, string? filename, UploadSession session, CancellationToken cancellationToken)
@@ -53,10 +54,10 @@ internal sealed class ImageIntake
             {
                 if (blob.Length + chunk.Length > maxBytes)
                     throw ApiErrors.ImageTooLarge(session.MaxImageSizeMb).ToException();
-                blob.Append(chunk);
+                await blob.AppendAsync(chunk, cancellationToken);
             }
 
-            var size = ImageHeader.SizeOf(blob.File, blob.Length, type) ?? throw ApiErrors.DamagedImage.ToException();
+            var size = await ImageHeader.SizeOfAsync(blob, type, cancellationToken) ?? throw ApiErrors.DamagedImage.ToException();
             if (session.MaxImageDimension is { } max && Math.Max(size.Width, size.Height) > max)
                 throw ApiErrors.ImageTooManyPixels(size.Width, size.Height, max).ToException();
             return new StagedImage(blob, Filenames.Sanitise(filename, type), type, size);
@@ -77,7 +78,7 @@ internal sealed class ImageIntake
         return type is not null && allowed.Contains(type) ? type : throw ApiErrors.UnsupportedImage(allowed).ToException();
     }
 
-    /// <summary>Receives a staged image: when this returns, it is on disk in full and its deliveries are queued.</summary>
+    /// <summary>Receives a staged image: when this returns, it is stored in full and its deliveries are queued.</summary>
     /// <returns>What is answered: to a repeat, what was answered first, and nothing stays of this copy.</returns>
     /// <exception cref="ApiErrorException">
     /// The session was closed or filled in the meantime, or another image came under that name; nothing stays of the image.
@@ -262,7 +263,7 @@ internal sealed class ImageIntake
     private sealed record Received(UploadResponse? Answer, ApiError? Refused);
 }
 
-/// <summary>An image that is on disk and checked, but not yet received. Disposing it before that removes it.</summary>
+/// <summary>An image that is stored, or nearly so, and checked, but not yet received. Disposing it before that removes it.</summary>
 internal sealed record StagedImage(BlobWriter Blob, string Filename, string MimeType, ImageSize? Size) : IAsyncDisposable
 {
     /// <summary>Encrypted end to end: the server cannot decode it.</summary>

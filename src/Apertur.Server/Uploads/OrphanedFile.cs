@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
+using Apertur.Server.Blobs;
 using Apertur.Server.Encryption;
-using Microsoft.Win32.SafeHandles;
 
 namespace Apertur.Server.Uploads;
 
@@ -15,15 +15,16 @@ internal sealed record OrphanedFile(
     public bool IsEncrypted => MimeType == EnvelopeIntake.MimeType;
 
     /// <returns>Null when the file is gone: somebody else dealt with it.</returns>
-    public static async Task<OrphanedFile?> ReadAsync(Guid id, string path, DateOnly? quarantinedOn, CancellationToken cancellationToken)
+    public static async Task<OrphanedFile?> ReadAsync(
+        IBlobs blobs, Guid id, StoredFile stored, DateOnly? quarantinedOn, CancellationToken cancellationToken)
     {
         try
         {
-            await using var file = new FileStream(
-                path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 0, FileOptions.Asynchronous);
-            var (type, size) = Identify(file.SafeFileHandle, file.Length);
+            await using var file = await blobs.OpenReadAsync(stored.Key, 0, cancellationToken);
+            var (type, size) = await IdentifyAsync(file, cancellationToken);
+            file.Position = 0;
             var sha256 = Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancellationToken));
-            return new(id, path, file.Length, sha256, type, size, File.GetLastWriteTimeUtc(file.SafeFileHandle), quarantinedOn);
+            return new(id, blobs.PathOf(stored.Key), file.Length, sha256, type, size, stored.WrittenAt, quarantinedOn);
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -31,18 +32,24 @@ internal sealed record OrphanedFile(
         }
     }
 
-    private static (string? Type, ImageSize? Size) Identify(SafeFileHandle file, long length)
+    private static async Task<(string? Type, ImageSize? Size)> IdentifyAsync(Stream file, CancellationToken cancellationToken)
     {
-        Span<byte> first = stackalloc byte[ImageHeader.SniffLength];
-        first = first[..RandomAccess.Read(file, first, 0)];
+        var first = new byte[ImageHeader.SniffLength];
+        first = first[..await file.ReadAtLeastAsync(first, first.Length, throwOnEndOfStream: false, cancellationToken)];
         if (ImageHeader.TypeOf(first) is { } type)
-            return ImageHeader.SizeOf(file, length, type) is { } size ? (type, size) : (null, null);
-        return !first.IsEmpty && first[0] == '{' && IsEnvelope(file, length) ? (EnvelopeIntake.MimeType, null) : (null, null);
+        {
+            var size = await ImageHeader.SizeOfAsync(new LoadedBytes(file), type, cancellationToken);
+            return size is null ? (null, null) : (type, size);
+        }
+
+        return first is [(byte)'{', ..] && await IsEnvelopeAsync(file, cancellationToken) ? (EnvelopeIntake.MimeType, null) : (null, null);
     }
 
-    private static bool IsEnvelope(SafeFileHandle file, long length)
+    private static async Task<bool> IsEnvelopeAsync(Stream file, CancellationToken cancellationToken)
     {
-        using var bytes = new NativeBytes((int)length);
-        return RandomAccess.Read(file, bytes.GetSpan(), 0) == length && Envelope.Read(bytes.GetSpan()) is { IsComplete: true };
+        using var bytes = new NativeBytes((int)file.Length);
+        file.Position = 0;
+        await file.ReadExactlyAsync(bytes.Memory, cancellationToken);
+        return Envelope.Read(bytes.GetSpan()) is { IsComplete: true };
     }
 }

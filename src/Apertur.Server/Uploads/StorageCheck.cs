@@ -1,4 +1,5 @@
 using Apertur.Destinations;
+using Apertur.Server.Blobs;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -12,7 +13,7 @@ internal sealed record DamagedPhoto(Upload Upload, ImageFault Fault);
 /// <param name="Orphaned">Files without a row, in place or set aside.</param>
 internal sealed record StorageReport(long Photos, IReadOnlyList<DamagedPhoto> Damaged, IReadOnlyList<OrphanedFile> Orphaned);
 
-/// <summary>Compares the rows of photos with the files, in both directions. Servers may go on running.</summary>
+/// <summary>Compares the rows of photos with the stored bytes, in both directions. Servers may go on running.</summary>
 internal sealed class StorageCheck(Database database, BlobStore blobs, Quarantine quarantine, StoredImages images)
 {
     private const int BatchSize = 500;
@@ -29,23 +30,24 @@ internal sealed class StorageCheck(Database database, BlobStore blobs, Quarantin
         await foreach (var upload in UploadsAsync(cancellationToken))
         {
             photos++;
-            if ((compareHashes ? await CompareAsync(upload, cancellationToken) : LookAt(upload)) is { } fault)
+            if ((compareHashes ? await CompareAsync(upload, cancellationToken) : await LookAtAsync(upload, cancellationToken)) is { } fault)
                 damaged.Add(new DamagedPhoto(upload, fault));
         }
 
         var orphaned = new List<OrphanedFile>();
         foreach (var file in quarantined)
         {
-            if (await OrphanedFile.ReadAsync(file.Id, file.Path, file.Since, cancellationToken) is { } read)
+            if (await OrphanedFile.ReadAsync(blobs.Blobs, file.Id, file.File, file.Since, cancellationToken) is { } read)
                 orphaned.Add(read);
         }
 
-        foreach (var batch in blobs.Enumerate().Select(blob => blob.Id).Chunk(BatchSize))
+        await foreach (var batch in blobs.EnumerateAsync(cancellationToken).Chunk(BatchSize).WithCancellation(cancellationToken))
         {
-            var known = await quarantine.KnownAsync(batch, cancellationToken);
-            foreach (var id in batch.Where(id => !known.Contains(id)))
+            var known = await quarantine.KnownAsync(batch.Select(blob => blob.Id), cancellationToken);
+            foreach (var blob in batch.Where(blob => !known.Contains(blob.Id)))
             {
-                if (await OrphanedFile.ReadAsync(id, blobs.PathOf(id), quarantinedOn: null, cancellationToken) is { } read)
+                var file = new StoredFile(BlobStore.KeyOf(blob.Id), blob.Length, blob.WrittenAt);
+                if (await OrphanedFile.ReadAsync(blobs.Blobs, blob.Id, file, quarantinedOn: null, cancellationToken) is { } read)
                     orphaned.Add(read);
             }
         }
@@ -83,7 +85,7 @@ internal sealed class StorageCheck(Database database, BlobStore blobs, Quarantin
     }
 
     /// <summary>By the length alone; what was found altered before counts until the bytes are compared again.</summary>
-    private ImageFault? LookAt(Upload upload) => blobs.LengthOf(upload.Id) switch
+    private async Task<ImageFault?> LookAtAsync(Upload upload, CancellationToken cancellationToken) => await blobs.LengthOfAsync(upload.Id, cancellationToken) switch
     {
         null => ImageFault.Missing,
         { } length when length < upload.SizeBytes => ImageFault.Truncated,

@@ -42,7 +42,7 @@ internal sealed partial class StoredImages(
         }
         catch (StoredImageException exception) when (exception.Fault == ImageFault.Missing)
         {
-            if (quarantine.Return(upload.Id))
+            if (await quarantine.ReturnAsync(upload.Id, cancellationToken))
                 return await CompareAsync();
             // A folder that is not mounted, or another one in its place, says nothing of any image.
             if (!await owner.HoldsAsync(cancellationToken))
@@ -51,7 +51,7 @@ internal sealed partial class StoredImages(
         }
 
         Task<VerifiedImage> CompareAsync() =>
-            VerifiedImage.VerifyAsync(() => blobs.OpenRead(upload.Id), upload.SizeBytes, upload.Sha256, cancellationToken);
+            VerifiedImage.VerifyAsync((position, ct) => blobs.OpenReadAsync(upload.Id, position, ct), upload.SizeBytes, upload.Sha256, cancellationToken);
     }
 
     private async Task NoteAsync(Upload seen, ImageFault? fault, CancellationToken cancellationToken)

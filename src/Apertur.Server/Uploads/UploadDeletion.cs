@@ -35,7 +35,7 @@ internal sealed class UploadDeletion(Database database, BlobStore blobs, TimePro
             return false;
 
         // After a crash right here the file has no row, and the sweep removes it.
-        blobs.Delete(seen.Id);
+        await blobs.DeleteAsync(seen.Id, CancellationToken.None);
         return true;
     }
 
@@ -60,7 +60,7 @@ internal sealed class UploadDeletion(Database database, BlobStore blobs, TimePro
             },
             cancellationToken);
         foreach (var image in images ?? [])
-            blobs.Delete(image);
+            await blobs.DeleteAsync(image, CancellationToken.None);
         return images is not null;
     }
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Reflection;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Apertur.Server.Blobs;
 using Apertur.Server.Http;
 using Apertur.Server.Storage;
 using Apertur.Tests.Repository;
@@ -171,8 +172,8 @@ public sealed partial class ErrorTests
     public async Task INSUFFICIENT_STORAGE(DatabaseKind database) => await MeetAsync(
         database, 507, "INSUFFICIENT_STORAGE",
         async app => await app.Client.PostImageAsync(await app.Client.CreateSessionAsync(), Photos.Jpeg()),
-        configure: services => services.AddSingleton(provider => new BlobStore(
-            Path.Combine(provider.GetRequiredService<Apertur.Server.Settings>().DataFolder, "images"), reserveBytes: long.MaxValue)));
+        configure: services => services.AddSingleton(provider => new BlobStore(new FolderBlobs(
+            Path.Combine(provider.GetRequiredService<Apertur.Server.Settings>().DataFolder, "images"), reserveBytes: long.MaxValue))));
 
     private static async Task<Answer> MeetAsync(
         DatabaseKind database, int status, string code, Func<AperturApp, Task<Answer>> provoke, Dictionary<string, string?>? settings = null,

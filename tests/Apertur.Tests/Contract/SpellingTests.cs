@@ -61,7 +61,11 @@ public sealed class SpellingTests
             ["name"] = "Archive",
             ["config"] = new JsonObject
             {
-                ["bucket"] = "photos", ["region"] = "eu-west-1", ["accessKeyId"] = "key", ["secretAccessKey"] = "secret", ["forcePathStyle"] = 1,
+                ["bucket"] = "photos",
+                ["region"] = "eu-west-1",
+                ["accessKeyId"] = "key",
+                ["secretAccessKey"] = "secret",
+                ["forcePathStyle"] = 1,
             },
         };
 

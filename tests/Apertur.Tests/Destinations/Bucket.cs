@@ -53,6 +53,20 @@ internal sealed class Bucket : IAsyncDisposable
         return values;
     }
 
+    /// <summary>The settings with which a server keeps its photos here.</summary>
+    /// <param name="kind">Where new photos go.</param>
+    /// <param name="endpoint">What stands before the service, when something does.</param>
+    public Dictionary<string, string?> StorageSettings(string kind = "S3", string? endpoint = null) => new()
+    {
+        ["Storage:Kind"] = kind,
+        ["Storage:S3:Endpoint"] = endpoint ?? Endpoint,
+        ["Storage:S3:Bucket"] = Name,
+        ["Storage:S3:Prefix"] = "photos",
+        ["Storage:S3:AccessKeyId"] = AccessKeyId,
+        ["Storage:S3:SecretAccessKey"] = SecretAccessKey,
+        ["Storage:S3:AllowPrivateNetworks"] = "true",
+    };
+
     public async Task<IReadOnlyList<string>> KeysAsync()
     {
         var keys = new List<string>();
@@ -79,18 +93,24 @@ internal sealed class Bucket : IAsyncDisposable
         return (bytes.ToArray(), found.Headers.ContentType, found.Metadata.Keys.ToDictionary(name => name, name => found.Metadata[name]));
     }
 
-    public Task WriteAsync(string key, string text) => _client.PutObjectAsync(new PutObjectRequest
+    public Task WriteAsync(string key, string text) => WriteAsync(key, Encoding.UTF8.GetBytes(text));
+
+    public Task WriteAsync(string key, byte[] bytes) => _client.PutObjectAsync(new PutObjectRequest
     {
         BucketName = Name,
         Key = key,
-        InputStream = new MemoryStream(Encoding.UTF8.GetBytes(text)),
+        InputStream = new MemoryStream(bytes),
         UseChunkEncoding = false,
     });
 
+    public Task DeleteAsync(string key) => _client.DeleteObjectAsync(Name, key);
+
     public async ValueTask DisposeAsync()
     {
+        foreach (var upload in (await _client.ListMultipartUploadsAsync(Name)).MultipartUploads ?? [])
+            await _client.AbortMultipartUploadAsync(Name, upload.Key, upload.UploadId);
         foreach (var key in await KeysAsync())
-            await _client.DeleteObjectAsync(Name, key);
+            await DeleteAsync(key);
         await _client.DeleteBucketAsync(Name);
         _client.Dispose();
     }

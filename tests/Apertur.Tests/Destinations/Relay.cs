@@ -66,6 +66,9 @@ internal sealed class Relay : IAsyncDisposable
             context, loses: status => status < 300 && which(context.Request) && Interlocked.Exchange(ref lost, 1) == 0);
     }
 
+    /// <summary>From now on every request of that kind is carried out, and its sender never learns of it.</summary>
+    public void LoseReplies(Func<HttpRequest, bool> which) => _receiver.Otherwise = context => PassAsync(context, loses: _ => which(context.Request));
+
     /// <summary>Before each request of that kind is passed on, <paramref name="meanwhile"/> happens behind it.</summary>
     public void Before(Func<HttpRequest, bool> which, Func<Task> meanwhile) => _receiver.Otherwise = async context =>
     {

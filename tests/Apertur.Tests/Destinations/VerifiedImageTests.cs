@@ -49,7 +49,7 @@ public sealed class VerifiedImageTests : IDisposable
         await File.WriteAllBytesAsync(Path, stored, Cancellation);
 
         var thrown = await Assert.ThrowsAsync<StoredImageException>(
-            () => VerifiedImage.VerifyAsync(() => File.OpenRead(Path), bytes.Length, Hash(bytes), Cancellation));
+            () => VerifiedImage.VerifyAsync(Open, bytes.Length, Hash(bytes), Cancellation));
 
         Assert.Equal(expected, thrown.Fault);
     }
@@ -60,9 +60,11 @@ public sealed class VerifiedImageTests : IDisposable
         var (image, bytes) = await VerifyAsync(10);
         File.Delete(Path);
 
-        Assert.Equal(ImageFault.Missing, Assert.Throws<StoredImageException>(image.OpenRead).Fault);
+        await using var stream = image.OpenRead();
+        Assert.Equal(ImageFault.Missing, Assert.Throws<StoredImageException>(() => stream.ReadByte()).Fault);
+        Assert.Equal(ImageFault.Missing, (await Assert.ThrowsAsync<StoredImageException>(() => stream.CopyToAsync(Stream.Null, Cancellation))).Fault);
         Assert.Equal(ImageFault.Unreadable, (await Assert.ThrowsAsync<StoredImageException>(
-            () => VerifiedImage.VerifyAsync(() => throw new IOException("EIO"), bytes.Length, Hash(bytes), Cancellation))).Fault);
+            () => VerifiedImage.VerifyAsync((_, _) => throw new IOException("EIO"), bytes.Length, Hash(bytes), Cancellation))).Fault);
     }
 
     [Theory]
@@ -88,10 +90,14 @@ public sealed class VerifiedImageTests : IDisposable
     {
         var bytes = RandomNumberGenerator.GetBytes(length);
         await File.WriteAllBytesAsync(Path, bytes, Cancellation);
-        return (await VerifiedImage.VerifyAsync(
-            () => new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 0, FileOptions.Asynchronous),
-            length, Hash(bytes), Cancellation), bytes);
+        return (await VerifiedImage.VerifyAsync(Open, length, Hash(bytes), Cancellation), bytes);
     }
+
+    private Task<Stream> Open(long position, CancellationToken cancellationToken) => Task.FromResult<Stream>(
+        new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 0, FileOptions.Asynchronous)
+        {
+            Position = position,
+        });
 
     private static byte[] Flip(byte[] bytes, int at)
     {

@@ -101,12 +101,12 @@ public sealed class ProjectRemovalTests(ITestOutputHelper output)
         var image = Guid.Parse((string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!);
         var other = Guid.Parse((string)(await app.Client.UploadAsync(session, Photos.Png(), "2.png"))["id"]!);
         // As after a crash between an image's file and its row.
-        app.Services.GetRequiredService<BlobStore>().Delete(image);
+        await app.Services.GetRequiredService<BlobStore>().DeleteAsync(image, Cancellation);
 
         (await owner.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}")).Expect(HttpStatusCode.NoContent);
         await Eventually.Becomes(() => app.Services.GetRequiredService<ProjectRemoval>().RunOnceAsync(Cancellation), left => left == 0);
 
-        Assert.False(app.Services.GetRequiredService<BlobStore>().Exists(other));
+        Assert.False(await app.Services.GetRequiredService<BlobStore>().ExistsAsync(other, Cancellation));
     }
 
     [Fact]

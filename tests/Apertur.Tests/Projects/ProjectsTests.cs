@@ -138,7 +138,7 @@ public sealed class ProjectsTests
         var upload = await app.Client.UploadAsync(session, Photos.Png());
         await receiver.NextAsync(TestContext.Current.CancellationToken);
         var id = Guid.Parse(Text(upload, "id"));
-        Assert.True(app.Services.GetRequiredService<BlobStore>().Exists(id));
+        Assert.True(await app.Services.GetRequiredService<BlobStore>().ExistsAsync(id, TestContext.Current.CancellationToken));
 
         (await owner.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}")).Expect(HttpStatusCode.NoContent);
 
@@ -149,7 +149,7 @@ public sealed class ProjectsTests
         Assert.Equal(1, (await owner.Client.GetAsync("stats")).Json["sessionsTotal"]!.GetValue<int>());
 
         await app.Services.GetRequiredService<ProjectRemoval>().RunOnceAsync(TestContext.Current.CancellationToken);
-        await Eventually.True(() => !app.Services.GetRequiredService<BlobStore>().Exists(id));
+        await Eventually.Becomes(() => app.Services.GetRequiredService<BlobStore>().ExistsAsync(id, TestContext.Current.CancellationToken), isThere => !isThere);
         await using var db = app.Services.GetRequiredService<Database>().Open();
         Assert.False(await db.Projects.AnyAsync(p => p.Id == app.ProjectId, TestContext.Current.CancellationToken));
         Assert.Equal(1, await db.Uploads.CountAsync(TestContext.Current.CancellationToken));

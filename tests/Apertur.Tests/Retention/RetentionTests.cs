@@ -39,7 +39,7 @@ public sealed class RetentionTests(ITestOutputHelper output)
         var gone = (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.Gone);
         Assert.Equal("IMAGE_REMOVED", (string)gone.Json["code"]!);
         (await app.Client.PostAsync($"uploads/{id}/retry")).Expect(HttpStatusCode.Gone);
-        Assert.False(app.Services.GetRequiredService<BlobStore>().Exists(Guid.Parse(id)));
+        Assert.False(await app.Services.GetRequiredService<BlobStore>().ExistsAsync(Guid.Parse(id), Cancellation));
         var row = (await app.Client.GetAsync($"uploads/{id}")).Expect(HttpStatusCode.OK).Json;
         Assert.Equal((string)upload["sha256"]!, (string)row["sha256"]!);
         Assert.Equal(("removed", "delivered"), ((string)row["filename"]!, (string)row["status"]!));
@@ -155,16 +155,16 @@ public sealed class RetentionTests(ITestOutputHelper output)
         // Out of reach, and no further.
         await app.WriteAsync(async db => (await db.Uploads.SingleAsync(u => u.Id == first, Cancellation)).Remove(app.Clock.GetUtcNow()));
         (await app.Client.GetAsync($"uploads/{first}/download")).Expect(HttpStatusCode.Gone);
-        Assert.True(blobs.Exists(first));
+        Assert.True(await blobs.ExistsAsync(first, Cancellation));
         await PassAsync(app, TimeSpan.FromSeconds(1));
 
-        Assert.Equal((false, true), (blobs.Exists(first), blobs.Exists(second)));
+        Assert.Equal((false, true), (await blobs.ExistsAsync(first, Cancellation), await blobs.ExistsAsync(second, Cancellation)));
         // A power cut brings the file back, of which the row says that it is gone.
         File.Copy(blobs.PathOf(second), blobs.PathOf(first));
         File.SetLastWriteTimeUtc(blobs.PathOf(first), app.Clock.GetUtcNow().UtcDateTime);
         app.Clock.Jump(TimeSpan.FromDays(2));
         await app.Services.GetServices<Microsoft.Extensions.Hosting.IHostedService>().OfType<OrphanCleanup>().Single().RunOnceAsync(Cancellation);
-        Assert.Equal((false, true), (blobs.Exists(first), blobs.Exists(second)));
+        Assert.Equal((false, true), (await blobs.ExistsAsync(first, Cancellation), await blobs.ExistsAsync(second, Cancellation)));
     }
 
     [Theory, AllDatabases]
@@ -190,7 +190,7 @@ public sealed class RetentionTests(ITestOutputHelper output)
         foreach (var id in new[] { delivered, waiting })
         {
             (await app.Client.GetAsync($"uploads/{id}")).Expect(HttpStatusCode.NotFound);
-            Assert.False(app.Services.GetRequiredService<BlobStore>().Exists(Guid.Parse(id)));
+            Assert.False(await app.Services.GetRequiredService<BlobStore>().ExistsAsync(Guid.Parse(id), Cancellation));
         }
 
         Assert.Equal(before, (await app.Client.GetAsync("stats")).Text);
@@ -316,7 +316,7 @@ public sealed class RetentionTests(ITestOutputHelper output)
                 await app.Services.GetRequiredService<PhotoRetention>().RunOnceAsync(Cancellation);
             // What was done on a day is gone when as many days have passed since.
             var expected = done.Where(photo => photo.Value is not { } at || day + 1 - at < Kept).Select(photo => photo.Key).ToHashSet();
-            var there = blobs.Enumerate().Select(blob => blob.Id).ToHashSet();
+            var there = await blobs.EnumerateAsync(Cancellation).Select(blob => blob.Id).ToHashSetAsync(cancellationToken: Cancellation);
             Assert.True(expected.SetEquals(there), $"day {day}: {expected.Except(there).Count()} photos too many are gone, {there.Except(expected).Count()} are still there");
             var passing = there.Count(id => done[id] is not null) * (long)image.Length;
             flat = day == Kept ? passing : flat;
@@ -332,7 +332,8 @@ public sealed class RetentionTests(ITestOutputHelper output)
         });
 
         var stored = await StoredAsync(app);
-        Assert.Equal((blobs.Enumerate().LongCount(), blobs.Enumerate().Sum(blob => blob.Length)), stored);
+        var lengths = await blobs.EnumerateAsync(Cancellation).Select(blob => blob.Length).ToListAsync(Cancellation);
+        Assert.Equal((lengths.Count, lengths.Sum()), stored);
         await CleanAsync(app);
         output.WriteLine(
             $"{database}: {days} days, {done.Count} photos: {done.Count(photo => photo.Value is null)} with something open all there, exactly the right "

@@ -103,7 +103,7 @@ public sealed partial class RestoreTests(ITestOutputHelper output)
         await QuarantinedAsync(app, 3);
         // Killed after the files were put in place and before the rows were written.
         foreach (var id in photos.Keys)
-            Assert.True(app.Services.GetRequiredService<Quarantine>().Return(Guid.Parse(id)));
+            Assert.True(await app.Services.GetRequiredService<Quarantine>().ReturnAsync(Guid.Parse(id), Cancellation));
 
         await app.CommandAsync("fsck", "--adopt", "--project", $"{app.ProjectId}", "--env", "test");
 

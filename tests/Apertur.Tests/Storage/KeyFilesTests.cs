@@ -31,13 +31,13 @@ public sealed class KeyFilesTests
     public void What_a_crash_left_of_a_key_is_no_key_and_goes_away()
     {
         using var folder = new TempFolder();
-        var text = new ColumnEncryption(folder.Path).Protect("a.b", _row, "planted");
+        var text = new ColumnEncryption(new KeyFolder(folder.Path)).Protect("a.b", _row, "planted");
         var (old, young) = (folder.File("key-1.xml.1.tmp"), folder.File("key-2.xml.2.tmp"));
         File.WriteAllText(old, "<key ");
         File.WriteAllText(young, "<key ");
         File.SetLastWriteTimeUtc(old, TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-1));
 
-        Assert.Equal("planted", new ColumnEncryption(folder.Path).Unprotect("a.b", _row, text));
+        Assert.Equal("planted", new ColumnEncryption(new KeyFolder(folder.Path)).Unprotect("a.b", _row, text));
 
         Assert.False(File.Exists(old));
         // It may be somebody else's, who is about to give it its name.
@@ -48,14 +48,14 @@ public sealed class KeyFilesTests
     public void Key_that_has_expired_is_followed_by_one_that_is_on_disk_before_it_is_used()
     {
         using var folder = new TempFolder();
-        var before = new ColumnEncryption(folder.Path).Protect("a.b", _row, "planted");
+        var before = new ColumnEncryption(new KeyFolder(folder.Path)).Protect("a.b", _row, "planted");
         var file = KeysIn(folder.Path).Single();
         var key = XElement.Load(file);
         foreach (var (name, daysAgo) in new[] { ("creationDate", 91), ("activationDate", 91), ("expirationDate", 1) })
             key.Element(name)!.Value = TimeProvider.System.GetUtcNow().AddDays(-daysAgo).ToString("O");
         key.Save(file);
 
-        var encryption = new ColumnEncryption(folder.Path);
+        var encryption = new ColumnEncryption(new KeyFolder(folder.Path));
         var after = encryption.Protect("a.b", _row, "planted");
 
         Assert.NotEqual(ColumnEncryption.KeyOf(before), ColumnEncryption.KeyOf(after));

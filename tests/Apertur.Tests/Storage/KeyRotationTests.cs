@@ -67,14 +67,14 @@ public sealed class KeyRotationTests
     {
         using var folder = new TempFolder();
         using var elsewhere = new TempFolder();
-        var secrets = new ColumnEncryption(folder.Path);
+        var secrets = new ColumnEncryption(new KeyFolder(folder.Path));
         var row = Guid.NewGuid();
         var text = secrets.Protect("a.b", row, "planted");
 
-        Assert.Equal("planted", new ColumnEncryption(folder.Path).Unprotect("a.b", row, text));
+        Assert.Equal("planted", new ColumnEncryption(new KeyFolder(folder.Path)).Unprotect("a.b", row, text));
         Assert.ThrowsAny<System.Security.Cryptography.CryptographicException>(() => secrets.Unprotect("a.c", row, text));
         Assert.ThrowsAny<System.Security.Cryptography.CryptographicException>(() => secrets.Unprotect("a.b", Guid.NewGuid(), text));
-        Assert.ThrowsAny<System.Security.Cryptography.CryptographicException>(() => new ColumnEncryption(elsewhere.Path).Unprotect("a.b", row, text));
+        Assert.ThrowsAny<System.Security.Cryptography.CryptographicException>(() => new ColumnEncryption(new KeyFolder(elsewhere.Path)).Unprotect("a.b", row, text));
     }
 
     /// <summary>Puts something into every column that is encrypted.</summary>

@@ -58,16 +58,16 @@ public sealed class OrphanCleanupTests
         var blobs = app.Services.GetRequiredService<BlobStore>();
         var quarantine = app.Services.GetRequiredService<Quarantine>();
         // As the sweep of an older database did, before the newer one came back.
-        Assert.True(quarantine.Add(one, app.Clock.GetUtcNow()));
-        Assert.True(quarantine.Add(two, app.Clock.GetUtcNow()));
+        Assert.True(await quarantine.AddAsync(one, app.Clock.GetUtcNow(), Cancellation));
+        Assert.True(await quarantine.AddAsync(two, app.Clock.GetUtcNow(), Cancellation));
 
         // Whoever wants it does not wait for the sweep, and nobody is alarmed.
         Assert.Equal(Photos.Png(), (await app.Client.GetAsync($"uploads/{one}/download")).Expect(HttpStatusCode.OK).Bytes);
-        Assert.False(blobs.Exists(two));
+        Assert.False(await blobs.ExistsAsync(two, Cancellation));
         app.Clock.Jump(TimeSpan.FromDays(60));
         await CleanUpAsync(app);
 
-        await Eventually.True(() => blobs.Exists(two));
+        await Eventually.Becomes(() => blobs.ExistsAsync(two, Cancellation), isThere => isThere);
         await Eventually.True(() => Quarantined(app).Length == 0);
         Assert.DoesNotContain(app.Log.Lines, line => line.Contains("image.damaged", StringComparison.Ordinal));
     }

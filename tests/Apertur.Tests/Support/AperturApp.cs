@@ -42,6 +42,7 @@ internal sealed class AperturApp : IAsyncDisposable
     };
 
     private readonly Action<IServiceCollection>? _configure;
+    private NodeRole _role;
     private TestDatabase? _postgreSql;
     private WebApplication? _server;
     private Installation? _installation;
@@ -77,10 +78,12 @@ internal sealed class AperturApp : IAsyncDisposable
     /// <param name="database">Where rows are kept.</param>
     /// <param name="settings">Settings as <c>Section:Key</c>, over the defaults.</param>
     /// <param name="configure">Other services, for what cannot be had for real.</param>
+    /// <param name="role">What this node does.</param>
     public static async Task<AperturApp> StartAsync(
-        DatabaseKind database, IReadOnlyDictionary<string, string?>? settings = null, Action<IServiceCollection>? configure = null)
+        DatabaseKind database, IReadOnlyDictionary<string, string?>? settings = null, Action<IServiceCollection>? configure = null,
+        NodeRole role = NodeRole.All)
     {
-        var app = new AperturApp(configure);
+        var app = new AperturApp(configure) { _role = role };
         foreach (var (name, value) in settings ?? new Dictionary<string, string?>())
             app._settings[name] = value;
         try
@@ -126,19 +129,19 @@ internal sealed class AperturApp : IAsyncDisposable
         return AperturProcess.RunAsync([.. arguments, "--json", "--data", DataFolder]);
     }
 
-    /// <summary>Tells programs that run on the same data folder which database it is.</summary>
+    /// <summary>Tells programs that run on the same data folder where rows, photos and keys are.</summary>
     public void WriteSettings()
     {
-        var settings = Settings.Load(DataFolder, _settings).Database;
-        var json = new JsonObject
+        var json = new JsonObject();
+        foreach (var (name, value) in _settings.Where(setting => setting.Key.Split(':')[0] is "Database" or "Storage" or "Keys"))
         {
-            ["Database"] = new JsonObject
-            {
-                ["Provider"] = settings.Provider.ToString(),
-                ["ConnectionString"] = settings.ConnectionString,
-                ["AllowDataLoss"] = settings.AllowDataLoss,
-            },
-        };
+            var names = name.Split(':');
+            var section = json;
+            foreach (var outer in names[..^1])
+                section = (section[outer] ??= new JsonObject()).AsObject();
+            section[names[^1]] = value;
+        }
+
         File.WriteAllText(Path.Combine(DataFolder, "apertur.json"), json.ToJsonString());
     }
 
@@ -150,6 +153,12 @@ internal sealed class AperturApp : IAsyncDisposable
         foreach (var file in Directory.GetFiles(Path.Combine(DataFolder, "keys")))
             File.Copy(file, Path.Combine(keys, Path.GetFileName(file)));
     }
+
+    /// <summary>What a node needs to know to share this one's database and, where they are not in a folder, its photos and keys.</summary>
+    public IReadOnlyDictionary<string, string?> SharedSettings => _settings;
+
+    /// <summary>Changes a setting, from the next start on.</summary>
+    public void Set(string name, string? value) => _settings[name] = value;
 
     /// <summary>Stops as on SIGTERM, and starts again on the same data.</summary>
     public async Task RestartAsync(Func<Task>? whileStopped = null)
@@ -181,7 +190,9 @@ internal sealed class AperturApp : IAsyncDisposable
 
     private async Task StartServerAsync()
     {
-        _server = AperturServer.Build(Settings.Load(_data.Path, _settings), ["http://127.0.0.1:0"], services =>
+        var settings = Settings.Load(_data.Path, _settings);
+        settings.Role = _role;
+        _server = AperturServer.Build(settings, ["http://127.0.0.1:0"], services =>
         {
             services.AddSingleton<TimeProvider>(Clock);
             // Making one takes half a second; hundreds of tests need none of their own.

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 
@@ -8,6 +9,7 @@ internal sealed class PortForward : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _end = new();
+    private readonly ConcurrentDictionary<TcpClient, bool> _clients = new();
     private readonly Task _accepting;
 
     public PortForward(string target)
@@ -19,6 +21,15 @@ internal sealed class PortForward : IAsyncDisposable
 
     /// <summary>Where connections that are made from now on lead to.</summary>
     public string Target { get; set; }
+
+    /// <summary>Ends every connection, and lets none through until there is a <see cref="Target"/> again.</summary>
+    public void Cut()
+    {
+        // The port of nothing: connections to it are refused.
+        Target = "http://127.0.0.1:1";
+        foreach (var client in _clients.Keys)
+            client.Dispose();
+    }
 
     public string Url => $"http://{_listener.LocalEndpoint}";
 
@@ -47,6 +58,7 @@ internal sealed class PortForward : IAsyncDisposable
     private async Task PassAsync(TcpClient incoming)
     {
         using var client = incoming;
+        _clients[client] = true;
         using var server = new TcpClient();
         try
         {
@@ -55,9 +67,13 @@ internal sealed class PortForward : IAsyncDisposable
             var (here, there) = (client.GetStream(), server.GetStream());
             await Task.WhenAny(here.CopyToAsync(there, _end.Token), there.CopyToAsync(here, _end.Token));
         }
-        catch (Exception exception) when (exception is OperationCanceledException or SocketException or IOException)
+        catch (Exception exception) when (exception is OperationCanceledException or SocketException or IOException or ObjectDisposedException)
         {
             // Nothing is there now: the client sees its connection end.
+        }
+        finally
+        {
+            _clients.TryRemove(client, out _);
         }
     }
 }

@@ -11,7 +11,7 @@ namespace Apertur.Tests.Support;
 internal static class SecondNode
 {
     /// <summary>Starts it, and waits until both hear of each other.</summary>
-    public static async Task<WebApplication> StartAsync(AperturApp app, TempFolder folder)
+    public static Task<WebApplication> StartAsync(AperturApp app, TempFolder folder)
     {
         var settings = new Dictionary<string, string?>
         {
@@ -21,7 +21,20 @@ internal static class SecondNode
             ["Telemetry:MetricsUrl"] = "",
         };
         app.ShareFolders(folder.Path);
-        var node = AperturServer.Build(Settings.Load(folder.Path, settings), ["http://127.0.0.1:0"], services =>
+        return StartAsync(app, Settings.Load(folder.Path, settings));
+    }
+
+    /// <summary>The same with an empty folder of its own: photos and keys are in an object store and in the database.</summary>
+    public static Task<WebApplication> StartApartAsync(AperturApp app, TempFolder folder, NodeRole role = NodeRole.All)
+    {
+        var settings = Settings.Load(folder.Path, app.SharedSettings);
+        settings.Role = role;
+        return StartAsync(app, settings);
+    }
+
+    private static async Task<WebApplication> StartAsync(AperturApp app, Settings settings)
+    {
+        var node = AperturServer.Build(settings, ["http://127.0.0.1:0"], services =>
         {
             services.AddSingleton<TimeProvider>(app.Clock);
             services.AddLogging(logging => logging.ClearProviders().AddProvider(app.Log));

@@ -3,25 +3,18 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Apertur.Server.Uploads;
-using Microsoft.Win32.SafeHandles;
 
 namespace Apertur.Tests.Uploads;
 
-public sealed class ImageHeaderTests : IDisposable
+public sealed class ImageHeaderTests
 {
-    private readonly SafeFileHandle _file = File.OpenHandle(
-        Path.Combine(Path.GetTempPath(), $"apertur-header-{Guid.NewGuid()}"),
-        FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
-
-    public void Dispose() => _file.Dispose();
-
     private static byte[] Photo(string name) => File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Photos", name));
 
-    private ImageSize? SizeOf(byte[] bytes, string type)
+    private static ImageSize? SizeOf(byte[] bytes, string type)
     {
-        RandomAccess.SetLength(_file, bytes.Length);
-        RandomAccess.Write(_file, bytes, 0);
-        return ImageHeader.SizeOf(_file, bytes.Length, type);
+        var size = ImageHeader.SizeOfAsync(new InMemory(bytes), type, CancellationToken.None);
+        Assert.True(size.IsCompleted);
+        return size.Result;
     }
 
     [Theory]
@@ -366,4 +359,18 @@ public sealed class ImageHeaderTests : IDisposable
             ]),
         ]),
     ];
+
+    private sealed class InMemory(byte[] bytes) : IRandomBytes
+    {
+        public long Length => bytes.Length;
+
+        public int Read(Span<byte> buffer, long position)
+        {
+            var count = (int)Math.Min(buffer.Length, Length - position);
+            bytes.AsSpan((int)position, count).CopyTo(buffer);
+            return count;
+        }
+
+        public Task LoadAsync(long position, CancellationToken cancellationToken) => throw new NotSupportedException();
+    }
 }

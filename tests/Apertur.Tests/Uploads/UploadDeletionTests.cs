@@ -34,7 +34,7 @@ public sealed class UploadDeletionTests
             Assert.Empty(answer.Bytes);
             (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NotFound);
             (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.NotFound);
-            Assert.False(app.Services.GetRequiredService<BlobStore>().Exists(Guid.Parse(id)));
+            Assert.False(await app.Services.GetRequiredService<BlobStore>().ExistsAsync(Guid.Parse(id), TestContext.Current.CancellationToken));
         }
 
         Assert.Equal(before, await CountsAsync(app, session));

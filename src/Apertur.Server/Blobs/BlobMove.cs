@@ -1,0 +1,153 @@
+using System.Buffers;
+using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Server.Blobs;
+
+/// <param name="Copied">Photos that this run has brought over.</param>
+/// <param name="CopiedBytes">Their bytes.</param>
+/// <param name="AlreadyThere">Photos that an earlier run has.</param>
+/// <param name="Removed">Photos that were removed from the old place, as asked.</param>
+/// <param name="Damaged">Photos that are not what was received, and stay where they are.</param>
+internal sealed record BlobMoveReport(long Copied, long CopiedBytes, long AlreadyThere, long Removed, IReadOnlyList<Guid> Damaged);
+
+/// <summary>
+/// Brings every image from one place to another, those in quarantine too; thumbnails are made again when somebody asks. Servers may go on running.
+/// An image is brought over by a run whole or not at all, and left alone by later ones, so it is taken up again wherever it stopped.
+/// </summary>
+internal sealed class BlobMove(Database database, IBlobs from, IBlobs to, TimeProvider clock)
+{
+    private const int BatchSize = 200;
+    private const int AtOnce = 4;
+    private const int ChunkBytes = 256 * 1024;
+
+    // A file that no row names may be of an upload that is still coming in; a later run finds it with a row, or old enough.
+    private static readonly TimeSpan _safeAge = TimeSpan.FromHours(24);
+
+    private readonly List<Guid> _damaged = [];
+    private readonly Lock _lock = new();
+    private long _copied;
+    private long _bytes;
+    private long _alreadyThere;
+    private long _removed;
+
+    public BlobMoveReport Report
+    {
+        get
+        {
+            lock (_lock)
+                return new(_copied, _bytes, _alreadyThere, _removed, [.. _damaged]);
+        }
+    }
+
+    /// <param name="remove">Whether what is in the new place for certain is removed from the old one.</param>
+    /// <param name="progress">Is told after each batch.</param>
+    /// <param name="cancellationToken">Ends it between two images.</param>
+    public async Task<BlobMoveReport> RunAsync(bool remove, Action<BlobMoveReport> progress, CancellationToken cancellationToken)
+    {
+        var images = from.ListAsync("", cancellationToken).Where(file => IdOf(file.Key) is not null);
+        await foreach (var batch in images.Chunk(BatchSize).WithCancellation(cancellationToken))
+        {
+            var hashes = await HashesAsync([.. batch.Select(file => IdOf(file.Key)!.Value)], cancellationToken);
+            var settled = clock.GetUtcNow() - _safeAge;
+            await Parallel.ForEachAsync(
+                batch.Where(file => hashes.ContainsKey(IdOf(file.Key)!.Value) || file.WrittenAt < settled),
+                new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
+                (file, ct) => MoveAsync(file, hashes.GetValueOrDefault(IdOf(file.Key)!.Value), remove, ct));
+            progress(Report);
+        }
+
+        return Report;
+    }
+
+    private async ValueTask MoveAsync(StoredFile file, string? sha256, bool remove, CancellationToken cancellationToken)
+    {
+        var id = IdOf(file.Key)!.Value;
+        try
+        {
+            if (!await IsThereAsync(file, sha256, cancellationToken))
+            {
+                if (!await CopyAsync(file, id, sha256, cancellationToken))
+                {
+                    lock (_lock)
+                        _damaged.Add(id);
+                    return;
+                }
+
+                Interlocked.Increment(ref _copied);
+                Interlocked.Add(ref _bytes, file.Length);
+            }
+            else
+            {
+                Interlocked.Increment(ref _alreadyThere);
+            }
+        }
+        // Somebody deleted it meanwhile.
+        catch (IOException failure) when (failure is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return;
+        }
+
+        if (sha256 is not null && (await HashesAsync([id], cancellationToken)).Count == 0)
+        {
+            await to.DeleteAsync(file.Key, cancellationToken);
+            return;
+        }
+
+        if (!remove)
+            return;
+        await from.DeleteAsync(file.Key + ".jpg", cancellationToken);
+        await from.DeleteAsync(file.Key, cancellationToken);
+        Interlocked.Increment(ref _removed);
+    }
+
+    /// <summary>Whether an earlier run has brought it over. What a run was cut off in may be there by half where that is possible, and is removed.</summary>
+    private async Task<bool> IsThereAsync(StoredFile file, string? sha256, CancellationToken cancellationToken)
+    {
+        if (await to.LengthOfAsync(file.Key, cancellationToken) is not { } length)
+            return false;
+        if (length == file.Length && (to.IsAtomic || await HashAsync(to, file.Key, cancellationToken) == (sha256 ?? await HashAsync(from, file.Key, cancellationToken))))
+            return true;
+        await to.DeleteAsync(file.Key, cancellationToken);
+        return false;
+    }
+
+    /// <returns>False when it is not what was received; then nothing of it is in the new place.</returns>
+    private async Task<bool> CopyAsync(StoredFile file, Guid id, string? sha256, CancellationToken cancellationToken)
+    {
+        await using var source = await from.OpenReadAsync(file.Key, 0, cancellationToken);
+        await using var writer = to.Create(id, file.Key);
+        var chunk = ArrayPool<byte>.Shared.Rent(ChunkBytes);
+        try
+        {
+            int read;
+            while ((read = await source.ReadAsync(chunk, cancellationToken)) > 0)
+                await writer.AppendAsync(new ReadOnlySequence<byte>(chunk, 0, read), cancellationToken);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(chunk);
+        }
+
+        if (sha256 is not null && writer.Sha256 != sha256)
+            return false;
+        await writer.SyncAsync(cancellationToken);
+        writer.Keep();
+        return true;
+    }
+
+    private static async Task<string> HashAsync(IBlobs place, string key, CancellationToken cancellationToken)
+    {
+        await using var stream = await place.OpenReadAsync(key, 0, cancellationToken);
+        return Convert.ToHexStringLower(await System.Security.Cryptography.SHA256.HashDataAsync(stream, cancellationToken));
+    }
+
+    /// <summary>What the rows of some images say of them; those without a row are left out.</summary>
+    private async Task<Dictionary<Guid, string>> HashesAsync(IReadOnlyList<Guid> ids, CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        return await db.Uploads.Where(upload => ids.Contains(upload.Id)).ToDictionaryAsync(upload => upload.Id, upload => upload.Sha256, cancellationToken);
+    }
+
+    private static Guid? IdOf(string key) => BlobStore.IdOf(key) ?? Quarantine.IdOf(key);
+}
