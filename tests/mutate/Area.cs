@@ -41,7 +41,7 @@ internal sealed record Area(string Name, string[] Files, string[] Tests)
         new("deliveries",
             ["Apertur.Server/Deliveries", "Apertur.Server/Events/EventOutcomeWriter.cs", "Apertur.Server/Destinations/DestinationSuspension.cs"],
             ["Scenarios.DeliveryTests", "DeliveryCountTests", "DeliveryAttemptsTests", "LeaseFencingTests", "DestinationChangeTests",
-                "FailureRecoveryTests", "EventDeliveryTests"]),
+                "FailureRecoveryTests", "EventDeliveryTests", "StaleOutcomeTests", "FailingDestinationTests", "OAuthConnectionTests"]),
         new("queue",
             ["Apertur.Server/Queue/Pump.cs", "Apertur.Server/Queue/QueueTable.cs", "Apertur.Server/Queue/QueueRows.cs", "Apertur.Server/Events/EventQueue.cs"],
             ["Tests.Queue.", "Scenarios.DeliveryTests", "FailureRecoveryTests", "WaitingDestinationTests", "ClockTests"]),

@@ -80,12 +80,12 @@ internal static class SessionLinkApi
             ImagesCount = verified ? session.ImagesCount : 0,
             ProjectName = project.Name,
             Label = verified ? session.Label : null,
-            Done = session.Done?.WireName(),
-            AllowWithdraw = session.AllowWithdraw,
+            Done = verified ? session.Done?.WireName() : null,
+            AllowWithdraw = verified && session.AllowWithdraw,
             Instructions = verified ? session.Instructions : null,
             ThankYou = verified ? session.ThankYou : null,
             ReturnUrl = verified ? session.ReturnUrl : null,
-            CameraOnly = session.CameraOnly,
+            CameraOnly = verified && session.CameraOnly,
         };
     }
 }

@@ -6,6 +6,9 @@ namespace Apertur.Server.Uploads;
 /// <summary>One image that was received. Its bytes stand in the blob store under the same id.</summary>
 internal sealed class Upload : ITenantData
 {
+    /// <summary>The name of a photo whose time was up. No other is called so: names of photos have an ending.</summary>
+    public const string RemovedFilename = "removed";
+
     public required Guid Id { get; init; }
     public required Guid SessionId { get; init; }
     public required Guid ProjectId { get; init; }
@@ -62,7 +65,7 @@ internal sealed class Upload : ITenantData
     public void Remove(DateTimeOffset now)
     {
         RemovedAt = now;
-        Filename = "removed";
+        Filename = RemovedFilename;
         Fields = Fields.WithoutWords();
         (DamagedAt, Damage, ThumbnailFailure, ThumbnailFailedBy) = (null, null, null, null);
     }

@@ -26,7 +26,7 @@ public sealed class ProjectDataTests
     private static readonly string[] _stats =
     [
         "sessionsThisMonth integer", "sessionsTotal integer", "imagesUploaded integer", "imagesDelivered integer",
-        "deliverySuccessRate integer", "totalProjects integer", "activeKeys integer", "topProjects array",
+        "deliverySuccessRate integer", "deliveriesRetrying integer", "totalProjects integer", "activeKeys integer", "topProjects array",
     ];
 
     [Theory, AllDatabases]

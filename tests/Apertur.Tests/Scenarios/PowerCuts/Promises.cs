@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Apertur.Server.Uploads;
 using Apertur.Tests.Support;
 
 namespace Apertur.Tests.Scenarios.PowerCuts;
@@ -58,7 +59,13 @@ internal sealed class Promises
             async (photo, _) => await CompareAsync(client, photo.Key, photo.Value, "acknowledged", broken));
         await Parallel.ForEachAsync(
             (await RowsAsync(client)).Where(row => !_photos.ContainsKey(row.Id) || !Lasts(row.Id)), Four(),
-            async (row, _) => await CompareAsync(client, row.Id, _sent[row.Filename], "listed", broken));
+            async (row, _) =>
+            {
+                if (row.Filename == Upload.RemovedFilename)
+                    await RequireGoneAsync(client, row.Id, broken);
+                else
+                    await CompareAsync(client, row.Id, _sent[row.Filename], "listed", broken);
+            });
         foreach (var path in _removals.Where(removal => removal.Value == HttpStatusCode.NoContent).Select(removal => removal.Key))
         {
             if ((await client.GetAsync(path.StartsWith("uploads/", StringComparison.Ordinal) ? path + "/download" : path)).Status != HttpStatusCode.NotFound)
@@ -100,6 +107,11 @@ internal sealed class Promises
     public static async Task<int> UndeliveredAsync(AperturClient client) =>
         (await RowsAsync(client)).Count(row => row.Status is not ("delivered" or "stored_only"));
 
+    /// <summary>Whether a project has photos whose time is not up.</summary>
+    public static async Task<bool> HasPhotosAsync(AperturClient client, Guid project) =>
+        (await client.GetAsync($"uploads?projectId={project}&pageSize=100")).Expect(HttpStatusCode.OK).Json["data"]!.AsArray()
+            .Any(row => (string)row!["filename"]! != Upload.RemovedFilename);
+
     /// <summary>All uploads that the server lists, over all pages.</summary>
     private static async Task<IReadOnlyList<(string Id, string Filename, string Status)>> RowsAsync(AperturClient client)
     {
@@ -122,6 +134,13 @@ internal sealed class Promises
             broken.Add($"{what} photo {id} has status {(int)answer.Status}");
         else if (Hash(answer.Bytes) != sha256)
             broken.Add($"{what} photo {id} has other bytes: {answer.Bytes.Length} of them");
+    }
+
+    /// <summary>A photo whose time was up keeps its row, and nothing else.</summary>
+    private static async Task RequireGoneAsync(AperturClient client, string id, ConcurrentBag<string> broken)
+    {
+        if ((await client.GetAsync($"uploads/{id}/download")).Status is not HttpStatusCode.Gone and var status)
+            broken.Add($"photo {id}, which says that it was removed, has status {(int)status}");
     }
 
     private static JsonNode? Member(JsonNode json, string path) => path.Split('.').Aggregate((JsonNode?)json, (node, name) => node?[name]);

@@ -20,6 +20,8 @@ internal sealed record Work(string Name, TimeSpan Longest, Func<Installed, Task>
         new("encryption-keys rotate", TimeSpan.FromSeconds(2), RotateAsync),
         new("deletions", TimeSpan.FromSeconds(1), DeletionsAsync),
         new("thumbnails", TimeSpan.FromSeconds(1), ThumbnailsAsync),
+        // A round comes ten seconds after the start.
+        new("retention", TimeSpan.FromSeconds(12), RetentionAsync),
     ];
 
     private static async Task FirstStartAsync(Installed at)
@@ -50,6 +52,16 @@ internal sealed record Work(string Name, TimeSpan Longest, Func<Installed, Task>
         var paths = ids.Where((id, i) => id is not null && i % 3 > 0).Select(id => $"uploads/{id}").Append($"projects/{project}");
         await Parallel.ForEachAsync(
             paths, new ParallelOptions { MaxDegreeOfParallelism = Clients }, async (path, _) => await at.Promises.RemoveAsync(at.Owner, path));
+    }
+
+    /// <summary>Photos that go at the first round, while others that stay come in.</summary>
+    private static async Task RetentionAsync(Installed at)
+    {
+        var project = Guid.Parse((string)(await at.Owner.PostAsync("projects", new { name = "Forgetful", retentionDays = 0 }))
+            .Expect(HttpStatusCode.Created).Json["id"]!);
+        await UploadAsync(at, 20, project);
+        while (await Promises.HasPhotosAsync(at.Owner, project))
+            await UploadAsync(at, 10);
     }
 
     private static async Task ThumbnailsAsync(Installed at)
