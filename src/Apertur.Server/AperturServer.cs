@@ -106,7 +106,7 @@ internal static class AperturServer
 
     // The folder is also where photos that come in pieces wait, wherever they go when they are complete.
     private static IBlobs Place(IServiceProvider provider, StorageKind kind) => kind == StorageKind.S3
-        ? new S3Blobs(provider.GetRequiredService<Settings>().Storage.S3)
+        ? OpenBlobs(provider.GetRequiredService<Settings>(), kind)
         : provider.GetRequiredService<FolderBlobs>();
 
     private static void AddServices(IServiceCollection services, Settings settings)
