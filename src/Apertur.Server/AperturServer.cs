@@ -143,6 +143,7 @@ internal static class AperturServer
         services.AddSingleton<PasswordSignIn>();
         services.AddSingleton<AuditLog>();
 
+        services.AddSingleton<SharedReads>();
         services.AddSingleton<LongPoll>();
         services.AddSingleton<SessionPasswords>();
         services.AddSingleton<SessionGate>();
