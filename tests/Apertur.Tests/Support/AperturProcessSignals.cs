@@ -3,12 +3,22 @@ using System.Globalization;
 
 namespace Apertur.Tests.Support;
 
-/// <summary>A process that stops without ending, as a virtual machine does that is moved, or one whose disk hangs.</summary>
+/// <summary>What an operator, or a machine, does to a process.</summary>
 internal sealed partial class AperturProcess
 {
+    /// <summary>It stops without ending, as a virtual machine does that is moved, or one whose disk hangs.</summary>
     public Task FreezeAsync() => SignalAsync("-STOP");
 
     public Task ThawAsync() => SignalAsync("-CONT");
+
+    /// <summary>Tells it to end, and waits until it has.</summary>
+    /// <returns>Its exit code.</returns>
+    public async Task<int> TerminateAsync()
+    {
+        await SignalAsync("-TERM");
+        await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return _process.ExitCode;
+    }
 
     private async Task SignalAsync(string signal)
     {
