@@ -15,6 +15,7 @@ internal sealed partial class AperturProcess
     /// <returns>Its exit code.</returns>
     public async Task<int> TerminateAsync()
     {
+        _isEnded = true;
         await SignalAsync("-TERM");
         await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
         return _process.ExitCode;
