@@ -95,6 +95,8 @@ internal static class AperturServer
         services.AddSingleton<Quarantine>();
         services.AddSingleton<StoredImages>();
         services.AddSingleton<StorageCheck>();
+        services.AddSingleton<CountCheck>();
+        services.AddSingleton<SecretCheck>();
         services.AddSingleton<Adoption>();
     }
 

@@ -388,7 +388,7 @@ public sealed class RetentionTests(ITestOutputHelper output)
 
     private static async Task CleanAsync(AperturApp app)
     {
-        var report = await app.Services.GetRequiredService<StorageCheck>().RunAsync(compareHashes: true, Cancellation);
+        var report = await app.Services.GetRequiredService<StorageCheck>().RunAsync(compareHashes: true, repair: false, Cancellation);
         Assert.Empty(report.Damaged);
         Assert.Empty(report.Orphaned);
     }
