@@ -13,6 +13,8 @@ internal static class CommandLine
         ServeCommand.Create(),
         InitCommand.Create(),
         FsckCommand.Create(),
+        BackupCommand.Create(),
+        RestoreCommand.Create(),
         ImagesCommand.Create(),
         BlobsCommand.Create(),
         UserCommand.Create(),

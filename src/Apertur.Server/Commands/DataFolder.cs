@@ -35,11 +35,17 @@ internal sealed class DataFolder : IAsyncDisposable
 
     public static async Task<DataFolder> OpenOrMakeAsync(string path, CancellationToken cancellationToken)
     {
-        var services = new ServiceCollection().AddLogging();
-        AperturServer.AddStorage(services, Settings.Load(path));
-        var folder = new DataFolder(services.BuildServiceProvider());
+        var folder = OpenEmpty(path);
         await Migrator.RunAsync(folder.Database, cancellationToken);
         return folder;
+    }
+
+    /// <summary>Opens a folder whose database is yet to come.</summary>
+    public static DataFolder OpenEmpty(string path)
+    {
+        var services = new ServiceCollection().AddLogging();
+        AperturServer.AddStorage(services, Settings.Load(path));
+        return new DataFolder(services.BuildServiceProvider());
     }
 
     /// <summary>Prints rows: as a JSON array, or as lines of columns.</summary>
