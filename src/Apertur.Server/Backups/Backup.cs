@@ -120,10 +120,13 @@ internal sealed class Backup(
     private async Task<bool> IsWantedAsync(Guid id, CancellationToken cancellationToken)
     {
         await using var db = database.Open();
-        return await db.Uploads.AnyAsync(upload => upload.Id == id && upload.IsStored && upload.RemovedAt == null, cancellationToken);
+        return await db.Uploads.AnyAsync(
+            upload => upload.Id == id && upload.IsStored && upload.RemovedAt == null
+                && db.Projects.Any(project => project.Id == upload.ProjectId && project.DeletedAt == null),
+            cancellationToken);
     }
 
-    /// <summary>Keys, and settings, which hold passwords.</summary>
+    /// <summary>Keys, and settings, which hold passwords. Where keys are wrapped in the database, settings may hold what they are wrapped with.</summary>
     private void CopySecrets(string draft, bool withKeys)
     {
         if (!withKeys)

@@ -44,10 +44,12 @@ internal sealed class BackupContent
     }
 
     /// <summary>Every file that is part of it.</summary>
-    public IEnumerable<SummedFile> Files() => File.ReadLines(PathOf(Sums)).Select(line => line.Split(Separator, 2)).Select(parts => new SummedFile(parts[0], parts[1]));
+    public IEnumerable<SummedFile> Files() =>
+        File.ReadLines(PathOf(Sums)).Select(line => line.Split(Separator, 2)).Select(parts => new SummedFile(parts[0], parts[1]));
 
     /// <summary>The photos among them.</summary>
-    public IEnumerable<Photo> Photos() => Files().Where(IsPhoto).Select(file => new Photo(BlobStore.IdOf(file.Path[AmongPhotos.Length..])!.Value, file.Sha256));
+    public IEnumerable<Photo> Photos() =>
+        Files().Where(IsPhoto).Select(file => new Photo(BlobStore.IdOf(file.Path[AmongPhotos.Length..])!.Value, file.Sha256));
 
     public string PathOf(string file) => System.IO.Path.GetFullPath(System.IO.Path.Combine(Path, file));
 

@@ -72,7 +72,7 @@ internal static class PostgresCopy
     private static async Task ExportAsync(NpgsqlConnection connection, string copy, string path, CancellationToken cancellationToken)
     {
         await using var file = new FileStream(path, FileMode.CreateNew);
-        using (var text = (StreamReader)await connection.BeginTextExportAsync(copy, cancellationToken))
+        using (var text = await BeginExportAsync(connection, copy, cancellationToken))
             await text.BaseStream.CopyToAsync(file, cancellationToken);
         file.Flush(flushToDisk: true);
     }
@@ -82,17 +82,34 @@ internal static class PostgresCopy
         var columns = File.ReadLines(path).First();
         await using var file = File.OpenRead(path);
         var copy = $"COPY {Path.GetFileNameWithoutExtension(path)} ({columns}) FROM STDIN (FORMAT csv, HEADER)";
-        await using var text = (StreamWriter)await connection.BeginTextImportAsync(copy, cancellationToken);
+        await using var text = await BeginImportAsync(connection, copy, cancellationToken);
         await file.CopyToAsync(text.BaseStream, cancellationToken);
     }
 
-    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
+    /// <summary>Begins to read what <c>COPY … TO STDOUT</c> gives, however long it sorts before.</summary>
+    public static async Task<StreamReader> BeginExportAsync(NpgsqlConnection connection, string copy, CancellationToken cancellationToken)
+    {
+        var text = (NpgsqlCopyTextReader)await connection.BeginTextExportAsync(copy, cancellationToken);
+        text.Timeout = 0;
+        return text;
+    }
+
+    /// <summary>Begins to write what <c>COPY … FROM STDIN</c> takes, however long it compares afterwards.</summary>
+    public static async Task<StreamWriter> BeginImportAsync(NpgsqlConnection connection, string copy, CancellationToken cancellationToken)
+    {
+        var text = (NpgsqlCopyTextWriter)await connection.BeginTextImportAsync(copy, cancellationToken);
+        text.Timeout = 0;
+        return text;
+    }
+
+    public static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    private static async Task<List<T>> ReadAsync<T>(
+    /// <summary>The rows of a query.</summary>
+    public static async Task<List<T>> ReadAsync<T>(
         NpgsqlConnection connection, string sql, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };

@@ -136,7 +136,6 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
     /// <summary>Takes out what was true of the old installation only.</summary>
     private async Task SettleAsync(AperturDb db, BackupManifest about, CancellationToken cancellationToken)
     {
-        await db.Workers.ExecuteDeleteAsync(cancellationToken);
         // Another database from now on: a server that still runs on the old one touches no photo of this.
         await db.ImagesOwnership.ExecuteDeleteAsync(cancellationToken);
         // Whoever was delivering is gone.

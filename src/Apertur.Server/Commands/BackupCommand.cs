@@ -30,7 +30,7 @@ internal static class BackupCommand
                 ? await VerifyAsync(parsed.GetValue(path)!, UserCommand.Json(parsed), cancellationToken)
                 : await RunAsync(
                     UserCommand.Data(parsed), parsed.GetValue(path)!, !parsed.GetValue(withoutPhotos), !parsed.GetValue(withoutKeys),
-                    parsed.GetValue(keep), UserCommand.Json(parsed), cancellationToken));
+                    parsed.GetValue(keep), UserCommand.Json(parsed), cancellationToken), "The backup cannot be made or read");
             return code == 0 && isFaulty ? FsckCommand.Faulty : code;
         });
         return command;
@@ -43,7 +43,9 @@ internal static class BackupCommand
         using var backups = BackupFolder.Open(path);
         var made = await folder.Services.GetRequiredService<Backup>().RunAsync(backups, withPhotos, withKeys, cancellationToken);
         var removed = keep is { } number ? await backups.RemoveOldAsync(number, cancellationToken) : 0;
-        DataFolder.Print(json, new { made.Path, made.Photos, made.Copied, made.CopiedBytes, made.Deleted, made.Damaged, made.HasKeys, Removed = removed }, Text(made, removed));
+        DataFolder.Print(
+            json, new { made.Path, made.Photos, made.Copied, made.CopiedBytes, made.Deleted, made.Damaged, made.HasKeys, Removed = removed },
+            Text(made, withKeys, removed));
         return made.Damaged.Count > 0;
     }
 
@@ -60,13 +62,15 @@ internal static class BackupCommand
         return damaged.Count > 0;
     }
 
-    private static string Text(BackupReport made, int removed)
+    private static string Text(BackupReport made, bool withKeys, int removed)
     {
         var lines = new List<string> { made.Path };
         lines.Add(made.Photos is { } photos
             ? string.Create(CultureInfo.InvariantCulture, $"{photos} photos, of which {made.Copied} ({made.CopiedBytes / 1e6:0.0} MB) are new in this folder.")
             : "Without the photos.");
-        lines.Add(made.HasKeys ? "With the keys: who can read it can read every stored secret." : "Without the keys: keep a copy of them elsewhere.");
+        lines.Add(made.HasKeys ? "With the keys: who can read it can read every stored secret."
+            : withKeys ? "The keys are wrapped in its database: keep a copy of the wrapping key elsewhere."
+            : "Without the keys: keep a copy of them elsewhere.");
         if (made.Damaged.Count > 0)
             lines.Add($"Not in it, because they are missing or not what was received: {string.Join(", ", made.Damaged)}. 'fsck' says more.");
         if (removed > 0)

@@ -57,7 +57,7 @@ internal static class FsckCommand
         return command;
     }
 
-    /// <summary>Looks, without changing anything but what the bytes of photos tell.</summary>
+    /// <summary>Looks only.</summary>
     public static Task<FsckReport> RunAsync(DataFolder folder, CancellationToken cancellationToken) =>
         RunAsync(folder, hashes: false, repair: false, order: null, cancellationToken);
 
@@ -151,8 +151,9 @@ internal static class FsckCommand
             lines.Add($"{photos.Count} photos were adopted into session {session}.");
         if (adopted is { Count: 0 })
             lines.Add("Nothing was adopted.");
+        var isMended = repair ? ", and were put right." : "; --repair puts them right.";
         lines.Add(miscounted.IsRight ? "Every count is right."
-            : $"Counts of {miscounted.Sessions.Count} sessions and {miscounted.Days.Count} days are wrong{(repair ? ", and were put right." : "; --repair puts them right.")}");
+            : $"Counts of {miscounted.Sessions.Count} sessions and {miscounted.Days.Count} days are wrong{isMended}");
         lines.Add(unreadable.Count == 0 ? "Every stored secret can be read."
             : $"Secrets that the keys here cannot read: {string.Join(", ", unreadable.Select(column => $"{column.Value} in {column.Key}"))}.");
         return string.Join(Environment.NewLine, lines);

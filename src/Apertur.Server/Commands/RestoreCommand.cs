@@ -21,7 +21,7 @@ internal static class RestoreCommand
         {
             var isFaulty = false;
             var code = await CommandLine.RunAsync(async () => isFaulty = await RunAsync(
-                UserCommand.Data(parsed), parsed.GetValue(path)!, parsed.GetValue(existing), UserCommand.Json(parsed), cancellationToken));
+                UserCommand.Data(parsed), parsed.GetValue(path)!, parsed.GetValue(existing), UserCommand.Json(parsed), cancellationToken), "It cannot be restored");
             return code == 0 && isFaulty ? FsckCommand.Faulty : code;
         });
         return command;

@@ -34,10 +34,21 @@ internal sealed class CountCheck(Database database)
         (v.sessions <> 0 OR v.images <> 0 OR v.images_delivered <> 0 OR v.sent <> 0 OR v.failed <> 0 OR v.stored_images <> 0 OR v.stored_bytes <> 0)
         """;
 
-    public async Task<CountReport> RunAsync(CancellationToken cancellationToken)
+    public Task<CountReport> RunAsync(CancellationToken cancellationToken) =>
+        database.ReadLongAsync(db => RunAsync(db, cancellationToken), cancellationToken);
+
+    /// <summary>Puts right what differs.</summary>
+    public async Task RepairAsync(CountReport found, CancellationToken cancellationToken)
     {
-        await using var db = database.Open();
-        db.Database.SetCommandTimeout(TimeSpan.Zero);
+        foreach (var batch in found.Sessions.Chunk(BatchSize))
+            await database.WriteAsync(db => RepairAsync(db, batch, cancellationToken), cancellationToken);
+        // What was counted for photos changes what their days have to count.
+        foreach (var day in (await RunAsync(cancellationToken)).Days)
+            await database.WriteAsync(db => RepairAsync(db, day, cancellationToken), cancellationToken);
+    }
+
+    private static async Task<CountReport> RunAsync(AperturDb db, CancellationToken cancellationToken)
+    {
         var photos = $"""SELECT DISTINCT v.session_id AS "Value" FROM ({Photos(Everything)}) v WHERE {PhotosDiffer}""";
         var sessions = $"""SELECT v.id AS "Value" FROM ({Sessions(Everything, Everything)}) v WHERE {SessionsDiffer}""";
         var days = $"""SELECT v.project_id AS "ProjectId", v.env AS "Env", v.day AS "Day" FROM ({Days(Everything, Everything)}) v WHERE {DaysDiffer}""";
@@ -48,16 +59,6 @@ internal sealed class CountCheck(Database database)
         ];
         return new CountReport(
             [.. found.Distinct().Select(Guid.Parse)], await db.Database.SqlQueryRaw<CountedDay>(days).ToListAsync(cancellationToken));
-    }
-
-    /// <summary>Puts right what differs.</summary>
-    public async Task RepairAsync(CountReport found, CancellationToken cancellationToken)
-    {
-        foreach (var batch in found.Sessions.Chunk(BatchSize))
-            await database.WriteAsync(db => RepairAsync(db, batch, cancellationToken), cancellationToken);
-        // What was counted for photos changes what their days have to count.
-        foreach (var day in (await RunAsync(cancellationToken)).Days)
-            await database.WriteAsync(db => RepairAsync(db, day, cancellationToken), cancellationToken);
     }
 
     private async Task RepairAsync(AperturDb db, Guid[] ids, CancellationToken cancellationToken)
@@ -87,11 +88,12 @@ internal sealed class CountCheck(Database database)
     private async Task RepairAsync(AperturDb db, CountedDay day, CancellationToken cancellationToken)
     {
         await LockAsync(db, cancellationToken);
+        var lacking = Days(
+            "project_id = {0} AND env = {1} AND created_at >= {2} AND created_at < {3}", "project_id = {0} AND env = {1} AND day = {4}");
         var sql =
-            $$"""
+            $"""
             INSERT INTO daily_counts (project_id, env, day, sessions, images, images_delivered, sent, failed, stored_images, stored_bytes)
-            SELECT v.* FROM ({{Days("project_id = {0} AND env = {1} AND created_at >= {2} AND created_at < {3}", "project_id = {0} AND env = {1} AND day = {4}")}}) v
-            WHERE {{DaysDiffer}}
+            SELECT v.* FROM ({lacking}) v WHERE {DaysDiffer}
             ON CONFLICT (project_id, env, day) DO UPDATE SET
               sessions = daily_counts.sessions + excluded.sessions, images = daily_counts.images + excluded.images,
               images_delivered = daily_counts.images_delivered + excluded.images_delivered, sent = daily_counts.sent + excluded.sent,

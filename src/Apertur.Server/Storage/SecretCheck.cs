@@ -7,12 +7,14 @@ namespace Apertur.Server.Storage;
 internal sealed class SecretCheck(Database database, ColumnEncryption encryption)
 {
     /// <returns>The tables and columns, with how many of their texts cannot be read.</returns>
-    public async Task<IReadOnlyDictionary<string, int>> RunAsync(CancellationToken cancellationToken)
+    public Task<IReadOnlyDictionary<string, int>> RunAsync(CancellationToken cancellationToken) =>
+        database.ReadLongAsync(db => RunAsync(db, cancellationToken), cancellationToken);
+
+    private async Task<IReadOnlyDictionary<string, int>> RunAsync(AperturDb db, CancellationToken cancellationToken)
     {
         var unreadable = new Dictionary<string, int>();
         foreach (var column in ProtectedColumn.All)
         {
-            await using var db = database.Open();
             // Names from a list of ours.
             var sql = $"""SELECT id AS "Id", {column.Column} AS "Text" FROM {column.Table} WHERE {column.Column} IS NOT NULL""";
             await foreach (var row in db.Database.SqlQueryRaw<Secret>(sql).AsAsyncEnumerable().WithCancellation(cancellationToken))

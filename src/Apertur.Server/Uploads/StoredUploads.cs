@@ -7,6 +7,10 @@ namespace Apertur.Server.Uploads;
 /// <summary>Every photo whose bytes have to be there, in the order of their ids: millions are read a page at a time.</summary>
 internal static class StoredUploads
 {
+    /// <summary>The condition, of a row, in SQL. Of projects that are being removed, bytes go before rows.</summary>
+    public const string Condition =
+        "is_stored AND removed_at IS NULL AND project_id NOT IN (SELECT id FROM projects WHERE deleted_at IS NOT NULL)";
+
     private const int PageSize = 500;
 
     public static async IAsyncEnumerable<Upload> ReadAsync(Database database, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -14,8 +18,8 @@ internal static class StoredUploads
         for (var last = ""; ;)
         {
             await using var db = database.Open();
-            var page = await db.Uploads.FromSql($"SELECT * FROM uploads WHERE id > {last} AND is_stored AND removed_at IS NULL ORDER BY id LIMIT {PageSize}")
-                .AsNoTracking().ToListAsync(cancellationToken);
+            const string Sql = $"SELECT * FROM uploads WHERE id > {{0}} AND {Condition} ORDER BY id LIMIT {{1}}";
+            var page = await db.Uploads.FromSqlRaw(Sql, last, PageSize).AsNoTracking().ToListAsync(cancellationToken);
             foreach (var upload in page)
                 yield return upload;
             if (page.Count < PageSize)

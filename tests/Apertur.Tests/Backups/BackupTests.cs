@@ -41,6 +41,8 @@ public sealed class BackupTests
 
         using var restored = elsewhere.Services();
         Assert.Equal(before, await RowsAsync(restored.GetRequiredService<Database>()));
+        await using (var db = restored.GetRequiredService<Database>().Open())
+            Assert.Empty(db.Workers);
         await using var server = await AperturProcess.ServeAsync(elsewhere.Data, installation: null);
         var client = server.ClientOf(app.LiveKey, app.ProjectId);
         Assert.Equal("https://example.com/planted", (string)(await client.GetAsync($"projects/{app.ProjectId}/destinations/{webhook}")).Json["config"]!["url"]!);
@@ -137,8 +139,10 @@ public sealed class BackupTests
         var day = Path.Combine(folder.File("photos"), BlobStore.KeyOf(Guid.Parse(ids[0])).Split('/')[0]);
         await File.WriteAllTextAsync(day, "", Cancellation);
 
-        Assert.Equal(1, (await app.TryCommandAsync("backup", folder.Path)).ExitCode);
+        var (code, _, errors) = await app.TryCommandAsync("backup", folder.Path);
 
+        Assert.Equal(1, code);
+        Assert.StartsWith("The backup cannot be made", errors, StringComparison.Ordinal);
         Assert.Empty(Directory.GetDirectories(folder.Path, "20*"));
         File.Delete(day);
         // What a run leaves that was killed.

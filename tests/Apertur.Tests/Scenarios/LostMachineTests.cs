@@ -58,6 +58,9 @@ public sealed class LostMachineTests(ITestOutputHelper output)
         var found = await elsewhere.RunAsync("fsck", "--hashes");
         Assert.Equal(((int)made["photos"]!, 0), ((int)found["photos"]!, found["orphaned"]!.AsArray().Count));
         await using var second = await AperturProcess.ServeAsync(elsewhere.Data, installation);
+        var (code, _, errors) = await elsewhere.TryAsync("restore", backups.Path);
+        Assert.Equal(1, code);
+        Assert.Contains(database == DatabaseKind.Sqlite ? "Another server is running" : "There is a database already", errors, StringComparison.Ordinal);
         var later = (string)(await second.Client.UploadAsync(await second.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
         foreach (var id in before.Append(later))
         {

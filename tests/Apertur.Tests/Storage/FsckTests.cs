@@ -33,10 +33,13 @@ public sealed class FsckTests
         await app.Client.UploadBecomesAsync(ids[1], "partial");
         // Another project's, whose removal is under way.
         var (other, _, key) = await app.CreateOtherProjectAsync();
-        await app.ClientOf(key, other).UploadAsync(await app.ClientOf(key, other).CreateSessionAsync(), Photos.Png());
+        var left = await app.ClientOf(key, other).CreateSessionAsync();
+        var going = Guid.Parse((string)(await app.ClientOf(key, other).UploadAsync(left, Photos.Png()))["id"]!);
+        var removed = Guid.Parse((string)(await app.ClientOf(key, other).UploadAsync(left, Photos.Png()))["id"]!);
+        File.Delete(app.Services.GetRequiredService<BlobStore>().PathOf(going));
         await app.WriteAsync(async db =>
         {
-            await db.Uploads.Where(upload => upload.ProjectId == other).ExecuteDeleteAsync(Cancellation);
+            await db.Uploads.Where(upload => upload.Id == removed).ExecuteDeleteAsync(Cancellation);
             await db.Projects.Where(project => project.Id == other).ExecuteUpdateAsync(p => p.SetProperty(x => x.DeletedAt, app.Clock.GetUtcNow()), Cancellation);
         });
 

@@ -24,6 +24,9 @@ internal sealed class Machine : IAsyncDisposable
             };
         }
 
+        // As nodes have it that share no folder.
+        if (postgreSql is not null && bucket is not null)
+            settings["Keys"] = new JsonObject { ["Place"] = nameof(KeysPlace.Database), ["WrappingKey"] = Convert.ToBase64String(new byte[32]) };
         foreach (var (name, value) in bucket?.StorageSettings() ?? [])
         {
             var names = name.Split(':');
