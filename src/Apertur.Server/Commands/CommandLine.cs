@@ -17,6 +17,7 @@ internal static class CommandLine
         RestoreCommand.Create(),
         ImagesCommand.Create(),
         BlobsCommand.Create(),
+        DatabaseCommand.Create(),
         UserCommand.Create(),
         ProjectCommand.Create(),
         ApiKeyCommand.Create(),

@@ -41,10 +41,12 @@ internal sealed class DataFolder : IAsyncDisposable
     }
 
     /// <summary>Opens a folder whose database is yet to come.</summary>
-    public static DataFolder OpenEmpty(string path)
+    /// <param name="path">The folder.</param>
+    /// <param name="overrides">Settings over those that are there.</param>
+    public static DataFolder OpenEmpty(string path, params IEnumerable<KeyValuePair<string, string?>> overrides)
     {
         var services = new ServiceCollection().AddLogging();
-        AperturServer.AddStorage(services, Settings.Load(path));
+        AperturServer.AddStorage(services, Settings.Load(path, overrides));
         return new DataFolder(services.BuildServiceProvider());
     }
 
