@@ -39,7 +39,10 @@ internal sealed class Backup(
             if (!await owner.HoldsAsync(cancellationToken))
                 throw new InvalidOperationException($"{blobs.Root} does not belong to this database, or is away: see 'images claim'. No backup was made.");
             await quarantine.SettleAsync(cancellationToken);
-            await CopyAsync(folder, StoredUploads.ReadAsync(database, cancellationToken).Select(upload => new Photo(upload.Id, upload.Sha256)), cancellationToken);
+            // Those that come from now on are left to the second pass: this one would run after them for as long as they come.
+            var began = clock.GetUtcNow();
+            var before = StoredUploads.ReadAsync(database, cancellationToken).TakeWhile(upload => BlobStore.TimeOf(upload.Id) <= began);
+            await CopyAsync(folder, before.Select(upload => new Photo(upload.Id, upload.Sha256)), cancellationToken);
             _deleted.Clear();
             _damaged.Clear();
         }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server;
 using Apertur.Tests.Support;
+using Microsoft.Data.Sqlite;
 using Npgsql;
 
 namespace Apertur.Tests.Backups;
@@ -34,6 +35,7 @@ public sealed class DatabaseMoveTests
             var moved = Counts(await app.CommandAsync("database", "move"));
             Assert.Equal((1, 1, 1), (moved["sessions"].Rows, moved["uploads"].Rows, moved["deliveries"].Rows));
             Assert.DoesNotContain(moved.Values, table => table.AlreadyThere);
+            Assert.Equal(await TablesAsync(app), moved.Keys.Order());
 
             // As after a run that ended before it came to them.
             await ExecuteAsync(database, "DELETE FROM deliveries; DELETE FROM uploads");
@@ -61,6 +63,20 @@ public sealed class DatabaseMoveTests
 
     private static Dictionary<string, (long Rows, bool AlreadyThere)> Counts(JsonNode moved) => moved["tables"]!.AsArray().ToDictionary(
         table => (string)table!["table"]!, table => ((long)table!["rows"]!, (bool)table["alreadyThere"]!));
+
+    /// <summary>Every table of the SQLite database that has something which is not this program's alone.</summary>
+    private static async Task<IReadOnlyList<string>> TablesAsync(AperturApp app)
+    {
+        await using var connection = new SqliteConnection($"Data Source={Path.Combine(app.DataFolder, "apertur.db")};Mode=ReadOnly");
+        await connection.OpenAsync(Cancellation);
+        await using var command = connection.CreateCommand();
+        command.CommandText = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('schema_scripts', 'workers')";
+        await using var reader = await command.ExecuteReaderAsync(Cancellation);
+        var names = new List<string>();
+        while (await reader.ReadAsync(Cancellation))
+            names.Add(reader.GetString(0));
+        return [.. names.Order()];
+    }
 
     private static async Task ExecuteAsync(TestDatabase database, string sql)
     {
