@@ -45,6 +45,23 @@ public sealed class DeliveryAttemptsTests
     }
 
     [Theory, AllDatabases]
+    public async Task Who_asked_for_an_attempt_is_named_by_that_one_only(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(500, 500);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await EndedAsync(app, upload, webhook, 1);
+        (await app.Client.PostAsync($"uploads/{upload}/retry")).Expect(HttpStatusCode.OK);
+        await EndedAsync(app, upload, webhook, 2);
+        await app.PassAsync(TimeSpan.FromMinutes(10));
+
+        var attempts = await EndedAsync(app, upload, webhook, 3);
+        Assert.Equal([("schedule", false), ("replayed", true), ("received", false)], attempts.Select(a => ((string)a["dueCause"]!, a["dueBy"] is not null)));
+    }
+
+    [Theory, AllDatabases]
     public async Task Attempt_that_opens_the_breaker_is_followed_by_none_before_that_lets_one_through(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();

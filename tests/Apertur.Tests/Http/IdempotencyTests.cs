@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server;
+using Apertur.Server.Retention;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Microsoft.AspNetCore.Builder;
@@ -107,6 +108,37 @@ public sealed class IdempotencyTests
         app.Clock.Jump(TimeSpan.FromHours(24));
         await app.Services.GetServices<IHostedService>().OfType<OrphanCleanup>().Single().RunOnceAsync(TestContext.Current.CancellationToken);
         Assert.Equal(0, await RememberedAsync(app));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Session_that_is_over_answers_only_its_own_keys_and_for_a_day(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database, configure: services => services.WithoutLoopOf<HistoryRetention>());
+        var full = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 1, ["expires_in_hours"] = 48 });
+        var other = await app.Client.CreateSessionAsync();
+        (await app.Client.PostImageAsync(other, Photos.Jpeg(), "a.jpg", null, Key("other"))).Expect(HttpStatusCode.Created);
+        (await app.Client.PostImageAsync(full, Photos.Jpeg(), "a.jpg", null, Key("own"))).Expect(HttpStatusCode.Created);
+
+        (await app.Client.PostImageAsync(full, Photos.Jpeg(), "a.jpg", null, Key("other"))).Expect(HttpStatusCode.UnprocessableEntity);
+        app.Clock.Jump(TimeSpan.FromHours(24) - TimeSpan.FromSeconds(1));
+        (await app.Client.PostImageAsync(full, Photos.Jpeg(), "a.jpg", null, Key("own"))).Expect(HttpStatusCode.Created);
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        (await app.Client.PostImageAsync(full, Photos.Jpeg(), "a.jpg", null, Key("own"))).Expect(HttpStatusCode.UnprocessableEntity);
+    }
+
+    [Fact]
+    public async Task What_a_repeat_is_compared_with_cannot_be_worked_out_from_the_request()
+    {
+        var kept = new List<string>();
+        for (var server = 0; server < 2; server++)
+        {
+            await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+            (await CreateAsync(app.Client, "k", new JsonObject { ["password"] = "open sesame" })).Expect(HttpStatusCode.Created);
+            await using var db = app.Services.GetRequiredService<Database>().Open();
+            kept.Add(await db.IdempotentAnswers.Select(answer => answer.Fingerprint).SingleAsync(TestContext.Current.CancellationToken));
+        }
+
+        Assert.NotEqual(kept[0], kept[1]);
     }
 
     [Theory, AllDatabases]
