@@ -97,6 +97,18 @@ public sealed class TusDetailTests
     }
 
     [Theory, AllDatabases]
+    public async Task Creations_at_once_under_one_key_are_one_upload(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync();
+
+        var uploads = await Task.WhenAll(Enumerable.Range(0, 12).Select(
+            _ => app.ClientOf(null).BeginAsync(session, _photo.Length, "", ("Idempotency-Key", "photo-1"))));
+
+        Assert.Single(uploads.Distinct());
+    }
+
+    [Theory, AllDatabases]
     public async Task Body_of_another_type_is_no_first_piece(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
