@@ -22,5 +22,10 @@ run_scenario() {
 
   timeout "$limit" dotnet artifacts/bin/Apertur.Tests/release/Apertur.Tests.dll -noLogo -noColor -noAutoReporters -explicit only \
     -method "*$method" -showLiveOutput |
-    sed -un -e 's/^.*\[OUTPUT\] > //p' -e '/\[FAIL\]/,/Output:/p' -e '/Total: /p'
+    what_it_says
+}
+
+# what_it_says: of a test's output, the lines that it wrote, why it failed, and the count.
+what_it_says() {
+  sed -un -e 's/^.*\[OUTPUT\] \(> \)\{0,1\}//p' -e '/\[FAIL\]/,/Output:/p' -e '/Total: /p'
 }

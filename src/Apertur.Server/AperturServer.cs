@@ -23,6 +23,7 @@ using Apertur.Server.Thumbnails;
 using Apertur.Server.Tus;
 using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Connections;
+using Npgsql;
 
 namespace Apertur.Server;
 
@@ -67,9 +68,11 @@ internal static class AperturServer
         services.AddSingleton(settings);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<DatabaseDamage>();
+        if (settings.Database.Provider == DatabaseProvider.PostgreSql)
+            services.AddSingleton(_ => PostgresSession.Open(settings.Database.ConnectionString));
         services.AddPooledDbContextFactory<AperturDb>((provider, options) =>
         {
-            Database.Configure(settings, options);
+            Database.Configure(settings, provider.GetService<NpgsqlDataSource>(), options);
             provider.GetRequiredService<DatabaseDamage>().Watch(options);
         });
         services.AddSingleton<SessionNotifier>();
@@ -143,6 +146,7 @@ internal static class AperturServer
         services.AddSingleton<PasswordSignIn>();
         services.AddSingleton<AuditLog>();
 
+        services.AddSingleton<SharedReads>();
         services.AddSingleton<LongPoll>();
         services.AddSingleton<SessionPasswords>();
         services.AddSingleton<SessionGate>();

@@ -39,7 +39,7 @@ internal static class KeyRestrictions
         if (code.Length == 0)
             throw ApiErrors.Unauthenticated($"This API key asks for a code from an authenticator app: send it as {CodeHeader}.").ToException();
 
-        context.RequestServices.GetRequiredService<RateLimits>().CountCode(key.Id);
+        await context.RequestServices.GetRequiredService<RateLimits>().CountCodeAsync(key.Id, context.RequestAborted);
         var secret = Convert.FromHexString(encryption.Unprotect(ApiKey.TotpSecretColumn, key.Id, key.TotpSecret!));
         if (Totp.Verify(secret, code, key.UsedCodes, clock.GetUtcNow()) is not { } step || !await TakeStepAsync(context, key, step))
             throw ApiErrors.Unauthenticated($"The code in {CodeHeader} is wrong or was used before. Each is good for one request.").ToException();

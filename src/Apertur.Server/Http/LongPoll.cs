@@ -4,8 +4,12 @@ using Apertur.Server.Telemetry;
 
 namespace Apertur.Server.Http;
 
-/// <summary>Holds a request until its session changes. While it waits it costs a little memory and no query.</summary>
-internal sealed class LongPoll(SessionGate gate, SessionNotifier notifier, IHostApplicationLifetime lifetime, TimeProvider clock)
+/// <summary>
+/// Holds a request until its session changes. While it waits it costs a little memory and no query, and all who wait for the same
+/// session are woken by the same few queries.
+/// </summary>
+internal sealed class LongPoll(
+    SessionGate gate, SessionNotifier notifier, SharedReads reads, IHostApplicationLifetime lifetime, TimeProvider clock)
 {
     /// <summary>
     /// Looks at once and again at each change; when the time is up, or the server stops, the last look is the answer. A caller
@@ -14,12 +18,12 @@ internal sealed class LongPoll(SessionGate gate, SessionNotifier notifier, IHost
     /// <param name="session">Whose changes matter.</param>
     /// <param name="caller">Who waits, and was let in already.</param>
     /// <param name="atMost">How long to hold; zero answers at once.</param>
-    /// <param name="look">Reads the answer.</param>
+    /// <param name="look">Reads the answer; it may be shared with others who wait, so it depends on the session alone.</param>
     /// <param name="enough">Whether it is worth answering before the time is up.</param>
     /// <param name="cancellationToken">Cancelled when the client has gone.</param>
     /// <exception cref="ApiErrorException">401: the caller was shut out while waiting.</exception>
     public async Task<T> HoldAsync<T>(
-        UploadSession session, Caller caller, TimeSpan atMost, Func<CancellationToken, Task<T>> look, Func<T, bool> enough,
+        UploadSession session, Caller caller, TimeSpan atMost, Func<Task<T>> look, Func<T, bool> enough,
         CancellationToken cancellationToken)
     {
         var started = clock.GetTimestamp();
@@ -28,7 +32,7 @@ internal sealed class LongPoll(SessionGate gate, SessionNotifier notifier, IHost
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         while (true)
         {
-            var seen = await look(cancellationToken);
+            var seen = await reads.ReadAsync((session.Id, typeof(T)), look, cancellationToken);
             var left = atMost - clock.GetElapsedTime(started);
             if (enough(seen) || left <= TimeSpan.Zero || lifetime.ApplicationStopping.IsCancellationRequested)
                 return seen;

@@ -38,7 +38,7 @@ internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, Se
             // Counted with everything else from there, but only refused for what came with such links.
             strangers.Count("address " + address, _limits.PerAddress);
             Charge(context, strangers.Count("links " + address, _limits.PerAddress));
-            Charge(context, counts.Count(RateKind.Link, session, _limits.PerSession));
+            Charge(context, await counts.CountAsync(RateKind.Link, session, _limits.PerSession, context.RequestAborted));
             await next(context);
             return;
         }
@@ -63,16 +63,16 @@ internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, Se
     }
 
     /// <summary>Counts authenticated requests.</summary>
-    public Task AfterAuthenticationAsync(HttpContext context, RequestDelegate next)
+    public async Task AfterAuthenticationAsync(HttpContext context, RequestDelegate next)
     {
         if (_limits.Enabled && context.Features.Get<Caller>() is { } caller)
         {
             var kind = context.GetEndpoint()?.Metadata.GetMetadata<CountedAs>()?.Kind ?? RateKind.OtherCalls;
             context.Items.Remove(typeof(RateState));
-            Charge(context, counts.Count(kind, caller.Id, LimitOf(kind)));
+            Charge(context, await counts.CountAsync(kind, caller.Id, LimitOf(kind), context.RequestAborted));
         }
 
-        return next(context);
+        await next(context);
     }
 
     /// <summary>Counts what a stranger asks for without a request of its own, such as over a WebSocket.</summary>
@@ -87,9 +87,9 @@ internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, Se
 
     /// <summary>Counts one evaluated code of a key, whether the other limits are on or not.</summary>
     /// <exception cref="ApiErrorException">429.</exception>
-    public void CountCode(Guid keyId)
+    public async Task CountCodeAsync(Guid keyId, CancellationToken cancellationToken)
     {
-        var state = counts.Count(RateKind.Codes, keyId, CodesPerMinute);
+        var state = await counts.CountAsync(RateKind.Codes, keyId, CodesPerMinute, cancellationToken);
         if (state.IsExceeded)
             throw ApiErrors.RateLimited(state.Limit, state.RetryAfter).ToException();
     }

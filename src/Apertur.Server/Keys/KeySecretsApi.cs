@@ -57,7 +57,7 @@ internal static class KeySecretsApi
         var key = await KeysApi.FindAsync(projectId, id, caller, db, cancellationToken);
         if (key.TotpSecret is not { } kept)
             throw ApiErrors.BadRequest("There is no secret yet. Make one with POST …/totp.").ToException();
-        limits.CountCode(key.Id);
+        await limits.CountCodeAsync(key.Id, cancellationToken);
         var secret = Convert.FromHexString(encryption.Unprotect(ApiKey.TotpSecretColumn, key.Id, kept));
         if (Totp.Verify(secret, body.Value.Code, key.UsedCodes, clock.GetUtcNow()) is not { } step
             || !await SwitchOnAsync(database, key, kept, key.UsedCodes.With(step), cancellationToken))

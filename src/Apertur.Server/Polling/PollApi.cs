@@ -22,7 +22,7 @@ internal static class PollApi
         var seconds = Paging.Number(request, "timeout", 0, 1, LongestSeconds);
         var session = await FindAsync(id, caller, gate, cancellationToken);
         var images = await poll.HoldAsync(
-            session, caller, TimeSpan.FromSeconds(seconds), ct => WaitingAsync(session.Id, database, ct),
+            session, caller, TimeSpan.FromSeconds(seconds), () => WaitingAsync(session.Id, database),
             found => found.Count > 0, cancellationToken);
         return TypedResults.Ok(new PollResponse(images));
     }
@@ -83,8 +83,7 @@ internal static class PollApi
                 .ToException();
     }
 
-    private static async Task<IReadOnlyList<PollImage>> WaitingAsync(
-        Guid sessionId, Database database, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyList<PollImage>> WaitingAsync(Guid sessionId, Database database)
     {
         await using var db = database.Open();
         return await db.Uploads.AsNoTracking()
@@ -100,6 +99,6 @@ internal static class PollApi
                 Visitor = upload.Fields.Visitor,
                 CreatedAt = upload.CreatedAt,
             })
-            .ToListAsync(cancellationToken);
+            .ToListAsync();
     }
 }

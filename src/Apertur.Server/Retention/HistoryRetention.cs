@@ -1,3 +1,4 @@
+using Apertur.Server.Http;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -24,6 +25,7 @@ internal sealed partial class HistoryRetention(Database database, Settings setti
             "delivery_id < {0} AND EXISTS (SELECT 1 FROM deliveries d WHERE d.id = delivery_id AND d.state IN ('sent', 'failed'))",
             FirstId(now.AddDays(-ages.AttemptDays)));
         removed += await RemoveAsync("idempotent_answers", "created_at <= {0}", now.AddHours(-ages.IdempotencyHours).ToUnixTimeMilliseconds());
+        removed += await RemoveAsync("rate_counts", "minute < {0}", RateState.MinuteOf(now.AddHours(-1)));
         removed += await RemoveAsync("event_tickets", "expires_at <= {0}", now.ToUnixTimeMilliseconds());
         removed += await SmallSteps.RunAsync(most => RemoveSessionsAsync(now.AddDays(-ages.SessionDays), most, cancellationToken), cancellationToken);
         if (removed > 0)

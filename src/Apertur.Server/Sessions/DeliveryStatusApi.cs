@@ -16,7 +16,7 @@ internal static class DeliveryStatusApi
     /// <summary>With <c>pollFrom</c> held until something has changed since, at most five minutes.</summary>
     public static async Task<Ok<DeliveryStatusResponse>> Get(
         string id, HttpRequest request, Caller caller, SessionGate gate, Database database, ThumbnailStore thumbnails, LongPoll poll,
-        TimeProvider clock, CancellationToken cancellationToken)
+        SharedReads reads, TimeProvider clock, CancellationToken cancellationToken)
     {
         var pollFrom = PollFrom(request);
         var session = await gate.FindAsync(id, caller, cancellationToken);
@@ -24,7 +24,7 @@ internal static class DeliveryStatusApi
             session,
             caller,
             pollFrom is null ? TimeSpan.Zero : _longest,
-            ct => FindAsync(session.Id, database, ct),
+            () => FindAsync(session.Id, database),
             found => found.LastChanged > pollFrom,
             cancellationToken);
         // Read after the session: what is in here may be newer than lastChanged says, never older.
@@ -32,7 +32,8 @@ internal static class DeliveryStatusApi
         {
             Status = latest.Status(clock.GetUtcNow()),
             LastChanged = latest.LastChanged,
-            Files = await FilesAsync(latest.Id, database, thumbnails, cancellationToken),
+            Files = await reads.ReadAsync(
+                (session.Id, typeof(FileStatus)), () => FilesAsync(session.Id, database, thumbnails), cancellationToken),
         });
     }
 
@@ -48,25 +49,24 @@ internal static class DeliveryStatusApi
                 .ToException();
     }
 
-    private static async Task<UploadSession> FindAsync(Guid id, Database database, CancellationToken cancellationToken)
+    private static async Task<UploadSession> FindAsync(Guid id, Database database)
     {
         await using var db = database.Open();
-        return await db.Sessions.AsNoTracking().SingleOrDefaultAsync(session => session.Id == id, cancellationToken)
+        return await db.Sessions.AsNoTracking().SingleOrDefaultAsync(session => session.Id == id)
             ?? throw ApiErrors.NotFound.ToException();
     }
 
-    private static async Task<IReadOnlyList<FileStatus>> FilesAsync(
-        Guid sessionId, Database database, ThumbnailStore thumbnails, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyList<FileStatus>> FilesAsync(Guid sessionId, Database database, ThumbnailStore thumbnails)
     {
         await using var db = database.Open();
         var uploads = await db.Uploads.AsNoTracking()
             .Where(upload => upload.SessionId == sessionId)
             .OrderBy(upload => upload.ImageIndex)
-            .ToListAsync(cancellationToken);
+            .ToListAsync();
         var rows = await db.Deliveries.AsNoTracking()
             .Where(row => row.SessionId == sessionId)
             .OrderBy(row => row.Id)
-            .ToListAsync(cancellationToken);
+            .ToListAsync();
         var deliveries = rows.ToLookup(row => row.UploadId);
         var files = new List<FileStatus>(uploads.Count);
         foreach (var upload in uploads)
@@ -76,7 +76,7 @@ internal static class DeliveryStatusApi
                 RecordId = upload.Id,
                 Filename = upload.Filename,
                 SizeBytes = upload.SizeBytes,
-                HasThumbnail = await thumbnails.HasAsync(upload, cancellationToken),
+                HasThumbnail = await thumbnails.HasAsync(upload, CancellationToken.None),
                 Destinations =
                 [
                     .. deliveries[upload.Id].Select(row => new FileDestination

@@ -10,7 +10,7 @@ namespace Apertur.Server.Sessions;
 /// <see cref="Refusal(UploadSession, DateTimeOffset?)"/> is the rule that a full, closed or expired session takes no upload.
 /// </summary>
 internal sealed partial class SessionGate(
-    Database database, SessionPasswords passwords, TimeProvider clock, ILogger<SessionGate> log)
+    Database database, SessionPasswords passwords, SharedReads reads, TimeProvider clock, ILogger<SessionGate> log)
 {
     // Compiled, because every upload begins with it, and finding a query among EF Core's costs more than running it. Not static:
     // it holds on to the model of one database.
@@ -52,17 +52,24 @@ internal sealed partial class SessionGate(
     /// </exception>
     public async Task RequireStillAsync(Caller caller, UploadSession session, CancellationToken cancellationToken)
     {
+        // Everyone who waits for a session asks at the same moment.
+        if (!await reads.ReadAsync(
+                (caller.SignInId ?? caller.Id, session.ProjectId), () => IsStillLetInAsync(caller, session.ProjectId), cancellationToken))
+        {
+            throw ApiErrors.Unauthenticated("What this request was made with does not count any more.").ToException();
+        }
+    }
+
+    private async Task<bool> IsStillLetInAsync(Caller caller, Guid projectId)
+    {
         await using var db = database.Open();
-        var projects = db.Projects.Where(p => p.Id == session.ProjectId && p.DeletedAt == null && p.DisabledAt == null);
-        var counts = caller.Key is { } key
-            ? await projects.AnyAsync(p => db.ApiKeys.Any(k => k.Id == key.Id && k.IsActive), cancellationToken)
+        var projects = db.Projects.Where(p => p.Id == projectId && p.DeletedAt == null && p.DisabledAt == null);
+        return caller.Key is { } key
+            ? await projects.AnyAsync(p => db.ApiKeys.Any(k => k.Id == key.Id && k.IsActive))
             : await projects.AnyAsync(
                 p => db.Members.Any(m => m.ProjectId == p.Id && m.UserId == caller.Id)
                     && db.SignIns.Any(s => s.Id == caller.SignInId)
-                    && db.Users.Any(u => u.Id == caller.Id && u.DisabledAt == null),
-                cancellationToken);
-        if (!counts)
-            throw ApiErrors.Unauthenticated("What this request was made with does not count any more.").ToException();
+                    && db.Users.Any(u => u.Id == caller.Id && u.DisabledAt == null));
     }
 
     /// <summary>The session, for a request that carries its password where it has one.</summary>

@@ -45,18 +45,16 @@ internal sealed class Database
     /// <summary>How long a write waits for rows that somebody else holds.</summary>
     public TimeSpan LockWait => TimeSpan.FromSeconds(Settings.LockWaitSeconds);
 
-    public static void Configure(Settings settings, DbContextOptionsBuilder options)
+    /// <summary>Tells EF Core which database this is.</summary>
+    /// <param name="settings">Which database, and where.</param>
+    /// <param name="postgreSql">Its connections; null with SQLite.</param>
+    /// <param name="options">To be filled.</param>
+    public static void Configure(Settings settings, NpgsqlDataSource? postgreSql, DbContextOptionsBuilder options)
     {
-        if (settings.Database.Provider == DatabaseProvider.Sqlite)
-        {
+        if (postgreSql is null)
             options.UseSqlite(SqliteConnectionString(settings)).AddInterceptors(new SqlitePragmas());
-        }
         else
-        {
-            options.UseNpgsql(
-                PostgresSession.ConnectionString(settings.Database.ConnectionString),
-                npgsql => npgsql.ConfigureDataSource(PostgresSession.Configure));
-        }
+            options.UseNpgsql(postgreSql);
 
         options.AddInterceptors(new WriteGuard(), new TransactionGuard());
         options.ConfigureWarnings(warnings => warnings.Ignore(RelationalEventId.MultipleCollectionIncludeWarning));

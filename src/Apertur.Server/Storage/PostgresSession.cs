@@ -49,11 +49,12 @@ internal static class PostgresSession
         return builder.ConnectionString;
     }
 
-    /// <summary>Has every new connection say what belongs to it.</summary>
-    public static void Configure(NpgsqlDataSourceBuilder builder)
+    /// <summary>The pool of connections, each of which says what belongs to it when it is new.</summary>
+    /// <remarks>Made here and not by EF Core, which would then build its model and its queries once for each pool.</remarks>
+    public static NpgsqlDataSource Open(string connectionString)
     {
-        // What Npgsql's metrics call it; without a name they show the connection string.
-        builder.Name = "apertur";
+        // The name is what Npgsql's metrics call it; without one they show the connection string.
+        var builder = new NpgsqlDataSourceBuilder(ConnectionString(connectionString)) { Name = "apertur" };
         builder.UsePhysicalConnectionInitializer(
             connection =>
             {
@@ -65,6 +66,7 @@ internal static class PostgresSession
                 await using var command = new NpgsqlCommand(OfConnection, connection);
                 await command.ExecuteNonQueryAsync();
             });
+        return builder.Build();
     }
 
     /// <summary>The first statement of every transaction that writes: its limits, and that its commit is on disk when it returns.</summary>

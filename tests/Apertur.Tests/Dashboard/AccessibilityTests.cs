@@ -8,12 +8,18 @@ namespace Apertur.Tests.Dashboard;
 /// <summary>What axe-core finds on every page, in both colour schemes, on a phone and on a wide screen.</summary>
 public sealed class AccessibilityTests(ITestOutputHelper output)
 {
+    private static readonly AxeRunOptions _everything = new()
+    {
+        RunOnly = new() { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] },
+    };
+
+    // Nothing else changes with the colour scheme.
+    private static readonly AxeRunOptions _colours = new() { RunOnly = new() { Type = "rule", Values = ["color-contrast"] } };
+
     [Theory]
-    [InlineData(390, ColorScheme.Light)]
-    [InlineData(390, ColorScheme.Dark)]
-    [InlineData(1440, ColorScheme.Light)]
-    [InlineData(1440, ColorScheme.Dark)]
-    public async Task Every_page_is_fit_for_everybody(int width, ColorScheme scheme)
+    [InlineData(390)]
+    [InlineData(1440)]
+    public async Task Every_page_is_fit_for_everybody(int width)
     {
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
@@ -22,7 +28,7 @@ public sealed class AccessibilityTests(ITestOutputHelper output)
         var look = new BrowserNewContextOptions
         {
             ViewportSize = new() { Width = width, Height = 900 },
-            ColorScheme = scheme,
+            ColorScheme = ColorScheme.Light,
             ReducedMotion = ReducedMotion.Reduce,
         };
         var outside = await DashboardPage.OpenAsync(browser, app, "/", look: look);
@@ -38,19 +44,23 @@ public sealed class AccessibilityTests(ITestOutputHelper output)
                 await page.Page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth"), $"{path} is wider than the screen");
         }
 
-        var said = $"axe-core at {width} px, {scheme}: {things.Paths.Count + 6} pages, {found.Count} violations.";
+        var said = $"axe-core at {width} px, light and dark: {things.Paths.Count + 6} pages, {found.Count} violations.";
         output.WriteLine(said);
         Console.WriteLine(said);
         Assert.Empty(found);
     }
 
-    private static async Task<IEnumerable<string>> LookAsync(DashboardPage dashboard, string path)
+    private static async Task<List<string>> LookAsync(DashboardPage dashboard, string path)
     {
-        var result = await dashboard.Page.RunAxe(new AxeRunOptions
+        var found = new List<string>();
+        foreach (var (scheme, rules) in new[] { (ColorScheme.Light, _everything), (ColorScheme.Dark, _colours) })
         {
-            RunOnly = new() { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] },
-        });
-        return result.Violations.Select(violation =>
-            $"{path}: {violation.Impact} {violation.Id}: {string.Join(" | ", violation.Nodes.Take(3).Select(node => node.Html))}");
+            await dashboard.Page.EmulateMediaAsync(new() { ColorScheme = scheme, ReducedMotion = ReducedMotion.Reduce });
+            var result = await dashboard.Page.RunAxe(rules);
+            found.AddRange(result.Violations.Select(violation =>
+                $"{path}, {scheme}: {violation.Impact} {violation.Id}: {string.Join(" | ", violation.Nodes.Take(3).Select(node => node.Html))}"));
+        }
+        await dashboard.Page.EmulateMediaAsync(new() { ColorScheme = ColorScheme.Light, ReducedMotion = ReducedMotion.Reduce });
+        return found;
     }
 }

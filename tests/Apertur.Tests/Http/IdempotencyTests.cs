@@ -7,7 +7,6 @@ using Apertur.Tests.Support;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace Apertur.Tests.Http;
 
@@ -106,7 +105,7 @@ public sealed class IdempotencyTests
 
         Assert.Equal(1, await RememberedAsync(app));
         app.Clock.Jump(TimeSpan.FromHours(24));
-        await app.Services.GetServices<IHostedService>().OfType<OrphanCleanup>().Single().RunOnceAsync(TestContext.Current.CancellationToken);
+        await app.Services.GetRequiredService<HistoryRetention>().RunOnceAsync(TestContext.Current.CancellationToken);
         Assert.Equal(0, await RememberedAsync(app));
     }
 

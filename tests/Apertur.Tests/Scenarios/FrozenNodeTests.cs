@@ -14,7 +14,6 @@ namespace Apertur.Tests.Scenarios;
 public sealed class FrozenNodeTests(ITestOutputHelper output)
 {
     private const string FrozenNode = "node-to-be-frozen";
-    private const int ImagesPerSession = 400;
 
     private static readonly TimeSpan _others = TimeSpan.FromSeconds(1);
 
@@ -25,7 +24,7 @@ public sealed class FrozenNodeTests(ITestOutputHelper output)
     public async Task Node_frozen_in_a_transaction_holds_up_nobody_else_and_finishes_its_work_when_it_goes_on()
     {
         await using var world = await World.StartAsync(idleTransactionSeconds: 60, lockWaitSeconds: 60);
-        using var shared = new Sessions(() => world.Other.Client.CreateSessionAsync(Limits(world.Webhook)));
+        using var shared = new SuccessiveSessions(() => world.Other.Client.CreateSessionAsync(Limits(world.Webhook)));
         using var load = new CancellationTokenSource();
         var uploads = new Uploads();
         var phones = Enumerable.Range(0, 3).Select(phone => uploads.SendAsync(world.Frozen, shared.NextAsync, phone, load.Token)).ToList();
@@ -55,8 +54,8 @@ public sealed class FrozenNodeTests(ITestOutputHelper output)
         await using var world = await World.StartAsync(idle, wait);
         using var load = new CancellationTokenSource();
         var (atFrozen, atOther, ofOthers) = (new Uploads(), new Uploads(), new Uploads());
-        using var shared = new Sessions(() => world.Other.Client.CreateSessionAsync(Limits(world.Webhook)));
-        using var own = new Sessions(() => world.Other.Client.CreateSessionAsync(Limits(null)));
+        using var shared = new SuccessiveSessions(() => world.Other.Client.CreateSessionAsync(Limits(world.Webhook)));
+        using var own = new SuccessiveSessions(() => world.Other.Client.CreateSessionAsync(Limits(null)));
         List<Task> phones =
         [
             .. Enumerable.Range(0, 4).Select(phone => atFrozen.SendAsync(world.Frozen, shared.NextAsync, 100 + phone, load.Token)),
@@ -93,34 +92,9 @@ public sealed class FrozenNodeTests(ITestOutputHelper output)
 
     private static JsonObject Limits(string? destination) => new()
     {
-        ["max_images"] = ImagesPerSession + 50,
+        ["max_images"] = SuccessiveSessions.Images + 50,
         ["destination_ids"] = destination is null ? new JsonArray() : new JsonArray(destination),
     };
-
-    /// <summary>A session, and another when it is nearly full.</summary>
-    private sealed class Sessions(Func<Task<string>> create) : IDisposable
-    {
-        private readonly SemaphoreSlim _one = new(1);
-        private string _session = "";
-        private int _given = ImagesPerSession;
-
-        public async Task<string> NextAsync()
-        {
-            await _one.WaitAsync(Cancellation);
-            try
-            {
-                if (++_given > ImagesPerSession)
-                    (_session, _given) = (await create(), 1);
-                return _session;
-            }
-            finally
-            {
-                _one.Release();
-            }
-        }
-
-        public void Dispose() => _one.Dispose();
-    }
 
     /// <summary>What became of the photos that some phones sent.</summary>
     private sealed class Uploads(params Uploads[] parts)

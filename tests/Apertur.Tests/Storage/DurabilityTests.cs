@@ -87,7 +87,8 @@ public sealed class DurabilityTests
             .AddSingleton<SessionNotifier>()
             .AddSingleton<AsyncAutoResetEvent>()
             .AddSingleton<Database>()
-            .AddPooledDbContextFactory<AperturDb>(options => Database.Configure(settings, options))
+            .AddSingleton(_ => PostgresSession.Open(connectionString))
+            .AddPooledDbContextFactory<AperturDb>((provider, options) => Database.Configure(settings, provider.GetRequiredService<NpgsqlDataSource>(), options))
             .AddSingleton(_ => folder)
             .BuildServiceProvider();
     }

@@ -14,9 +14,17 @@ internal sealed partial class AperturProcess : IAsyncDisposable
     private readonly Process _process;
     private readonly JsonNode? _installation;
 
+    // A pipe that nobody reads would stop the server when it is full.
+    private readonly Task<string> _output;
+    private readonly Task<string> _errors;
+
+    private bool _isEnded;
+
     private AperturProcess(Process process, string url, JsonNode? installation)
     {
         (_process, Url, _installation) = (process, url, installation);
+        _output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
+        _errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
     }
 
     public string Url { get; }
@@ -76,9 +84,6 @@ internal sealed partial class AperturProcess : IAsyncDisposable
             if (Listening().Match(line) is not { Success: true } match)
                 continue;
 
-            // A pipe that nobody reads would stop the server when it is full.
-            _ = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
-            _ = process.StandardError.ReadToEndAsync(CancellationToken.None);
             return new AperturProcess(process, match.Groups[1].Value, installation);
         }
 
@@ -88,6 +93,7 @@ internal sealed partial class AperturProcess : IAsyncDisposable
     /// <summary>Ends it as a power cut would: no handler of it runs.</summary>
     public async Task KillAsync()
     {
+        _isEnded = true;
         _process.Kill();
         await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
     }
@@ -96,8 +102,16 @@ internal sealed partial class AperturProcess : IAsyncDisposable
     {
         _http.Dispose();
         if (!_process.HasExited)
+        {
             _process.Kill();
-        await _process.WaitForExitAsync(CancellationToken.None);
+            await _process.WaitForExitAsync(CancellationToken.None);
+        }
+        else if (!_isEnded)
+        {
+            TestContext.Current.TestOutputHelper?.WriteLine(
+                $"The server ended by itself with code {_process.ExitCode}: {await _output}{await _errors}");
+        }
+
         _process.Dispose();
     }
 

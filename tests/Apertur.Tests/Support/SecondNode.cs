@@ -11,9 +11,9 @@ namespace Apertur.Tests.Support;
 internal static class SecondNode
 {
     /// <summary>Starts it, and waits until both hear of each other.</summary>
-    public static Task<WebApplication> StartAsync(AperturApp app, TempFolder folder)
+    public static Task<WebApplication> StartAsync(AperturApp app, TempFolder folder, IReadOnlyDictionary<string, string?>? more = null)
     {
-        var settings = new Dictionary<string, string?>
+        var settings = new Dictionary<string, string?>(more ?? new Dictionary<string, string?>())
         {
             ["Database:Provider"] = nameof(DatabaseProvider.PostgreSql),
             ["Database:ConnectionString"] = app.Services.GetRequiredService<Settings>().Database.ConnectionString,
