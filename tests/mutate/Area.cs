@@ -43,7 +43,7 @@ internal sealed record Area(string Name, string[] Files, string[] Tests)
         new("deliveries",
             ["Apertur.Server/Deliveries", "Apertur.Server/Destinations/DestinationSuspension.cs"],
             ["Scenarios.DeliveryTests", "DeliveryCountTests", "DeliveryAttemptsTests", "LeaseFencingTests", "DestinationChangeTests",
-                "FailureRecoveryTests", "EventDeliveryTests", "StaleOutcomeTests", "FailingDestinationTests", "OAuthConnectionTests"]),
+                "FailureRecoveryTests", "EventDeliveryTests", "EventContentTests", "StaleOutcomeTests", "FailingDestinationTests", "OAuthConnectionTests"]),
         new("events",
             ["Apertur.Server/Events/EventOutcomeWriter.cs", "Apertur.Server/Events/EventRun.cs", "Apertur.Server/Events/EventSubject.cs"],
             ["EventDeliveryTests", "EventWebhookTests", "LeaseFencingTests", "WaitingDestinationTests", "ClockTests"]),
