@@ -3,6 +3,7 @@ using Apertur.Destinations;
 using Apertur.Server.Accounts;
 using Apertur.Server.Audit;
 using Apertur.Server.Auth;
+using Apertur.Server.Backups;
 using Apertur.Server.Blobs;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
@@ -98,7 +99,11 @@ internal static class AperturServer
         services.AddSingleton<Quarantine>();
         services.AddSingleton<StoredImages>();
         services.AddSingleton<StorageCheck>();
+        services.AddSingleton<CountCheck>();
+        services.AddSingleton<SecretCheck>();
         services.AddSingleton<Adoption>();
+        services.AddSingleton<Backup>();
+        services.AddSingleton<Restore>();
     }
 
     /// <summary>One of the places that photos can be in.</summary>

@@ -5,9 +5,9 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace Apertur.Mutate;
 
 /// <summary>
-/// Finds what can be changed in a file. Rules: guards that never or always hold, one of two conditions, a filter, an update or a statement left
-/// out. Details: comparisons off by one, conditions joined otherwise, other numbers. Only places where the unchanged code can stand beside the
-/// changed one, so that all mutants are built at once.
+/// Finds what can be changed in a file. Rules: guards that never or always hold, one of two conditions, a filter, an update, a field or a
+/// statement left out. Details: comparisons off by one, conditions joined otherwise, other numbers. Only places where the unchanged code can
+/// stand beside the changed one, so that all mutants are built at once.
 /// </summary>
 internal sealed class MutantFinder(string file, SyntaxNode root)
 {
@@ -44,7 +44,9 @@ internal sealed class MutantFinder(string file, SyntaxNode root)
         ConditionalExpressionSyntax choice => Conditions(choice.Condition),
         WhileStatementSyntax loop => [.. Conditions(loop.Condition).Take(1)],
         ExpressionStatementSyntax statement => Omissions(statement),
-        ThrowStatementSyntax statement => Omissions(statement),
+        // Others may be what keeps a method from ending without a result.
+        ThrowStatementSyntax { Parent: IfStatementSyntax or BlockSyntax { Parent: IfStatementSyntax } } statement => Omissions(statement),
+        AssignmentExpressionSyntax { Parent: InitializerExpressionSyntax } field => Fields(field),
         _ => [],
     });
 
@@ -116,6 +118,13 @@ internal sealed class MutantFinder(string file, SyntaxNode root)
     {
         if (!Declares(statement))
             yield return Of(statement, $"{OneLine(statement)}  =>  ;", (on, same) => $"{{ if (!{on}) {{ {same} }} }}");
+    }
+
+    /// <summary>A field of a new row or answer that is left as it is when nobody sets it.</summary>
+    private IEnumerable<Mutant> Fields(AssignmentExpressionSyntax field)
+    {
+        if (!Declares(field) && field.Right is not (InitializerExpressionSyntax or CollectionExpressionSyntax or LambdaExpressionSyntax or LiteralExpressionSyntax))
+            yield return Of(field.Right, $"{OneLine(field)}  =>  default", (on, same) => $"({on} ? default! : ({same}))");
     }
 
     private Mutant Of(SyntaxNode node, string says, Func<string, string, string> wrap)

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -19,7 +18,6 @@ internal sealed class BlobMove(Database database, IBlobs from, IBlobs to, TimePr
 {
     private const int BatchSize = 200;
     private const int AtOnce = 4;
-    private const int ChunkBytes = 256 * 1024;
 
     // A file that no row names may be of an upload that is still coming in; a later run finds it with a row, or old enough.
     private static readonly TimeSpan _safeAge = TimeSpan.FromHours(24);
@@ -101,45 +99,14 @@ internal sealed class BlobMove(Database database, IBlobs from, IBlobs to, TimePr
         Interlocked.Increment(ref _removed);
     }
 
-    /// <summary>Whether an earlier run has brought it over. What a run was cut off in may be there by half where that is possible, and is removed.</summary>
-    private async Task<bool> IsThereAsync(StoredFile file, string? sha256, CancellationToken cancellationToken)
-    {
-        if (await to.LengthOfAsync(file.Key, cancellationToken) is not { } length)
-            return false;
-        if (length == file.Length && (to.IsAtomic || await HashAsync(to, file.Key, cancellationToken) == (sha256 ?? await HashAsync(from, file.Key, cancellationToken))))
-            return true;
-        await to.DeleteAsync(file.Key, cancellationToken);
-        return false;
-    }
+    private Task<bool> IsThereAsync(StoredFile file, string? sha256, CancellationToken cancellationToken) => BlobCopy.IsThereAsync(
+        to, file.Key, file.Length, async () => sha256 ?? await BlobCopy.HashAsync(from, file.Key, cancellationToken), cancellationToken);
 
     /// <returns>False when it is not what was received; then nothing of it is in the new place.</returns>
     private async Task<bool> CopyAsync(StoredFile file, Guid id, string? sha256, CancellationToken cancellationToken)
     {
         await using var source = await from.OpenReadAsync(file.Key, 0, cancellationToken);
-        await using var writer = to.Create(id, file.Key);
-        var chunk = ArrayPool<byte>.Shared.Rent(ChunkBytes);
-        try
-        {
-            int read;
-            while ((read = await source.ReadAsync(chunk, cancellationToken)) > 0)
-                await writer.AppendAsync(new ReadOnlySequence<byte>(chunk, 0, read), cancellationToken);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(chunk);
-        }
-
-        if (sha256 is not null && writer.Sha256 != sha256)
-            return false;
-        await writer.SyncAsync(cancellationToken);
-        writer.Keep();
-        return true;
-    }
-
-    private static async Task<string> HashAsync(IBlobs place, string key, CancellationToken cancellationToken)
-    {
-        await using var stream = await place.OpenReadAsync(key, 0, cancellationToken);
-        return Convert.ToHexStringLower(await System.Security.Cryptography.SHA256.HashDataAsync(stream, cancellationToken));
+        return await BlobCopy.RunAsync(source, to.Create(id, file.Key), sha256, cancellationToken);
     }
 
     /// <summary>What the rows of some images say of them; those without a row are left out.</summary>

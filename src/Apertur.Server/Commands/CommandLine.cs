@@ -13,8 +13,11 @@ internal static class CommandLine
         ServeCommand.Create(),
         InitCommand.Create(),
         FsckCommand.Create(),
+        BackupCommand.Create(),
+        RestoreCommand.Create(),
         ImagesCommand.Create(),
         BlobsCommand.Create(),
+        DatabaseCommand.Create(),
         UserCommand.Create(),
         ProjectCommand.Create(),
         ApiKeyCommand.Create(),
@@ -35,7 +38,9 @@ internal static class CommandLine
     public static Option<bool> Json { get; } = new("--json") { Description = "Print JSON and nothing else." };
 
     /// <summary>Runs a command's work, and turns what goes wrong for a known reason into one line and exit code 1.</summary>
-    public static async Task<int> RunAsync(Func<Task> work)
+    /// <param name="work">The work.</param>
+    /// <param name="fileFailure">What it means when a file or folder cannot be used.</param>
+    public static async Task<int> RunAsync(Func<Task> work, string fileFailure = "The data folder cannot be used")
     {
         try
         {
@@ -74,7 +79,7 @@ internal static class CommandLine
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            await Console.Error.WriteLineAsync($"The data folder cannot be used: {exception.Message}");
+            await Console.Error.WriteLineAsync($"{fileFailure}: {exception.Message}");
             return 1;
         }
     }

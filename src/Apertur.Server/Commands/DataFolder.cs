@@ -35,11 +35,19 @@ internal sealed class DataFolder : IAsyncDisposable
 
     public static async Task<DataFolder> OpenOrMakeAsync(string path, CancellationToken cancellationToken)
     {
-        var services = new ServiceCollection().AddLogging();
-        AperturServer.AddStorage(services, Settings.Load(path));
-        var folder = new DataFolder(services.BuildServiceProvider());
+        var folder = OpenEmpty(path);
         await Migrator.RunAsync(folder.Database, cancellationToken);
         return folder;
+    }
+
+    /// <summary>Opens a folder whose database is yet to come.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="overrides">Settings over those that are there.</param>
+    public static DataFolder OpenEmpty(string path, params IEnumerable<KeyValuePair<string, string?>> overrides)
+    {
+        var services = new ServiceCollection().AddLogging();
+        AperturServer.AddStorage(services, Settings.Load(path, overrides));
+        return new DataFolder(services.BuildServiceProvider());
     }
 
     /// <summary>Prints rows: as a JSON array, or as lines of columns.</summary>

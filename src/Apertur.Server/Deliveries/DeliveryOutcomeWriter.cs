@@ -94,8 +94,7 @@ internal sealed class DeliveryOutcomeWriter
             states.Add(row.State);
         }
 
-        if (rows.Count > 0)
-            await SaveAsync(db, rows, made, uploads.Values, cancellationToken);
+        await SaveAsync(db, rows, made, uploads.Values, cancellationToken);
         await events.WriteAsync(db, cancellationToken);
         await ForgetAsync(db, rows, cancellationToken);
         return states;

@@ -34,10 +34,10 @@ internal sealed class Project
 
     public RetentionRows RetentionRows { get; set; }
 
-    /// <summary>At most, for every new session; null for the server's limit.</summary>
+    /// <summary>At most, for every session that is made or changed; null for the server's limit.</summary>
     public int? MaxImagesPerSession { get; set; }
 
-    /// <summary>At most, for every new session; null for the server's limit.</summary>
+    /// <summary>At most, for every session that is made or changed; null for the server's limit.</summary>
     public int? MaxImageSizeMb { get; set; }
 
     /// <summary>When an operator disabled it; null when it is enabled.</summary>

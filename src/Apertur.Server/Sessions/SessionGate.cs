@@ -134,9 +134,7 @@ internal sealed partial class SessionGate(
         {
             var now = clock.GetUtcNow();
             var row = await database.Locked(db.Sessions, [session.Id]).SingleAsync(cancellationToken);
-            if (row.OpenedAt is not null)
-                return;
-            row.OpenedAt = now;
+            row.OpenedAt ??= now;
             row.Touch(now);
         },
         cancellationToken);

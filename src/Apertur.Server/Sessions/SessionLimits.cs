@@ -6,7 +6,7 @@ using Apertur.Server.Uploads;
 
 namespace Apertur.Server.Sessions;
 
-/// <summary>What a session takes: the tightest of what its creator asked for, what the key allows and what the server allows.</summary>
+/// <summary>What a session takes: the tightest of what is asked for and of what key, project and server allow.</summary>
 internal sealed record SessionLimits(int MaxImages, string[] AllowedMimeTypes, int? MaxImageDimension, int MaxImageSizeMb)
 {
     /// <summary>The largest limit on pixels that anybody can mean.</summary>
@@ -21,20 +21,19 @@ internal sealed record SessionLimits(int MaxImages, string[] AllowedMimeTypes, i
     public static IReadOnlyList<string> AllowedTypes(UploadSession session) =>
         session.AllowedMimeTypes.Length > 0 ? session.AllowedMimeTypes : _types;
 
-    /// <summary>Holds the wishes of a request against their ranges and the key's limits; what is wrong is added to <paramref name="errors"/>.</summary>
-    public static SessionLimits Of(SessionRequest request, ApiKey? key, LimitSettings server, List<FieldError> errors) => new(
-        Math.Min(InRange("max_images", request.MaxImages, 1, server.MaxImagesPerSession, errors) ?? server.DefaultImagesPerSession,
-            key?.MaxImages ?? int.MaxValue),
-        Types(request.AllowedMimeTypes, key, errors),
-        Smaller(InRange("max_image_dimension", request.MaxImageDimension, 1, MaxDimension, errors), key?.MaxImageDimension),
-        InRange("max_image_size_mb", request.MaxImageSizeMb, 1, server.MaxImageSizeMb, errors) ?? server.DefaultImageSizeMb);
-
-    /// <summary>As tight as the project's settings ask.</summary>
-    public SessionLimits Within(Project project) => this with
+    /// <summary>
+    /// Holds the wishes of a request against their ranges and the limits of key and project; what is wrong is added to <paramref name="errors"/>.
+    /// </summary>
+    public static SessionLimits Of(SessionRequest request, ApiKey? key, Project project, LimitSettings server, List<FieldError> errors)
     {
-        MaxImages = Math.Min(MaxImages, project.MaxImagesPerSession ?? int.MaxValue),
-        MaxImageSizeMb = Math.Min(MaxImageSizeMb, project.MaxImageSizeMb ?? int.MaxValue),
-    };
+        var images = InRange("max_images", request.MaxImages, 1, server.MaxImagesPerSession, errors) ?? server.DefaultImagesPerSession;
+        var sizeMb = InRange("max_image_size_mb", request.MaxImageSizeMb, 1, server.MaxImageSizeMb, errors) ?? server.DefaultImageSizeMb;
+        return new(
+            Smaller(Smaller(images, key?.MaxImages), project.MaxImagesPerSession)!.Value,
+            Types(request.AllowedMimeTypes, key, errors),
+            Smaller(InRange("max_image_dimension", request.MaxImageDimension, 1, MaxDimension, errors), key?.MaxImageDimension),
+            Smaller(sizeMb, project.MaxImageSizeMb)!.Value);
+    }
 
     public static int? InRange(string field, int? value, int min, int max, List<FieldError> errors)
     {

@@ -63,7 +63,7 @@ internal sealed class SessionPasswords(Database database, TimeProvider clock)
             return false;
 
         // Photos that arrive together share one check: in memory stands who is being checked and who was right.
-        var known = KnownAs(session.Id, hash, password);
+        var known = KnownAs(hash, password);
         var check = _checks.GetOrAdd(known, _ => new(() => CheckAsync(session, hash, password)));
         var right = false;
         try
@@ -122,7 +122,7 @@ internal sealed class SessionPasswords(Database database, TimeProvider clock)
             throw ApiErrors.TooManyPasswords(TimeSpan.FromMilliseconds(wait.Value)).ToException();
     }
 
-    // The stored hash is part of it, so that a new password forgets whoever knew the old one.
-    private static string KnownAs(Guid sessionId, string hash, string password) =>
-        Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes($"{sessionId}\n{hash}\n{password}")));
+    // The stored hash has a salt of its own, so it names the session, and a new password forgets whoever knew the old one.
+    private static string KnownAs(string hash, string password) =>
+        Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes($"{hash}\n{password}")));
 }

@@ -44,7 +44,7 @@ internal static class SessionsApi
         var errors = new List<FieldError>();
         var project = await ProjectOfAsync(request, caller, database, cancellationToken);
         var env = EnvOf(request, key, errors);
-        var limits = SessionLimits.Of(request, key, settings.Limits, errors).Within(project);
+        var limits = SessionLimits.Of(request, key, project, settings.Limits, errors);
         var expiresAt = Expiry(request, settings.Limits, now, errors);
         CheckTexts(request, errors);
         var done = DoneOf(request, errors);
@@ -109,7 +109,7 @@ internal static class SessionsApi
         TypedResults.Created($"/api/v1/upload/{answer.Id}/session", answer);
 
     /// <summary>
-    /// Changes limits, expiry and password. Like at creation, the tightest of request, key and server is what holds.
+    /// Changes limits, expiry and password. Like at creation, the tightest of request, key, project and server is what holds.
     /// </summary>
     public static async Task<Ok<SessionInfo>> Update(
         string id, Body<UpdateSessionRequest> body, Caller caller, SessionGate gate, Database database, Settings settings,
@@ -119,8 +119,9 @@ internal static class SessionsApi
         var seen = await gate.FindAsync(id, caller, cancellationToken);
         await using var db = database.Open();
         var key = await db.ApiKeys.AsNoTracking().SingleOrDefaultAsync(k => k.Id == seen.KeyId, cancellationToken);
+        var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == seen.ProjectId, cancellationToken);
         var errors = new List<FieldError>();
-        var limits = SessionLimits.Of(request, key, settings.Limits, errors);
+        var limits = SessionLimits.Of(request, key, project, settings.Limits, errors);
         if (request.ExpiresAt is { } expiresAt)
             CheckExpiry(expiresAt, settings.Limits, clock.GetUtcNow(), errors);
         var done = DoneOf(request, errors);

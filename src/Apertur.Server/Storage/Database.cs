@@ -75,6 +75,19 @@ internal sealed class Database
         return db;
     }
 
+    /// <summary>Reads what may take as long as it takes, such as a whole table.</summary>
+    public async Task<T> ReadLongAsync<T>(Func<AperturDb, Task<T>> read, CancellationToken cancellationToken)
+    {
+        await using var db = Open();
+        db.Database.SetCommandTimeout(TimeSpan.Zero);
+        if (IsSqlite)
+            return await read(db);
+        // For this transaction: the connection is somebody else's afterwards.
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await db.Database.ExecuteSqlRawAsync("SELECT set_config('statement_timeout', '0', true)", cancellationToken);
+        return await read(db);
+    }
+
     /// <summary>
     /// Runs work in one transaction and commits it; when this returns the change is on disk. The work may be run again from the start, when
     /// PostgreSQL ends it for a serialisation failure or deadlock, when its connection was lost before the commit, when somebody else holds a

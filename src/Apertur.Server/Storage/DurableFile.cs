@@ -85,6 +85,16 @@ internal static partial class DurableFile
         SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(newPath))!);
     }
 
+    /// <summary>Gives a folder, whose files are on disk, its final name with all that is in it, and blocks until that name is on disk.</summary>
+    /// <exception cref="IOException">The name is taken, or the disk failed.</exception>
+    public static void RenameFolder(string path, string newPath)
+    {
+        foreach (var folder in Directory.EnumerateDirectories(path, "*", SearchOption.AllDirectories).Append(path))
+            SyncDirectory(folder);
+        Directory.Move(path, newPath);
+        SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(newPath))!);
+    }
+
     /// <summary>Removes what a crash left of <see cref="Write"/> in a folder. Drafts that are younger may still be somebody's.</summary>
     public static void DeleteDrafts(string folder, DateTimeOffset olderThan)
     {

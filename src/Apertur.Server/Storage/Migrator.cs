@@ -13,13 +13,28 @@ internal static class Migrator
     private const int MaxAttempts = 10;
 
     /// <exception cref="InvalidOperationException">The database was made by a newer version, or does not keep what it is told.</exception>
-    public static async Task RunAsync(Database database, CancellationToken cancellationToken)
+    public static Task RunAsync(Database database, CancellationToken cancellationToken) =>
+        RunAsync(database, Scripts(), fill: null, cancellationToken);
+
+    /// <summary>Makes the tables of an empty database as some scripts make them, and fills them, in one transaction.</summary>
+    /// <exception cref="InvalidOperationException">One of the scripts is of a newer version.</exception>
+    public static Task MakeAsync(
+        Database database, IReadOnlyCollection<int> numbers, Func<AperturDb, Task> fill, CancellationToken cancellationToken)
+    {
+        var scripts = Scripts().FindAll(script => numbers.Contains(script.Number));
+        return scripts.Count == numbers.Count
+            ? RunAsync(database, scripts, fill, cancellationToken)
+            : throw new InvalidOperationException("The database was made by a newer version of this program.");
+    }
+
+    private static async Task RunAsync(
+        Database database, List<(int Number, string Name)> scripts, Func<AperturDb, Task>? fill, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                await RunOnceAsync(database, cancellationToken);
+                await RunOnceAsync(database, scripts, fill, cancellationToken);
                 return;
             }
             catch (Exception exception)
@@ -30,7 +45,8 @@ internal static class Migrator
         }
     }
 
-    private static async Task RunOnceAsync(Database database, CancellationToken cancellationToken)
+    private static async Task RunOnceAsync(
+        Database database, List<(int Number, string Name)> scripts, Func<AperturDb, Task>? fill, CancellationToken cancellationToken)
     {
         await using var db = database.Open();
         db.BeginWrite();
@@ -52,7 +68,6 @@ internal static class Migrator
         await db.Database.ExecuteSqlRawAsync(
             "CREATE TABLE IF NOT EXISTS schema_scripts (number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL)", cancellationToken);
         var done = await db.Database.SqlQuery<int>($"SELECT number AS \"Value\" FROM schema_scripts").ToListAsync(cancellationToken);
-        var scripts = Scripts();
         if (done.Except(scripts.Select(script => script.Number)).Any())
             throw new InvalidOperationException("The database was made by a newer version of this program.");
 
@@ -62,6 +77,8 @@ internal static class Migrator
             await db.Database.ExecuteSqlAsync($"INSERT INTO schema_scripts (number, name) VALUES ({number}, {name})", cancellationToken);
         }
 
+        if (fill is not null)
+            await fill(db);
         await transaction.CommitAsync(cancellationToken);
     }
 

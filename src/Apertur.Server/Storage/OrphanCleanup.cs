@@ -1,6 +1,5 @@
 using Apertur.Server.Accounts;
 using Apertur.Server.Tus;
-using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Storage;
 
@@ -13,10 +12,7 @@ internal sealed partial class OrphanCleanup(
     ILogger<OrphanCleanup> log)
     : BackgroundService
 {
-    // Longer than any upload may take, so that no file of one in progress is taken for an orphan.
-    private static readonly TimeSpan _safeAge = TimeSpan.FromHours(24);
     private static readonly TimeSpan _every = TimeSpan.FromHours(1);
-    private const int BatchSize = 500;
 
     public async Task RunOnceAsync(CancellationToken cancellationToken)
     {
@@ -28,7 +24,7 @@ internal sealed partial class OrphanCleanup(
             return;
         }
 
-        await partials.RemoveExpiredAsync(_safeAge, cancellationToken);
+        await partials.RemoveExpiredAsync(Quarantine.SafeAge, cancellationToken);
         await EmptyQuarantineAsync(cancellationToken);
         await SetAsideAsync(cancellationToken);
     }
@@ -48,32 +44,10 @@ internal sealed partial class OrphanCleanup(
 
     private async Task SetAsideAsync(CancellationToken cancellationToken)
     {
-        var before = clock.GetUtcNow() - _safeAge;
-        await blobs.Blobs.DeleteDraftsAsync(before, cancellationToken);
-        // A file that is older than the database is never deleted: the database may be new, and the file the only copy of a photo.
-        var since = await BeginningAsync(cancellationToken);
-        var setAside = 0;
-        var old = blobs.EnumerateAsync(cancellationToken).Where(blob => blob.WrittenAt < before && blob.WrittenAt > since);
-        await foreach (var batch in old.Select(blob => blob.Id).Chunk(BatchSize).WithCancellation(cancellationToken))
-        {
-            var known = await quarantine.KnownAsync(batch, cancellationToken);
-            // A power cut can undo the removal of a file, not that of its row.
-            foreach (var id in await quarantine.RemovedAsync(known, cancellationToken))
-                await blobs.DeleteAsync(id, cancellationToken);
-            foreach (var id in batch.Where(id => !known.Contains(id)))
-                setAside += await quarantine.AddAsync(id, clock.GetUtcNow(), cancellationToken) ? 1 : 0;
-        }
-
+        await blobs.Blobs.DeleteDraftsAsync(clock.GetUtcNow() - Quarantine.SafeAge, cancellationToken);
+        var setAside = await quarantine.SetAsideAsync(cancellationToken);
         if (setAside > 0)
             LogSetAside(setAside, settings.Storage.QuarantineDays);
-    }
-
-    private async Task<DateTimeOffset> BeginningAsync(CancellationToken cancellationToken)
-    {
-        await using var db = database.Open();
-        var first = await db.Projects.OrderBy(project => project.CreatedAt).Select(project => (DateTimeOffset?)project.CreatedAt)
-            .FirstOrDefaultAsync(cancellationToken);
-        return first ?? DateTimeOffset.MaxValue;
     }
 
     [LoggerMessage(EventName = "orphans.quarantined", Level = LogLevel.Warning,

@@ -18,8 +18,11 @@ internal sealed record QuarantinedFile(Guid Id, StoredFile File, DateOnly Since)
 /// upload that a crash interrupted, but after an older database was put back they are photos. They are moved there and back again, so
 /// that nothing is ever in neither place.
 /// </summary>
-internal sealed class Quarantine(Database database, BlobStore blobs)
+internal sealed class Quarantine(Database database, BlobStore blobs, TimeProvider clock)
 {
+    /// <summary>Longer than any upload may take, so that no file of one in progress is taken for an orphan.</summary>
+    public static readonly TimeSpan SafeAge = TimeSpan.FromHours(24);
+
     private const int BatchSize = 500;
     private const string Folder = "quarantine";
     private const string DayFormat = "yyyy-MM-dd";
@@ -31,6 +34,28 @@ internal sealed class Quarantine(Database database, BlobStore blobs)
         await blobs.DeleteThumbnailAsync(id, cancellationToken);
         var day = now.ToString(DayFormat, CultureInfo.InvariantCulture);
         return await blobs.Blobs.MoveAsync(BlobStore.KeyOf(id), $"{Folder}/{day}/{id}", cancellationToken);
+    }
+
+    /// <summary>Sets aside every image that is old enough and that no row names.</summary>
+    /// <returns>How many there were.</returns>
+    public async Task<int> SetAsideAsync(CancellationToken cancellationToken)
+    {
+        var before = clock.GetUtcNow() - SafeAge;
+        // A file that is older than the database is never touched: the database may be new, and the file the only copy of a photo.
+        var since = await BeginningAsync(cancellationToken);
+        var setAside = 0;
+        var old = blobs.EnumerateAsync(cancellationToken).Where(blob => blob.WrittenAt < before && blob.WrittenAt > since);
+        await foreach (var batch in old.Select(blob => blob.Id).Chunk(BatchSize).WithCancellation(cancellationToken))
+        {
+            var known = await KnownAsync(batch, cancellationToken);
+            // A power cut can undo the removal of a file, not that of its row.
+            foreach (var id in await RemovedAsync(known, cancellationToken))
+                await blobs.DeleteAsync(id, cancellationToken);
+            foreach (var id in batch.Where(id => !known.Contains(id)))
+                setAside += await AddAsync(id, clock.GetUtcNow(), cancellationToken) ? 1 : 0;
+        }
+
+        return setAside;
     }
 
     /// <summary>Puts an image back in its place. Durable when it returns.</summary>
@@ -81,6 +106,14 @@ internal sealed class Quarantine(Database database, BlobStore blobs)
         var ids = images.ToList();
         await using var db = database.Open();
         return await db.Uploads.Where(upload => ids.Contains(upload.Id) && !upload.IsStored).Select(upload => upload.Id).ToHashSetAsync(cancellationToken);
+    }
+
+    private async Task<DateTimeOffset> BeginningAsync(CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        var first = await db.Projects.OrderBy(project => project.CreatedAt).Select(project => (DateTimeOffset?)project.CreatedAt)
+            .FirstOrDefaultAsync(cancellationToken);
+        return first ?? DateTimeOffset.MaxValue;
     }
 
     private Task<bool> ReturnAsync(QuarantinedFile file, CancellationToken cancellationToken) =>

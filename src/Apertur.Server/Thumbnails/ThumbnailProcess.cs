@@ -21,6 +21,11 @@ internal sealed class ThumbnailProcess(Settings settings, TimeProvider clock)
     private const int MaxBytes = 1024 * 1024;
     private const int MaxReason = 300;
 
+    private static string Program => typeof(ThumbnailWorker).Assembly.Location;
+
+    /// <summary>Whether .NET is in the folder of this program, as where it was published, and no <c>dotnet</c> may be anywhere.</summary>
+    private static bool BringsRuntime => Path.TrimEndingDirectorySeparator(RuntimeEnvironment.GetRuntimeDirectory()) == Path.GetDirectoryName(Program);
+
     /// <param name="picture">Its bytes, or none to only see whether pictures of that type can be decoded.</param>
     /// <param name="type">Its media type.</param>
     public async Task<ThumbnailResult> RunAsync(Stream picture, string type, CancellationToken cancellationToken)
@@ -78,18 +83,15 @@ internal sealed class ThumbnailProcess(Settings settings, TimeProvider clock)
     private ProcessStartInfo Child(long length, string type)
     {
         var thumbnails = settings.Thumbnails;
-        var start = new ProcessStartInfo(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"))
-        {
-            WorkingDirectory = "/",
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            ArgumentList =
-            {
-                typeof(ThumbnailWorker).Assembly.Location, ThumbnailWorker.Command, $"{length}", type,
-                $"{thumbnails.MemoryMb}", $"{thumbnails.CpuSeconds}", thumbnails.HeicLibrary,
-            },
-        };
+        string[] arguments =
+            [ThumbnailWorker.Command, $"{length}", type, $"{thumbnails.MemoryMb}", $"{thumbnails.CpuSeconds}", thumbnails.HeicLibrary];
+        var start = BringsRuntime
+            ? new ProcessStartInfo(Path.ChangeExtension(Program, OperatingSystem.IsWindows() ? ".exe" : null), arguments)
+            : new ProcessStartInfo(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"), [Program, .. arguments]);
+        start.WorkingDirectory = "/";
+        start.RedirectStandardInput = true;
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
         // Nothing that this process was told; only what makes .NET start quickly and small.
         start.Environment.Clear();
         start.Environment["DOTNET_GCHeapHardLimit"] = "0x10000000";

@@ -232,7 +232,7 @@ internal sealed class PartialUploads(
             {
                 if (!upload.IsOpen || upload.Parts.Length != seen.Parts.Length)
                     return;
-                upload.Parts = [.. upload.Parts, Math.Min(length, upload.Length - upload.Offset)];
+                upload.Parts = [.. upload.Parts, length];
                 upload.IsOpen = false;
             },
             cancellationToken);

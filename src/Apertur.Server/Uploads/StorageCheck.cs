@@ -1,7 +1,6 @@
 using Apertur.Destinations;
 using Apertur.Server.Blobs;
 using Apertur.Server.Storage;
-using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Uploads;
 
@@ -11,7 +10,8 @@ internal sealed record DamagedPhoto(Upload Upload, ImageFault Fault);
 /// <param name="Photos">Rows that were looked at.</param>
 /// <param name="Damaged">Rows without the file that they stand for.</param>
 /// <param name="Orphaned">Files without a row, in place or set aside.</param>
-internal sealed record StorageReport(long Photos, IReadOnlyList<DamagedPhoto> Damaged, IReadOnlyList<OrphanedFile> Orphaned);
+/// <param name="SetAside">How many of them were set aside by this.</param>
+internal sealed record StorageReport(long Photos, IReadOnlyList<DamagedPhoto> Damaged, IReadOnlyList<OrphanedFile> Orphaned, int SetAside);
 
 /// <summary>Compares the rows of photos with the stored bytes, in both directions. Servers may go on running.</summary>
 internal sealed class StorageCheck(Database database, BlobStore blobs, Quarantine quarantine, StoredImages images)
@@ -21,19 +21,26 @@ internal sealed class StorageCheck(Database database, BlobStore blobs, Quarantin
     /// <param name="compareHashes">
     /// Reads every file, instead of looking at its length only, and notes what is damaged, or whole again, as a delivery would.
     /// </param>
+    /// <param name="repair">Notes what is missing or of another length, too, and sets files aside that no row names and that nobody sends any more.</param>
     /// <param name="cancellationToken">Ends the comparison.</param>
-    public async Task<StorageReport> RunAsync(bool compareHashes, CancellationToken cancellationToken)
+    public async Task<StorageReport> RunAsync(bool compareHashes, bool repair, CancellationToken cancellationToken)
     {
         var quarantined = await quarantine.SettleAsync(cancellationToken);
         var photos = 0L;
         var damaged = new List<DamagedPhoto>();
-        await foreach (var upload in UploadsAsync(cancellationToken))
+        await foreach (var upload in StoredUploads.ReadAsync(database, cancellationToken))
         {
             photos++;
-            if ((compareHashes ? await CompareAsync(upload, cancellationToken) : await LookAtAsync(upload, cancellationToken)) is { } fault)
-                damaged.Add(new DamagedPhoto(upload, fault));
+            var fault = compareHashes ? null : await LookAtAsync(upload, cancellationToken);
+            if (compareHashes || (repair && (fault ?? upload.Damage) is not null))
+                fault = await CompareAsync(upload, cancellationToken);
+            if (fault is { } found)
+                damaged.Add(new DamagedPhoto(upload, found));
         }
 
+        var setAside = repair ? await quarantine.SetAsideAsync(cancellationToken) : 0;
+        if (setAside > 0)
+            quarantined = await quarantine.SettleAsync(cancellationToken);
         var orphaned = new List<OrphanedFile>();
         foreach (var file in quarantined)
         {
@@ -52,23 +59,7 @@ internal sealed class StorageCheck(Database database, BlobStore blobs, Quarantin
             }
         }
 
-        return new StorageReport(photos, damaged, orphaned);
-    }
-
-    private async IAsyncEnumerable<Upload> UploadsAsync(
-        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        for (var last = ""; ;)
-        {
-            await using var db = database.Open();
-            var page = await db.Uploads.FromSql($"SELECT * FROM uploads WHERE id > {last} AND is_stored AND removed_at IS NULL ORDER BY id LIMIT {BatchSize}")
-                .AsNoTracking().ToListAsync(cancellationToken);
-            foreach (var upload in page)
-                yield return upload;
-            if (page.Count < BatchSize)
-                yield break;
-            last = page[^1].Id.ToString();
-        }
+        return new StorageReport(photos, damaged, orphaned, setAside);
     }
 
     private async Task<ImageFault?> CompareAsync(Upload upload, CancellationToken cancellationToken)

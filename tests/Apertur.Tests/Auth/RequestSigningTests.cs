@@ -60,6 +60,27 @@ public sealed class RequestSigningTests
         }
     }
 
+    /// <summary>Hex is the same number in either case; what we sign ourselves is in lower case, as receivers compare it.</summary>
+    [Theory, AllDatabases]
+    public async Task Signature_of_a_request_is_taken_in_hex_of_either_case(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var (key, plainText) = await app.CreateKeyAsync(new JsonObject { ["label"] = "a" });
+        var made = (await app.Client.PostAsync($"projects/{app.ProjectId}/keys/{key["id"]}/signing-secret")).Expect(HttpStatusCode.OK).Json;
+        var timestamp = $"{app.Clock.GetUtcNow().ToUnixTimeSeconds()}";
+        var signature = RequestSigning.Sign((string)made["signingSecret"]!, timestamp, "GET", "/api/v1/stats", []);
+        Task<Answer> SendAsync(string value) =>
+            app.ClientOf(plainText).SendAsync(HttpMethod.Get, "stats", null, ("X-Aptr-Timestamp", timestamp), ("X-Aptr-Signature", value));
+
+        Assert.Matches("^[0-9a-f]{64}$", signature);
+        (await SendAsync("sha256=" + signature)).Expect(HttpStatusCode.OK);
+        (await SendAsync("sha256=" + signature.ToUpperInvariant())).Expect(HttpStatusCode.OK);
+        (await SendAsync("SHA256=" + signature.ToUpperInvariant())).Expect(HttpStatusCode.OK);
+        (await SendAsync("sha512=" + signature)).Expect(HttpStatusCode.Unauthorized);
+        (await SendAsync("sha256=" + signature[..63])).Expect(HttpStatusCode.Unauthorized);
+        (await SendAsync("sha256=" + signature + "00")).Expect(HttpStatusCode.Unauthorized);
+    }
+
     [Theory]
     [AllDatabases("", "")]
     [AllDatabases("abc", "sha256=00")]

@@ -143,7 +143,13 @@ public sealed class ObjectStoreTests
         await using var app = await AperturApp.StartAsync(database, bucket.StorageSettings());
         var photo = Photos.Jpeg(200_000, seed: 7);
         var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), photo))["id"]!;
-        await app.WriteAsync(db => db.Uploads.ExecuteDeleteAsync(Cancellation));
+        // As an older database has it.
+        await app.WriteAsync(async db =>
+        {
+            await db.Uploads.ExecuteDeleteAsync(Cancellation);
+            await db.Sessions.ExecuteDeleteAsync(Cancellation);
+            await db.DailyCounts.ExecuteDeleteAsync(Cancellation);
+        });
         Assert.Single((await app.CommandAsync("fsck"))["orphaned"]!.AsArray());
         // The store's own clock says when an object was written.
         app.Clock.Jump(TimeProvider.System.GetUtcNow().AddHours(25) - app.Clock.GetUtcNow());

@@ -68,6 +68,7 @@ public sealed class InboxTests : IAsyncLifetime
         // The body is no delivery, so the refusal comes after the signature.
         var vector = "sha256=589a60deec2fc76f6f88219333240e55af762bdf12f58327b37d5b6bec15f76f";
         Assert.Equal(HttpStatusCode.BadRequest, await SendAsync("{\"a\":1}"u8.ToArray(), vector));
+        Assert.Equal(HttpStatusCode.BadRequest, await SendAsync("{\"a\":1}"u8.ToArray(), "sha256=" + vector[7..].ToUpperInvariant()));
     }
 
     [Theory]

@@ -41,7 +41,47 @@ public sealed class DeliveryAttemptsTests
         Assert.All(attempts, attempt => Assert.Equal(Node.Name, (string)attempt["node"]!));
         var delivery = (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json[0]!;
         Assert.Equal(("sent", 3), ((string)delivery["status"]!, (int)delivery["attempts"]!));
-        Assert.Null(delivery["dueAt"]);
+        Assert.All(["dueAt", "dueCause", "dueBy", "waitingFor"], field => Assert.Null(delivery[field]));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Attempt_that_takes_its_time_says_when_it_began_and_when_it_ended(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        var (arrived, release) = (new TaskCompletionSource(), new TaskCompletionSource());
+        receiver.Handles(_ =>
+        {
+            arrived.SetResult();
+            return release.Task;
+        });
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await Eventually.Arrives(arrived.Task);
+        var began = app.Clock.GetUtcNow();
+        app.Clock.Advance(TimeSpan.FromSeconds(2));
+        release.SetResult();
+
+        var attempt = (await EndedAsync(app, upload, webhook, 1)).Single();
+        var delivery = (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json[0]!;
+        Assert.Equal((began, 2000, began.AddSeconds(2)), ((DateTimeOffset)attempt["startedAt"]!, (int)attempt["durationMs"]!, (DateTimeOffset)delivery["updatedAt"]!));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Who_asked_for_an_attempt_is_named_by_that_one_only(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(500, 500);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await EndedAsync(app, upload, webhook, 1);
+        (await app.Client.PostAsync($"uploads/{upload}/retry")).Expect(HttpStatusCode.OK);
+        await EndedAsync(app, upload, webhook, 2);
+        await app.PassAsync(TimeSpan.FromMinutes(10));
+
+        var attempts = await EndedAsync(app, upload, webhook, 3);
+        Assert.Equal([("schedule", false), ("replayed", true), ("received", false)], attempts.Select(a => ((string)a["dueCause"]!, a["dueBy"] is not null)));
     }
 
     [Theory, AllDatabases]

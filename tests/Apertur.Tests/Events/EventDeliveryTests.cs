@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server.Events;
+using Apertur.Server.Queue;
+using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
@@ -98,6 +100,7 @@ public sealed class EventDeliveryTests
         Assert.Equal("2026-06-12T09:44:41.919Z", (string)off["disabledAt"]!);
         await app.Client.CreateSessionAsync();
         Assert.Equal(6, (int)(await app.HistoryAsync(webhook))["total"]!);
+        Assert.Single(app.Log.Lines, line => line.Contains("event_webhook.disabled", StringComparison.Ordinal));
 
         var on = await app.ChangeWebhookAsync(webhook, new JsonObject { ["isActive"] = true });
         Assert.True((bool)on["isActive"]!);
@@ -236,6 +239,24 @@ public sealed class EventDeliveryTests
         Assert.Null(newest["responseCode"]);
         Assert.Null(newest["responseBody"]);
         Assert.Equal(15_000, (int)newest["durationMs"]!);
+        Assert.Equal(app.Clock.GetUtcNow(), (DateTimeOffset)newest["updatedAt"]!);
+        Assert.Equal(1, (await BreakerAsync(app)).Timeouts);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Webhook_that_answers_again_gets_its_lanes_back_little_by_little(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        await app.ListenAsync(events, "project.session.created");
+        await app.ChangeAsync(db => (db.EventWebhooks.Single().Breaker.LaneLimit, db.EventWebhooks.Single().Breaker.OpenedCount) = (1, 1));
+
+        foreach (int? limit in new int?[] { 2, null })
+        {
+            await app.Client.CreateSessionAsync();
+            await events.NextAsync();
+            await Eventually.Becomes(() => BreakerAsync(app), breaker => breaker.LaneLimit == limit);
+        }
     }
 
     [Theory, AllDatabases]
@@ -275,6 +296,8 @@ public sealed class EventDeliveryTests
         await app.RestartAsync();
 
         Assert.Equal(1, (int)(await app.NewestBecomesAsync(webhook, "sent"))["attempts"]!);
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        Assert.Equal(DueCause.Stopped, await db.EventDeliveries.Select(row => row.DueCause).SingleAsync(Cancellation));
     }
 
     [Theory, AllDatabases]
@@ -355,6 +378,12 @@ public sealed class EventDeliveryTests
         var history = (await app.HistoryAsync(webhook))["deliveries"]!.AsArray();
         Assert.Equal(["failed", "sent"], history.Select(row => (string)row!["status"]!).Order());
         Assert.Equal(0, (int)(await app.WebhookAsync(webhook))["consecutiveFailures"]!);
+    }
+
+    private static async Task<Breaker> BreakerAsync(AperturApp app)
+    {
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        return (await db.EventWebhooks.AsNoTracking().SingleAsync(Cancellation)).Breaker;
     }
 
     [Theory]

@@ -110,6 +110,37 @@ public sealed class IdempotencyTests
     }
 
     [Theory, AllDatabases]
+    public async Task Session_that_is_over_answers_only_its_own_keys_and_for_a_day(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database, configure: services => services.WithoutLoopOf<HistoryRetention>());
+        var full = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 1, ["expires_in_hours"] = 48 });
+        var other = await app.Client.CreateSessionAsync();
+        (await app.Client.PostImageAsync(other, Photos.Jpeg(), "a.jpg", null, Key("other"))).Expect(HttpStatusCode.Created);
+        (await app.Client.PostImageAsync(full, Photos.Jpeg(), "a.jpg", null, Key("own"))).Expect(HttpStatusCode.Created);
+
+        (await app.Client.PostImageAsync(full, Photos.Jpeg(), "a.jpg", null, Key("other"))).Expect(HttpStatusCode.UnprocessableEntity);
+        app.Clock.Jump(TimeSpan.FromHours(24) - TimeSpan.FromSeconds(1));
+        (await app.Client.PostImageAsync(full, Photos.Jpeg(), "a.jpg", null, Key("own"))).Expect(HttpStatusCode.Created);
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        (await app.Client.PostImageAsync(full, Photos.Jpeg(), "a.jpg", null, Key("own"))).Expect(HttpStatusCode.UnprocessableEntity);
+    }
+
+    [Fact]
+    public async Task What_a_repeat_is_compared_with_cannot_be_worked_out_from_the_request()
+    {
+        var kept = new List<string>();
+        for (var server = 0; server < 2; server++)
+        {
+            await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+            (await CreateAsync(app.Client, "k", new JsonObject { ["password"] = "open sesame" })).Expect(HttpStatusCode.Created);
+            await using var db = app.Services.GetRequiredService<Database>().Open();
+            kept.Add(await db.IdempotentAnswers.Select(answer => answer.Fingerprint).SingleAsync(TestContext.Current.CancellationToken));
+        }
+
+        Assert.NotEqual(kept[0], kept[1]);
+    }
+
+    [Theory, AllDatabases]
     public async Task Refused_upload_does_not_use_its_key_up(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);

@@ -37,6 +37,24 @@ public sealed class RequestFieldsTests
     }
 
     [Theory, AllDatabases]
+    public async Task Yes_and_no_may_be_written_as_one_and_nought(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+
+        foreach (var (sent, meant) in new[] { ("1", true), ("0", false), ("true", true), ("false", false) })
+        {
+            var made = (await app.Client.PostAsync("upload-sessions", JsonNode.Parse($$"""{ "long_polling": {{sent}} }"""))).Expect(HttpStatusCode.Created);
+            Assert.Equal((sent, meant), (sent, (bool)made.Json["long_polling"]!));
+        }
+
+        foreach (var wrong in new[] { "2", "-1", "1.5", "1e99", "\"1\"", "\"true\"", "{}" })
+        {
+            var refused = await app.Client.PostAsync("upload-sessions", JsonNode.Parse($$"""{ "long_polling": {{wrong}} }"""));
+            Assert.Equal("long_polling", (string)refused.Expect(HttpStatusCode.BadRequest).Json["errors"]![0]!["field"]!);
+        }
+    }
+
+    [Theory, AllDatabases]
     public async Task One_field_under_two_names_must_have_one_value(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);

@@ -87,12 +87,19 @@ public sealed class PollTests
     [AllDatabases("signed out")]
     [AllDatabases("suspended")]
     [AllDatabases("removed")]
+    [AllDatabases("project disabled")]
+    [AllDatabases("project deleted")]
     public async Task Held_requests_of_somebody_who_has_lost_access_tell_nothing_of_what_came_after(DatabaseKind database, string how)
     {
         await using var app = await AperturApp.StartAsync(database);
         var session = await LongPollingAsync(app);
-        var member = await app.TokenAsync(await app.AddPersonAsync("member@example.com", app.ProjectId, Role.Viewer));
-        var client = how == "revoked key" ? app.Client : member.Client;
+        var person = await app.AddPersonAsync("member@example.com", app.ProjectId, Role.Viewer);
+        var member = await app.TokenAsync(person);
+        var client = how is "revoked key" or "project disabled" ? app.Client : member.Client;
+        // What they keep elsewhere does not help: another project, another device.
+        var other = (await app.CreateOtherProjectAsync()).ProjectId;
+        await app.ChangeAsync(db => db.Members.Add(new Member { ProjectId = other, UserId = person.Id, Role = Role.Viewer, CreatedAt = person.CreatedAt }));
+        await app.TokenAsync(person);
         var seen = (string)(await client.GetAsync($"upload-sessions/{session}/delivery-status")).Json["lastChanged"]!;
         var timers = app.Clock.WaitingTimers;
         var held = new[]
@@ -104,12 +111,15 @@ public sealed class PollTests
 
         await (how switch
         {
-            "revoked key" => app.ChangeAsync(db => db.ApiKeys.Single(k => k.Env == Env.Live).IsActive = false),
+            "revoked key" => app.ChangeAsync(db => db.ApiKeys.Single(k => k.Env == Env.Live && k.ProjectId == app.ProjectId).IsActive = false),
             "signed out" => member.Client.PostAsync("auth/logout"),
             "suspended" => app.ChangeAsync(db => db.Users.Single(u => u.Id == member.UserId).DisabledAt = app.Clock.GetUtcNow()),
-            _ => app.ChangeAsync(db => db.Members.Remove(db.Members.Single(m => m.UserId == member.UserId))),
+            "removed" => app.ChangeAsync(db => db.Members.Remove(db.Members.Single(m => m.UserId == member.UserId && m.ProjectId == app.ProjectId))),
+            "project disabled" => app.ChangeAsync(db => db.Projects.Single(p => p.Id == app.ProjectId).DisabledAt = app.Clock.GetUtcNow()),
+            _ => app.ChangeAsync(db => db.Projects.Single(p => p.Id == app.ProjectId).DeletedAt = app.Clock.GetUtcNow()),
         });
-        await app.ClientOf(null).UploadAsync(session, Photos.Jpeg());
+        var changed = Guid.Parse(session);
+        await app.ChangeAsync(db => db.Sessions.Single(s => s.Id == changed).Touch(app.Clock.GetUtcNow()));
 
         foreach (var answer in held)
             (await Eventually.Arrives(answer)).Expect(HttpStatusCode.Unauthorized);

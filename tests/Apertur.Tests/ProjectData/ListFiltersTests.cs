@@ -28,6 +28,7 @@ public sealed class ListFiltersTests
             Assert.Equal(expected.Length, (int)page["total"]!);
         }
 
+        Assert.Equal("Roof 100%", (string)(await app.Client.GetAsync("sessions?q=roof")).Json["data"]![0]!["label"]!);
         foreach (var bad in new[] { "sessions?status=odd", "uploads?status=odd", "sessions?q=%00", "uploads?sessionId=x" })
             Assert.True((await app.Client.GetAsync(bad)).Status is HttpStatusCode.BadRequest or HttpStatusCode.NotFound, bad);
     }

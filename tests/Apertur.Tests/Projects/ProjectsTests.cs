@@ -110,7 +110,7 @@ public sealed class ProjectsTests
     }
 
     [Theory, AllDatabases]
-    public async Task Limits_of_a_project_bind_its_new_sessions(DatabaseKind database)
+    public async Task Limits_of_a_project_bind_sessions_that_are_made_or_changed(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
         var owner = await app.SignInAsync();
@@ -118,9 +118,17 @@ public sealed class ProjectsTests
             .Expect(HttpStatusCode.OK);
 
         var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 50 });
+        Assert.Equal((7, 3), await LimitsAsync());
+        await app.Client.SendAsync(HttpMethod.Patch, $"upload-sessions/{session}", new { max_images = 5, max_image_size_mb = 2 });
+        Assert.Equal((5, 2), await LimitsAsync());
+        await app.Client.SendAsync(HttpMethod.Patch, $"upload-sessions/{session}", new { max_images = 50, max_image_size_mb = 20 });
+        Assert.Equal((7, 3), await LimitsAsync());
 
-        var info = (await app.ClientOf(null).GetAsync($"upload/{session}/session")).Json;
-        Assert.Equal((7, 3), (info["effectiveMaxImages"]!.GetValue<int>(), info["effectiveMaxImageSizeMb"]!.GetValue<int>()));
+        async Task<(int, int)> LimitsAsync()
+        {
+            var info = (await app.ClientOf(null).GetAsync($"upload/{session}/session")).Json;
+            return (info["effectiveMaxImages"]!.GetValue<int>(), info["effectiveMaxImageSizeMb"]!.GetValue<int>());
+        }
     }
 
     [Theory, AllDatabases]

@@ -59,6 +59,29 @@ public sealed class ClaimTests
     }
 
     [Theory, AllDatabases]
+    public async Task Destination_that_is_gone_ends_what_waits_for_it_whatever_was_known_of_it(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers([.. Enumerable.Repeat(500, Breaker.MinAttempts)]);
+        await using var app = await StartAsync(database);
+        var session = await SessionAsync(app, receiver);
+        for (var photo = 0; photo < Breaker.MinAttempts; photo++)
+            await UploadAsync(app, session);
+        await RunAllAsync(app);
+        // It recovered with one lane, and fell silent.
+        await app.WriteAsync(db => db.Database.ExecuteSqlAsync($"UPDATE destinations SET timeouts = 1", Cancellation));
+        var path = $"projects/{app.ProjectId}/destinations";
+        var destination = (string)(await app.Client.GetAsync(path)).Json[0]!["id"]!;
+        (await app.Client.SendAsync(HttpMethod.Delete, $"{path}/{destination}")).Expect(System.Net.HttpStatusCode.NoContent);
+
+        Assert.Equal(8, await RunAsync(app));
+        await DrainAsync(app);
+        Assert.Equal(2, await RunAsync(app));
+        await DrainAsync(app);
+        Assert.Equal(Breaker.MinAttempts, receiver.Requests.Count);
+    }
+
+    [Theory, AllDatabases]
     public async Task Destination_that_fell_silent_gets_one_photo_at_a_time_until_it_answers(DatabaseKind database)
     {
         var arrived = new TaskCompletionSource();

@@ -57,6 +57,63 @@ public sealed class LeaseFencingTests
         Assert.Equal(2, (int)(await app.NewestBecomesAsync(webhook, "sent"))["attempts"]!);
     }
 
+    [Theory, AllDatabases]
+    public async Task Row_that_nobody_is_sending_is_held_by_nobody(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var events = await app.ListenAsync(receiver, "project.upload.started");
+        var session = await app.Client.CreateSessionAsync(webhook);
+
+        var first = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await app.Client.UploadBecomesAsync(first, "delivered");
+        await app.NewestBecomesAsync(events, "sent");
+        receiver.Answers(500, 500);
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        var second = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await app.NewestBecomesAsync(events, "retrying");
+        await Eventually.Becomes(() => app.DeliveriesAsync(second), rows => rows[0].State == DeliveryState.Retrying);
+
+        await AreFreeAsync(app, db => db.Deliveries, [DeliveryState.Sent, DeliveryState.Retrying]);
+        await AreFreeAsync(app, db => db.EventDeliveries, [DeliveryState.Sent, DeliveryState.Retrying]);
+
+        // Nor is one whose node has died, before another takes it up.
+        (await app.Client.SendAsync(HttpMethod.Patch, $"projects/{app.ProjectId}/destinations/{webhook}", new JsonObject { ["isActive"] = false })).Expect(System.Net.HttpStatusCode.OK);
+        await app.ChangeWebhookAsync(events, new JsonObject { ["isActive"] = false });
+        await AbandonAsync(app, db => db.Deliveries);
+        await AbandonAsync(app, db => db.EventDeliveries);
+        foreach (var queue in app.Services.GetServices<IQueue>())
+            Assert.Equal(2, await queue.ReleaseAbandonedAsync(all: false, Cancellation));
+
+        foreach (var row in (await AreFreeAsync(app, db => db.Deliveries, [DeliveryState.Retrying, DeliveryState.Retrying])).Concat<IQueueRow>(
+            await AreFreeAsync(app, db => db.EventDeliveries, [DeliveryState.Retrying, DeliveryState.Retrying])))
+        {
+            var now = app.Clock.GetUtcNow();
+            Assert.Equal((now, DueCause.Abandoned, null, now, IQueueRow.Abandoned), (row.DueAt, row.DueCause, row.DueBy, row.UpdatedAt, row.LastError));
+        }
+    }
+
+    private static Task AbandonAsync<T>(AperturApp app, Func<AperturDb, IQueryable<T>> rows)
+        where T : class, IQueueRow
+    {
+        var (past, before) = (app.Clock.GetUtcNow().AddSeconds(-1), app.Clock.GetUtcNow().AddMinutes(-2));
+        return app.WriteAsync(db => rows(db).ExecuteUpdateAsync(
+            row => row.SetProperty(r => r.State, DeliveryState.Sending).SetProperty(r => r.LeaseToken, Guid.NewGuid()).SetProperty(r => r.LeaseUntil, past)
+                .SetProperty(r => r.DueBy, "somebody").SetProperty(r => r.UpdatedAt, before),
+            Cancellation));
+    }
+
+    private static async Task<IReadOnlyList<T>> AreFreeAsync<T>(AperturApp app, Func<AperturDb, IQueryable<T>> rows, DeliveryState[] states)
+        where T : class, IQueueRow
+    {
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        var all = await rows(db).AsNoTracking().OrderBy(row => row.Id).ToListAsync(Cancellation);
+        Assert.Equal(states, all.Select(row => row.State));
+        Assert.All(all, row => Assert.Equal((null, null), (row.LeaseToken, row.LeaseUntil)));
+        return all;
+    }
+
     private void HoldsFirst(Receiver receiver) => receiver.Handles(_ =>
     {
         _arrived.SetResult();

@@ -183,6 +183,138 @@ public sealed class ReplayTests(ITestOutputHelper output)
     }
 
     [Theory, AllDatabases]
+    public async Task Replay_takes_up_what_it_names_and_nothing_of_others(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Otherwise = context =>
+        {
+            context.Response.StatusCode = 410;
+            return Task.CompletedTask;
+        };
+        await using var app = await AperturApp.StartAsync(database);
+        var (first, second) = (await WebhookAsync(app, receiver), await WebhookAsync(app, receiver));
+        var session = await app.Client.CreateSessionAsync(first, second);
+        var (mine, removed) = (await FailAsync(app.Client, session), await FailAsync(app.Client, session));
+        await FailAsync(app.ClientOf(app.TestKey), await app.ClientOf(app.TestKey).CreateSessionAsync(first));
+        var (otherId, _, otherKey) = await app.CreateOtherProjectAsync();
+        var other = app.ClientOf(otherKey, otherId);
+        await FailAsync(other, await other.CreateSessionAsync(await WebhookAsync(other, receiver)));
+        await app.WriteAsync(async db => (await db.Uploads.FindAsync([Guid.Parse(removed)], Cancellation))!.Remove(app.Clock.GetUtcNow()));
+
+        var reason = (string)(await app.Client.GetAsync($"uploads/{mine}/deliveries")).Json[0]!["lastError"]!;
+        Assert.Equal(1, await TotalAsync(app.Client, new { dryRun = true }));
+        Assert.Equal(1, await TotalAsync(app.Client, new { dryRun = true, errorContains = reason.ToUpperInvariant() }));
+        Assert.Equal(1, await TotalAsync(app.ClientOf(app.TestKey), new { dryRun = true }));
+        Assert.Equal(2, await TotalAsync((await app.SignInAsync()).Client, new { dryRun = true }));
+        Assert.Equal(1, await TotalAsync(other, new { dryRun = true }));
+        Assert.Equal(0, await TotalAsync(app.Client, new { dryRun = true, status = "sent" }));
+        receiver.Otherwise = null;
+
+        // One of its two destinations.
+        Assert.Equal(("completed", 1, 1, 1, 0), Progress(await RunAsync(app, await PostAsync(app, new { destinationId = second }))));
+        Assert.Equal([("failed", first), ("sent", second)], await StatesAsync());
+        Assert.Single(receiver.Requests);
+        Assert.Equal(1, await TotalAsync(app.Client, new { dryRun = true, status = "sent" }));
+        Assert.Equal(0, await TotalAsync(app.Client, new { dryRun = true, destinationId = second }));
+        // What is left of it goes nowhere any more.
+        (await app.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}/destinations/{first}")).Expect(HttpStatusCode.NoContent);
+        Assert.Equal(0, await TotalAsync(app.Client, new { dryRun = true }));
+
+        async Task<IEnumerable<(string, string)>> StatesAsync() =>
+            (await app.Client.GetAsync($"uploads/{mine}/deliveries")).Json.AsArray()
+                .Select(row => ((string)row!["status"]!, (string)row["destinationId"]!)).OrderBy(row => row.Item1);
+
+        static async Task<string> FailAsync(AperturClient client, string session)
+        {
+            var id = (string)(await client.UploadAsync(session, Photos.Png()))["id"]!;
+            await client.UploadBecomesAsync(id, "failed");
+            return id;
+        }
+    }
+
+    [Theory, AllDatabases]
+    public async Task Events_are_told_again_to_the_webhook_that_is_named_and_of_the_time_that_is_named(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers([.. Enumerable.Repeat(500, 4)]);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.CreateWebhookAsync(receiver, new JsonObject { ["maxRetries"] = 0 }, "project.session.created");
+        var other = await app.CreateWebhookAsync(receiver, new JsonObject { ["maxRetries"] = 0 }, "project.session.created");
+        var id = (string)webhook["id"]!;
+        for (var i = 0; i < 2; i++)
+        {
+            await app.Client.CreateSessionAsync();
+            await app.NewestBecomesAsync(webhook, "failed");
+            await app.NewestBecomesAsync(other, "failed");
+            app.Clock.Jump(TimeSpan.FromHours(1));
+        }
+
+        var middle = app.Clock.GetUtcNow().AddMinutes(-90);
+        Assert.Equal(2, await TotalAsync(app.Client, new { dryRun = true, webhookId = id }));
+        Assert.Equal(1, await TotalAsync(app.Client, new { dryRun = true, webhookId = id, from = middle }));
+        Assert.Equal(1, await TotalAsync(app.Client, new { dryRun = true, webhookId = id, to = middle }));
+        Assert.Equal(2, await TotalAsync(app.Client, new { dryRun = true, webhookId = id, errorContains = "ANSWERED 500" }));
+        Assert.Equal(0, await TotalAsync(app.Client, new { dryRun = true, webhookId = id, errorContains = "answered 501" }));
+        Assert.Equal(0, await TotalAsync(app.Client, new { dryRun = true, webhookId = id, status = "sent" }));
+
+        Assert.Equal(("completed", 1, 1, 1, 0), Progress(await RunAsync(app, await PostAsync(app, new { webhookId = id, to = middle }))));
+        Assert.Equal(5, receiver.Requests.Count);
+        Assert.Equal(["failed", "sent"], (await app.HistoryAsync(webhook))["deliveries"]!.AsArray().Select(row => (string)row!["status"]!));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Replays_of_a_project_go_one_after_the_other_and_each_is_over_when_what_it_queued_has_ended(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers([.. Enumerable.Repeat(500, 6)]);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.CreateWebhookAsync(receiver, new JsonObject { ["maxRetries"] = 0 }, "project.session.created");
+        var session = "";
+        for (var i = 0; i < 6; i++)
+        {
+            session = await app.Client.CreateSessionAsync();
+            await app.NewestBecomesAsync(webhook, "failed");
+            app.Clock.Jump(TimeSpan.FromSeconds(1));
+        }
+
+        await app.Client.UploadAsync(session, Photos.Png());
+        var destination = await WebhookAsync(app, receiver);
+        await SwitchAsync(app, destination, on: false);
+        await app.ChangeWebhookAsync(webhook, new JsonObject { ["isActive"] = false });
+        var events = (string)(await PostAsync(app, new { webhookId = (string)webhook["id"]! })).Json["id"]!;
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        var photos = (string)(await PostAsync(app, new { status = "never_dispatched", destinationId = destination })).Json["id"]!;
+
+        // Half of an endpoint's eight lanes.
+        await StepAsync();
+        Assert.Equal(("running", 6, 4, 0, 0), Progress(await GetAsync(app, events)));
+        Assert.Equal(("running", 1, 0, 0, 0), Progress(await GetAsync(app, photos)));
+        await app.ChangeWebhookAsync(webhook, new JsonObject { ["isActive"] = true });
+        Assert.Equal(("completed", 6, 6, 6, 0), Progress(await RunAsync(app, events)));
+        await StepAsync();
+        Assert.Equal(("running", 1, 1, 0, 0), Progress(await GetAsync(app, photos)));
+        await SwitchAsync(app, destination, on: true);
+        Assert.Equal(("completed", 1, 1, 1, 0), Progress(await RunAsync(app, photos)));
+
+        // Who may not see the photos does not see what becomes of them.
+        Assert.Equal(2, (await app.Client.GetAsync(Path(app))).Json.AsArray().Count);
+        Assert.Empty((await app.ClientOf(app.TestKey).GetAsync(Path(app))).Json.AsArray());
+        (await app.ClientOf(app.TestKey).GetAsync($"{Path(app)}/{events}")).Expect(HttpStatusCode.NotFound);
+        Assert.Equal(2, (await (await app.SignInAsync()).Client.GetAsync(Path(app))).Json.AsArray().Count);
+
+        var last = await PostAsync(app, new { webhookId = (string)webhook["id"]!, status = "sent" });
+        (await app.Client.SendAsync(HttpMethod.Delete, $"{app.WebhooksPath()}/{webhook["id"]}")).Expect(HttpStatusCode.NoContent);
+        var ended = await RunAsync(app, last);
+        Assert.Equal(("cancelled", "The event webhook was deleted."), ((string)ended["state"]!, (string)ended["reason"]!));
+
+        async Task StepAsync()
+        {
+            for (var i = 0; i < 5; i++)
+                await app.Services.GetRequiredService<ReplayQueue>().RunOnceAsync(Cancellation);
+        }
+    }
+
+    [Theory, AllDatabases]
     public async Task Replay_on_the_command_line_is_done_by_the_running_server(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
@@ -213,8 +345,24 @@ public sealed class ReplayTests(ITestOutputHelper output)
     public async Task What_cannot_be_replayed_is_refused_in_words(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
+        await using var receiver = await Receiver.StartAsync();
+        var (otherId, _, otherKey) = await app.CreateOtherProjectAsync();
+        var theirs = await WebhookAsync(app.ClientOf(otherKey, otherId), receiver);
+        var deleted = await WebhookAsync(app, receiver);
+        (await app.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}/destinations/{deleted}")).Expect(HttpStatusCode.NoContent);
+        var mine = await WebhookAsync(app, receiver);
+        var webhookId = (string)(await app.ListenAsync(receiver, "*"))["id"]!;
         foreach (var (field, request) in new (string, object)[]
         {
+            ("destinationId", new { destinationId = theirs }),
+            ("destinationId", new { destinationId = deleted }),
+            ("webhookId", new { webhookId, status = "never_dispatched", destinationId = mine }),
+            ("webhookId", new { webhookId, destinationId = mine }),
+            ("webhookId", new { webhookId, sessionId = Guid.NewGuid() }),
+            ("webhookId", new { webhookId, uploadIds = new[] { Guid.NewGuid() } }),
+            ("uploadIds", new { uploadIds = Enumerable.Range(0, 1001).Select(_ => Guid.NewGuid()) }),
+            ("errorContains", new { errorContains = "" }),
+            ("errorContains", new { errorContains = new string('x', 201) }),
             ("status", new { status = "lost" }),
             ("destinationId", new { status = "never_dispatched" }),
             ("destinationId", new { destinationId = Guid.NewGuid() }),
@@ -331,6 +479,10 @@ public sealed class ReplayTests(ITestOutputHelper output)
 
     private static double P95(List<TimeSpan> times) => times.Count == 0 ? 0 : times.Order().ElementAt(times.Count * 95 / 100).TotalMilliseconds;
 
+    /// <summary>How many photos or events a replay would take up.</summary>
+    private static async Task<int> TotalAsync(AperturClient client, object request) =>
+        (int)(await client.PostAsync($"projects/{client.ProjectId}/replays", request)).Expect(HttpStatusCode.OK).Json["total"]!;
+
     private static string Path(AperturApp app) => $"projects/{app.ProjectId}/replays";
 
     private static Task<Answer> PostAsync(AperturApp app, object request) => app.Client.PostAsync(Path(app), request);
@@ -367,8 +519,10 @@ public sealed class ReplayTests(ITestOutputHelper output)
     private static (string State, int Total, int Queued, int Sent, int Failed) Progress(JsonNode replay) => (
         (string)replay["state"]!, (int)replay["total"]!, (int)replay["queued"]!, (int)replay["sent"]!, (int)replay["failed"]!);
 
-    private static Task<string> WebhookAsync(AperturApp app, Receiver receiver) =>
-        app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+    private static Task<string> WebhookAsync(AperturApp app, Receiver receiver) => WebhookAsync(app.Client, receiver);
+
+    private static Task<string> WebhookAsync(AperturClient client, Receiver receiver) =>
+        client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
 
     private static async Task SwitchAsync(AperturApp app, string destination, bool on) =>
         (await app.Client.SendAsync(HttpMethod.Patch, $"projects/{app.ProjectId}/destinations/{destination}", new JsonObject { ["isActive"] = on }))

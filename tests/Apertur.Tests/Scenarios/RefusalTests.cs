@@ -71,6 +71,53 @@ public sealed class RefusalTests
     }
 
     [Theory, AllDatabases]
+    public async Task Of_several_reasons_that_a_session_takes_no_photo_the_one_that_lasts_is_told(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var closed = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 2, ["expires_in_hours"] = 1 });
+        var full = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 1, ["expires_in_hours"] = 1 });
+        await app.Client.UploadAsync(closed, Photos.Png());
+        await app.Client.UploadAsync(full, Photos.Png());
+        await app.Client.PostAsync($"upload-sessions/{closed}/complete");
+        await app.Client.SendAsync(HttpMethod.Patch, $"upload-sessions/{closed}", new JsonObject { ["max_images"] = 1 });
+
+        ExpectError(await app.Client.PostImageAsync(closed, Photos.Png()), 409, "SESSION_COMPLETED", "closed");
+        app.Clock.Jump(TimeSpan.FromHours(2));
+        ExpectError(await app.Client.PostImageAsync(closed, Photos.Png()), 409, "SESSION_COMPLETED", "closed");
+        ExpectError(await app.Client.PostImageAsync(full, Photos.Png()), 410, "SESSION_EXPIRED", "expired");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Session_that_is_over_does_not_change_when_its_page_is_opened(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync();
+        await app.Client.PostAsync($"upload-sessions/{session}/complete");
+        var before = (await app.Client.GetAsync($"upload-sessions/{session}/delivery-status")).Json["lastChanged"]!;
+        app.Clock.Jump(TimeSpan.FromMinutes(1));
+
+        await app.ClientOf(null).GetAsync($"/u/{session}");
+
+        var after = (await app.Client.GetAsync($"upload-sessions/{session}/delivery-status")).Json["lastChanged"]!;
+        Assert.Equal((string)before!, (string)after!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Page_that_is_opened_again_changes_nothing(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync();
+        await app.ClientOf(null).GetAsync($"/u/{session}");
+        var before = (await app.Client.GetAsync($"upload-sessions/{session}/delivery-status")).Json;
+        app.Clock.Jump(TimeSpan.FromMinutes(1));
+
+        await app.ClientOf(null).GetAsync($"/u/{session}");
+
+        Assert.Equal("active", (string)before["status"]!);
+        Assert.Equal(before.ToJsonString(), (await app.Client.GetAsync($"upload-sessions/{session}/delivery-status")).Json.ToJsonString());
+    }
+
+    [Theory, AllDatabases]
     public async Task Session_takes_no_more_photos_than_it_may_however_many_come_at_once(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);

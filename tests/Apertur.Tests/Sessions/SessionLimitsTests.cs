@@ -2,6 +2,7 @@ using Apertur.Server;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
+using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Tests.Support;
 
@@ -63,6 +64,17 @@ public sealed class SessionLimitsTests
     public void The_smaller_number_of_images_counts(int? asked, int? ofKey, int expected) =>
         Assert.Equal(expected, Of(new CreateSessionRequest { MaxImages = asked }, Key(images: ofKey)).MaxImages);
 
+    [Theory]
+    [InlineData(null, null, 20, 20)]
+    [InlineData(5, 3, 5, 3)]
+    [InlineData(50, 50, 20, 20)]
+    public void A_project_makes_them_smaller_and_never_larger(int? images, int? sizeMb, int expectedImages, int expectedSizeMb)
+    {
+        var limits = Of(new CreateSessionRequest(), project: (images, sizeMb));
+
+        Assert.Equal((expectedImages, expectedSizeMb), (limits.MaxImages, limits.MaxImageSizeMb));
+    }
+
     [Fact]
     public void Types_are_those_that_both_allow()
     {
@@ -83,10 +95,20 @@ public sealed class SessionLimitsTests
 
     private static CreateSessionRequest Types(params string[] types) => new() { AllowedMimeTypes = types };
 
-    private SessionLimits Of(CreateSessionRequest request, ApiKey? key = null)
+    private SessionLimits Of(CreateSessionRequest request, ApiKey? key = null, (int? Images, int? SizeMb) project = default)
     {
         using var folder = new TempFolder();
-        return SessionLimits.Of(request, key, Settings.Load(folder.Path).Limits, _errors);
+        var of = new Project
+        {
+            Id = Guid.Empty,
+            Name = "",
+            WebhookSecret = "",
+            CreatedAt = default,
+            UpdatedAt = default,
+            MaxImagesPerSession = project.Images,
+            MaxImageSizeMb = project.SizeMb,
+        };
+        return SessionLimits.Of(request, key, of, Settings.Load(folder.Path).Limits, _errors);
     }
 
     private static ApiKey Key(int? images = null, int? dimension = null, string[]? types = null) => new()

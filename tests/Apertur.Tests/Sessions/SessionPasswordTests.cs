@@ -1,6 +1,9 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Apertur.Server.Storage;
 using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.Sessions;
 
@@ -130,6 +133,55 @@ public sealed class SessionPasswordTests
     }
 
     [Theory, AllDatabases]
+    public async Task Password_has_4_to_128_characters_and_what_is_shorter_or_longer_is_no_guess(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        foreach (var length in new[] { 3, 129 })
+            (await app.Client.PostAsync("upload-sessions", new { password = new string('p', length) })).Expect(HttpStatusCode.BadRequest);
+        foreach (var length in new[] { 4, 128 })
+        {
+            var session = await app.Client.CreateSessionAsync(new JsonObject { ["password"] = new string('p', length) });
+            for (var i = 0; i < 6; i++)
+                Assert.Equal("""{"valid":false}""", (await VerifyAsync(app, session, new string('p', i % 2 == 0 ? 3 : 129))).Expect(HttpStatusCode.OK).Text);
+            Assert.Equal("""{"valid":true}""", (await VerifyAsync(app, session, new string('p', length))).Expect(HttpStatusCode.OK).Text);
+        }
+    }
+
+    [Theory, AllDatabases]
+    public async Task Guesses_that_do_not_count_any_more_are_forgotten(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await ProtectedAsync(app);
+        for (var i = 0; i < 3; i++)
+            await VerifyAsync(app, session, $"guess {i}");
+        Assert.Equal(3, (await GuessesAsync(app)).Length);
+
+        app.Clock.Jump(TimeSpan.FromHours(1));
+        await VerifyAsync(app, session, "guess 4");
+        Assert.Equal([app.Clock.GetUtcNow().ToUnixTimeMilliseconds()], await GuessesAsync(app));
+        app.Clock.Set(TimeSpan.FromHours(-2));
+        await VerifyAsync(app, session, "guess 5");
+        Assert.Equal([app.Clock.GetUtcNow().ToUnixTimeMilliseconds()], await GuessesAsync(app));
+        await VerifyAsync(app, session, Password);
+        Assert.Single(await GuessesAsync(app));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Guess_over_the_bound_costs_one_query(DatabaseKind database)
+    {
+        var count = new QueryCount();
+        await using var app = await AperturApp.StartAsync(database, configure: count.Into);
+        var session = await ProtectedAsync(app);
+        for (var i = 0; i < 5; i++)
+            (await VerifyAsync(app, session, $"guess {i}")).Expect(HttpStatusCode.OK);
+
+        var before = count.Queries;
+        (await VerifyAsync(app, session, "guess 6")).Expect(HttpStatusCode.TooManyRequests);
+
+        Assert.Equal(before + 1, count.Queries);
+    }
+
+    [Theory, AllDatabases]
     public async Task Form_without_script_asks_for_the_password(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
@@ -159,6 +211,12 @@ public sealed class SessionPasswordTests
 
     private static async Task<int> ImagesAsync(AperturApp app, string session) =>
         (int)(await InfoAsync(app, session, Password)).Json["imagesCount"]!;
+
+    private static async Task<long[]> GuessesAsync(AperturApp app)
+    {
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        return await db.Sessions.Select(session => session.PasswordGuesses).SingleAsync(TestContext.Current.CancellationToken);
+    }
 
     private static Task<Answer> InfoAsync(AperturApp app, string session, string password) =>
         app.ClientOf(null).SendAsync(HttpMethod.Get, $"upload/{session}/session", null, (Header, password));

@@ -42,7 +42,6 @@ internal sealed class AperturApp : IAsyncDisposable
     };
 
     private readonly Action<IServiceCollection>? _configure;
-    private NodeRole _role;
     private TestDatabase? _postgreSql;
     private WebApplication? _server;
     private Installation? _installation;
@@ -53,6 +52,9 @@ internal sealed class AperturApp : IAsyncDisposable
     public TestClock Clock { get; } = new();
 
     public TestLog Log { get; } = new();
+
+    /// <summary>What it does, from the next start on.</summary>
+    public NodeRole Role { get; set; }
 
     /// <summary>Where images, keys and, with SQLite, the database are.</summary>
     public string DataFolder => _data.Path;
@@ -83,7 +85,7 @@ internal sealed class AperturApp : IAsyncDisposable
         DatabaseKind database, IReadOnlyDictionary<string, string?>? settings = null, Action<IServiceCollection>? configure = null,
         NodeRole role = NodeRole.All)
     {
-        var app = new AperturApp(configure) { _role = role };
+        var app = new AperturApp(configure) { Role = role };
         foreach (var (name, value) in settings ?? new Dictionary<string, string?>())
             app._settings[name] = value;
         try
@@ -191,7 +193,7 @@ internal sealed class AperturApp : IAsyncDisposable
     private async Task StartServerAsync()
     {
         var settings = Settings.Load(_data.Path, _settings);
-        settings.Role = _role;
+        settings.Role = Role;
         _server = AperturServer.Build(settings, ["http://127.0.0.1:0"], services =>
         {
             services.AddSingleton<TimeProvider>(Clock);

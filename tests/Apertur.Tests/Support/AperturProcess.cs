@@ -76,9 +76,12 @@ internal sealed partial class AperturProcess : IAsyncDisposable
     /// <param name="dataFolder">Made when missing.</param>
     /// <param name="installation">What <c>init</c> printed; without it there is no <see cref="Client"/>.</param>
     /// <param name="launcher">A program, with its arguments, that starts the server.</param>
-    public static async Task<AperturProcess> ServeAsync(string dataFolder, JsonNode? installation, params IReadOnlyList<string> launcher)
+    public static Task<AperturProcess> ServeAsync(string dataFolder, JsonNode? installation, params IReadOnlyList<string> launcher) =>
+        ListeningAsync(Start(launcher, "serve", "--data", dataFolder, "--urls", "http://127.0.0.1:0"), installation);
+
+    /// <summary>Waits until a server that was started listens.</summary>
+    public static async Task<AperturProcess> ListeningAsync(Process process, JsonNode? installation)
     {
-        var process = Start(launcher, "serve", "--data", dataFolder, "--urls", "http://127.0.0.1:0");
         while (await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
         {
             if (Listening().Match(line) is not { Success: true } match)
@@ -120,9 +123,11 @@ internal sealed partial class AperturProcess : IAsyncDisposable
 
     /// <summary>Starts a command.</summary>
     /// <inheritdoc cref="ServeAsync" path="/param[@name='launcher']"/>
-    public static Process Start(IReadOnlyList<string> launcher, params string[] arguments)
+    public static Process Start(IReadOnlyList<string> launcher, params string[] arguments) => Start([.. launcher, .. CommandLine(arguments)]);
+
+    /// <summary>Starts a program with its arguments.</summary>
+    public static Process Start(string[] command)
     {
-        string[] command = [.. launcher, .. CommandLine(arguments)];
         var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardInput = true,

@@ -135,7 +135,8 @@ public sealed class Receiver : IAsyncDisposable
     private Task HandleAsync(HttpContext context) =>
         _answers.TryDequeue(out var answer) ? answer(context) : (Otherwise ?? ReadAsync)(context);
 
-    private async Task ReadAsync(HttpContext context)
+    /// <summary>Reads a request to its end, and keeps it.</summary>
+    public async Task ReadAsync(HttpContext context)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         using var kept = new MemoryStream();

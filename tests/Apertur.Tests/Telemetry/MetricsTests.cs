@@ -110,6 +110,22 @@ public sealed partial class MetricsTests
         }
     }
 
+    /// <summary>Prometheus's own tool reads them, and finds nothing to say of ours.</summary>
+    [Theory, AllDatabases]
+    public async Task Metrics_and_alert_rules_are_valid(DatabaseKind database)
+    {
+        var promtool = Components.Program("promtool");
+        await using var app = await StartAsync(database);
+        await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Jpeg());
+        using var folder = new TempFolder();
+        await File.WriteAllTextAsync(folder.File("metrics"), (await GetAsync(app, "/metrics")).Text, TestContext.Current.CancellationToken);
+
+        // 3: it can be read, but some names are not as they should be, and those are .NET's and Npgsql's.
+        var said = await Shell.RunAsync($"{promtool} check metrics <{folder.File("metrics")} 2>&1 || [ $? = 3 ]");
+        Assert.All(said.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => Assert.Matches("^(dotnet|db_client)_", line));
+        await Shell.RunAsync($"{promtool} check rules '{Path.Combine(RepositoryFiles.Root, "deploy/prometheus/alerts.yml")}'");
+    }
+
     private static Task<AperturApp> StartAsync(DatabaseKind database) =>
         AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Telemetry:MetricsUrl"] = "http://127.0.0.1:0" });
 

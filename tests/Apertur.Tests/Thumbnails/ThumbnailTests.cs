@@ -230,6 +230,48 @@ public sealed class ThumbnailTests
     }
 
     [Fact]
+    public async Task Process_that_decodes_may_open_and_write_nothing_and_knows_no_environment()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Limits are set on Linux.");
+        await using var app = await StartAsync(cpuSeconds: 2);
+        var slow = await UploadAsync(app, await app.Client.CreateSessionAsync(), Pictures.ScanBomb());
+
+        var waiting = app.Client.GetAsync($"uploads/{slow}/thumbnail");
+        // It has limited itself when it is the first to be ended where memory runs short.
+        var child = await Eventually.Becomes(
+            () => Task.FromResult(ChildOf(Environment.ProcessId)), child => child is not null && Read(child, "limits") is { } text && LimitOf(text, "open files") == "0");
+
+        var limits = Read(child!, "limits")!;
+        Assert.Equal(("0", "0", "2"), (LimitOf(limits, "file size"), LimitOf(limits, "core file size"), LimitOf(limits, "cpu time")));
+        Assert.NotEqual("unlimited", LimitOf(limits, "address space"));
+        Assert.Equal("1000", Read(child!, "oom_score_adj")!.Trim());
+        Assert.All(
+            Read(child!, "environ")!.Split('\0', StringSplitOptions.RemoveEmptyEntries),
+            variable => Assert.Matches("^(DOTNET|VIPS)_", variable));
+        (await waiting).Expect(HttpStatusCode.NotFound);
+
+        // Soft limits, which come first: "Max open files            0                    0                    files".
+        static string LimitOf(string limits, string name) =>
+            limits.Split('\n').Single(line => line.StartsWith($"Max {name} ", StringComparison.Ordinal))[26..].Split(' ')[0];
+
+        static string? ChildOf(int parent) => Directory.GetDirectories("/proc").FirstOrDefault(process =>
+            Read(process, "stat")?.Split(')')[^1].Split(' ') is [_, _, var its, ..] && its == $"{parent}"
+            && Read(process, "cmdline")!.Contains("thumbnail-worker\0", StringComparison.Ordinal) && Read(process, "cmdline")!.Contains("\02\0", StringComparison.Ordinal));
+
+        static string? Read(string process, string file)
+        {
+            try
+            {
+                return File.ReadAllText(Path.Combine(process, file));
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                return null;
+            }
+        }
+    }
+
+    [Fact]
     public async Task Picture_that_was_cut_off_has_what_is_there_or_none()
     {
         await using var app = await StartAsync();

@@ -47,6 +47,7 @@ public sealed class BrokenFormTests
     [InlineData("sec\tret")]
     [InlineData("sec\u0001ret")]
     [InlineData("secret\u00A0")]
+    [InlineData("half of \uFFFD")] // how senders encode half a character
     public async Task Password_that_cannot_be_sent_is_refused_when_it_is_set(string password)
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);

@@ -66,6 +66,39 @@ public sealed class DigestTests
     }
 
     [Theory]
+    [InlineData("photo", HttpStatusCode.Created)]
+    [InlineData("envelope", HttpStatusCode.Created)]
+    [InlineData("neither", HttpStatusCode.BadRequest)]
+    public async Task Text_beside_an_envelope_may_mean_it_or_the_photo_in_it(string meant, HttpStatusCode status)
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync();
+        var envelope = Sealed.Here(await app.ServerKeyAsync(), _photo).Bytes();
+        using var form = Form("", envelope);
+        form.Add(new StringContent(Convert.ToHexStringLower(SHA256.HashData(meant == "photo" ? _photo : meant == "envelope" ? envelope : [1]))), "sha256");
+
+        (await app.Client.SendAsync(HttpMethod.Post, $"upload/{session}/images", form, ("X-Aptr-Encrypted", "default"))).Expect(status);
+    }
+
+    [Fact]
+    public async Task Every_digest_that_is_given_must_be_right_and_parameters_are_passed_over()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync();
+        var (right, wrong) = ($"sha-256=:{Convert.ToBase64String(SHA256.HashData(_photo))}:", $"sha-512=:{Convert.ToBase64String(SHA512.HashData([1]))}:");
+
+        foreach (var (value, status) in new[]
+        {
+            ($"{right};of=all", HttpStatusCode.Created), ($"{right}, {wrong}", HttpStatusCode.BadRequest), ($"{wrong}, {right}", HttpStatusCode.BadRequest),
+        })
+        {
+            using var form = Form("", _photo);
+            form.Headers.TryAddWithoutValidation("Content-Digest", value);
+            (await app.Client.SendAsync(HttpMethod.Post, $"upload/{session}/images", form)).Expect(status);
+        }
+    }
+
+    [Theory]
     [InlineData("Content-Digest", "sha-256=:AAAA:")]
     [InlineData("Content-Digest", "sha-256=nonsense")]
     [InlineData("Content-MD5", "AAAA")]

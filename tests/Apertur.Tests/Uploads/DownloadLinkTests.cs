@@ -31,6 +31,11 @@ public sealed class DownloadLinkTests
             Assert.Equal((forged, HttpStatusCode.NotFound), (forged, await OpensAsync(forged)));
         }
 
+        // It is ours and taken as we wrote it, so that a photo has one address.
+        var signature = link.Split("signature=")[1];
+        Assert.Matches("^[0-9a-f]{64}$", signature);
+        Assert.Equal(HttpStatusCode.NotFound, await OpensAsync(link.Replace(signature, signature.ToUpperInvariant(), StringComparison.Ordinal)));
+
         app.Clock.Jump(TimeSpan.FromDays(1) - TimeSpan.FromSeconds(2));
         Assert.Equal(HttpStatusCode.OK, await OpensAsync(link));
         app.Clock.Jump(TimeSpan.FromSeconds(4));
