@@ -378,7 +378,12 @@ async function start(data: PageData): Promise<void> {
       return;
     }
     const kept = await store.answers();
-    questions ??= await import('./asked');
+    questions ??= await import('./asked').catch(() => null);
+    if (questions === null) {
+      // The line is away; the next look at the session tries again, and photos wait.
+      asked = '';
+      return;
+    }
     questions.show(texts, ask, kept?.answers ?? {});
     queue.answers = questions.typed(ask);
     settle((answered || kept?.given === true) && questions.check(texts, ask, false));
@@ -397,7 +402,8 @@ async function start(data: PageData): Promise<void> {
 
   /** Takes what was typed; what is missing is said, and photos wait for it. */
   async function answer(): Promise<void> {
-    if (questions === null || !questions.check(texts, ask, true)) {
+    if (questions === null || ask.length === 0) return;
+    if (!questions.check(texts, ask, true)) {
       if (answered) settle(false);
       return;
     }
