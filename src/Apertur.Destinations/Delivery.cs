@@ -30,6 +30,9 @@ public sealed record Delivery
     /// <summary>Which of the visitors of its session sent it, by an id of that visitor's own; null when nobody said.</summary>
     public string? Visitor { get; init; }
 
+    /// <summary>What the session asked for and the sender gave, texts by name: untrusted, without control characters but line feeds; null when there is nothing.</summary>
+    public JsonObject? Answers { get; init; }
+
     public required DateTimeOffset ReceivedAt { get; init; }
 
     /// <summary>The session's tags; empty when it has none.</summary>

@@ -79,13 +79,16 @@ public sealed class GcsDestination : IDestinationType
     private async Task<DeliveryOutcome?> CreateAsync(
         string key, string crc32c, string token, Delivery delivery, TransferDeadline deadline)
     {
+        var metadata = new JsonObject { ["apertur-image-id"] = delivery.ImageId.ToString(), ["sha256"] = delivery.Sha256 };
+        foreach (var (name, given) in delivery.Answers ?? [])
+            metadata["apertur-answer-" + name] = given?.DeepClone();
         var resource = new JsonObject
         {
             ["name"] = key,
             ["contentType"] = delivery.MimeType,
             // The service compares before the object exists.
             ["crc32c"] = crc32c,
-            ["metadata"] = new JsonObject { ["apertur-image-id"] = delivery.ImageId.ToString(), ["sha256"] = delivery.Sha256 },
+            ["metadata"] = metadata,
         };
         var answer = await _upload.SendAsync(UploadAddress(delivery.Config), token, resource, key, delivery, deadline);
         // The same status also tells of an organisation's policies.

@@ -110,6 +110,8 @@ public sealed class GoogleDriveDestination : IOAuthDestination
                 ["aperturImage"] = delivery.ImageId.ToString(),
             },
         };
+        if (delivery.Answers is { } answers)
+            resource["description"] = string.Join('\n', answers.Select(given => $"{given.Key}: {given.Value}"));
         var answer = await _upload.SendAsync(UploadAddress, token, resource, id, delivery, deadline);
         // The id is taken: an earlier attempt came through, and its answer was lost.
         if (answer.Status == HttpStatusCode.Conflict)

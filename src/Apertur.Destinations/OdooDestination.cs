@@ -73,22 +73,20 @@ public sealed class OdooDestination(OutboundHttp http, TimeProvider clock) : IDe
 
     private static HttpRequestMessage Request(string topic, Delivery delivery)
     {
-        var body = Encoding.UTF8.GetBytes(new JsonObject
+        var data = new JsonObject
         {
-            ["topic"] = topic,
-            ["event"] = topic,
-            ["data"] = new JsonObject
-            {
-                ["id"] = delivery.ImageId.ToString(),
-                ["filename"] = delivery.Filename,
-                ["size_bytes"] = delivery.SizeBytes,
-                ["mime_type"] = delivery.MimeType,
-                ["session_id"] = delivery.SessionId.ToString(),
-                ["download_url"] = delivery.DownloadUrl().AbsoluteUri,
-                ["tags"] = new JsonArray([.. delivery.Tags.Select(tag => (JsonNode)tag)]),
-                ["metadata"] = delivery.Metadata?.DeepClone(),
-            },
-        }.ToJsonString());
+            ["id"] = delivery.ImageId.ToString(),
+            ["filename"] = delivery.Filename,
+            ["size_bytes"] = delivery.SizeBytes,
+            ["mime_type"] = delivery.MimeType,
+            ["session_id"] = delivery.SessionId.ToString(),
+            ["download_url"] = delivery.DownloadUrl().AbsoluteUri,
+            ["tags"] = new JsonArray([.. delivery.Tags.Select(tag => (JsonNode)tag)]),
+            ["metadata"] = delivery.Metadata?.DeepClone(),
+        };
+        if (delivery.Answers is { } answers)
+            data["answers"] = answers.DeepClone();
+        var body = Encoding.UTF8.GetBytes(new JsonObject { ["topic"] = topic, ["event"] = topic, ["data"] = data }.ToJsonString());
         using var signature = Signature.OfBody(delivery.Config.Required("secret"));
         return new HttpRequestMessage(HttpMethod.Post, delivery.Config.Required("url"))
         {

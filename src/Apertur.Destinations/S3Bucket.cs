@@ -49,6 +49,9 @@ internal sealed class S3Bucket : IDisposable
 
     private const string ImageId = "apertur-image-id";
 
+    // What Swift takes in one value; Amazon takes 2 kB in all of them together.
+    private const int MaxMetadataLength = 256;
+
     private readonly DestinationConfig _config;
     private readonly TransferDeadline _deadline;
     private readonly AmazonS3Client _client;
@@ -298,5 +301,11 @@ internal sealed class S3Bucket : IDisposable
         metadata[ImageId] = delivery.ImageId.ToString();
         metadata["apertur-sha256"] = delivery.Sha256;
         metadata["apertur-session-id"] = delivery.SessionId.ToString();
+        foreach (var (name, answer) in delivery.Answers ?? [])
+        {
+            // A header holds ASCII only.
+            if (Uri.EscapeDataString((string)answer!) is { Length: <= MaxMetadataLength } text)
+                metadata["apertur-answer-" + name] = text;
+        }
     }
 }

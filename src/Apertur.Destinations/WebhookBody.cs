@@ -25,7 +25,7 @@ internal sealed class WebhookBody
     private const int PieceBytes = 48 * 1024;
 
     // The fields of the multipart form that a tag must not pretend to be.
-    private static readonly string[] _ownFields = ["image", "session_id", "image_id", "image_index", "sha256", "tags", "visitor"];
+    private static readonly string[] _ownFields = ["image", "session_id", "image_id", "image_index", "sha256", "tags", "visitor", "answers"];
 
     // The body is never part of a page, so nothing needs escaping beyond what JSON asks for; receivers read addresses and names.
     private static readonly JsonWriterOptions _json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -139,6 +139,12 @@ internal sealed class WebhookBody
         json.WriteString("sha256", delivery.Sha256);
         if (delivery.Visitor is { } visitor)
             json.WriteString("visitor", visitor);
+        if (delivery.Answers is { } answers)
+        {
+            json.WritePropertyName("answers");
+            answers.WriteTo(json);
+        }
+
         json.WriteEndObject();
         json.Flush();
         return linked
@@ -158,6 +164,8 @@ internal sealed class WebhookBody
         Field("sha256", delivery.Sha256);
         if (delivery.Visitor is { } visitor)
             Field("visitor", visitor);
+        if (delivery.Answers is { } answers)
+            Field("answers", answers.ToJsonString(_jsonText));
         Field("tags", JsonArray(delivery.Tags));
         foreach (var tag in delivery.Tags)
         {

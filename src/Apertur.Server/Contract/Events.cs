@@ -59,6 +59,10 @@ internal sealed record UploadEventData
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public required string? Visitor { get; init; }
 
+    /// <summary>What its session asked for and the sender gave: texts by the name of the field; absent when nothing was given.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public required JsonObject? Answers { get; init; }
+
     public required string Env { get; init; }
 
     [JsonPropertyName("created_at")]

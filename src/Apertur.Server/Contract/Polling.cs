@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Apertur.Server.Contract;
@@ -23,6 +24,9 @@ internal sealed record PollImage
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public required string? Visitor { get; init; }
 
+    /// <summary>What its session asked for and the sender gave: texts by the name of the field; absent when nothing was given.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public required JsonObject? Answers { get; init; }
 
     [JsonPropertyName("created_at")]
     public required DateTimeOffset CreatedAt { get; init; }

@@ -50,6 +50,20 @@ internal abstract record SessionRequest
     /// <summary>Whether the page offers the camera only; false unless it is said. Programs may send other photos all the same.</summary>
     [JsonPropertyName("camera_only")]
     public bool? CameraOnly { get; init; }
+
+    /// <summary>What the page asks of whoever sends photos, in this order; it goes along with each photo. An empty list asks for nothing.</summary>
+    public IReadOnlyList<AskedField>? Ask { get; init; }
+}
+
+/// <summary>Something that the page asks for.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record AskedField
+{
+    /// <summary><c>name</c>, <c>email</c>, <c>phone</c>, <c>reference</c> or <c>note</c>.</summary>
+    public string Field { get; init; } = "";
+
+    /// <summary>Whether the page sends no photo without it; false unless it is said.</summary>
+    public bool Required { get; init; }
 }
 
 /// <summary>What a new upload session should be like.</summary>
@@ -196,6 +210,9 @@ internal record SessionInfo
 
     /// <summary>Whether the page offers the camera only.</summary>
     public required bool CameraOnly { get; init; }
+
+    /// <summary>What the page asks of whoever sends photos, in this order.</summary>
+    public required IReadOnlyList<AskedField> Ask { get; init; }
 
     /// <summary>What the caller should know about a change, such as a field that does not exist; absent when there is nothing.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

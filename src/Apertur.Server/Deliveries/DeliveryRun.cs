@@ -146,6 +146,7 @@ internal sealed partial class DeliveryRun(
             SizeBytes = upload.SizeBytes,
             Sha256 = upload.Sha256,
             Visitor = upload.Fields.Visitor,
+            Answers = UploadFields.Read(upload.Fields.Answers),
             ReceivedAt = upload.CreatedAt,
             Tags = session.Tags ?? [],
             Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),

@@ -8,7 +8,7 @@ namespace Apertur.Server.Encryption;
 
 /// <summary>
 /// An encrypted photo as clients send it: JSON with an AES-256 key wrapped by RSA-OAEP, a 12-byte IV, and the ciphertext followed
-/// by its 16-byte tag, each in base64. Beside these, a JSON request may say the photo's name and the fields of <see cref="UploadFields"/>.
+/// by its 16-byte tag, each in base64. Beside these, a JSON request may say the photo's name and the fields of the upload.
 /// </summary>
 /// <remarks>The ciphertext is only located, never copied: <see cref="Open"/> decodes and decrypts it where it lies.</remarks>
 internal sealed class Envelope
@@ -22,12 +22,15 @@ internal sealed class Envelope
     // Longer than the base64 of a key wrapped by RSA-8192, and than any name worth keeping.
     private const int MaxText = 4096;
 
+    private readonly IReadOnlyList<UploadField> _fields;
     private string? _key, _iv, _algorithm;
     private Range? _data;
 
+    private Envelope(IReadOnlyList<UploadField> fields) => _fields = fields;
+
     public string? Filename { get; private set; }
 
-    /// <summary>What stands beside it of <see cref="UploadFields.All"/>, by name.</summary>
+    /// <summary>What stands beside it of the fields that an upload may have, by name.</summary>
     public Dictionary<string, string?> Fields { get; } = [];
 
     /// <summary>Whether it has the four members that an envelope is made of.</summary>
@@ -36,9 +39,9 @@ internal sealed class Envelope
     /// <summary>
     /// Finds the members, in camelCase or snake_case. Null when this is no JSON object, or a known member is no usable text.
     /// </summary>
-    public static Envelope? Read(ReadOnlySpan<byte> json)
+    public static Envelope? Read(ReadOnlySpan<byte> json, IReadOnlyList<UploadField> fields)
     {
-        var found = new Envelope();
+        var found = new Envelope(fields);
         try
         {
             var reader = new Utf8JsonReader(json);
@@ -139,9 +142,9 @@ internal sealed class Envelope
         };
     }
 
-    private static string? FieldNamed(Utf8JsonReader reader)
+    private string? FieldNamed(Utf8JsonReader reader)
     {
-        foreach (var field in UploadFields.All)
+        foreach (var field in _fields)
         {
             if (reader.ValueTextEquals(field.Name))
                 return field.Name;

@@ -47,8 +47,8 @@ internal sealed class EnvelopeIntake(
             {
                 using var bytes = new NativeBytes((int)blob.Length);
                 await blob.ReadAllAsync(bytes.Memory, cancellationToken);
-                var envelope = Envelope.Read(bytes.GetSpan()) ?? throw ApiErrors.WrongEnvelope.ToException();
-                foreach (var field in UploadFields.All)
+                var envelope = Envelope.Read(bytes.GetSpan(), sent.Fields) ?? throw ApiErrors.WrongEnvelope.ToException();
+                foreach (var field in sent.Fields)
                     sent.TakeFromEnvelope(field, envelope.Fields.GetValueOrDefault(field.Name));
                 filename = WithoutEnding(filename ?? envelope.Filename);
                 if (mode == EncryptionMode.EndToEnd)

@@ -170,6 +170,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
             Damage = upload.Damage?.WireName(),
             Source = upload.Fields.Source,
             Visitor = upload.Fields.Visitor,
+            Answers = UploadFields.Read(upload.Fields.Answers),
             Env = upload.Env.WireName(),
             CreatedAt = upload.CreatedAt,
         };

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
+using Apertur.Server.Contract;
+using Apertur.Server.Uploads;
 
 namespace Apertur.Server.Pages;
 
@@ -25,6 +27,7 @@ internal static class UploadPage
         { Refused: { } refused } => refused.StatusCode,
         { PasswordWait: not null } => StatusCodes.Status429TooManyRequests,
         { PasswordWrong: true } => StatusCodes.Status401Unauthorized,
+        { Wrong.Count: > 0 } => StatusCodes.Status400BadRequest,
         { Results.Count: > 0 } when model.Results.All(result => result.Code is not null) =>
             StatusCodes.Status422UnprocessableEntity,
         _ => StatusCodes.Status200OK,
@@ -69,7 +72,7 @@ internal static class UploadPage
     private static Html OpenBody(UploadPageModel model, Texts texts)
     {
         // Before the password, a page must not tell more than the API does.
-        var known = model.PasswordNeeded ? null : model;
+        var known = model is { PasswordNeeded: true, PasswordGiven: false } ? null : model;
         var title = string.IsNullOrWhiteSpace(known?.Label) ? texts["title"] : known.Label;
         return $"""
             <header>
@@ -83,6 +86,7 @@ internal static class UploadPage
             <p id="sealing" class="hint" hidden></p>
             <p id="notice" class="notice" role="alert" hidden></p>
             {Results(model, texts)}
+            {Questions(model, known?.Ask ?? [], texts)}
             <div id="bar">
             {Form(model, texts)}
             <button id="done" type="button" hidden>{texts["done"]}</button>
@@ -96,7 +100,7 @@ internal static class UploadPage
             <button id="more" type="button">{texts["sendMore"]}</button>
             <p><a id="return" href="{known?.ReturnUrl ?? ""}" hidden>{texts["goBack"]}</a></p>
             </section>
-            <script id="page-data" type="application/json">{Data(model, known, texts)}</script>
+            <script id="page-data" type="application/json">{Data(model, model.PasswordNeeded ? null : model, texts)}</script>
             """;
     }
 
@@ -134,6 +138,47 @@ internal static class UploadPage
             </div>
             <button id="send" class="primary" type="submit"{locked}>{texts["send"]}</button>
             </form>
+            """;
+    }
+
+    /// <summary>What is asked for. The script folds it up once it is answered, and fills it in for a session whose password hides it yet.</summary>
+    private static Html Questions(UploadPageModel model, IReadOnlyList<AskedField> ask, Texts texts) => $"""
+        <details id="asked" open{Html.If(ask.Count == 0, Html.Raw(" hidden"))}>
+        <summary>{texts["ask.title"]}</summary>
+        <div id="questions">{ask.Select(asked => Question(model, asked, texts))}</div>
+        </details>
+        """;
+
+    private static Html Question(UploadPageModel model, AskedField asked, Texts texts)
+    {
+        var label = texts["ask." + asked.Field];
+        var typed = model.Typed.GetValueOrDefault(asked.Field, "");
+        var problem = !model.Wrong.TryGetValue(asked.Field, out var words) ? ""
+            : string.IsNullOrWhiteSpace(typed) ? texts.Fill("ask.missing", ("field", label))
+            : asked.Field == "email" ? texts["ask.wrongEmail"]
+            : words;
+        var (type, autocomplete) = asked.Field switch
+        {
+            "name" => ("text", "name"),
+            "email" => ("email", "email"),
+            "phone" => ("tel", "tel"),
+            _ => ("text", "off"),
+        };
+        // Not in the form, which stays at the bottom of a phone, but of it.
+        Html attributes = $"""
+            id="ask-{asked.Field}" name="{asked.Field}" form="upload" autocomplete="{autocomplete}" maxlength="{AskedFields.Longest(asked.Field)}"
+            aria-describedby="ask-{asked.Field}-error"{Html.If(asked.Required, Html.Raw(" required"))}
+            """;
+        // The first line feed of a text area is none of its text.
+        var input = asked.Field == "note"
+            ? (Html)$"<textarea {attributes} rows=\"3\">\n{typed}</textarea>"
+            : $"<input {attributes} type=\"{type}\" value=\"{typed}\">";
+        return $"""
+            <div class="field">
+            <label for="ask-{asked.Field}">{(asked.Required ? label : texts.Fill("ask.optional", ("field", label)))}</label>
+            {input}
+            <p id="ask-{asked.Field}-error" class="bad" role="alert">{problem}</p>
+            </div>
             """;
     }
 
@@ -195,6 +240,7 @@ internal static class UploadPage
             MayWithdraw = model.AllowWithdraw,
             known?.ThankYou,
             model.CameraOnly,
+            Ask = known?.Ask ?? [],
             Expires = model.ExpiresAt?.ToUnixTimeMilliseconds(),
             Now = model.Now.ToUnixTimeMilliseconds(),
             model.SealingKey,

@@ -30,8 +30,7 @@ internal static class UploadPageApi
         if (await FindAsync(id, gate, cancellationToken) is not { } session)
             return UploadPage.Result(new UploadPageModel { Status = UploadPageStatus.NotFound, Look = look });
 
-        var results = new List<UploadPageResult>();
-        var wrong = false;
+        var form = new SentForm(session);
         int? wait = null;
         var refused = gate.Refusal(session);
         if (refused is null && (await SealingAsync(session, db, cancellationToken)).PageKey is null)
@@ -40,7 +39,7 @@ internal static class UploadPageApi
             {
                 var most = Math.Min(MultipartReader.MaxParts, session.MaxImages - session.ImagesCount);
                 using var deadline = limits.Begin(http, session, most);
-                wrong = !await ReceiveAllAsync(http.Request, session, passwords, intake, results, deadline.Token);
+                await ReceiveAllAsync(http.Request, session, passwords, intake, form, deadline.Token);
             }
             catch (ApiErrorException exception) when (exception.Error.StatusCode == StatusCodes.Status429TooManyRequests)
             {
@@ -54,56 +53,62 @@ internal static class UploadPageApi
             session = await gate.FindAsync(id, cancellationToken);
         }
 
-        if (refused is not null)
+        if (refused is not null || form.Wrong.Count > 0)
             await BodyDrain.RunAsync(http, clock, BodyDrain.MaxTime);
-        var model = await DescribeAsync(session, gate, db, clock, look, results, cancellationToken);
-        return UploadPage.Result(model with { PasswordWrong = wrong, PasswordWait = wait, Refused = refused });
+        var model = await DescribeAsync(session, gate, db, clock, look, form.Results, cancellationToken);
+        return UploadPage.Result(model with
+        {
+            PasswordWrong = form.IsLocked,
+            PasswordGiven = form.IsVerified,
+            PasswordWait = wait,
+            Refused = refused,
+            Typed = form.Typed,
+            Wrong = form.Wrong,
+        });
     }
 
-    /// <returns>False when the password, which stands before the photos, is wrong or missing: nothing was taken then.</returns>
-    private static async Task<bool> ReceiveAllAsync(
-        HttpRequest request, UploadSession session, SessionPasswords passwords, ImageIntake intake,
-        List<UploadPageResult> results, CancellationToken cancellationToken)
+    /// <summary>Password and answers stand before the photos; when one is wrong or missing, nothing is taken.</summary>
+    private static async Task ReceiveAllAsync(
+        HttpRequest request, UploadSession session, SessionPasswords passwords, ImageIntake intake, SentForm form, CancellationToken cancellationToken)
     {
-        var verified = session.PasswordHash is null;
-        var sent = SentFields.OfPage();
         using var reader = new MultipartReader(request.BodyReader, request.ContentType);
         while (await reader.NextAsync(cancellationToken) is { } part)
         {
-            if (part.Name == "password" && !verified)
+            if (part.Name == "password" && !form.IsVerified)
             {
                 var given = await reader.ReadTextAsync(cancellationToken);
-                verified = await passwords.IsRightAsync(session, given, cancellationToken);
+                form.IsVerified = await passwords.IsRightAsync(session, given, cancellationToken);
             }
 
-            if (UploadFields.Find(part.Name) is { OnPage: null } field)
-                sent.Take(field, await reader.ReadTextAsync(cancellationToken));
-
-            // A form that was sent without choosing a photo has an empty part without a name.
-            if (part.Name != "file" || (string.IsNullOrEmpty(part.Filename) && await reader.IsEmptyAsync(cancellationToken)))
+            if (form.Sent.Find(part.Name) is { OnPage: null } field)
+                form.Take(field, await reader.ReadTextAsync(cancellationToken));
+            if (part.Name != "file")
                 continue;
-            if (!verified)
-                return false;
+            if (!form.MayTakePhotos())
+                return;
+            // A form that was sent without choosing a photo has an empty part without a name.
+            if (string.IsNullOrEmpty(part.Filename) && await reader.IsEmptyAsync(cancellationToken))
+                continue;
 
             try
             {
                 await using var image = await intake.StageAsync(reader.ReadAsync, part.Filename, session, cancellationToken);
-                var upload = await intake.ReceiveAsync(image, session, UploadFields.Of(sent), idempotency: null, cancellationToken);
-                results.Add(new UploadPageResult(upload.Filename));
+                var upload = await intake.ReceiveAsync(image, session, UploadFields.Of(form.Sent), idempotency: null, cancellationToken);
+                form.Results.Add(new UploadPageResult(upload.Filename));
             }
             catch (ApiErrorException exception)
             {
-                results.Add(new UploadPageResult(part.Filename ?? "", exception.Error.Code, exception.Error.Message));
+                form.Results.Add(new UploadPageResult(part.Filename ?? "", exception.Error.Code, exception.Error.Message));
             }
-            catch (Exception exception) when (results.Count > 0 && StorageFault.Of(exception) != StorageFaultKind.None)
+            catch (Exception exception) when (form.Results.Count > 0 && StorageFault.Of(exception) != StorageFaultKind.None)
             {
                 // What was received before is told all the same, or people would send it again; the rest of the form would fare no better.
-                results.Add(new UploadPageResult(part.Filename ?? "", ApiErrors.Unavailable.Code, ApiErrors.Unavailable.Message));
-                return true;
+                form.Results.Add(new UploadPageResult(part.Filename ?? "", ApiErrors.Unavailable.Code, ApiErrors.Unavailable.Message));
+                return;
             }
         }
 
-        return verified;
+        form.MayTakePhotos();
     }
 
     private static async Task<UploadSession?> FindAsync(string id, SessionGate gate, CancellationToken cancellationToken)
@@ -152,10 +157,49 @@ internal static class UploadPageApi
             ThankYou = session.ThankYou,
             ReturnUrl = session.ReturnUrl,
             CameraOnly = session.CameraOnly,
+            Ask = session.Ask,
             Now = clock.GetUtcNow(),
             SealingKey = sealing.PageKey,
             SealingDowngraded = sealing.Downgraded,
             Results = results,
         };
+    }
+
+    /// <summary>What has come of a form so far.</summary>
+    private sealed class SentForm(UploadSession session)
+    {
+        public bool IsVerified { get; set; } = session.PasswordHash is null;
+
+        /// <summary>Photos, or the end of the form, came before the right password.</summary>
+        public bool IsLocked { get; private set; }
+
+        public SentFields Sent { get; } = SentFields.OfPage(session.Ask);
+
+        public Dictionary<string, string> Typed { get; } = [];
+
+        public Dictionary<string, string> Wrong { get; } = [];
+
+        public List<UploadPageResult> Results { get; } = [];
+
+        public void Take(UploadField field, string text)
+        {
+            Typed[field.Name] = text;
+            try
+            {
+                Sent.Take(field, text);
+            }
+            catch (ApiErrorException exception)
+            {
+                Wrong[field.Name] = exception.Error.Message;
+            }
+        }
+
+        public bool MayTakePhotos()
+        {
+            IsLocked = !IsVerified;
+            foreach (var name in IsVerified ? Sent.Missing : [])
+                Wrong.TryAdd(name, "");
+            return IsVerified && Wrong.Count == 0;
+        }
     }
 }

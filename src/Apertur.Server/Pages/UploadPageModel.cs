@@ -1,3 +1,4 @@
+using Apertur.Server.Contract;
 using Apertur.Server.Http;
 
 namespace Apertur.Server.Pages;
@@ -59,6 +60,15 @@ internal sealed record UploadPageModel
     /// <summary>Only the camera is offered.</summary>
     public bool CameraOnly { get; init; }
 
+    /// <summary>What is asked of whoever sends photos.</summary>
+    public IReadOnlyList<AskedField> Ask { get; init; } = [];
+
+    /// <summary>What was typed of it in a form that was sent without script.</summary>
+    public IReadOnlyDictionary<string, string> Typed { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Why nothing was taken of that form: which of its fields are missing, or wrong with the API's words for it.</summary>
+    public IReadOnlyDictionary<string, string> Wrong { get; init; } = new Dictionary<string, string>();
+
     /// <summary>By the server's clock.</summary>
     public DateTimeOffset Now { get; init; }
 
@@ -73,6 +83,9 @@ internal sealed record UploadPageModel
 
     /// <summary>The form was sent without script and its password was missing or wrong.</summary>
     public bool PasswordWrong { get; init; }
+
+    /// <summary>Its password was right, so what stands behind it may be shown.</summary>
+    public bool PasswordGiven { get; init; }
 
     /// <summary>Why nothing was taken of a form that was sent without script; null when its files were looked at.</summary>
     public ApiError? Refused { get; init; }

@@ -97,6 +97,7 @@ internal static class PollApi
                 MimeType = upload.MimeType,
                 Source = upload.Fields.Source,
                 Visitor = upload.Fields.Visitor,
+                Answers = UploadFields.Read(upload.Fields.Answers),
                 CreatedAt = upload.CreatedAt,
             })
             .ToListAsync();

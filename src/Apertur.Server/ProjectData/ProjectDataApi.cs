@@ -256,6 +256,7 @@ internal static class ProjectDataApi
         MimeType = upload.MimeType,
         Source = upload.Fields.Source,
         Visitor = upload.Fields.Visitor,
+        Answers = UploadFields.Read(upload.Fields.Answers),
         IsEncrypted = upload.IsEncrypted,
         CreatedAt = upload.CreatedAt,
         SessionId = upload.SessionId,

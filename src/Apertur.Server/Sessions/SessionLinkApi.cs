@@ -86,6 +86,7 @@ internal static class SessionLinkApi
             ThankYou = verified ? session.ThankYou : null,
             ReturnUrl = verified ? session.ReturnUrl : null,
             CameraOnly = verified && session.CameraOnly,
+            Ask = verified ? session.Ask : [],
         };
     }
 }

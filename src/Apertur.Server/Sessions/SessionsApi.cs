@@ -80,6 +80,7 @@ internal static class SessionsApi
             ThankYou = NullIfEmpty(request.ThankYou),
             ReturnUrl = NullIfEmpty(request.ReturnUrl),
             CameraOnly = request.CameraOnly ?? false,
+            Ask = [.. request.Ask ?? []],
             CreatedAt = now,
             ExpiresAt = expiresAt,
             LastChanged = now,
@@ -148,6 +149,7 @@ internal static class SessionsApi
                 session.ThankYou = NullIfEmpty(request.ThankYou ?? session.ThankYou);
                 session.ReturnUrl = NullIfEmpty(request.ReturnUrl ?? session.ReturnUrl);
                 session.CameraOnly = request.CameraOnly ?? session.CameraOnly;
+                session.Ask = request.Ask is null ? session.Ask : [.. request.Ask];
                 if (request.Password.IsPresent)
                     (session.PasswordHash, session.PasswordGuesses) = (passwordHash, []);
                 session.Touch(now);
@@ -316,6 +318,8 @@ internal static class SessionsApi
         if (request.ReturnUrl is { Length: > 0 } url
             && (url.Length > MaxUrlLength || !Uri.TryCreate(url, UriKind.Absolute, out var address) || address.Scheme != "https" || address.UserInfo.Length > 0))
             errors.Add(new FieldError("return_url", "return_url must be an https address."));
+        if (request.Ask is { } asked && AskedFields.Problem(asked) is { } problem)
+            errors.Add(new FieldError("ask", problem));
     }
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrWhiteSpace(text) ? null : text;

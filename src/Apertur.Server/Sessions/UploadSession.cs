@@ -1,4 +1,5 @@
 using Apertur.Server.Auth;
+using Apertur.Server.Contract;
 
 namespace Apertur.Server.Sessions;
 
@@ -48,6 +49,9 @@ internal sealed class UploadSession : ITenantData
 
     /// <summary>Whether the page offers the camera only.</summary>
     public bool CameraOnly { get; set; }
+
+    /// <summary>What the page asks of whoever sends photos, see <see cref="Uploads.AskedFields"/>.</summary>
+    public AskedField[] Ask { get; set; } = [];
 
     /// <summary>
     /// When passwords were guessed wrong lately, or are being checked now; unix milliseconds. See <see cref="SessionPasswords"/>.

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Apertur.Destinations;
 using Apertur.Server.Accounts;
 using Apertur.Server.Audit;
+using Apertur.Server.Contract;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
@@ -107,6 +108,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         configurationBuilder.Properties<int[]>().HaveConversion<ListConverter<int>, ListComparer<int>>();
         configurationBuilder.Properties<Guid[]>().HaveConversion<ListConverter<Guid>, ListComparer<Guid>>();
         configurationBuilder.Properties<long[]>().HaveConversion<ListConverter<long>, ListComparer<long>>();
+        configurationBuilder.Properties<AskedField[]>().HaveConversion<ListConverter<AskedField>, ListComparer<AskedField>>();
         configurationBuilder.Properties<Env>().HaveConversion<WordConverter<Env>>();
         configurationBuilder.Properties<RetentionRows>().HaveConversion<WordConverter<RetentionRows>>();
         configurationBuilder.Properties<Role>().HaveConversion<WordConverter<Role>>();

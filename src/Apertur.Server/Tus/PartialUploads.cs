@@ -268,7 +268,7 @@ internal sealed class PartialUploads(
 
     private async Task<UploadResponse> ReceiveAsync(PartialUpload upload, UploadSession session, CancellationToken cancellationToken)
     {
-        var metadata = UploadMetadata.Parse(upload.Metadata);
+        var metadata = UploadMetadata.Parse(upload.Metadata, session);
         await using var parts = new PartsReader(store, upload);
         ReadBytes read = (_, stop) => parts.ReadAsync(stop);
         await using var image = upload.Encryption == EncryptionMode.None

@@ -38,7 +38,8 @@ internal static class TusApi
         await intake.RequireOpenAsync(session, idempotency, cancellationToken);
         var mode = EncryptionModes.Of(http.Request);
         var metadata = http.Request.Headers[TusHeaders.Metadata].ToString();
-        _ = UploadMetadata.Parse(metadata);
+        // Before its bytes; what it is received with later is what was said now.
+        UploadMetadata.Parse(metadata, session).Sent.RequireAnswers();
 
         var upload = await uploads.CreateAsync(
             session, idempotency?.Key, LengthOf(http.Request, session, mode), metadata, mode, cancellationToken);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace Apertur.Server.Uploads;
@@ -65,11 +64,7 @@ internal static class Filenames
         {
             if (rune.Value is '/' or '\\')
                 name.Clear();
-            // Persian, Hindi and emoji cannot be written without the two joiners.
-            else if (rune.Value is 0x200C or 0x200D)
-                name.Append((char)rune.Value);
-            else if (rune != Rune.ReplacementChar && Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format
-                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse))
+            else if (PlainText.Takes(rune))
                 name.Append(rune.ToString());
         }
 

@@ -50,6 +50,6 @@ internal sealed record OrphanedFile(
         using var bytes = new NativeBytes((int)file.Length);
         file.Position = 0;
         await file.ReadExactlyAsync(bytes.Memory, cancellationToken);
-        return Envelope.Read(bytes.GetSpan()) is { IsComplete: true };
+        return Envelope.Read(bytes.GetSpan(), UploadFields.All) is { IsComplete: true };
     }
 }

@@ -14,7 +14,7 @@ namespace Apertur.Server.Uploads;
 internal static class UploadApi
 {
     /// <summary>
-    /// Takes one photo, as multipart/form-data with the parts <c>file</c> and, before or after it, <c>source</c>. With the header
+    /// Takes one photo, as multipart/form-data with the parts <c>file</c> and, before or after it, <c>source</c> and what the session asks for. With the header
     /// <c>X-Aptr-Encrypted</c> the file, or the whole body, is an encrypted envelope. Digests that come with it, as <c>Content-Digest</c>,
     /// <c>Repr-Digest</c>, <c>Content-MD5</c> or the part <c>sha256</c>, are checked.
     /// </summary>
@@ -34,14 +34,14 @@ internal static class UploadApi
         using var reader = isEnvelope ? null : new MultipartReader(digests.Body, http.Request.ContentType);
 
         StagedImage? image = null;
-        var sent = new SentFields();
+        var sent = new SentFields(session.Ask);
         try
         {
             if (isEnvelope)
                 image = await envelopes.StageAsync(digests.File(body.ReadAsync, null, true), null, sent, session, mode, deadline.Token);
             while (reader is not null && await reader.NextAsync(deadline.Token) is { } part)
             {
-                if (UploadFields.Find(part.Name) is { } field)
+                if (sent.Find(part.Name) is { } field)
                     sent.Take(field, await reader.ReadTextAsync(deadline.Token));
                 else if (part.Name == UploadDigests.Sha256Field)
                     digests.Expect(await reader.ReadTextAsync(deadline.Token));
@@ -59,6 +59,7 @@ internal static class UploadApi
             if (image is null)
                 throw ApiErrors.Validation("file", "The photo is missing: send it as the part 'file'.").ToException();
 
+            sent.RequireAnswers();
             body.Dispose();
             reader?.Dispose();
             await digests.RequireAsync(image, deadline.Token);

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+using Apertur.Server.Contract;
 using Apertur.Server.Http;
 
 namespace Apertur.Server.Uploads;
@@ -19,21 +21,26 @@ internal sealed record UploadFields
     /// <summary>Who sent it, of those on the page of its session, see <see cref="Sessions.Visitor"/>; null when it does not say.</summary>
     public required string? Visitor { get; init; }
 
+    /// <summary>What its session asked for and the sender gave, see <see cref="AskedFields"/>: a JSON object of texts; null when nothing was given.</summary>
+    public required string? Answers { get; init; }
+
     public static UploadFields Of(SentFields sent) => new()
     {
         Source = sent["source"]!,
         Visitor = sent["visitor"],
+        Answers = sent.Answers,
     };
 
+    /// <summary><see cref="Answers"/> to be told.</summary>
+    public static JsonObject? Read(string? answers) => answers is null ? null : JsonNode.Parse(answers)!.AsObject();
+
     /// <summary>What stays of them when the photo goes: nothing that its sender wrote.</summary>
-    public UploadFields WithoutWords() => new() { Source = Source, Visitor = null };
+    public UploadFields WithoutWords() => new() { Source = Source, Visitor = null, Answers = null };
 
     private static string? CheckVisitor(string? text) =>
         string.IsNullOrEmpty(text) ? null
         : Ids.TryParse(text, out var id) ? id.ToString()
         : throw ApiErrors.Validation("visitor", "visitor must be a UUID.").ToException();
-
-    public static UploadField? Find(string? name) => All.FirstOrDefault(field => field.Name == name);
 }
 
 /// <summary>One field that a sender may give.</summary>
@@ -49,20 +56,48 @@ internal sealed record UploadField(string Name, Func<string?, string?> Check)
 }
 
 /// <summary>The fields of one upload as they come in, each checked when it comes.</summary>
-internal sealed class SentFields
+/// <param name="asked">What its session asks for: each is a field of its own.</param>
+internal sealed class SentFields(IReadOnlyList<AskedField> asked)
 {
     private readonly Dictionary<string, string?> _values = [];
 
+    /// <summary>All that may be sent.</summary>
+    public IReadOnlyList<UploadField> Fields { get; } = [.. UploadFields.All, .. asked.Select(AskedFields.Of)];
+
+    /// <summary>What was given of what is asked for, as a JSON object; null when nothing was.</summary>
+    public string? Answers
+    {
+        get
+        {
+            var given = asked.Where(each => this[each.Field] is not null).ToList();
+            return given.Count == 0 ? null
+                : new JsonObject(given.Select(each => KeyValuePair.Create(each.Field, (JsonNode?)this[each.Field]))).ToJsonString();
+        }
+    }
+
+    /// <summary>What must be given and was not.</summary>
+    public IEnumerable<string> Missing => asked.Where(each => each.Required && this[each.Field] is null).Select(each => each.Field);
+
     /// <summary>The value to store; that of an absent text when the field was not sent.</summary>
-    public string? this[string name] => _values.TryGetValue(name, out var value) ? value : UploadFields.All.Single(field => field.Name == name).Check(null);
+    public string? this[string name] => _values.TryGetValue(name, out var value) ? value : Fields.Single(field => field.Name == name).Check(null);
 
     /// <summary>The fields that the page without scripts gives by itself.</summary>
-    public static SentFields OfPage()
+    public static SentFields OfPage(IReadOnlyList<AskedField> asked)
     {
-        var sent = new SentFields();
+        var sent = new SentFields(asked);
         foreach (var field in UploadFields.All.Where(field => field.OnPage is not null))
             sent.Take(field, field.OnPage);
         return sent;
+    }
+
+    public UploadField? Find(string? name) => Fields.FirstOrDefault(field => field.Name == name);
+
+    /// <summary>Holds who sends from the page, which a visitor's id shows, to what it asks for. Programs need not know of it.</summary>
+    /// <exception cref="ApiErrorException">400: something is missing.</exception>
+    public void RequireAnswers()
+    {
+        if (this["visitor"] is not null && Missing.ToList() is { Count: > 0 } missing)
+            throw ApiErrors.Validation([.. missing.Select(name => new FieldError(name, $"{name} is asked for in this session."))]).ToException();
     }
 
     /// <exception cref="ApiErrorException">400: the field does not take this.</exception>

@@ -45,6 +45,15 @@ internal sealed record OpenApiNotes
 
     private static readonly JsonObject _password = Header("x-session-password", "The session's password, when it has one.");
 
+    private static readonly (string, JsonObject, string)[] _answers =
+    [
+        ("name", Text(), "Of whoever sends it, where the session asks for it; at most 200 characters."),
+        ("email", Text(), "E-mail address, where the session asks for it; at most 254 characters."),
+        ("phone", Text(), "Phone number, where the session asks for it; at most 40 characters."),
+        ("reference", Text(), "What the session's owner knows the matter by, where the session asks for it; at most 200 characters."),
+        ("note", Text(), "Lines of text, where the session asks for it; at most 1,000 characters."),
+    ];
+
     private static readonly JsonObject _visitor = Query("visitor", Id(), "The id that this visitor of the page goes by.");
 
     private static readonly JsonArray _tus = [_password.DeepClone(), Header("Tus-Resumable", "The version of tus.", OneOf("1.0.0"))];
@@ -90,23 +99,29 @@ internal sealed record OpenApiNotes
                     {
                         ["schema"] = Object(
                             ["file"],
-                            ("file", new() { ["type"] = "string", ["format"] = "binary" }, "The photo, or its envelope. Its type is what its bytes say."),
-                            ("source", _source, "Where the photo came from; camera by default."),
-                            ("visitor", Id(), "Which of the people on the page sends it, by an id of their own."),
-                            ("sha256", Text(), "SHA-256 of the file in hex: checked before the photo is taken.")),
+                            [
+                                ("file", new() { ["type"] = "string", ["format"] = "binary" }, "The photo, or its envelope. Its type is what its bytes say."),
+                                ("source", _source, "Where the photo came from; camera by default."),
+                                ("visitor", Id(), "Which of the people on the page sends it, by an id of their own."),
+                                .. _answers,
+                                ("sha256", Text(), "SHA-256 of the file in hex: checked before the photo is taken."),
+                            ]),
                     },
                     ["application/json"] = new JsonObject
                     {
                         ["schema"] = Object(
                             ["encryptedKey", "iv", "encryptedData", "algorithm"],
-                            ("encryptedKey", Text(), "Base64 of a fresh AES-256 key, wrapped by RSA-OAEP with SHA-256."),
-                            ("iv", Text(), "Base64 of 12 bytes."),
-                            ("encryptedData", Text(), "Base64 of the photo encrypted by AES-256-GCM, with the tag of 16 bytes at its end."),
-                            ("algorithm", OneOf("RSA-OAEP+AES-256-GCM"), "What the other members are made by."),
-                            ("filename", Text(), "The photo's name."),
-                            ("mimeType", Text(), "Not needed: the type is what the bytes say."),
-                            ("source", Text(), "As in the form; `sdk` means camera."),
-                            ("visitor", Id(), "As in the form.")),
+                            [
+                                ("encryptedKey", Text(), "Base64 of a fresh AES-256 key, wrapped by RSA-OAEP with SHA-256."),
+                                ("iv", Text(), "Base64 of 12 bytes."),
+                                ("encryptedData", Text(), "Base64 of the photo encrypted by AES-256-GCM, with the tag of 16 bytes at its end."),
+                                ("algorithm", OneOf("RSA-OAEP+AES-256-GCM"), "What the other members are made by."),
+                                ("filename", Text(), "The photo's name."),
+                                ("mimeType", Text(), "Not needed: the type is what the bytes say."),
+                                ("source", Text(), "As in the form; `sdk` means camera."),
+                                ("visitor", Id(), "As in the form."),
+                                .. _answers,
+                            ]),
                     },
                 },
             },
@@ -119,7 +134,7 @@ internal sealed record OpenApiNotes
             [
                 .. Copies(_tus),
                 Header("Upload-Length", "Bytes of the whole photo, or of its envelope.", Number(1)),
-                Header("Upload-Metadata", "Names with values in base64, separated by commas: `filename`, `sha256` (hex) and the fields of the form, such as `source`."),
+                Header("Upload-Metadata", "Names with values in base64, separated by commas: `filename`, `sha256` (hex), the fields of the form, such as `source`, and what the session asks for as `answer.name` and so on."),
                 Header("Upload-Checksum", "Of the bytes in this request: `sha1`, `sha256`, `sha512` or `md5`, a space, base64."),
                 Header("Idempotency-Key", "At most 128 characters: sent again, it goes on with the same photo."),
                 Header("X-Aptr-Encrypted", "As for photos in one request.", OneOf("default", "e2e")),

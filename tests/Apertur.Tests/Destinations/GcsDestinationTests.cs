@@ -50,6 +50,16 @@ public sealed class GcsDestinationTests : IAsyncLifetime
         Assert.Equal(delivery.Sha256, (string?)stored.Resource["metadata"]!["sha256"]);
     }
 
+    [Fact]
+    public async Task Answers_of_the_sender_are_metadata()
+    {
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(Config()) with { Answers = Sample.Answers }));
+
+        var metadata = Assert.Single(_google.Objects).Resource["metadata"]!;
+        Assert.Equal("Ann  Ødegård", (string?)metadata["apertur-answer-name"]);
+        Assert.Equal("two\nlines", (string?)metadata["apertur-answer-note"]);
+    }
+
     [Theory]
     [InlineData(Small)]
     [InlineData(Large)]

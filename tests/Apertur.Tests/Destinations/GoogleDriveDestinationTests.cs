@@ -50,6 +50,14 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
         Assert.Equal(Sample.Bytes(attempts.Delivery), file.Bytes);
     }
 
+    [Fact]
+    public async Task Answers_of_the_sender_describe_the_file()
+    {
+        Is<DeliveryOutcome.Accepted>(await new Attempts(_drive, Sample.Delivery(Config()) with { Answers = Sample.Answers }).NextAsync());
+
+        Assert.Equal("name: Ann  Ødegård\nnote: two\nlines", (string?)Assert.Single(_google.Files).Resource["description"]);
+    }
+
     [Theory]
     [InlineData(Small, true)]
     [InlineData(Large, true)]

@@ -52,6 +52,19 @@ public sealed class S3DestinationTests : IAsyncLifetime
         Assert.Empty(await _bucket.UnfinishedUploadsAsync());
     }
 
+    [Fact]
+    public async Task Answers_of_the_sender_are_metadata_where_they_fit()
+    {
+        var delivery = Sample.Delivery(Config()) with { Answers = Sample.Answers };
+        delivery.Answers!["reference"] = new string('ø', 200);
+        Assert.IsType<DeliveryOutcome.Accepted>(await _s3.DeliverAsync(delivery, Cancellation));
+
+        var (_, _, metadata) = await _bucket.ReadAsync($"apertur/2026-06-12/{delivery.SessionId}/2-IMG_0001.jpg");
+        Assert.Equal("Ann  Ødegård", Uri.UnescapeDataString(metadata["x-amz-meta-apertur-answer-name"]));
+        Assert.Equal("two\nlines", Uri.UnescapeDataString(metadata["x-amz-meta-apertur-answer-note"]));
+        Assert.DoesNotContain("x-amz-meta-apertur-answer-reference", metadata.Keys);
+    }
+
     [Theory]
     [InlineData(1000)]
     [InlineData(9_000_000)]

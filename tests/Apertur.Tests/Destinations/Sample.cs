@@ -41,6 +41,9 @@ internal static class Sample
         };
     }
 
+    /// <summary>What a person answered, with what a header does not carry.</summary>
+    public static JsonObject Answers => new() { ["name"] = "Ann  Ødegård", ["note"] = "two\nlines" };
+
     public static byte[] Bytes(Delivery delivery)
     {
         using var stream = delivery.OpenRead();

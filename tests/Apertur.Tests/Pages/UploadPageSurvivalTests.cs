@@ -424,6 +424,35 @@ public sealed class UploadPageSurvivalTests : IAsyncLifetime
         await CheckAsync(page, $"list-{language}");
     }
 
+    [Theory]
+    [InlineData("en")]
+    [InlineData("de")]
+    [InlineData("pt")]
+    [InlineData("ar")]
+    [InlineData("hi")]
+    public async Task Camera_and_done_share_a_row_of_a_small_phone_whose_text_is_twice_as_large(string language)
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["done"] = "visitor" });
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{session}?lang={language}", Browser.SmallPhone);
+        await page.SetViewportSizeAsync(360, 640);
+        await page.EvaluateAsync("document.documentElement.style.fontSize = '200%'");
+        await PickAsync(page, 4, 50_000);
+        await Assertions.Expect(page.Locator(Sent)).ToHaveCountAsync(4);
+
+        foreach (var place in new[] { "0", "document.documentElement.scrollHeight" })
+        {
+            await page.EvaluateAsync($"scrollTo(0, {place})");
+            foreach (var button in new[] { "#take", "#choose", "#done" })
+                Assert.True(await IsOnScreenAsync(page, button), $"{button} is not on the screen at {place}");
+        }
+
+        var height = await page.Locator("#bar").EvaluateAsync<double>("bar => bar.getBoundingClientRect().height");
+        Assert.True(height < 640 / 5, $"The bar takes {height} pixels");
+        Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= window.innerWidth"));
+        await CheckAsync(page, $"bar-{language}");
+    }
+
     /// <summary>Accessible, and photographed for people to look at where APERTUR_SCREENSHOTS names a folder.</summary>
     private static async Task CheckAsync(IPage page, string state)
     {

@@ -7,6 +7,14 @@ export interface Received {
   size_bytes: number;
 }
 
+/** Something that the session asks of whoever sends photos. */
+export interface Asked {
+  field: 'name' | 'email' | 'phone' | 'reference' | 'note';
+  required: boolean;
+}
+
+export type Answers = Partial<Record<Asked['field'], string>>;
+
 /** Sending the same again would not help. */
 export interface Refusal {
   kind: 'refused';
@@ -40,12 +48,13 @@ export interface Parcel {
 
 /** One attempt to send one photo in one request. Never rejects. */
 export async function attempt(
-  api: string, parcel: Parcel, password: string | null, onProgress: (sent: number) => void,
+  api: string, parcel: Parcel, answers: Answers, password: string | null, onProgress: (sent: number) => void,
 ): Promise<Outcome> {
   const headers: Record<string, string> = { 'Idempotency-Key': parcel.key, ...passwordHeader(password) };
   const form = new FormData();
   form.append('source', parcel.source);
   form.append('visitor', parcel.visitor);
+  for (const [field, text] of Object.entries(answers)) form.append(field, text);
   if (parcel.digest !== null) form.append('sha256', parcel.digest);
   if (parcel.sealed === null) {
     form.append('file', parcel.file, parcel.name);
@@ -56,15 +65,19 @@ export async function attempt(
   return read(await request('POST', `${api}/images`, headers, form, onProgress));
 }
 
+/** The code of a refusal that is not about the photo: the session asks for something that did not come along. */
+export const answersMissing = 'ANSWERS_MISSING';
+
+const fieldsOf = ({ errors }: Record<string, unknown>): unknown[] =>
+  Array.isArray(errors) ? errors.map(error => (error as { field?: unknown }).field) : [];
+
 /**
  * The photo did not arrive as it was sent: Safari replays a form with an empty body after the network has changed, or with an empty file. No
  * photo without bytes is sent from here, so the server's word that there is none says nothing about the photo.
  */
 function brokeOff(status: number, body: Record<string, unknown>): boolean {
   if (status !== 400) return false;
-  const { errors } = body;
-  return body['code'] === 'INCOMPLETE_BODY'
-    || (Array.isArray(errors) && errors.some(error => (error as { field?: unknown }).field === 'file'));
+  return body['code'] === 'INCOMPLETE_BODY' || fieldsOf(body).includes('file');
 }
 
 /** What an answer to a photo means. */
@@ -80,5 +93,6 @@ export function read(answer: Answer | 'interrupted' | 'stalled'): Outcome {
   if (status === 200 || status === 201) return { kind: 'received', data: body as unknown as Received };
   if (status === 429 || status >= 500) return { kind: 'busy', afterMs: 1000 * (Number(answer.header('Retry-After')) || 0) };
   if (status === 408 || body['code'] === 'OFFSET_CONFLICT' || brokeOff(status, body)) return { kind: 'interrupted' };
-  return { kind: 'refused', status, code: String(body['code'] ?? ''), message: String(body['message'] ?? `HTTP ${status}`) };
+  const isAsked = status === 400 && fieldsOf(body).some(field => /^(name|email|phone|reference|note)$/.test(String(field)));
+  return { kind: 'refused', status, code: isAsked ? answersMissing : String(body['code'] ?? ''), message: String(body['message'] ?? `HTTP ${status}`) };
 }

@@ -1,5 +1,5 @@
 import './page.css';
-import type { Refusal } from './attempt';
+import type { Asked, Refusal } from './attempt';
 import { complete, withdraw } from './complete';
 import { byId } from './dom';
 import { tellParent } from './frame';
@@ -8,7 +8,7 @@ import { verify } from './password';
 import { UploadQueue, type Photo } from './queue';
 import { Row } from './row';
 import type { Seal } from './seal';
-import { ask, follow, type Session } from './session';
+import { ask as askServer, follow, type Session } from './session';
 import { newId, Store, visitorOf } from './store';
 import { fill, plural, refusalText, type Texts } from './texts';
 import { shown, thumbnail, toBlob } from './thumbnail';
@@ -21,6 +21,7 @@ interface PageData {
   mayWithdraw: boolean;
   thankYou: string | null;
   cameraOnly: boolean;
+  ask: Asked[];
   /** Unix milliseconds by the server's clock: until when the session lives, and what time it is. */
   expires: number;
   now: number;
@@ -73,7 +74,12 @@ async function start(data: PageData): Promise<void> {
   const visitor = visitorOf(data.sessionId);
   const store = await Store.open(data.sessionId);
   const passwordKept = `apertur:password:${data.sessionId}`;
-  let { limits, mayWithdraw, thankYou, expires } = data;
+  let { limits, mayWithdraw, thankYou, expires, ask } = data;
+  /** Whether what the session asks for has been given, or left out where it may be. */
+  let answered = false;
+  /** What was asked for last, as JSON. */
+  let asked = '';
+  let questions: typeof import('./asked') | null = null;
   /** Of the photos in the list, those that an earlier page sent. */
   let sentBefore = 0;
   let told = false;
@@ -115,6 +121,12 @@ async function start(data: PageData): Promise<void> {
       // A page that was opened before there was a password has no field for it.
       if (password === null) end(refusal);
       else askPassword(texts.passwordWrong);
+    },
+    answersNeeded(refusal) {
+      // The session asks for more than this page knows of, or is stricter.
+      summary.textContent = refusal.message;
+      settle(false);
+      refresh();
     },
   });
 
@@ -246,6 +258,7 @@ async function start(data: PageData): Promise<void> {
   /** Takes in how the session stands now: its limits, its end, or that it goes on after all. */
   function take(session: Session): void {
     ({ limits, mayWithdraw, thankYou, expires } = session);
+    void inquire(session.ask);
     void instruct(session.instructions ?? '');
     byId<HTMLAnchorElement>('return').href = session.returnUrl ?? '';
     const isFull = session.status === 'completed' && limits.left === 0;
@@ -285,7 +298,7 @@ async function start(data: PageData): Promise<void> {
   function refresh(): void {
     clearTimeout(asking);
     asking = window.setTimeout(() => {
-      void ask(api, queue.password).then(session => {
+      void askServer(api, queue.password).then(session => {
         if (session !== null && !page.classList.contains('finished')) take(session);
       });
     }, 250);
@@ -317,7 +330,7 @@ async function start(data: PageData): Promise<void> {
 
   async function unlock(given: string): Promise<void> {
     const verdict = await verify(api, given);
-    const session = verdict === 'right' ? await ask(api, given) : null;
+    const session = verdict === 'right' ? await askServer(api, given) : null;
     if (session === null) {
       if (typeof verdict === 'number') wait(verdict);
       else askPassword(verdict === 'wrong' ? texts.passwordWrong : texts.gaveUp);
@@ -330,9 +343,10 @@ async function start(data: PageData): Promise<void> {
     }
     page.classList.remove('locked');
     byId('protected').hidden = true;
+    ask = session.ask;
     open(given);
     take(session);
-    input().focus();
+    if (!byId('pick').hidden) input().focus();
   }
 
   /** Counts down until another password may be tried. */
@@ -344,11 +358,55 @@ async function start(data: PageData): Promise<void> {
     else askPassword('');
   }
 
-  /** From here on photos can be picked, and those that wait are sent. */
+  /** From here on photos can be picked, and those that wait are sent, once what is asked for is there. */
   function open(given: string | null): void {
-    byId('pick').hidden = done.hidden = false;
-    queue.resume(given);
+    queue.password = given;
     void follow(api, visitor, given, refresh);
+    asked = '';
+    void inquire(ask);
+  }
+
+  /** Asks for what the session wants to know now, as far as it has not been given. */
+  async function inquire(now: Asked[]): Promise<void> {
+    if (page.classList.contains('locked') || asked === JSON.stringify(now)) return;
+    ask = now;
+    asked = JSON.stringify(now);
+    byId('asked').hidden = ask.length === 0;
+    if (ask.length === 0) {
+      queue.answers = {};
+      settle(true);
+      return;
+    }
+    const kept = await store.answers();
+    questions ??= await import('./asked');
+    questions.show(texts, ask, kept?.answers ?? {});
+    queue.answers = questions.typed(ask);
+    settle((answered || kept?.given === true) && questions.check(texts, ask, false));
+  }
+
+  /** Lets photos be picked and sent, or asks first. */
+  function settle(isAnswered: boolean): void {
+    answered = isAnswered;
+    byId('pick').hidden = done.hidden = !isAnswered;
+    byId<HTMLDetailsElement>('asked').open = !isAnswered;
+    page.classList.toggle('asking', !isAnswered);
+    form.noValidate = !isAnswered;
+    if (isAnswered) queue.resume();
+    else queue.pause();
+  }
+
+  /** Takes what was typed; what is missing is said, and photos wait for it. */
+  async function answer(): Promise<void> {
+    if (questions === null || !questions.check(texts, ask, true)) {
+      if (answered) settle(false);
+      return;
+    }
+    queue.answers = questions.typed(ask);
+    await store.keepAnswers({ answers: queue.answers, given: true }, expires);
+    // Whoever corrects something may go on to the next field.
+    if (answered) return;
+    settle(true);
+    input().focus();
   }
 
   gallery.disabled = byId<HTMLButtonElement>('send').disabled = false;
@@ -385,6 +443,11 @@ async function start(data: PageData): Promise<void> {
   form.addEventListener('submit', event => {
     event.preventDefault();
     if (password !== null && !byId('protected').hidden) void unlock(password.value);
+    else void answer();
+  });
+  byId('questions').addEventListener('change', () => {
+    if (answered) void answer();
+    else if (questions !== null) void store.keepAnswers({ answers: questions.typed(ask), given: false }, expires);
   });
 
   const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;

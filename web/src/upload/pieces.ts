@@ -1,4 +1,4 @@
-import { read, type Outcome, type Parcel } from './attempt';
+import { read, type Answers, type Outcome, type Parcel } from './attempt';
 import { passwordHeader, request } from './http';
 
 /**
@@ -6,7 +6,8 @@ import { passwordHeader, request } from './http';
  * @param keep Is told where the photo's bytes go, to be kept for the next attempt, in this page or another.
  */
 export async function sendRest(
-  api: string, parcel: Parcel, password: string | null, onProgress: (sent: number) => void, keep: (url: string) => Promise<void>,
+  api: string, parcel: Parcel, answers: Answers, password: string | null, onProgress: (sent: number) => void,
+  keep: (url: string) => Promise<void>,
 ): Promise<Outcome> {
   const body = parcel.sealed ?? parcel.file;
   const common = { 'Tus-Resumable': '1.0.0', ...passwordHeader(password) };
@@ -24,6 +25,7 @@ export async function sendRest(
   if (url === null) {
     const words: Record<string, string> = { filename: parcel.name, source: parcel.source, visitor: parcel.visitor };
     if (parcel.digest !== null) words['sha256'] = parcel.digest;
+    for (const [field, text] of Object.entries(answers)) words[`answer.${field}`] = text;
     const made = await request('POST', `${api}/tus`, {
       ...common,
       'Idempotency-Key': parcel.key,

@@ -1,4 +1,4 @@
-import { attempt, type Outcome, type Parcel, type Received, type Refusal } from './attempt';
+import { answersMissing, attempt, type Answers, type Outcome, type Parcel, type Received, type Refusal } from './attempt';
 import { Line } from './line';
 import type { Seal } from './seal';
 import { alone, sha256, type Kept, type Store } from './store';
@@ -26,6 +26,7 @@ export interface QueueEvents {
   received(photo: Photo, data: Received): void;
   refused(photo: Photo, refusal: Refusal): void;
   passwordNeeded(refusal: Refusal): void;
+  answersNeeded(refusal: Refusal): void;
 }
 
 const automaticAttempts = 8;
@@ -37,6 +38,8 @@ const oneRequestBytes = 1_500_000;
 /** Sends photos, as many at a time as the line carries, and again after interruptions, until each is received, refused or given up for now. */
 export class UploadQueue {
   password: string | null = null;
+  /** What goes along with each photo that is sent from now on. */
+  answers: Answers = {};
   readonly #photos: Photo[] = [];
   readonly #api: string;
   readonly #events: QueueEvents;
@@ -149,10 +152,14 @@ export class UploadQueue {
     this.run();
   }
 
-  resume(password: string | null): void {
-    this.password = password;
+  resume(): void {
     this.#paused = false;
     this.run();
+  }
+
+  /** Holds back what has not set out yet. */
+  pause(): void {
+    this.#paused = true;
   }
 
   /** Refuses what has not been sent yet, for the reason that ended the session. What is on its way may still arrive. */
@@ -193,6 +200,10 @@ export class UploadQueue {
           this.#wait(photo);
           this.#paused = true;
           this.#events.passwordNeeded(outcome);
+        } else if (outcome.code === answersMissing) {
+          this.#wait(photo);
+          this.#paused = true;
+          this.#events.answersNeeded(outcome);
         } else {
           this.#refuse(photo, outcome);
         }
@@ -247,9 +258,9 @@ export class UploadQueue {
       this.run();
     };
     // On a line that has stalled once, what has arrived should stay.
-    if (body.size <= oneRequestBytes && photo.url === null && photo.attempts <= 2) return attempt(this.#api, photo, this.password, onProgress);
+    if (body.size <= oneRequestBytes && photo.url === null && photo.attempts <= 2) return attempt(this.#api, photo, this.answers, this.password, onProgress);
     const { sendRest } = await import('./pieces');
-    return sendRest(this.#api, photo, this.password, onProgress, url => {
+    return sendRest(this.#api, photo, this.answers, this.password, onProgress, url => {
       photo.url = url;
       return this.keep(photo);
     });

@@ -1,3 +1,4 @@
+import type { Asked } from './attempt';
 import { passwordHeader } from './http';
 import type { Limits } from './limits';
 
@@ -12,6 +13,7 @@ export interface Session {
   instructions: string | null;
   thankYou: string | null;
   returnUrl: string | null;
+  ask: Asked[];
 }
 
 interface SessionInfo {
@@ -27,6 +29,7 @@ interface SessionInfo {
   instructions: string | null;
   thankYou: string | null;
   returnUrl: string | null;
+  ask: Asked[];
 }
 
 /** Asks for it; null when there is no answer now. */
@@ -49,6 +52,7 @@ export async function ask(api: string, password: string | null): Promise<Session
       instructions: info.instructions,
       thankYou: info.thankYou,
       returnUrl: info.returnUrl,
+      ask: info.ask,
     };
   } catch {
     return null;

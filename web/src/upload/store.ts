@@ -1,4 +1,4 @@
-import type { Parcel, Received } from './attempt';
+import type { Answers, Parcel, Received } from './attempt';
 
 /** A photo as it is kept in the browser, so that another page on the same link can go on with it. */
 export interface Kept extends Omit<Parcel, 'file'> {
@@ -12,6 +12,13 @@ export interface Kept extends Omit<Parcel, 'file'> {
   sha256: string | null;
   picture: Blob | null;
   received: Received | null;
+}
+
+/** What was typed of what a session asks for, kept beside its photos and as long. */
+export interface KeptAnswers {
+  answers: Answers;
+  /** Whether photos may be sent with it. */
+  given: boolean;
 }
 
 /** The photos of this browser, by session. Where the browser keeps nothing, as some do in private windows, all of this does nothing. */
@@ -46,7 +53,7 @@ export class Store {
   async all(): Promise<Kept[]> {
     const all = await this.#ask<Kept[]>('readonly', photos => photos.getAll()) ?? [];
     for (const kept of all) {
-      if (kept.expires < Date.now() && kept.session !== this.#session) void this.remove(kept.key);
+      if (kept.expires < Date.now() && kept.session !== this.#session && kept.key !== this.#answersKey) void this.remove(kept.key);
     }
     return all.filter(kept => kept.session === this.#session).sort((a, b) => a.added - b.added);
   }
@@ -61,6 +68,19 @@ export class Store {
 
   async remove(key: string): Promise<void> {
     await this.#ask('readwrite', photos => photos.delete(key));
+  }
+
+  /** Not under the session's own id, so that it is not among the photos. */
+  get #answersKey(): string {
+    return `answers:${this.#session}`;
+  }
+
+  answers(): Promise<KeptAnswers | undefined> {
+    return this.#ask<KeptAnswers>('readonly', photos => photos.get(this.#answersKey));
+  }
+
+  async keepAnswers(answers: KeptAnswers, expires: number): Promise<void> {
+    await this.#ask('readwrite', photos => photos.put({ ...answers, key: this.#answersKey, session: this.#answersKey, expires }));
   }
 
   /** Never rejects: what cannot be kept is sent all the same, as long as the page is open. */

@@ -171,6 +171,7 @@ public sealed partial class FakeGoogle
             ["mimeType"] = type,
             ["parents"] = new JsonArray(ParentOf(metadata)),
             ["appProperties"] = metadata["appProperties"]?.DeepClone(),
+            ["description"] = metadata["description"]?.DeepClone(),
             ["trashed"] = (bool?)_files[ParentOf(metadata)].Resource["trashed"] ?? false,
             // The order of creation tells as well as the clock, and never ties.
             ["createdTime"] = DateTimeOffset.UnixEpoch.AddSeconds(++_created).ToString("o", CultureInfo.InvariantCulture),

@@ -74,8 +74,14 @@ function Viewer({ upload }: { upload: Details }) {
   );
 }
 
+// What a session may ask of whoever sends photos.
+const asked: Readonly<Record<string, Words>> = {
+  name: 'Name', email: 'E-mail address', phone: 'Phone number', reference: 'Reference', note: 'Note',
+};
+
 function Facts({ project, upload }: { project: string; upload: Details }) {
   const metadata = Object.entries(upload.sessionMetadata ?? {});
+  const answers = Object.entries((upload.answers ?? {}) as Record<string, string>);
   return (
     <section class="card" aria-label={t('About')}>
       <header><h2>{t('About')}</h2></header>
@@ -83,6 +89,7 @@ function Facts({ project, upload }: { project: string; upload: Details }) {
         <dt>{t('Received')}</dt><dd><Time at={upload.createdAt} whole /></dd>
         <dt>{t('Session')}</dt><dd><a href={`/p/${project}/sessions/${upload.sessionId}`}>{upload.sessionLabel ?? upload.sessionId.slice(0, 8)}</a> · {t('photo {n}', { n: upload.imageIndex + 1 })}</dd>
         <dt>{t('Source')}</dt><dd>{sourceWords(upload.source)}</dd>
+        {answers.map(([name, answer]) => <><dt>{t(asked[name] ?? 'Note')}</dt><dd class="anywhere lines"><bdi>{answer}</bdi></dd></>)}
         <dt>{t('Size')}</dt><dd>{size(upload.sizeBytes)}{upload.width !== null && ` · ${upload.width} × ${upload.height}`}</dd>
         <dt>{t('Kind')}</dt><dd>{upload.mimeType}{upload.isEncrypted && ` · ${t('encrypted')}`}</dd>
         {upload.acknowledgedAt !== null && <><dt>{t('Taken by a program')}</dt><dd><Time at={upload.acknowledgedAt} whole /></dd></>}
