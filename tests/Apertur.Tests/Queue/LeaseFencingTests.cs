@@ -134,6 +134,8 @@ public sealed class LeaseFencingTests
 
         _release.SetResult();
         await Eventually.Arrives(app.Services.GetRequiredService<Pump>().DrainAsync());
+        // It is dropped, which is no failure.
+        Assert.DoesNotContain(app.Log.Lines, line => line.StartsWith("Error", StringComparison.Ordinal));
 
         await using var db = database.Open();
         var row = await rows(db).AsNoTracking().SingleAsync(Cancellation);

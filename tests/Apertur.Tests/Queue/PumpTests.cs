@@ -39,6 +39,28 @@ public sealed class PumpTests
         Assert.False(stopping.IsCompleted);
         second.Done.SetResult();
         await Eventually.Arrives(stopping);
+        Assert.True(pump.ExecuteTask!.IsCompleted);
+    }
+
+    /// <summary>Not a second later, when the pump looks by itself: the clock stands still.</summary>
+    [Fact]
+    public async Task Lane_that_becomes_free_is_used_at_once()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var (queue, clock) = (new OneRow(), new TestClock());
+        using var pump = new Pump(
+            [queue], new AsyncAutoResetEvent(), app.Services.GetRequiredService<Settings>(), clock, NullLogger<Pump>.Instance);
+        var first = queue.Offer();
+        await pump.StartAsync(Cancellation);
+        // It has looked again, found nothing, and sleeps; so does its heartbeat.
+        await Eventually.True(() => pump.Rounds == 2 && clock.WaitingTimers == 2);
+
+        var second = queue.Offer();
+        second.Done.SetResult();
+        first.Done.SetResult();
+
+        await Eventually.Arrives(second.Ended.Task);
+        await pump.StopAsync(Cancellation);
     }
 
     /// <summary>A queue of one row that can be offered again and again.</summary>

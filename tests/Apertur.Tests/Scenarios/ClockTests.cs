@@ -135,7 +135,7 @@ public sealed class ClockTests
     }
 
     [Theory, AllDatabases]
-    public async Task Delivery_that_has_ended_stays_as_it_is_when_its_destination_is_saved(DatabaseKind database)
+    public async Task Delivery_that_has_ended_stays_as_it_is_when_its_destination_is_saved_or_another_try_is_asked_for(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(database);
@@ -147,7 +147,9 @@ public sealed class ClockTests
         app.Clock.Set(-_day);
         var change = new JsonObject { ["isActive"] = true };
         (await app.Client.SendAsync(HttpMethod.Patch, $"projects/{app.ProjectId}/destinations/{webhook}", change)).Expect(HttpStatusCode.OK);
+        var retry = (await app.Client.PostAsync($"uploads/{upload}/retry")).Expect(HttpStatusCode.OK);
 
+        Assert.Equal("No delivery of this upload has failed.", (string)retry.Json["message"]!);
         Assert.Equal(before, (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Text);
     }
 

@@ -3,6 +3,7 @@ using Apertur.Destinations;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
+using Apertur.Tests.Events;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -34,6 +35,39 @@ public sealed class FailureRecoveryTests
         Assert.Single(receiver.Requests);
         (await app.Client.PostAsync($"uploads/{id}/retry")).Expect(HttpStatusCode.OK);
         await app.Client.UploadBecomesAsync(id, "delivered");
+    }
+
+    /// <summary>SQLite belongs to one server, so that no claim is anybody else's: none has to run out. The clock stands still.</summary>
+    [Fact]
+    public async Task What_was_being_sent_when_the_server_died_is_sent_as_soon_as_it_is_back()
+    {
+        await using var photos = await Receiver.StartAsync();
+        await using var events = await Receiver.StartAsync();
+        photos.Answers(503);
+        events.Answers(503);
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var listener = await app.ListenAsync(events, "project.upload.started");
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new() { ["url"] = photos.Url });
+        var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await Eventually.Becomes(() => app.DeliveriesAsync(id), rows => rows.Single().State == DeliveryState.Retrying);
+        await app.NewestBecomesAsync(listener, "retrying");
+        await ClaimAsync(db => db.Deliveries);
+        await ClaimAsync(db => db.EventDeliveries);
+
+        await app.RestartAsync();
+
+        await app.Client.UploadBecomesAsync(id, "delivered");
+        await app.NewestBecomesAsync(listener, "sent");
+
+        Task ClaimAsync<T>(Func<AperturDb, IQueryable<T>> rows)
+            where T : class, IQueueRow
+        {
+            var until = app.Clock.GetUtcNow() + Pump.Lease;
+            return app.WriteAsync(db => rows(db).ExecuteUpdateAsync(
+                row => row.SetProperty(r => r.State, DeliveryState.Sending).SetProperty(r => r.LeaseToken, Guid.NewGuid())
+                    .SetProperty(r => r.LeaseUntil, until),
+                Cancellation));
+        }
     }
 
     [Theory, AllDatabases]

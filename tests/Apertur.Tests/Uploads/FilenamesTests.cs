@@ -51,6 +51,14 @@ public sealed class FilenamesTests
     public void Each_type_has_its_endings(string type, string sent, string kept) => Assert.Equal(kept, Filenames.Sanitise(sent, type));
 
     [Theory]
+    [InlineData("a.jpg", "a.jpg.enc.json")]
+    [InlineData("../..", "photo.enc.json")]
+    [InlineData("", "photo.enc.json")]
+    [InlineData(null, "photo.enc.json")]
+    public void Photo_that_stays_encrypted_has_a_name_even_when_none_was_sent(string? sent, string kept) =>
+        Assert.Equal(kept, Filenames.Sealed(sent));
+
+    [Theory]
     [InlineData("=?UTF-8?B?w6l0w6kuanBn?=", "été.jpg")]
     [InlineData("=?utf-8?Q?=C3=A9t=C3=A9_2.jpg?=", "été 2.jpg")]
     [InlineData("=?ISO-8859-1?Q?=E9t=E9.jpg?=", "été.jpg")]
