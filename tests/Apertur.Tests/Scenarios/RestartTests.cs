@@ -29,7 +29,7 @@ public sealed class RestartTests(ITestOutputHelper output)
     [InlineData(2, Ending.Kill)]
     [InlineData(2, Ending.Stop)]
     public Task Every_photo_is_taken_once_and_arrives_everywhere(int nodes, Ending ending) =>
-        RunAsync(nodes, ending, photos: 60, endings: 2, phones: 4, TimeSpan.FromSeconds(60));
+        RunAsync(nodes, ending, photos: 60, endings: 2, phones: 4, TimeSpan.FromMinutes(3));
 
     /// <summary>Hundreds of times; see chaos/README.md.</summary>
     [Fact(Explicit = true)]
