@@ -7,20 +7,8 @@ using Microsoft.Playwright;
 namespace Apertur.Tests.Pages;
 
 /// <summary>What a person with a phone does and sees.</summary>
-public sealed class UploadPageInBrowserTests : IAsyncLifetime
+public sealed class UploadPageInBrowserTests : BrowserTests
 {
-    private Browser? _browser;
-
-    private Browser Chromium => _browser!;
-
-    public async ValueTask InitializeAsync() => _browser = await Browser.StartAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_browser is not null)
-            await _browser.DisposeAsync();
-    }
-
     [Fact]
     public async Task Several_photos_are_picked_sent_and_delivered()
     {

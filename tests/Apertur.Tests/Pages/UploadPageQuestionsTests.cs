@@ -7,21 +7,9 @@ using Microsoft.Playwright;
 namespace Apertur.Tests.Pages;
 
 /// <summary>The page asks for what its session wants to know, once, and sends it with each photo.</summary>
-public sealed class UploadPageQuestionsTests : IAsyncLifetime
+public sealed class UploadPageQuestionsTests : BrowserTests
 {
     private const string Sent = "#photos li[data-state=sent]";
-
-    private Browser? _browser;
-
-    private Browser Chromium => _browser!;
-
-    public async ValueTask InitializeAsync() => _browser = await Browser.StartAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_browser is not null)
-            await _browser.DisposeAsync();
-    }
 
     [Fact]
     public async Task What_is_required_comes_before_the_first_photo_and_is_asked_once()

@@ -9,21 +9,9 @@ using Microsoft.Playwright;
 namespace Apertur.Tests.Pages;
 
 /// <summary>Photos reach the server, and each once, whatever happens to the page, the line and the server meanwhile.</summary>
-public sealed class UploadPageSurvivalTests : IAsyncLifetime
+public sealed class UploadPageSurvivalTests : BrowserTests
 {
     private const string Sent = "#photos li[data-state=sent]";
-
-    private Browser? _browser;
-
-    private Browser Chromium => _browser!;
-
-    public async ValueTask InitializeAsync() => _browser = await Browser.StartAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_browser is not null)
-            await _browser.DisposeAsync();
-    }
 
     [Theory]
     [InlineData(Browser.Phone)]
