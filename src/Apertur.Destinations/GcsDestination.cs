@@ -80,6 +80,8 @@ public sealed class GcsDestination : IDestinationType
         string key, string crc32c, string token, Delivery delivery, TransferDeadline deadline)
     {
         var metadata = new JsonObject { ["apertur-image-id"] = delivery.ImageId.ToString(), ["sha256"] = delivery.Sha256 };
+        if (delivery.OriginalSha256 is { } original)
+            metadata["original_sha256"] = original;
         foreach (var (name, given) in delivery.Answers ?? [])
             metadata["apertur-answer-" + name] = given?.DeepClone();
         var resource = new JsonObject

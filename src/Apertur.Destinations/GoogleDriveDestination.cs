@@ -110,6 +110,8 @@ public sealed class GoogleDriveDestination : IOAuthDestination
                 ["aperturImage"] = delivery.ImageId.ToString(),
             },
         };
+        if (delivery.OriginalSha256 is { } original)
+            resource["appProperties"]!["aperturOriginalSha256"] = original;
         if (delivery.Answers is { } answers)
             resource["description"] = string.Join('\n', answers.Select(given => $"{given.Key}: {given.Value}"));
         var answer = await _upload.SendAsync(UploadAddress, token, resource, id, delivery, deadline);

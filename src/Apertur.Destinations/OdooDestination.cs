@@ -84,6 +84,8 @@ public sealed class OdooDestination(OutboundHttp http, TimeProvider clock) : IDe
             ["tags"] = new JsonArray([.. delivery.Tags.Select(tag => (JsonNode)tag)]),
             ["metadata"] = delivery.Metadata?.DeepClone(),
         };
+        if (delivery.OriginalSha256 is { } original)
+            data["original_sha256"] = original;
         if (delivery.Answers is { } answers)
             data["answers"] = answers.DeepClone();
         var body = Encoding.UTF8.GetBytes(new JsonObject { ["topic"] = topic, ["event"] = topic, ["data"] = data }.ToJsonString());

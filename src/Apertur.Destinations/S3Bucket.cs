@@ -300,6 +300,8 @@ internal sealed class S3Bucket : IDisposable
     {
         metadata[ImageId] = delivery.ImageId.ToString();
         metadata["apertur-sha256"] = delivery.Sha256;
+        if (delivery.OriginalSha256 is { } original)
+            metadata["apertur-original-sha256"] = original;
         metadata["apertur-session-id"] = delivery.SessionId.ToString();
         foreach (var (name, answer) in delivery.Answers ?? [])
         {

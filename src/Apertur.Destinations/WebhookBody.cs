@@ -25,7 +25,7 @@ internal sealed class WebhookBody
     private const int PieceBytes = 48 * 1024;
 
     // The fields of the multipart form that a tag must not pretend to be.
-    private static readonly string[] _ownFields = ["image", "session_id", "image_id", "image_index", "sha256", "tags", "visitor", "answers"];
+    private static readonly string[] _ownFields = ["image", "session_id", "image_id", "image_index", "sha256", "original_sha256", "tags", "visitor", "answers"];
 
     // The body is never part of a page, so nothing needs escaping beyond what JSON asks for; receivers read addresses and names.
     private static readonly JsonWriterOptions _json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -137,6 +137,8 @@ internal sealed class WebhookBody
         else
             json.WriteNullValue();
         json.WriteString("sha256", delivery.Sha256);
+        if (delivery.OriginalSha256 is { } original)
+            json.WriteString("original_sha256", original);
         if (delivery.Visitor is { } visitor)
             json.WriteString("visitor", visitor);
         if (delivery.Answers is { } answers)
@@ -162,6 +164,8 @@ internal sealed class WebhookBody
         Field("image_id", delivery.ImageId.ToString());
         Field("image_index", delivery.ImageIndex.ToString(CultureInfo.InvariantCulture));
         Field("sha256", delivery.Sha256);
+        if (delivery.OriginalSha256 is { } original)
+            Field("original_sha256", original);
         if (delivery.Visitor is { } visitor)
             Field("visitor", visitor);
         if (delivery.Answers is { } answers)

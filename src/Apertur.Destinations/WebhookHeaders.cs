@@ -63,6 +63,8 @@ public static class WebhookHeaders
     {
         request.Headers.Add("X-Aptr-Mime-Type", delivery.MimeType);
         request.Headers.Add("X-Aptr-Sha256", delivery.Sha256);
+        if (delivery.OriginalSha256 is { } original)
+            request.Headers.Add("X-Aptr-Original-Sha256", original);
         if (delivery.Visitor is { } visitor)
             request.Headers.Add("X-Aptr-Visitor", visitor);
         // Percent-encoded UTF-8: a header holds ASCII only.

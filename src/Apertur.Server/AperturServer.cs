@@ -165,6 +165,7 @@ internal static class AperturServer
             provider.GetRequiredService<UploadNamespace>().Describe()));
         services.AddSingleton<IMemoryPoolFactory<byte>, ReceiveBufferPool>();
         services.AddSingleton<UploadLimits>();
+        services.AddSingleton<StrippedPhotos>();
         services.AddSingleton<ImageIntake>();
         services.AddSingleton<EnvelopeIntake>();
         services.AddSingleton<IPartStore, FolderParts>();

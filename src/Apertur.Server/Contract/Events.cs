@@ -42,6 +42,12 @@ internal sealed record UploadEventData
     public required IReadOnlyList<string> Tags { get; init; }
     public required JsonNode? Metadata { get; init; }
     public required string Sha256 { get; init; }
+
+    /// <summary>SHA-256 of what was sent, where its session has metadata removed (<c>strip</c>); absent where the photo is stored as it came.</summary>
+    [JsonPropertyName("original_sha256")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public required string? OriginalSha256 { get; init; }
+
     public required IReadOnlyList<EventDestination> Destinations { get; init; }
 
     /// <summary>The one that an event of failure is about.</summary>

@@ -18,6 +18,11 @@ internal sealed record PollImage
     [JsonPropertyName("mime_type")]
     public required string MimeType { get; init; }
 
+    /// <summary>SHA-256 of what was sent, where its session has metadata removed (<c>strip</c>); absent where the photo is stored as it came.</summary>
+    [JsonPropertyName("original_sha256")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public required string? OriginalSha256 { get; init; }
+
     public required string Source { get; init; }
 
     /// <summary>Which of the visitors of its session sent it, by an id of that visitor's own; absent when nobody said.</summary>

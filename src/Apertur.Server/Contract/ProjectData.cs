@@ -85,6 +85,9 @@ internal sealed record UploadDetails : UploadRow
     /// <summary>64 lower-case hex characters.</summary>
     public string Sha256 { get; init; } = "";
 
+    /// <summary>SHA-256 of what was sent, where its session has metadata removed (<c>strip</c>); null where the photo is stored as it came.</summary>
+    public string? OriginalSha256 { get; init; }
+
     /// <summary>Pixels; null when the bytes do not tell.</summary>
     public int? Width { get; init; }
 

@@ -16,6 +16,9 @@ internal sealed record ProjectRequest
 
     public Optional<int?> MaxImagesPerSession { get; init; }
     public Optional<int?> MaxImageSizeMb { get; init; }
+
+    /// <summary>What is removed, at least, from photos of sessions made from now on: <c>none</c>, <c>location</c>, or <c>all</c> but orientation and colour.</summary>
+    public string? Strip { get; init; }
 }
 
 /// <summary>A project, as the caller's role in it may see it.</summary>
@@ -43,6 +46,10 @@ internal sealed record ProjectResponse
 
     public required int? MaxImagesPerSession { get; init; }
     public required int? MaxImageSizeMb { get; init; }
+
+    /// <summary>What is removed, at least, from photos of sessions made from now on: <c>none</c>, <c>location</c>, or <c>all</c> but orientation and colour.</summary>
+    public required string Strip { get; init; }
+
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; init; }
 

@@ -53,6 +53,12 @@ internal abstract record SessionRequest
 
     /// <summary>What the page asks of whoever sends photos, in this order; it goes along with each photo. An empty list asks for nothing.</summary>
     public IReadOnlyList<AskedField>? Ask { get; init; }
+
+    /// <summary>
+    /// What is removed from photos before they are stored: <c>none</c>, <c>location</c>, or <c>all</c> but orientation and colour. Where the project
+    /// removes more, that counts.
+    /// </summary>
+    public string? Strip { get; init; }
 }
 
 /// <summary>Something that the page asks for.</summary>
@@ -213,6 +219,11 @@ internal record SessionInfo
 
     /// <summary>What the page asks of whoever sends photos, in this order.</summary>
     public required IReadOnlyList<AskedField> Ask { get; init; }
+
+    /// <summary>
+    /// What is removed from photos before they are stored: <c>none</c>, <c>location</c>, or <c>all</c> but orientation and colour; null before the password.
+    /// </summary>
+    public required string? Strip { get; init; }
 
     /// <summary>What the caller should know about a change, such as a field that does not exist; absent when there is nothing.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

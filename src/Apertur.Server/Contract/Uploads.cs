@@ -19,6 +19,11 @@ internal sealed record UploadResponse
 
     public required string Sha256 { get; init; }
 
+    /// <summary>SHA-256 of what was sent, where its session has metadata removed (<c>strip</c>); absent where the photo is stored as it came.</summary>
+    [JsonPropertyName("original_sha256")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? OriginalSha256 { get; init; }
+
     [JsonPropertyName("mime_type")]
     public required string MimeType { get; init; }
 

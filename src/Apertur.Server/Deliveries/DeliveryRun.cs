@@ -145,6 +145,7 @@ internal sealed partial class DeliveryRun(
             MimeType = upload.MimeType,
             SizeBytes = upload.SizeBytes,
             Sha256 = upload.Sha256,
+            OriginalSha256 = upload.OriginalSha256,
             Visitor = upload.Fields.Visitor,
             Answers = UploadFields.Read(upload.Fields.Answers),
             ReceivedAt = upload.CreatedAt,

@@ -87,8 +87,8 @@ internal sealed class EnvelopeIntake(
         var encryption = SessionEncryption.Of(session, own);
         var refusal =
             !encryption.Enabled ? "This project has no public key to encrypt to end to end."
-            : encryption.Downgraded ? "This session limits the types or dimensions of photos, so the server must be able to read "
-                + "them: send them without e2e."
+            : encryption.Downgraded ? "This session limits the types or dimensions of photos, or has metadata removed from them, so the "
+                + "server must be able to read them: send them without e2e."
             : null;
         if (refusal is not null)
             throw ApiErrors.Validation(EncryptionModes.Header, refusal).ToException();

@@ -165,6 +165,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
             Tags = session.Tags ?? [],
             Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata),
             Sha256 = upload.Sha256,
+            OriginalSha256 = upload.OriginalSha256,
             Destinations = [.. deliveries.Select(Describe)],
             FailedDestination = failed is null ? null : Describe(failed),
             Damage = upload.Damage?.WireName(),

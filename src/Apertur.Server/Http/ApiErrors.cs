@@ -93,6 +93,10 @@ internal static class ApiErrors
     public static ApiError DamagedImage { get; } = new(415, "Unsupported Media Type", "UNSUPPORTED_IMAGE_TYPE",
         "This photo cannot be read: the file is damaged or incomplete.");
 
+    /// <summary>Better no photo than one that tells what its sender was promised it would not.</summary>
+    public static ApiError MetadataNotRemovable { get; } = new(415, "Unsupported Media Type", "UNSUPPORTED_IMAGE_TYPE",
+        "This photo cannot be taken here: what is to be removed from it, such as its location, cannot be found for certain. The file may be damaged.");
+
     public static ApiError UnsupportedBody(string expected) =>
         new(415, "Unsupported Media Type", "UNSUPPORTED_MEDIA_TYPE", $"The body of this request must be {expected}.");
 
@@ -159,6 +163,13 @@ internal static class ApiErrors
         "The server is not ready at the moment. Please try again shortly.")
     {
         RetryAfter = 5,
+    };
+
+    /// <summary>Sent again, the photo is treated as the session says now.</summary>
+    public static ApiError SessionChanged { get; } = Unavailable with
+    {
+        Message = "What is removed from photos of this upload session was changed while this one came in. Please send it again.",
+        RetryAfter = 1,
     };
 
     public static ApiError Stopping { get; } = Unavailable with

@@ -81,6 +81,7 @@ internal static class UploadPage
             <p id="limits">{(known is null ? null : LimitsLine(known, texts))}</p>
             {(model.ExpiresAt is null ? null : WithExpiry(model, texts, "openUntil"))}
             </header>
+            <p id="strip" class="hint">{(known is null ? null : texts["strip." + known.Strip.WireName()])}</p>
             <div id="instructions" dir="auto" data-text="{known?.Instructions ?? ""}">{Instructions.Render(known?.Instructions)}</div>
             {Html.If(model.SealingDowngraded, $"<p class=\"hint\">{texts["notSealed"]}</p>")}
             <p id="sealing" class="hint" hidden></p>

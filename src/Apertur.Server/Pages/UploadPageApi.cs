@@ -158,6 +158,7 @@ internal static class UploadPageApi
             ReturnUrl = session.ReturnUrl,
             CameraOnly = session.CameraOnly,
             Ask = session.Ask,
+            Strip = session.Strip,
             Now = clock.GetUtcNow(),
             SealingKey = sealing.PageKey,
             SealingDowngraded = sealing.Downgraded,

@@ -1,5 +1,6 @@
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
+using Apertur.Server.Metadata;
 
 namespace Apertur.Server.Pages;
 
@@ -59,6 +60,9 @@ internal sealed record UploadPageModel
 
     /// <summary>Only the camera is offered.</summary>
     public bool CameraOnly { get; init; }
+
+    /// <summary>What is removed from photos.</summary>
+    public Strip Strip { get; init; }
 
     /// <summary>What is asked of whoever sends photos.</summary>
     public IReadOnlyList<AskedField> Ask { get; init; } = [];

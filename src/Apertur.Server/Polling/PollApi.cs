@@ -95,6 +95,7 @@ internal static class PollApi
                 Filename = upload.Filename,
                 SizeBytes = upload.SizeBytes,
                 MimeType = upload.MimeType,
+                OriginalSha256 = upload.OriginalSha256,
                 Source = upload.Fields.Source,
                 Visitor = upload.Fields.Visitor,
                 Answers = UploadFields.Read(upload.Fields.Answers),

@@ -181,6 +181,7 @@ internal static class ProjectDataApi
         return TypedResults.Ok(new UploadDetails(row)
         {
             Sha256 = upload.Sha256,
+            OriginalSha256 = upload.OriginalSha256,
             Width = upload.Width,
             Height = upload.Height,
             ImageIndex = upload.ImageIndex,

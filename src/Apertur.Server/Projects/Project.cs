@@ -1,3 +1,4 @@
+using Apertur.Server.Metadata;
 using Apertur.Server.Storage;
 
 namespace Apertur.Server.Projects;
@@ -39,6 +40,9 @@ internal sealed class Project
 
     /// <summary>At most, for every session that is made or changed; null for the server's limit.</summary>
     public int? MaxImageSizeMb { get; set; }
+
+    /// <summary>What is removed from photos before they are stored, at least, for every session that is made or changed.</summary>
+    public Strip Strip { get; set; }
 
     /// <summary>When an operator disabled it; null when it is enabled.</summary>
     public DateTimeOffset? DisabledAt { get; set; }

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
+using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
@@ -129,6 +130,7 @@ internal static class ProjectsApi
             project.MaxImagesPerSession = CheckRange("maxImagesPerSession", request.MaxImagesPerSession.Value, limits.MaxImagesPerSession, errors);
         if (request.MaxImageSizeMb.IsPresent)
             project.MaxImageSizeMb = CheckRange("maxImageSizeMb", request.MaxImageSizeMb.Value, limits.MaxImageSizeMb, errors);
+        project.Strip = SessionLimits.StripOf(request.Strip, errors) ?? project.Strip;
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
     }
@@ -181,6 +183,7 @@ internal static class ProjectsApi
         RetentionRows = project.RetentionRows.WireName(),
         MaxImagesPerSession = project.MaxImagesPerSession,
         MaxImageSizeMb = project.MaxImageSizeMb,
+        Strip = project.Strip.WireName(),
         CreatedAt = project.CreatedAt,
         UpdatedAt = project.UpdatedAt,
     };

@@ -1,13 +1,15 @@
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
+using Apertur.Server.Metadata;
 using Apertur.Server.Projects;
 using Apertur.Server.Uploads;
 
 namespace Apertur.Server.Sessions;
 
 /// <summary>What a session takes: the tightest of what is asked for and of what key, project and server allow.</summary>
-internal sealed record SessionLimits(int MaxImages, string[] AllowedMimeTypes, int? MaxImageDimension, int MaxImageSizeMb)
+/// <param name="Strip">What it does not take along.</param>
+internal sealed record SessionLimits(int MaxImages, string[] AllowedMimeTypes, int? MaxImageDimension, int MaxImageSizeMb, Strip Strip)
 {
     /// <summary>The largest limit on pixels that anybody can mean.</summary>
     public const int MaxDimension = 100_000;
@@ -32,7 +34,8 @@ internal sealed record SessionLimits(int MaxImages, string[] AllowedMimeTypes, i
             Smaller(Smaller(images, key?.MaxImages), project.MaxImagesPerSession)!.Value,
             Types(request.AllowedMimeTypes, key, errors),
             Smaller(InRange("max_image_dimension", request.MaxImageDimension, 1, MaxDimension, errors), key?.MaxImageDimension),
-            Smaller(sizeMb, project.MaxImageSizeMb)!.Value);
+            Smaller(sizeMb, project.MaxImageSizeMb)!.Value,
+            More(StripOf(request.Strip, errors) ?? Strip.None, project.Strip));
     }
 
     public static int? InRange(string field, int? value, int min, int max, List<FieldError> errors)
@@ -58,6 +61,17 @@ internal sealed record SessionLimits(int MaxImages, string[] AllowedMimeTypes, i
             errors.Add(new FieldError("allowed_mime_types", "None of allowed_mime_types is allowed for this API key."));
         return both;
     }
+
+    /// <summary>What a request says; null when it says nothing.</summary>
+    public static Strip? StripOf(string? word, List<FieldError> errors)
+    {
+        var strip = EnumNames.Parse<Strip>(word);
+        if (word is not null && strip is null)
+            errors.Add(new FieldError("strip", "strip must be none, location or all."));
+        return strip;
+    }
+
+    private static Strip More(Strip a, Strip b) => a > b ? a : b;
 
     private static int? Smaller(int? a, int? b) => a is null ? b : b is null ? a : Math.Min(a.Value, b.Value);
 }

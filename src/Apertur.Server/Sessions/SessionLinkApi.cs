@@ -87,6 +87,7 @@ internal static class SessionLinkApi
             ReturnUrl = verified ? session.ReturnUrl : null,
             CameraOnly = verified && session.CameraOnly,
             Ask = verified ? session.Ask : [],
+            Strip = verified ? session.Strip.WireName() : null,
         };
     }
 }

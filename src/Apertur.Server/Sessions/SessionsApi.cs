@@ -8,6 +8,7 @@ using Apertur.Server.Encryption;
 using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
+using Apertur.Server.Metadata;
 using Apertur.Server.Projects;
 using Apertur.Server.QrCodes;
 using Apertur.Server.Storage;
@@ -56,7 +57,7 @@ internal static class SessionsApi
             throw ApiErrors.Validation(errors).ToException();
 
         var longPolling = request.LongPolling ?? key?.LongPollingEnabled ?? false;
-        var warnings = body.Warnings(NobodyReceives(destinations.Count, longPolling));
+        var warnings = body.Warnings(NobodyReceives(destinations.Count, longPolling), MustBeReadable(limits.Strip, project));
         var session = new UploadSession
         {
             Id = Guid.NewGuid(),
@@ -81,6 +82,7 @@ internal static class SessionsApi
             ReturnUrl = NullIfEmpty(request.ReturnUrl),
             CameraOnly = request.CameraOnly ?? false,
             Ask = [.. request.Ask ?? []],
+            Strip = limits.Strip,
             CreatedAt = now,
             ExpiresAt = expiresAt,
             LastChanged = now,
@@ -130,7 +132,9 @@ internal static class SessionsApi
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
 
-        var warnings = body.Warnings(NobodyReceives(seen.DestinationsCount, seen.LongPolling));
+        var warnings = body.Warnings(
+            NobodyReceives(seen.DestinationsCount, seen.LongPolling),
+            MustBeReadable(request.Strip is null ? seen.Strip : limits.Strip, project));
         var passwordHash = request.Password.Value is { } password ? SessionPasswords.Hash(password) : null;
         var updated = await database.WriteAsync(
             async write =>
@@ -150,6 +154,7 @@ internal static class SessionsApi
                 session.ReturnUrl = NullIfEmpty(request.ReturnUrl ?? session.ReturnUrl);
                 session.CameraOnly = request.CameraOnly ?? session.CameraOnly;
                 session.Ask = request.Ask is null ? session.Ask : [.. request.Ask];
+                session.Strip = request.Strip is null ? session.Strip : limits.Strip;
                 if (request.Password.IsPresent)
                     (session.PasswordHash, session.PasswordGuesses) = (passwordHash, []);
                 session.Touch(now);
@@ -277,6 +282,9 @@ internal static class SessionsApi
 
     private static string? NobodyReceives(int destinations, bool longPolling) => destinations > 0 || longPolling ? null
         : "Nothing will receive the photos of this session: it has no destinations and no long_polling. They are only stored.";
+
+    private static string? MustBeReadable(Strip strip, Project project) => strip == Strip.None || project.E2ePublicKey is null ? null
+        : "Photos of this session are not encrypted end to end, although the project has a key: the server must read them to remove their metadata (strip).";
 
     private static string UploadUrl(string baseUrl, Guid id) => $"{baseUrl}/u/{id}";
 

@@ -1,5 +1,6 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
+using Apertur.Server.Metadata;
 
 namespace Apertur.Server.Sessions;
 
@@ -52,6 +53,9 @@ internal sealed class UploadSession : ITenantData
 
     /// <summary>What the page asks of whoever sends photos, see <see cref="Uploads.AskedFields"/>.</summary>
     public AskedField[] Ask { get; set; } = [];
+
+    /// <summary>What is removed from photos before they are stored.</summary>
+    public Strip Strip { get; set; }
 
     /// <summary>
     /// When passwords were guessed wrong lately, or are being checked now; unix milliseconds. See <see cref="SessionPasswords"/>.

@@ -10,6 +10,7 @@ using Apertur.Server.Encryption;
 using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
+using Apertur.Server.Metadata;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
@@ -120,6 +121,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         configurationBuilder.Properties<DeliveryState>().HaveConversion<WordConverter<DeliveryState>>();
         configurationBuilder.Properties<EncryptionMode>().HaveConversion<WordConverter<EncryptionMode>>();
         configurationBuilder.Properties<DoneScope>().HaveConversion<WordConverter<DoneScope>>();
+        configurationBuilder.Properties<Strip>().HaveConversion<WordConverter<Strip>>();
         configurationBuilder.Properties<ImageFault>().HaveConversion<WordConverter<ImageFault>>();
     }
 
@@ -135,6 +137,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<Guess>().HasKey(guess => new { guess.Subject, guess.Seconds });
         modelBuilder.Entity<ApiKey>().Ignore(key => key.UsedCodes);
         modelBuilder.Entity<User>().Ignore(user => user.UsedCodes);
+        modelBuilder.Entity<Upload>().Ignore(upload => upload.SentSha256);
         modelBuilder.Entity<DeliveryRow>().ToTable("deliveries").Ignore(row => row.Due);
         modelBuilder.Entity<EventDelivery>().Ignore(row => row.Due);
         modelBuilder.Entity<DeliveryAttempt>().HasKey(attempt => new { attempt.DeliveryId, attempt.Number });

@@ -274,7 +274,7 @@ internal sealed class PartialUploads(
         await using var image = upload.Encryption == EncryptionMode.None
             ? await intake.StageAsync(read, metadata.Filename, session, cancellationToken)
             : await envelopes.StageAsync(read, metadata.Filename ?? "", metadata.Sent, session, upload.Encryption, cancellationToken);
-        if (metadata.Sha256 is { } said && said != image.Blob.Sha256 && said != parts.Sha256)
+        if (metadata.Sha256 is { } said && said != image.SentSha256 && said != parts.Sha256)
             throw ApiErrors.DigestMismatch.ToException();
         return await intake.ReceiveAsync(
             image, session, UploadFields.Of(metadata.Sent), KeyOf(upload, session), cancellationToken);

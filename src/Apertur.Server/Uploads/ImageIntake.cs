@@ -5,6 +5,7 @@ using Apertur.Server.Contract;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Events;
 using Apertur.Server.Http;
+using Apertur.Server.Metadata;
 using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
@@ -24,25 +25,37 @@ internal sealed class ImageIntake
 
     private readonly Database _database;
     private readonly BlobStore _blobs;
+    private readonly StrippedPhotos _stripped;
     private readonly TimeProvider _clock;
     private readonly GroupCommit<Incoming, Received> _commit;
 
-    public ImageIntake(Database database, BlobStore blobs, TimeProvider clock)
+    public ImageIntake(Database database, BlobStore blobs, StrippedPhotos stripped, TimeProvider clock)
     {
         _database = database;
         _blobs = blobs;
+        _stripped = stripped;
         _clock = clock;
         _commit = new GroupCommit<Incoming, Received>(
             database, database.LockWait, image => [new RowKey("sessions", image.Upload.SessionId)], CommitAsync);
     }
 
     /// <summary>
-    /// Streams one file part into the store while hashing it. Type, size and dimensions are checked as soon as they can be known.
+    /// Streams one file part into the store while hashing it. Type, size and dimensions are checked as soon as they can be known. Where the
+    /// session says so it is freed of metadata before, see <see cref="StrippedPhotos"/>.
     /// </summary>
     /// <returns>The image, not yet received: it vanishes unless <see cref="ReceiveAsync"/> takes it.</returns>
     /// <exception cref="ApiErrorException">The session does not take this file; nothing stays of it.</exception>
     public async Task<StagedImage> StageAsync(
         ReadBytes read, string? filename, UploadSession session, CancellationToken cancellationToken)
+    {
+        if (session.Strip == Strip.None)
+            return await StoreAsync(read, filename, session, cancellationToken);
+        using var photo = await _stripped.ReadAsync(read, session, cancellationToken);
+        var image = await StoreAsync(photo.Read, filename, session, cancellationToken);
+        return image with { OriginalSha256 = photo.OriginalSha256 };
+    }
+
+    private async Task<StagedImage> StoreAsync(ReadBytes read, string? filename, UploadSession session, CancellationToken cancellationToken)
     {
         var first = await read(ImageHeader.SniffLength, cancellationToken);
         var type = TypeOf(first, session);
@@ -98,6 +111,7 @@ internal sealed class ImageIntake
             MimeType = image.MimeType,
             Fields = fields,
             Sha256 = image.Blob.Sha256,
+            OriginalSha256 = image.OriginalSha256,
             Width = image.Size?.Width,
             Height = image.Size?.Height,
             IsEncrypted = image.IsEncrypted,
@@ -106,7 +120,7 @@ internal sealed class ImageIntake
 
         // From here on the caller going away changes nothing: the outcome of a commit is not known before it is there.
         image.Blob.Keep();
-        var received = await CommitAsync(image, new Incoming(upload, idempotency, Instruments.TraceParent));
+        var received = await CommitAsync(image, new Incoming(upload, session.Strip, idempotency, Instruments.TraceParent));
         if (received.Answer is null || received.Answer.Id != upload.Id)
             image.Blob.Discard();
         if (received.Answer?.Id == upload.Id)
@@ -160,11 +174,12 @@ internal sealed class ImageIntake
 
         var events = new EventOutbox(_clock.GetUtcNow());
         var results = new List<Received>(images.Count);
-        foreach (var (upload, idempotency, traceParent) in images)
+        foreach (var (upload, strip, idempotency, traceParent) in images)
         {
             var session = sessions.GetValueOrDefault(upload.SessionId);
-            // Again, under the lock: others may have filled or closed it since the upload began.
-            var refused = session is null ? ApiErrors.NotFound : SessionGate.Refusal(session, now: null);
+            // Again, under the lock: others may have filled or closed it since the upload began, or want something removed that was not.
+            var refused = session is null ? ApiErrors.NotFound
+                : SessionGate.Refusal(session, now: null) ?? (session.Strip > strip ? ApiErrors.SessionChanged : null);
             if (refused is not null)
             {
                 // A repeat of what was taken in before the session was over is no new image.
@@ -194,10 +209,10 @@ internal sealed class ImageIntake
     private Task<IdempotentAnswer?> ClaimAsync(
         Idempotency idempotency, AperturDb db, UploadResponse answer, CancellationToken cancellationToken) =>
         idempotency.ClaimAsync(
-            db, answer.Sha256, JsonSerializer.Serialize(answer, WireJson.Wire.UploadResponse), _clock.GetUtcNow(), cancellationToken);
+            db, answer.OriginalSha256 ?? answer.Sha256, JsonSerializer.Serialize(answer, WireJson.Wire.UploadResponse), _clock.GetUtcNow(), cancellationToken);
 
-    private static Received Repeat(IdempotentAnswer stored, Upload upload) => stored.Fingerprint == upload.Sha256
-        ? new(stored.Repeat(upload.Sha256, WireJson.Wire.UploadResponse), null)
+    private static Received Repeat(IdempotentAnswer stored, Upload upload) => stored.Fingerprint == upload.SentSha256
+        ? new(stored.Repeat(upload.SentSha256, WireJson.Wire.UploadResponse), null)
         : new(null, ApiErrors.IdempotencyConflict);
 
     private static UploadResponse Describe(Upload upload, int destinations, bool longPolling) => new()
@@ -208,6 +223,7 @@ internal sealed class ImageIntake
         Destinations = destinations,
         LongPolling = longPolling,
         Sha256 = upload.Sha256,
+        OriginalSha256 = upload.OriginalSha256,
         MimeType = upload.MimeType,
         Width = upload.Width,
         Height = upload.Height,
@@ -257,7 +273,9 @@ internal sealed class ImageIntake
         return ImageHeader.TypeOf(head[..length]);
     }
 
-    private sealed record Incoming(Upload Upload, Idempotency? Idempotency, string? TraceParent);
+    /// <param name="Upload">Its row.</param>
+    /// <param name="Strip">What was removed from it.</param>
+    private sealed record Incoming(Upload Upload, Strip Strip, Idempotency? Idempotency, string? TraceParent);
 
     /// <summary>What came of an image: an answer, with the id of an earlier image when this one is a repeat, or a refusal.</summary>
     private sealed record Received(UploadResponse? Answer, ApiError? Refused);
@@ -268,6 +286,12 @@ internal sealed record StagedImage(BlobWriter Blob, string Filename, string Mime
 {
     /// <summary>Encrypted end to end: the server cannot decode it.</summary>
     public bool IsEncrypted { get; init; }
+
+    /// <inheritdoc cref="Upload.OriginalSha256"/>
+    public string? OriginalSha256 { get; init; }
+
+    /// <inheritdoc cref="Upload.SentSha256"/>
+    public string SentSha256 => OriginalSha256 ?? Blob.Sha256;
 
     public ValueTask DisposeAsync() => Blob.DisposeAsync();
 }

@@ -22,8 +22,14 @@ internal sealed class Upload : ITenantData
     public required string MimeType { get; init; }
     public required UploadFields Fields { get; set; }
 
-    /// <summary>64 lower-case hex characters.</summary>
+    /// <summary>Of what is stored; 64 lower-case hex characters.</summary>
     public required string Sha256 { get; init; }
+
+    /// <summary>Of what was sent, where metadata were removed before it was stored; null where it was stored as it came.</summary>
+    public string? OriginalSha256 { get; init; }
+
+    /// <summary>Of what was sent.</summary>
+    public string SentSha256 => OriginalSha256 ?? Sha256;
 
     public int? Width { get; init; }
     public int? Height { get; init; }

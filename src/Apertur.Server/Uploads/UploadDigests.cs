@@ -66,7 +66,7 @@ internal sealed class UploadDigests : IDisposable
     public async Task RequireAsync(StagedImage image, CancellationToken cancellationToken)
     {
         var isRight = _ofPart!.IsRight
-            && (_sha256 is null || _sha256 == image.Blob.Sha256 || _sha256 == Convert.ToHexStringLower(_asSent.GetCurrentHash()))
+            && (_sha256 is null || _sha256 == image.SentSha256 || _sha256 == Convert.ToHexStringLower(_asSent.GetCurrentHash()))
             && (_ofBody.IsEmpty || _ofFile.IsRight || await IsBodyRightAsync(cancellationToken));
         if (!isRight)
             throw ApiErrors.DigestMismatch.ToException();

@@ -38,7 +38,7 @@ internal static partial class OpenApiExamples
         ["SessionsApi.Create"] = $$"""
             {
               "destination_ids": ["{{DestinationId}}"], "label": "Damage report 4711", "tags": ["car", "north"], "metadata": { "claim": 4711 },
-              "max_images": 10, "expires_in_hours": 48, "ask": [{ "field": "name", "required": true }, { "field": "phone", "required": false }]
+              "max_images": 10, "expires_in_hours": 48, "strip": "location", "ask": [{ "field": "name", "required": true }, { "field": "phone", "required": false }]
             }
             """,
         ["SessionsApi.Update"] = """{ "max_images": 30, "expires_at": "2026-03-01T18:00:00Z" }""",

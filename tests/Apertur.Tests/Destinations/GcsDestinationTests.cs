@@ -51,6 +51,14 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Hash_of_what_was_sent_is_metadata()
+    {
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(Config()) with { OriginalSha256 = Sample.OriginalSha256 }));
+
+        Assert.Equal(Sample.OriginalSha256, (string?)Assert.Single(_google.Objects).Resource["metadata"]!["original_sha256"]);
+    }
+
+    [Fact]
     public async Task Answers_of_the_sender_are_metadata()
     {
         Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(Config()) with { Answers = Sample.Answers }));

@@ -51,6 +51,14 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Hash_of_what_was_sent_is_a_property_of_the_file()
+    {
+        Is<DeliveryOutcome.Accepted>(await new Attempts(_drive, Sample.Delivery(Config()) with { OriginalSha256 = Sample.OriginalSha256 }).NextAsync());
+
+        Assert.Equal(Sample.OriginalSha256, (string?)Assert.Single(_google.Files).Resource["appProperties"]!["aperturOriginalSha256"]);
+    }
+
+    [Fact]
     public async Task Answers_of_the_sender_describe_the_file()
     {
         Is<DeliveryOutcome.Accepted>(await new Attempts(_drive, Sample.Delivery(Config()) with { Answers = Sample.Answers }).NextAsync());

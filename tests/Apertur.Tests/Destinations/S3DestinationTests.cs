@@ -53,6 +53,17 @@ public sealed class S3DestinationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Hash_of_what_was_sent_is_metadata()
+    {
+        var delivery = Sample.Delivery(Config()) with { OriginalSha256 = Sample.OriginalSha256 };
+        Assert.IsType<DeliveryOutcome.Accepted>(await _s3.DeliverAsync(delivery, Cancellation));
+
+        var (_, _, metadata) = await _bucket.ReadAsync($"apertur/2026-06-12/{delivery.SessionId}/2-IMG_0001.jpg");
+        Assert.Equal(Sample.OriginalSha256, metadata["x-amz-meta-apertur-original-sha256"]);
+        Assert.Equal(delivery.Sha256, metadata["x-amz-meta-apertur-sha256"]);
+    }
+
+    [Fact]
     public async Task Answers_of_the_sender_are_metadata_where_they_fit()
     {
         var delivery = Sample.Delivery(Config()) with { Answers = Sample.Answers };

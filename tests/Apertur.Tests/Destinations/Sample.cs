@@ -41,6 +41,9 @@ internal static class Sample
         };
     }
 
+    /// <summary>Of a photo from which something was removed.</summary>
+    public static string OriginalSha256 { get; } = new('0', 64);
+
     /// <summary>What a person answered, with what a header does not carry.</summary>
     public static JsonObject Answers => new() { ["name"] = "Ann  Ødegård", ["note"] = "two\nlines" };
 

@@ -260,6 +260,7 @@ async function start(data: PageData): Promise<void> {
     ({ limits, mayWithdraw, thankYou, expires } = session);
     void inquire(session.ask);
     void instruct(session.instructions ?? '');
+    byId('strip').textContent = texts[`strip.${session.strip}`];
     byId<HTMLAnchorElement>('return').href = session.returnUrl ?? '';
     const isFull = session.status === 'completed' && limits.left === 0;
     const isOver = session.status === 'expired' || (session.status === 'completed' && !isFull);

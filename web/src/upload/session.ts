@@ -14,6 +14,7 @@ export interface Session {
   thankYou: string | null;
   returnUrl: string | null;
   ask: Asked[];
+  strip: 'none' | 'location' | 'all';
 }
 
 interface SessionInfo {
@@ -30,6 +31,7 @@ interface SessionInfo {
   thankYou: string | null;
   returnUrl: string | null;
   ask: Asked[];
+  strip: Session['strip'];
 }
 
 /** Asks for it; null when there is no answer now. */
@@ -53,6 +55,7 @@ export async function ask(api: string, password: string | null): Promise<Session
       thankYou: info.thankYou,
       returnUrl: info.returnUrl,
       ask: info.ask,
+      strip: info.strip,
     };
   } catch {
     return null;

@@ -17,6 +17,7 @@ import { Head } from '../Head';
 import { useSessionFollow } from '../live';
 import { useAct, useLoad } from '../load';
 import { may, toast } from '../state';
+import { stripWords } from '../strip';
 import { count, t } from '../text';
 import { EditSession } from '../SessionForm';
 
@@ -134,6 +135,7 @@ function Facts({ session }: { session: Details }) {
         <dt>{t('Delivered')}</dt><dd>{count(session.imagesDelivered, '{n} photo', '{n} photos')}{session.imagesFailed > 0 && <span class="problem"> · {t('{n} failed', { n: number(session.imagesFailed) })}</span>}</dd>
         <dt>{t('Password')}</dt><dd>{session.password_protected ? t('Required') : t('None')}</dd>
         <dt>{t('A photo may have')}</dt><dd>{t('{n} MB', { n: session.effectiveMaxImageSizeMb })} · {session.effectiveAllowedMimeTypes.map(kind => kind.slice(6).toUpperCase()).join(', ')}</dd>
+        <dt>{t('Removed from photos')}</dt><dd>{stripWords(session.strip)}</dd>
         {session.tags !== null && session.tags.length > 0 && <><dt>{t('Tags')}</dt><dd class="row"><Tags of={session.tags} /></dd></>}
         {metadata.map(([name, value]) => <><dt>{name}</dt><dd>{typeof value === 'string' ? value : JSON.stringify(value)}</dd></>)}
         <dt>{t('Id')}</dt><dd><code>{session.id}</code></dd>

@@ -13,6 +13,7 @@ import { Head } from '../Head';
 import { useAct, useLoad } from '../load';
 import { go } from '../router';
 import { may, toast } from '../state';
+import { strips, stripWords } from '../strip';
 import { count, t } from '../text';
 
 type Project = Schemas['Project'];
@@ -40,6 +41,7 @@ function General({ project, onSaved }: { project: Project; onSaved: () => void }
   const [rows, setRows] = useState(project.retentionRows);
   const [most, setMost] = useState(String(project.maxImagesPerSession ?? ''));
   const [megabytes, setMegabytes] = useState(String(project.maxImageSizeMb ?? ''));
+  const [strip, setStrip] = useState(project.strip);
   const [key, setKey] = useState(project.e2ePublicKey ?? '');
   const act = useAct();
   const wrong = act.problem?.fields ?? new Map<string, string>();
@@ -47,7 +49,7 @@ function General({ project, onSaved }: { project: Project; onSaved: () => void }
   const save = () => act.run(async () => {
     await ok(api.PATCH('/api/v1/projects/{projectId}', {
       params: { path: { projectId: project.id } },
-      body: { name, retentionDays: numberOrNull(days), retentionRows: rows, maxImagesPerSession: numberOrNull(most), maxImageSizeMb: numberOrNull(megabytes), e2ePublicKey: key.trim() === '' ? null : key },
+      body: { name, retentionDays: numberOrNull(days), retentionRows: rows, maxImagesPerSession: numberOrNull(most), maxImageSizeMb: numberOrNull(megabytes), strip, e2ePublicKey: key.trim() === '' ? null : key },
     }));
     toast(t('Saved'));
     onSaved();
@@ -65,6 +67,7 @@ function General({ project, onSaved }: { project: Project; onSaved: () => void }
             options={[{ value: 'keep', label: t('Their entry in lists and statistics') }, { value: 'remove', label: t('Nothing') }]} />
           <Field label={t('Photos of a session at most')} type="number" min={1} max={500} value={most} onInput={setMost} wrong={wrong.get('maxImagesPerSession')} />
           <Field label={t('Megabytes of a photo at most')} type="number" min={1} max={100} value={megabytes} onInput={setMegabytes} wrong={wrong.get('maxImageSizeMb')} />
+          <Select label={t('Removed from photos')} value={strip} onInput={setStrip} hint={t('Of sessions that are made from now on.')} options={strips()} />
         </div>
         <Field label={t('Public key for end-to-end encryption')} type="document" value={key} onInput={setKey} placeholder="-----BEGIN PUBLIC KEY-----" wrong={wrong.get('e2ePublicKey')}
           hint={t('With it, phones encrypt photos so that only the owner of the private key can open them. This server cannot, and shows no pictures of them.')} />
@@ -112,6 +115,7 @@ function ReadOnly({ project }: { project: Project }) {
         <dt>{t('Days that photos are kept')}</dt><dd>{project.retentionDays ?? none}. {stored(project)}</dd>
         <dt>{t('Photos of a session at most')}</dt><dd>{project.maxImagesPerSession ?? none}</dd>
         <dt>{t('Megabytes of a photo at most')}</dt><dd>{project.maxImageSizeMb ?? none}</dd>
+        <dt>{t('Removed from photos')}</dt><dd>{stripWords(project.strip)}</dd>
         <dt>{t('Id')}</dt><dd><code>{project.id}</code></dd>
       </dl>
     </section>

@@ -96,6 +96,7 @@ function Facts({ project, upload }: { project: string; upload: Details }) {
         {upload.sessionTags !== null && upload.sessionTags.length > 0 && <><dt>{t('Tags')}</dt><dd class="row"><Tags of={upload.sessionTags} /></dd></>}
         {metadata.map(([name, value]) => <><dt>{name}</dt><dd>{typeof value === 'string' ? value : JSON.stringify(value)}</dd></>)}
         <dt>SHA-256</dt><dd class="row still"><code class="anywhere">{upload.sha256}</code><CopyButton text={upload.sha256} what="SHA-256" /></dd>
+        {upload.originalSha256 !== null && <><dt>{t('SHA-256 as it was sent')}</dt><dd class="row still"><code class="anywhere">{upload.originalSha256}</code><CopyButton text={upload.originalSha256} what="SHA-256" /></dd></>}
         <dt>{t('Id')}</dt><dd><code>{upload.id}</code></dd>
       </dl>
     </section>
