@@ -141,7 +141,6 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
     /// <returns>Null when the answer counts no more, because somebody has connected again meanwhile.</returns>
     private async Task<Access?> AskAsync(OAuthGrant grant, OAuthFlow flow)
     {
-        var asked = clock.GetUtcNow();
         OAuthAnswer answer;
         try
         {
@@ -160,7 +159,7 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
                 return await StoreAsync(grant, granted);
 
             case OAuthAnswer.Revoked revoked:
-                return await EndAsync(grant, revoked.Reason, asked) ? Access.No(new DeliveryOutcome.Broken(revoked.Reason)) : null;
+                return await EndAsync(grant, revoked.Reason) ? Access.No(new DeliveryOutcome.Broken(revoked.Reason)) : null;
 
             case OAuthAnswer.Misconfigured misconfigured:
                 await GiveTurnBackAsync(grant);
@@ -197,7 +196,7 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
     }
 
     /// <summary>Removes a grant that the provider has revoked, and suspends the destination.</summary>
-    private Task<bool> EndAsync(OAuthGrant grant, string reason, DateTimeOffset asked) =>
+    private Task<bool> EndAsync(OAuthGrant grant, string reason) =>
         database.WriteAsync(
             async db =>
             {
@@ -206,7 +205,7 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
                     return false;
 
                 var events = new EventOutbox(clock.GetUtcNow());
-                if (DestinationSuspension.Suspend(destination, reason, asked))
+                if (DestinationSuspension.Suspend(destination, reason))
                     events.DestinationDisabled(destination);
                 await events.WriteAsync(db, CancellationToken.None);
                 return true;

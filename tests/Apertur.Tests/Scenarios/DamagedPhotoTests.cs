@@ -181,7 +181,7 @@ public sealed class DamagedPhotoTests(ITestOutputHelper output)
             async db =>
             {
                 foreach (var destination in await db.Destinations.ToListAsync(Cancellation))
-                    DestinationSuspension.Suspend(destination, "It waits.", App.Clock.GetUtcNow());
+                    DestinationSuspension.Suspend(destination, "It waits.");
             },
             Cancellation);
 
