@@ -250,7 +250,7 @@ public sealed class DamagedPhotoTests(ITestOutputHelper output)
             await App.DisposeAsync();
             foreach (var hook in _hooks)
                 await hook.DisposeAsync();
-            await _bucket.DisposeAsync();
+            _bucket.Dispose();
             await _clouds.DisposeAsync();
         }
 
