@@ -17,6 +17,9 @@ internal static class HeicMetadata
     private static readonly HashSet<uint> _pictures = Types(
         "hvc1", "hev1", "lhv1", "hvt1", "av01", "avc1", "vvc1", "j2k1", "unci", "grid", "iovl", "iden", "tili", "tmap", "mski");
 
+    // Properties: descriptions, alternative texts, when it was made and changed.
+    private static readonly HashSet<uint> _words = Types("udes", "altt", "crtt", "mdft");
+
     private static readonly HashSet<uint> _tracks = Types("pict", "vide", "auxv", "soun");
 
     private const int MaxTableLength = 4 * 1024 * 1024;
@@ -87,9 +90,7 @@ internal static class HeicMetadata
             foreach (var property in list.Children(file))
             {
                 var type = property.Type(file);
-                // Descriptions, alternative texts, and when it was made and changed.
-                if (type.SequenceEqual("uuid"u8)
-                    || (strip == Strip.All && (type.SequenceEqual("udes"u8) || type.SequenceEqual("altt"u8) || type.SequenceEqual("crtt"u8) || type.SequenceEqual("mdft"u8))))
+                if (type.SequenceEqual("uuid"u8) || (strip == Strip.All && _words.Contains(Code(type))))
                     property.Free(file);
             }
         }

@@ -21,6 +21,19 @@ internal static class ExifTool
             .ToDictionary(each => Path.GetFileName((string)each["SourceFile"]!), each => each);
     }
 
+    /// <summary>Has it write a place into photos, in every standard that it knows for the kind.</summary>
+    public static async Task<IReadOnlyList<(string Name, byte[] File)>> WritePlaceAsync(IReadOnlyList<(string Name, byte[] File)> photos)
+    {
+        Components.Program("exiftool");
+        using var folder = new TempFolder();
+        foreach (var (name, file) in photos)
+            await File.WriteAllBytesAsync(folder.File(name), file, TestContext.Current.CancellationToken);
+        await Shell.RunAsync(
+            $"exiftool -q -q -m -overwrite_original -GPSLatitude=48.85 -GPSLatitudeRef=N -GPSLongitude=2.3 -GPSLongitudeRef=E -XMP:GPSLatitude=48.85 "
+            + $"-XMP-photoshop:City='{Located.Place}' -IPTC:City='{Located.Place}' -Make='Camera works' '{folder.Path}'");
+        return [.. photos.Select(photo => (photo.Name, File.ReadAllBytes(folder.File(photo.Name))))];
+    }
+
     /// <summary>Tags that tell a place, by their name or in words.</summary>
     public static IReadOnlyList<string> Places(JsonObject tags) =>
     [

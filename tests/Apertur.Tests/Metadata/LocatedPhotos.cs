@@ -38,7 +38,8 @@ internal static class LocatedPhotos
             // Says that it is shorter than it is.
             [.. Segment(0xE1, "Exif\0\0", []), .. Bytes(Place)]));
         // Other pictures of the scene, a film, and what Samsung's phones leave at the end.
-        return [.. file, .. Chosen(number, [.. new byte[number], .. JpegWith(Segment(0xE1, "Exif\0\0", Exif(true)))], Film(), [.. Bytes(Place), .. "SEFT"u8]).SelectMany(part => part)];
+        byte[] another = [.. new byte[number], .. JpegWith(Segment(0xE1, "Exif\0\0", Exif(true)))];
+        return [.. file, .. Chosen(number, another, Film(), [.. Bytes(Place), .. "SEFT"u8]).SelectMany(part => part)];
     }
 
     public static byte[] Png(int number)

@@ -28,6 +28,19 @@ public sealed class MetadataRemovalTests
     }
 
     [Fact]
+    public async Task Place_that_another_program_wrote_goes_too()
+    {
+        var photos = new[] { ("photo.jpg", Photos.Jpeg()), ("photo.png", Photos.Png()), ("photo.webp", Photos.WebP()), ("photo.heic", Photos.Heic()) };
+        var located = await ExifTool.WritePlaceAsync(photos);
+        var before = await ExifTool.ReadAsync(located);
+        var after = await ExifTool.ReadAsync(located.Select(photo => (photo.Name, Without(photo.File, ImageHeader.TypeOf(photo.File)!, Strip.Location))));
+
+        Assert.All(before.Values, tags => Assert.True(ExifTool.Places(tags).Count >= 8));
+        Assert.All(after.Values, tags => Assert.Empty(ExifTool.Places(tags)));
+        Assert.All(after.Values, tags => Assert.Equal("Camera works", (string?)tags["IFD0:Make"]));
+    }
+
+    [Fact]
     public async Task What_tells_no_place_stays()
     {
         string[] names = ["jpg-00.jpg", "jpg-04.jpg", "jpg-07.jpg", "png-00.png", "webp-00.webp", "webp-04.webp", "heic-04.heic", "heic-07.heic"];
@@ -265,7 +278,8 @@ public sealed class MetadataRemovalTests
     [Fact]
     public void XMP_without_a_place_stays_as_it_is()
     {
-        var packet = Encoding.UTF8.GetString(Xmp(0)).Replace("exif:GPSLatitude", "exif:Flash", StringComparison.Ordinal).Replace("City", "Credit", StringComparison.Ordinal);
+        var packet = Encoding.UTF8.GetString(Xmp(0))
+            .Replace("exif:GPSLatitude", "exif:Flash", StringComparison.Ordinal).Replace("City", "Credit", StringComparison.Ordinal);
         var jpeg = JpegWith(Segment(0xE1, "http://ns.adobe.com/xap/1.0/\0", Bytes(packet)));
         Assert.Equal(jpeg, Without(jpeg, "image/jpeg", Strip.Location));
     }
@@ -288,7 +302,8 @@ public sealed class MetadataRemovalTests
         ["HEIC with two items of one number"] = () => ("image/heic", Changed(Heic("Exif"), FindLast(Heic("Exif"), "infe") + 9, 1)),
         ["HEIC with a box in its meta that is longer than it"] = () => ("image/heic", Changed(Photos.Heic(), 41, 0xFF)),
         ["HEIC with text between its boxes"] = () => ("image/heic", [.. Photos.Heic(), .. Bytes(Place)]),
-        ["HEIC with a track of metadata"] = () => ("image/heic", [.. Photos.Heic(), .. Box("moov", Box("trak", Box("mdia", Box("hdlr", new byte[8], Bytes("meta"), new byte[13]))))]),
+        ["HEIC with a track of metadata"] = () => (
+            "image/heic", [.. Photos.Heic(), .. Box("moov", Box("trak", Box("mdia", Box("hdlr", new byte[8], Bytes("meta"), new byte[13]))))]),
         ["HEIC that is a film in pieces"] = () => ("image/heic", [.. Photos.Heic(), .. Box("moof")]),
         ["HEIC whose items lie over each other"] = () => ("image/heic", Overlapping()),
     };

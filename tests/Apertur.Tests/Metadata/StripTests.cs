@@ -66,7 +66,8 @@ public sealed class StripTests
             await app.PostJsonAsync(session, envelope.ToJsonString()),
             await app.PostFormAsync(session, envelope.Bytes(), "photo.jpg.enc"),
             await phone.TusAsync(
-                HttpMethod.Post, $"/api/v1/upload/{session}/tus", _photo, ("Upload-Length", $"{_photo.Length}"), ("Upload-Metadata", TusClient.Metadata(("sha256", sha256)))),
+                HttpMethod.Post, $"/api/v1/upload/{session}/tus", _photo, ("Upload-Length", $"{_photo.Length}"),
+                ("Upload-Metadata", TusClient.Metadata(("sha256", sha256)))),
         ];
         (await phone.PatchAsync(begun, _photo[1000..], 1000)).Expect(HttpStatusCode.NoContent);
         using var page = new MultipartFormDataContent { { new ByteArrayContent(_photo), "file", "photo.jpg" } };
@@ -91,7 +92,8 @@ public sealed class StripTests
         foreach (var format in new[] { "json_base64", "link", "multipart", "binary" })
             destinations.Add(await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = $"{receiver.Url}/{format}", ["format"] = format }));
         destinations.Add(await app.Client.CreateDestinationAsync("odoo", new JsonObject { ["url"] = $"{receiver.Url}/odoo", ["secret"] = "s" }));
-        var session = await SessionAsync(app, "all", ("long_polling", true), ("destination_ids", new JsonArray([.. destinations.Select(id => JsonValue.Create(id))])));
+        var session = await SessionAsync(
+            app, "all", ("long_polling", true), ("destination_ids", new JsonArray([.. destinations.Select(id => JsonValue.Create(id))])));
 
         var upload = await app.Client.UploadAsync(session, _photo);
 
@@ -160,8 +162,8 @@ public sealed class StripTests
         ];
         using var connection = await RawConnection.OpenAsync(app.Url);
         await connection.SendAsync(
-            $"POST /api/v1/upload/{session}/images HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary={boundary}\r\n"
-            + $"Content-Length: {body.Length}\r\n\r\n");
+            $"POST /api/v1/upload/{session}/images HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            + $"Content-Type: multipart/form-data; boundary={boundary}\r\nContent-Length: {body.Length}\r\n\r\n");
         await connection.SendAsync(body[..^100]);
         // Then its session has been read.
         await Eventually.True(() => Directory.EnumerateFiles(Path.Combine(app.DataFolder, "images"), "*-*-*-*-*", SearchOption.AllDirectories).Any());
@@ -178,7 +180,8 @@ public sealed class StripTests
     {
         await using var app = await AperturApp.StartAsync(database);
         var owner = await app.SignInAsync();
-        async Task<string?> StripOfAsync(string session) => (string?)(await app.ClientOf(null).GetAsync($"upload/{session}/session")).Json["strip"];
+        async Task<string?> StripOfAsync(string session) =>
+            (string?)(await app.ClientOf(null).GetAsync($"upload/{session}/session")).Json["strip"];
         async Task ChangeAsync(string session, JsonObject change) =>
             (await app.Client.SendAsync(HttpMethod.Patch, $"upload-sessions/{session}", change)).Expect(HttpStatusCode.OK);
 
@@ -255,7 +258,7 @@ public sealed class StripTests
     [Fact]
     public async Task Place_is_in_no_bucket_either()
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, bucket.StorageSettings());
         var session = await SessionAsync(app, "location");
         byte[] large = [.. Located.JpegWith(Enumerable.Repeat(Located.Segment(0xE6, "GPRO", [.. Located.Bytes(Located.Place), .. new byte[60_000]]), 160))];
