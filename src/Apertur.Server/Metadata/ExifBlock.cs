@@ -57,7 +57,7 @@ internal ref struct ExifBlock
         {
             var block = new ExifBlock(tiff, strip);
             block._directories.Add((0, HeaderLength));
-            if (block.Keep(block.UInt32(4), Kind.Main))
+            if (block.KeepDirectory(block.UInt32(4), Kind.Main))
             {
                 block.ClearOthers();
                 return true;
@@ -79,7 +79,7 @@ internal ref struct ExifBlock
 
     /// <summary>Keeps what may stay of a directory.</summary>
     /// <returns>False when nothing may.</returns>
-    private readonly bool Keep(long offset, Kind kind)
+    private readonly bool KeepDirectory(long offset, Kind kind)
     {
         if (offset + 2 > _tiff.Length)
             return false;
@@ -95,7 +95,7 @@ internal ref struct ExifBlock
         var left = entries;
         for (var entry = entries; entry < end; entry += EntryLength)
         {
-            if (!Keep(entry, kind, thumbnail))
+            if (!KeepEntry(entry, kind, thumbnail))
                 continue;
             _tiff.Slice(entry, EntryLength).CopyTo(_tiff[left..]);
             left += EntryLength;
@@ -106,7 +106,7 @@ internal ref struct ExifBlock
         Write16(start, (left - entries) / EntryLength);
         if (left + 4 <= _tiff.Length)
         {
-            Write32(left, kind == Kind.Main && _strip == Strip.Location && Keep(next, Kind.Thumbnail) ? next : 0);
+            Write32(left, kind == Kind.Main && _strip == Strip.Location && KeepDirectory(next, Kind.Thumbnail) ? next : 0);
             left += 4;
         }
 
@@ -114,7 +114,7 @@ internal ref struct ExifBlock
         return true;
     }
 
-    private readonly bool Keep(int entry, Kind kind, bool thumbnail)
+    private readonly bool KeepEntry(int entry, Kind kind, bool thumbnail)
     {
         var tag = UInt16(entry);
         if (!IsHarmless(tag, kind))
@@ -123,7 +123,7 @@ internal ref struct ExifBlock
         if (tag is ThumbnailOffset or ThumbnailLength)
             return thumbnail;
         if (tag is ExifPointer or InteroperabilityPointer)
-            return type is Long or Directory && Keep(UInt32(value), tag == ExifPointer ? Kind.Exif : Kind.Interoperability);
+            return type is Long or Directory && KeepDirectory(UInt32(value), tag == ExifPointer ? Kind.Exif : Kind.Interoperability);
 
         var length = UInt32(entry + 4) * (long)LengthOf(type);
         if (length is > 0 and <= 4)

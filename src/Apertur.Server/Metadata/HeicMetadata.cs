@@ -149,7 +149,8 @@ internal static class HeicMetadata
         {
             var item = items.GetValueOrDefault(reader.Number(version < 2 ? 2 : 4));
             var method = version == 0 ? 0 : reader.Number(2) & 15;
-            var isElsewhere = reader.Number(2) != 0;
+            // 0 is this file; others may be too (14496-12, 8.7.2).
+            var reference = reader.Number(2);
             var start = reader.Number(baseSize);
             var extents = (int)reader.Number(2);
             for (var extent = 0; extent < extents; extent++)
@@ -157,11 +158,11 @@ internal static class HeicMetadata
                 reader.Number(indexSize);
                 var at = start + reader.Number(offsetSize);
                 var length = reader.Number(lengthSize);
-                if (item == Item.Picture || isElsewhere)
+                if (item == Item.Picture)
                     continue;
                 var source = method switch
                 {
-                    0 => HeicBox.Of(file),
+                    0 when reference == 0 => HeicBox.Of(file),
                     1 when data is { } box => box,
                     _ => throw new InvalidDataException("Where an item of the HEIC is cannot be told."),
                 };
@@ -173,20 +174,28 @@ internal static class HeicMetadata
                     continue;
                 var from = source.Data + (int)at;
                 var bytes = file[from..(int)Math.Min(source.End, from + length)];
-                CleanItem(bytes, extents == 1 ? item : Item.Metadata, strip);
+                if (item == Item.Jpeg)
+                    CleanJpeg(bytes, extents, strip);
+                else if (item == Item.Exif && extents == 1)
+                    CleanExif(bytes, strip);
+                else if (item == Item.Xmp && extents == 1)
+                    CleanXmp(bytes, strip);
+                else
+                    bytes.Clear();
             }
         }
     }
 
-    private static void CleanItem(Span<byte> bytes, Item item, Strip strip)
+    private static void CleanJpeg(Span<byte> bytes, int extents, Strip strip)
     {
-        if (item == Item.Jpeg && bytes.StartsWith(JpegSize.Signature))
-            bytes[JpegMetadata.Clean(bytes, strip)..].Clear();
-        else if (item == Item.Exif)
-            CleanExif(bytes, strip);
-        else if (item != Item.Xmp)
-            bytes.Clear();
-        else if (strip == Strip.All || !XmpPacket.RemoveLocation(bytes))
+        if (extents != 1 || !bytes.StartsWith(JpegSize.Signature))
+            throw new InvalidDataException("The HEIC has a JPEG in pieces.");
+        bytes[JpegMetadata.Clean(bytes, strip)..].Clear();
+    }
+
+    private static void CleanXmp(Span<byte> bytes, Strip strip)
+    {
+        if (strip == Strip.All || !XmpPacket.RemoveLocation(bytes))
             XmpPacket.WriteEmpty(bytes);
     }
 

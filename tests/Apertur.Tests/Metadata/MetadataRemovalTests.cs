@@ -299,6 +299,8 @@ public sealed class MetadataRemovalTests
         ["PNG with text between its chunks"] = () => ("image/png", [.. Photos.Png()[..33], .. Bytes(Place), .. Photos.Png()[33..]]),
         ["WebP that ends before it begins"] = () => ("image/webp", Changed(Photos.WebP(), 4, 0)),
         ["HEIC whose item lies nowhere"] = () => ("image/heic", Changed(Heic("Exif"), Find(Heic("Exif"), "iloc") + 47, 2)),
+        ["HEIC whose item lies in what may be another file"] = () => ("image/heic", Changed(Heic("Exif"), Find(Heic("Exif"), "iloc") + 49, 1)),
+        ["HEIC with a JPEG in pieces"] = () => ("image/heic", Heic("jpeg")),
         ["HEIC with two items of one number"] = () => ("image/heic", Changed(Heic("Exif"), FindLast(Heic("Exif"), "infe") + 9, 1)),
         ["HEIC with a box in its meta that is longer than it"] = () => ("image/heic", Changed(Photos.Heic(), 41, 0xFF)),
         ["HEIC with text between its boxes"] = () => ("image/heic", [.. Photos.Heic(), .. Bytes(Place)]),
