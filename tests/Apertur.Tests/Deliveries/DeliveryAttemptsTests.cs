@@ -107,6 +107,31 @@ public sealed class DeliveryAttemptsTests
     }
 
     [Theory, AllDatabases]
+    public async Task Whoever_asks_for_a_try_gets_one_from_a_destination_that_is_left_alone_and_leaves_others_alone(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.AsksToWait(503, seconds: 3600);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var other = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(webhook);
+        var upload = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await EndedAsync(app, upload, webhook, 1);
+        var open = app.Clock.GetUtcNow().AddMinutes(5);
+        await app.ChangeAsync(db =>
+        {
+            foreach (var destination in db.Destinations)
+                (destination.Breaker.OpenUntil, destination.Breaker.LaneLimit, destination.Breaker.OpenedCount) = (open, 1, 1);
+        });
+        Assert.Contains("left alone", (string)(await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json[0]!["waitingFor"]!, StringComparison.Ordinal);
+
+        (await app.Client.PostAsync($"uploads/{upload}/retry")).Expect(HttpStatusCode.OK);
+
+        await app.Client.UploadBecomesAsync(upload, "delivered");
+        Assert.Equal(open, (await app.DestinationAsync(other)).Breaker.OpenUntil);
+    }
+
+    [Theory, AllDatabases]
     public async Task Delivery_that_waits_says_for_what_and_its_attempt_that_it_was_resumed(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
