@@ -202,14 +202,6 @@ public sealed class RateLimitTests
     }
 
     [Theory]
-    [InlineData("203.0.113.7", "203.0.113.8", false)]
-    [InlineData("203.0.113.7", "::ffff:203.0.113.7", true)]
-    [InlineData("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true)]
-    [InlineData("2001:db8:1:2::1", "2001:db8:1:3::1", false)]
-    public void Whoever_has_an_address_of_IPv6_is_counted_by_its_network(string one, string other, bool together) => Assert.Equal(
-        together, AddressRanges.Subject(IPAddress.Parse(one)) == AddressRanges.Subject(IPAddress.Parse(other)));
-
-    [Theory]
     [InlineData("RateLimits:Lists", "0")]
     [InlineData("Server:TrustedProxies", "proxy.example.com")]
     public void Settings_that_mean_nothing_are_refused_by_name(string name, string value)

@@ -39,6 +39,24 @@ public sealed class ClockChangeTests
     }
 
     [Theory, AllDatabases]
+    public async Task Clock_that_was_set_back_moves_what_waits_also_what_was_due_already(DatabaseKind database)
+    {
+        await using var app = await StartAsync(database);
+        var before = app.Clock.GetUtcNow();
+        await ChangeAsync(app, before, before + _wait, before + Pump.Lease, over: before.AddSeconds(-1), overLease: before.AddSeconds(-1));
+        app.Clock.Set(-_day);
+
+        await QueueOf(app).RebaseAsync(new ClockChange(app.Clock.GetUtcNow(), -_day, Timestamp: 0), Cancellation);
+
+        Assert.Equal(
+            [
+                "Pending 00:10:00 ClockChanged", "Retrying 00:10:00 ClockChanged", "Sent 1.00:10:00 Schedule", "Retrying -00:00:01 ClockChanged",
+                "Sending 00:01:00", "Sending 00:01:00",
+            ],
+            await RowsAsync(app));
+    }
+
+    [Theory, AllDatabases]
     public async Task What_was_written_in_a_future_that_is_not_to_come_is_due_at_the_start_and_nothing_else(DatabaseKind database)
     {
         await using var app = await StartAsync(database);

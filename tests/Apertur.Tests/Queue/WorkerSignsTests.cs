@@ -21,9 +21,11 @@ public sealed class WorkerSignsTests
         app.Clock.Jump(Worker.Mourned);
         await SeenAsync((Node.Name, began + Worker.Mourned), ("gone", began));
         app.Clock.Jump(Pump.Lease / 3);
-        await SeenAsync((Node.Name, app.Clock.GetUtcNow()));
+        var now = app.Clock.GetUtcNow();
+        await SeenAsync((Node.Name, now));
+        await app.ChangeAsync(db => db.Workers.Add(new Worker { Node = "other", SeenAt = now }));
         await app.Services.GetServices<IHostedService>().OfType<WorkerSigns>().Single().StopAsync(TestContext.Current.CancellationToken);
-        await SeenAsync();
+        await SeenAsync(("other", now));
 
         Task SeenAsync(params (string, DateTimeOffset)[] expected) => Eventually.Becomes(
             async () =>
