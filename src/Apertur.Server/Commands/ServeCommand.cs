@@ -38,6 +38,7 @@ internal static class ServeCommand
             throw new CommandException("--role is for several nodes on one PostgreSQL; with SQLite one server does all.");
         using var dataLock = settings.Database.Provider == DatabaseProvider.Sqlite ? DataLock.Take(settings.DataFolder) : null;
         await using var app = AperturServer.Build(settings, addresses);
+        Libraries.LoadAll();
         await app.StartAsync(cancellationToken);
         var address = app.Services.GetRequiredService<PublicAddress>();
         address.Save();

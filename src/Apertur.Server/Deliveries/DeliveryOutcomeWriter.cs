@@ -15,7 +15,9 @@ namespace Apertur.Server.Deliveries;
 /// <param name="Result">What the destination said; null when the server stopped first, and the attempt does not count.</param>
 /// <param name="Took">How long it held its lane.</param>
 /// <param name="DestinationContacted">False when the destination was not asked, so that the result says nothing of it.</param>
-internal sealed record Attempt(DeliveryRow Row, DeliveryOutcome? Result, TimeSpan Took, bool DestinationContacted = true);
+/// <param name="ResumedAt">When the owner of the destination that was used had last acted; null when none was.</param>
+internal sealed record Attempt(
+    DeliveryRow Row, DeliveryOutcome? Result, TimeSpan Took, bool DestinationContacted, DateTimeOffset? ResumedAt);
 
 /// <summary>
 /// Writes outcomes: the delivery's next state and every count that follows from it, in one transaction. An outcome counts only while the
@@ -148,10 +150,10 @@ internal sealed class DeliveryOutcomeWriter
     {
         var result = attempt.Result;
         var now = _clock.GetUtcNow();
-        // The row as it was claimed tells when. What an attempt found out before the owner acted says nothing about now. An act in the future
-        // is from before the clock was set back.
+        // What an attempt found out before the owner acted says nothing about now.
+        var isStale = attempt.ResumedAt is { } known && known != destination.ResumedAt;
+        // The row as it was claimed tells when.
         var claimed = attempt.Row.UpdatedAt;
-        var isStale = claimed < destination.ResumedAt && destination.ResumedAt <= now;
         var held = attempt.Row.Due.Held(destination.ResumedAt, destination.Breaker.OpenUntil, claimed);
         row.LeaseToken = null;
         row.LeaseUntil = null;
@@ -183,7 +185,7 @@ internal sealed class DeliveryOutcomeWriter
                 row.State = DeliveryState.Retrying;
                 row.Attempts--;
                 next = Due.After(isStale ? new DueEvent.Resumed() : new DueEvent.Parked(), now);
-                if (DestinationSuspension.Suspend(destination, StorableText.Of(broken.Reason, MaxErrorLength), claimed))
+                if (!isStale && DestinationSuspension.Suspend(destination, StorableText.Of(broken.Reason, MaxErrorLength)))
                     events.DestinationDisabled(destination);
                 break;
 

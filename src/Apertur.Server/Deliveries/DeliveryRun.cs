@@ -31,9 +31,9 @@ internal sealed partial class DeliveryRun(
     {
         using var activity = Instruments.Continue("delivery.attempt", row.TraceParent);
         var started = clock.GetTimestamp();
-        var (result, isImageAtFault) = await AttemptAsync(row, about, stopping);
+        var (result, isContacted) = await AttemptAsync(row, about, stopping);
         var took = clock.GetElapsedTime(started);
-        var state = await outcomes.WriteAsync(new Attempt(row, result, took, DestinationContacted: !isImageAtFault));
+        var state = await outcomes.WriteAsync(new Attempt(row, result, took, isContacted, about?.Destination.ResumedAt));
         var outcome = result?.GetType().Name ?? "Stopped";
         Measure(row, outcome, state, took, activity);
         var elapsed = clock.GetElapsedTime(started).TotalMilliseconds;
@@ -57,35 +57,39 @@ internal sealed partial class DeliveryRun(
             .SetStatus(outcome is nameof(DeliveryOutcome.Accepted) ? ActivityStatusCode.Ok : ActivityStatusCode.Error);
     }
 
-    private async Task<(DeliveryOutcome? Result, bool IsImageAtFault)> AttemptAsync(
+    private async Task<(DeliveryOutcome? Result, bool IsContacted)> AttemptAsync(
         DeliveryRow row, DeliverySubject? about, CancellationToken stopping)
     {
+        if (about is null)
+            return (new DeliveryOutcome.GiveUp("The image was withdrawn."), false);
+        if (about.Destination.DeletedAt is not null)
+            return (new DeliveryOutcome.GiveUp("The destination was deleted."), false);
+        if (row.LastError == IQueueRow.Abandoned && _schedule.WaitAfter(row.Attempts - 1, random: 0) is null)
+        {
+            return (new DeliveryOutcome.GiveUp(
+                "The server stopped during every attempt. Ask for another try if this image was not the reason."), false);
+        }
+
         try
         {
-            return (await DeliverAsync(row, about, stopping), false);
+            return types.Find(about.Destination.Type) is { } type
+                ? (await DeliverInTimeAsync(row, about, type, stopping), true)
+                : (new DeliveryOutcome.Broken($"This server has no destination type '{about.Destination.Type}'."), false);
         }
         // An accident, such as a disk that failed: it waits like any other failure, until somebody has put the right file back.
         catch (StoredImageException exception)
         {
-            return (new DeliveryOutcome.TryAgain(exception.Message), true);
+            return (new DeliveryOutcome.TryAgain(exception.Message), false);
         }
     }
 
-    private async Task<DeliveryOutcome?> DeliverAsync(DeliveryRow row, DeliverySubject? about, CancellationToken stopping)
+    private async Task<DeliveryOutcome?> DeliverInTimeAsync(
+        DeliveryRow row, DeliverySubject about, IDestinationType type, CancellationToken stopping)
     {
-        if (row.LastError == IQueueRow.Abandoned && _schedule.WaitAfter(row.Attempts - 1, random: 0) is null)
-            return new DeliveryOutcome.GiveUp("The server stopped during every attempt. Ask for another try if this image was not the reason.");
-
         using var attempt = new CancellationTokenSource(TimeSpan.FromMinutes(settings.Delivery.AttemptMinutes), clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(attempt.Token, stopping);
         try
         {
-            if (about is null)
-                return new DeliveryOutcome.GiveUp("The image was withdrawn.");
-            if (about.Destination.DeletedAt is not null)
-                return new DeliveryOutcome.GiveUp("The destination was deleted.");
-            if (types.Find(about.Destination.Type) is not { } type)
-                return new DeliveryOutcome.Broken($"This server has no destination type '{about.Destination.Type}'.");
             return await DeliverAsync(row, about, type, either.Token);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)

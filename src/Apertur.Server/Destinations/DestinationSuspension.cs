@@ -12,11 +12,10 @@ internal static class DestinationSuspension
 {
     /// <param name="destination">The row, locked. One that is parked already keeps its first reason.</param>
     /// <param name="reason">What is wrong and what the owner can do about it.</param>
-    /// <param name="learnt">When the attempt began that found out. One from before the owner acted says nothing about now.</param>
     /// <returns>Whether it was parked by this call.</returns>
-    public static bool Suspend(Destination destination, string reason, DateTimeOffset learnt)
+    public static bool Suspend(Destination destination, string reason)
     {
-        if (destination.ParkedReason is not null || learnt < destination.ResumedAt)
+        if (destination.ParkedReason is not null)
             return false;
 
         destination.ParkedReason = reason;
@@ -32,7 +31,8 @@ internal static class DestinationSuspension
     {
         var wasFailing = destination.Breaker.IsFailing;
         destination.ParkedReason = null;
-        destination.ResumedAt = now;
+        // Another instant than before, by which attempts know whether the owner has acted since they were claimed.
+        destination.ResumedAt = now == destination.ResumedAt ? now.AddMilliseconds(1) : now;
         destination.Breaker.Reset(now);
         destination.Recent.FailingSince = null;
         var events = new EventOutbox(now);

@@ -104,15 +104,12 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
                 if (await ReadAsync(id) is { } renewed)
                     return renewed;
 
-                if (await TakeTurnAsync(id) is not { } grant)
-                {
-                    // Another node is asking: its answer comes, or its turn ends.
-                    await Task.Delay(_pause, clock);
-                }
-                else if (await AskAsync(grant, flow) is { } asked)
-                {
+                var (grant, isOurs) = await TakeTurnAsync(id);
+                if (isOurs && await AskAsync(grant!, flow) is { } asked)
                     return asked;
-                }
+                // Another node is asking: its answer comes, or its turn ends. Whatever else was found is another grant, to be read at once.
+                if (!isOurs && IsSomebodysTurn(grant, clock.GetUtcNow()))
+                    await Task.Delay(_pause, clock);
             }
         }
         finally
@@ -121,27 +118,28 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
         }
     }
 
-    /// <returns>The grant as it is with this process as its refresher; null when somebody else is, or when there is none.</returns>
-    private Task<OAuthGrant?> TakeTurnAsync(Guid id) =>
-        database.WriteAsync(
+    /// <returns>The grant as it is, and whether this process is its refresher now; null when there is none.</returns>
+    private Task<(OAuthGrant? Grant, bool IsOurs)> TakeTurnAsync(Guid id) =>
+        database.WriteAsync<(OAuthGrant? Grant, bool IsOurs)>(
             async db =>
             {
                 var now = clock.GetUtcNow();
                 var grant = await database.Locked(db.OAuthGrants, [id]).SingleOrDefaultAsync();
-                // A turn that ends later than any can is from before the clock was set back.
-                if (grant is null || (grant.RefreshUntil > now && grant.RefreshUntil <= now + _turn) || (grant.AccessToken is not null && grant.AccessUntil > now))
-                    return null;
+                if (grant is null || IsSomebodysTurn(grant, now) || (grant.AccessToken is not null && grant.AccessUntil > now))
+                    return (grant, false);
 
                 grant.Refresher = Guid.CreateVersion7(now);
                 grant.RefreshUntil = now + _turn;
-                return grant;
+                return (grant, true);
             },
             CancellationToken.None);
+
+    // A turn that ends later than any can is from before the clock was set back.
+    private static bool IsSomebodysTurn(OAuthGrant? grant, DateTimeOffset now) => grant?.RefreshUntil > now && grant.RefreshUntil <= now + _turn;
 
     /// <returns>Null when the answer counts no more, because somebody has connected again meanwhile.</returns>
     private async Task<Access?> AskAsync(OAuthGrant grant, OAuthFlow flow)
     {
-        var asked = clock.GetUtcNow();
         OAuthAnswer answer;
         try
         {
@@ -160,7 +158,7 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
                 return await StoreAsync(grant, granted);
 
             case OAuthAnswer.Revoked revoked:
-                return await EndAsync(grant, revoked.Reason, asked) ? Access.No(new DeliveryOutcome.Broken(revoked.Reason)) : null;
+                return await EndAsync(grant, revoked.Reason) ? Access.No(new DeliveryOutcome.Broken(revoked.Reason)) : null;
 
             case OAuthAnswer.Misconfigured misconfigured:
                 await GiveTurnBackAsync(grant);
@@ -197,7 +195,7 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
     }
 
     /// <summary>Removes a grant that the provider has revoked, and suspends the destination.</summary>
-    private Task<bool> EndAsync(OAuthGrant grant, string reason, DateTimeOffset asked) =>
+    private Task<bool> EndAsync(OAuthGrant grant, string reason) =>
         database.WriteAsync(
             async db =>
             {
@@ -206,7 +204,7 @@ internal sealed partial class OAuthTokens(Database database, ColumnEncryption en
                     return false;
 
                 var events = new EventOutbox(clock.GetUtcNow());
-                if (DestinationSuspension.Suspend(destination, reason, asked))
+                if (DestinationSuspension.Suspend(destination, reason))
                     events.DestinationDisabled(destination);
                 await events.WriteAsync(db, CancellationToken.None);
                 return true;

@@ -15,7 +15,7 @@ public sealed class BlobMoveTests
     [Theory, AllDatabases]
     public async Task Running_installation_moves_to_the_object_store_and_back(DatabaseKind database)
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(database, bucket.StorageSettings("Folder"));
         var photos = new Dictionary<string, byte[]>();
         var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 100 });
@@ -72,7 +72,7 @@ public sealed class BlobMoveTests
     [Fact]
     public async Task Move_that_was_cut_off_is_taken_up_and_what_is_damaged_stays_where_it_is()
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, bucket.StorageSettings());
         var session = await app.Client.CreateSessionAsync();
         var ids = new List<Guid>();
@@ -100,7 +100,7 @@ public sealed class BlobMoveTests
     [Fact]
     public async Task Move_that_would_lose_photos_is_refused()
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, bucket.StorageSettings("Folder"));
         var id = Guid.Parse((string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Png()))["id"]!);
 

@@ -19,7 +19,7 @@ public sealed class ObjectStoreTests
     [Theory, AllDatabases]
     public async Task Photos_come_in_and_go_out_by_every_way_and_touch_no_disk(DatabaseKind database)
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(database, bucket.StorageSettings());
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
@@ -52,7 +52,7 @@ public sealed class ObjectStoreTests
     [Fact]
     public async Task Encrypted_photos_are_opened_or_kept_sealed_whatever_their_size()
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, bucket.StorageSettings());
         var session = await app.Client.CreateSessionAsync();
         var serverKey = await app.ServerKeyAsync();
@@ -76,7 +76,7 @@ public sealed class ObjectStoreTests
     [Fact]
     public async Task Refused_photo_leaves_nothing_behind()
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, bucket.StorageSettings());
         var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_image_size_mb"] = 18, ["max_image_dimension"] = 10 });
 
@@ -95,7 +95,7 @@ public sealed class ObjectStoreTests
     [Fact]
     public async Task Thumbnail_is_made_of_the_object_and_goes_with_it()
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(
             DatabaseKind.Sqlite, new Dictionary<string, string?>(bucket.StorageSettings()) { ["Thumbnails:AtOnce"] = "2" });
         var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Jpeg(9_000_000, seed: 2)))["id"]!;
@@ -113,7 +113,7 @@ public sealed class ObjectStoreTests
     [InlineData("truncated", "IMAGE_DAMAGED"), InlineData("altered", "IMAGE_DAMAGED"), InlineData("extended", "IMAGE_DAMAGED"), InlineData("missing", "IMAGE_MISSING")]
     public async Task Object_that_is_not_what_was_received_is_told_and_never_given_out(string damage, string code)
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, bucket.StorageSettings());
         var photo = Photos.Jpeg(200_000, seed: 7);
         var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), photo))["id"]!;
@@ -139,7 +139,7 @@ public sealed class ObjectStoreTests
     [Theory, AllDatabases]
     public async Task Object_without_a_row_is_set_aside_and_adopted(DatabaseKind database)
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(database, bucket.StorageSettings());
         var photo = Photos.Jpeg(200_000, seed: 7);
         var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), photo))["id"]!;
@@ -166,7 +166,7 @@ public sealed class ObjectStoreTests
     [Theory, AllDatabases]
     public async Task Server_of_another_database_does_not_start_on_the_bucket(DatabaseKind database)
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(database, bucket.StorageSettings());
         await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Png());
 
@@ -184,7 +184,7 @@ public sealed class ObjectStoreTests
     [Theory, AllDatabases]
     public async Task Store_out_of_reach_refuses_photos_for_now_and_they_are_taken_again_when_it_is_back(DatabaseKind database)
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var network = new PortForward(bucket.Endpoint);
         await using var app = await AperturApp.StartAsync(database, bucket.StorageSettings(endpoint: network.Url));
         var session = await app.Client.CreateSessionAsync();
@@ -218,7 +218,7 @@ public sealed class ObjectStoreTests
     [Fact]
     public async Task Store_that_breaks_off_in_the_middle_of_a_photo_keeps_nothing_of_it()
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var relay = await Relay.StartAsync(bucket.Endpoint);
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, bucket.StorageSettings(endpoint: relay.Endpoint));
         var session = await app.Client.CreateSessionAsync();

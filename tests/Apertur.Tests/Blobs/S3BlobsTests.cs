@@ -20,11 +20,11 @@ public sealed class S3BlobsTests : BlobsConformance, IAsyncLifetime
         _blobs = new S3Blobs(Settings());
     }
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
         _blobs?.Dispose();
-        if (_bucket is not null)
-            await _bucket.DisposeAsync();
+        _bucket?.Dispose();
+        return ValueTask.CompletedTask;
     }
 
     private protected override Task<IReadOnlyList<string>> UnfinishedAsync() => _bucket!.UnfinishedUploadsAsync();

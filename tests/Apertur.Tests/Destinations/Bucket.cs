@@ -8,7 +8,7 @@ using Apertur.Tests.Support;
 namespace Apertur.Tests.Destinations;
 
 /// <summary>A new bucket in the S3 server of the tests, seen past the code under test.</summary>
-internal sealed class Bucket : IAsyncDisposable
+internal sealed class Bucket : IDisposable
 {
     public const string AccessKeyId = "test:tester";
     public const string SecretAccessKey = "testing";
@@ -105,13 +105,6 @@ internal sealed class Bucket : IAsyncDisposable
 
     public Task DeleteAsync(string key) => _client.DeleteObjectAsync(Name, key);
 
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var upload in (await _client.ListMultipartUploadsAsync(Name)).MultipartUploads ?? [])
-            await _client.AbortMultipartUploadAsync(Name, upload.Key, upload.UploadId);
-        foreach (var key in await KeysAsync())
-            await DeleteAsync(key);
-        await _client.DeleteBucketAsync(Name);
-        _client.Dispose();
-    }
+    /// <summary>What is in it goes with the server, after the last test.</summary>
+    public void Dispose() => _client.Dispose();
 }

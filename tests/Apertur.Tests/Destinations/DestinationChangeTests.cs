@@ -111,7 +111,7 @@ public sealed class DestinationChangeTests : IAsyncLifetime
         var test = app.Client.PostAsync($"projects/{app.ProjectId}/destinations/{id}/test");
         await Eventually.Arrives(come.Task);
         await app.Services.GetRequiredService<Database>().WriteAsync(
-            async db => Assert.True(DestinationSuspension.Suspend(await db.Destinations.SingleAsync(Cancellation), "It was broken.", app.Clock.GetUtcNow())),
+            async db => Assert.True(DestinationSuspension.Suspend(await db.Destinations.SingleAsync(Cancellation), "It was broken.")),
             Cancellation);
         go.SetResult();
 

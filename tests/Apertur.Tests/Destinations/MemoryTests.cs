@@ -45,7 +45,7 @@ public sealed class MemoryTests : IDisposable
     [Fact]
     public async Task A_large_image_to_s3_does_not_grow_the_process()
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await AssertStreamsAsync(new S3Destination(_http, TimeProvider.System), bucket.Config());
     }
 

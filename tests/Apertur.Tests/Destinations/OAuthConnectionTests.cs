@@ -2,7 +2,6 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
-using Apertur.Server.Destinations;
 using Apertur.Server.Projects;
 using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
@@ -206,30 +205,6 @@ public sealed class OAuthConnectionTests : IAsyncLifetime
     {
         using var folder = new TempFolder();
         Assert.Equal(new DestinationSettings(), Apertur.Server.Settings.Load(folder.Path).ForDestinations());
-    }
-
-    [Fact]
-    public void Attempt_from_before_the_owner_acted_does_not_park_again()
-    {
-        var now = new DateTimeOffset(2026, 6, 12, 9, 0, 0, TimeSpan.Zero);
-        var destination = new Destination
-        {
-            Id = Guid.NewGuid(),
-            ProjectId = Guid.NewGuid(),
-            Type = "dropbox",
-            Name = "",
-            Config = "",
-            CreatedAt = now,
-            UpdatedAt = now,
-        };
-
-        Assert.True(DestinationSuspension.Suspend(destination, "revoked", now));
-        Assert.False(DestinationSuspension.Suspend(destination, "revoked once more", now));
-        destination.ParkedReason = null;
-        destination.ResumedAt = now.AddSeconds(1);
-        Assert.False(DestinationSuspension.Suspend(destination, "revoked", now));
-        Assert.Null(destination.ParkedReason);
-        Assert.True(DestinationSuspension.Suspend(destination, "again", now.AddSeconds(2)));
     }
 
     /// <returns>The path that the provider sends the person back to, and the cookie of the person's browser.</returns>

@@ -135,6 +135,22 @@ public sealed class OAuthTokensTests : IAsyncLifetime
     }
 
     [Theory, AllDatabases]
+    public async Task Token_that_another_node_has_just_stored_is_used_at_once(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database, _clouds.Settings);
+        var id = Guid.Parse(await _clouds.ConnectedAsync(app, "google_drive"));
+        await app.PassAsync(TimeSpan.FromHours(1));
+        var until = app.Clock.GetUtcNow().AddHours(1);
+        // The node looks at the time after it has read the grant: once before it wants to renew it, and once more before it takes the turn.
+        var clock = new InterruptedClock(app.Clock, reading: 2, () => app.WriteAsync(db => db.OAuthGrants.ExecuteUpdateAsync(
+            row => row.SetProperty(g => g.AccessUntil, until), TestContext.Current.CancellationToken)));
+
+        Assert.NotNull(await Eventually.Arrives(UseAsync(app, Node(app, clock), id)));
+
+        Assert.Equal(1, _clouds.Google.Count(Token));
+    }
+
+    [Theory, AllDatabases]
     public async Task Turn_of_a_node_that_died_is_taken_over(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database, _clouds.Settings);
@@ -258,8 +274,9 @@ public sealed class OAuthTokensTests : IAsyncLifetime
     }
 
     /// <summary>As another process would have it: the same database, nothing else shared.</summary>
-    private static OAuthTokens Node(AperturApp app) => new(
-        app.Services.GetRequiredService<Database>(), app.Services.GetRequiredService<ColumnEncryption>(), app.Clock, NullLogger<OAuthTokens>.Instance);
+    private static OAuthTokens Node(AperturApp app, TimeProvider? clock = null) => new(
+        app.Services.GetRequiredService<Database>(), app.Services.GetRequiredService<ColumnEncryption>(), clock ?? app.Clock,
+        NullLogger<OAuthTokens>.Instance);
 
     private static OAuthFlow Flow(AperturApp app) =>
         ((IOAuthDestination)app.Services.GetRequiredService<DestinationTypes>().Find("google_drive")!).OAuth!;
@@ -276,5 +293,21 @@ public sealed class OAuthTokensTests : IAsyncLifetime
             },
             TestContext.Current.CancellationToken);
         return used;
+    }
+
+    /// <summary>Lets something happen in the moment in which it is read for the nth time.</summary>
+    private sealed class InterruptedClock(TimeProvider clock, int reading, Func<Task> interrupt) : TimeProvider
+    {
+        private int _readings;
+
+        public override DateTimeOffset GetUtcNow()
+        {
+            if (Interlocked.Increment(ref _readings) == reading)
+                interrupt().GetAwaiter().GetResult();
+            return clock.GetUtcNow();
+        }
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            clock.CreateTimer(callback, state, dueTime, period);
     }
 }

@@ -23,8 +23,7 @@ public sealed class S3ConformanceTests : DestinationConformance
     {
         if (_relay is not null)
             await _relay.DisposeAsync();
-        if (_bucket is not null)
-            await _bucket.DisposeAsync();
+        _bucket?.Dispose();
     }
 
     protected override JsonObject Values() => _bucket.Config();

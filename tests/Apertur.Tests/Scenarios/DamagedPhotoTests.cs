@@ -181,7 +181,7 @@ public sealed class DamagedPhotoTests(ITestOutputHelper output)
             async db =>
             {
                 foreach (var destination in await db.Destinations.ToListAsync(Cancellation))
-                    DestinationSuspension.Suspend(destination, "It waits.", App.Clock.GetUtcNow());
+                    DestinationSuspension.Suspend(destination, "It waits.");
             },
             Cancellation);
 
@@ -250,7 +250,7 @@ public sealed class DamagedPhotoTests(ITestOutputHelper output)
             await App.DisposeAsync();
             foreach (var hook in _hooks)
                 await hook.DisposeAsync();
-            await _bucket.DisposeAsync();
+            _bucket.Dispose();
             await _clouds.DisposeAsync();
         }
 

@@ -14,7 +14,7 @@ public sealed class DeliveryTests
     public async Task Photo_reaches_webhook_and_bucket_with_the_same_bytes(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(database);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var s3 = await app.Client.CreateDestinationAsync(

@@ -45,7 +45,7 @@ public sealed class FaultyWorldTests(ITestOutputHelper output)
     {
         var started = TimeProvider.System.GetTimestamp();
         await using var clouds = await FakeClouds.StartAsync();
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var relay = await Relay.StartAsync(bucket.Endpoint);
         await using var receiver = await Receiver.StartAsync();
         var settings = clouds.Settings;

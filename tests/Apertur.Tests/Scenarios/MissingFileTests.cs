@@ -60,7 +60,7 @@ public sealed class MissingFileTests
         var webhook = await app.Client.CreateDestinationAsync("webhook", new() { ["url"] = receiver.Url });
         var session = await app.Client.CreateSessionAsync(webhook);
         await app.Services.GetRequiredService<Database>().WriteAsync(
-            async db => DestinationSuspension.Suspend(await db.Destinations.SingleAsync(Cancellation), "It waits.", app.Clock.GetUtcNow()), Cancellation);
+            async db => DestinationSuspension.Suspend(await db.Destinations.SingleAsync(Cancellation), "It waits."), Cancellation);
         for (var i = 0; i < 2 * Breaker.MinAttempts; i++)
             await app.Client.UploadAsync(session, Photos.Png());
         foreach (var day in Directory.GetDirectories(Path.Combine(app.DataFolder, "images")))

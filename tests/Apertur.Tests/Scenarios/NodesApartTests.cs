@@ -21,7 +21,7 @@ public sealed class NodesApartTests
     [Fact]
     public async Task Photo_that_one_node_takes_in_is_delivered_by_another_and_fetched_from_either()
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql, Apart(bucket), role: NodeRole.Web);
         using var folder = new TempFolder();
@@ -76,7 +76,7 @@ public sealed class NodesApartTests
     [Fact]
     public async Task Worker_delivers_and_answers_its_supervisor_only()
     {
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql, Apart(bucket), role: NodeRole.Web);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });

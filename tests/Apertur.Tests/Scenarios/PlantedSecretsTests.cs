@@ -26,7 +26,7 @@ public sealed class PlantedSecretsTests
     {
         await using var clouds = await FakeClouds.StartAsync();
         await using var receiver = await Receiver.StartAsync();
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(database, clouds.Settings);
         clouds.Google.Clock = app.Clock;
         // A receiver that throws everything back.

@@ -42,7 +42,7 @@ public sealed class RestartTests(ITestOutputHelper output)
         await using var world = await Cluster.StartAsync(nodes);
         await using var receiver = await Receiver.StartAsync();
         receiver.KeepsBodies = false;
-        await using var bucket = await Bucket.MakeAsync();
+        using var bucket = await Bucket.MakeAsync();
         var first = world.Nodes[0].Client;
         var webhook = await first.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url, ["format"] = "binary" });
         var s3 = await first.CreateDestinationAsync("s3", bucket.Config());
@@ -269,8 +269,7 @@ public sealed class RestartTests(ITestOutputHelper output)
                 await node.DisposeAsync();
             if (database is not null)
                 await database.DisposeAsync();
-            if (bucket is not null)
-                await bucket.DisposeAsync();
+            bucket?.Dispose();
             foreach (var folder in folders)
                 folder.Dispose();
         }

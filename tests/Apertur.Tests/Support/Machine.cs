@@ -58,8 +58,7 @@ internal sealed class Machine : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (Bucket is not null)
-            await Bucket.DisposeAsync();
+        Bucket?.Dispose();
         if (_postgreSql is not null)
             await _postgreSql.DisposeAsync();
         _data.Dispose();
