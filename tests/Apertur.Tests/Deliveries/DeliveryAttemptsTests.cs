@@ -34,6 +34,7 @@ public sealed class DeliveryAttemptsTests
         Assert.Equal(
             ["3 accepted 200 replayed - ", "2 try_again 500 retry_after - schedule", "1 try_again 503 received - retry_after"],
             attempts.Select(a => $"{a["number"]} {a["outcome"]} {a["status"]} {a["dueCause"]} - {a["nextCause"]}"));
+        Assert.Equal(began, (DateTimeOffset)attempts[2]["dueAt"]!, TimeSpan.FromMilliseconds(1));
         Assert.Equal(began.AddSeconds(120), (DateTimeOffset)attempts[1]["dueAt"]!, TimeSpan.FromMilliseconds(1));
         Assert.Equal(began.AddSeconds(121), (DateTimeOffset)attempts[1]["startedAt"]!, TimeSpan.FromMilliseconds(1));
         Assert.StartsWith((string)attempts[0]["dueBy"]!, app.LiveKey, StringComparison.Ordinal);

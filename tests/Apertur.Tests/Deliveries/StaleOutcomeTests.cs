@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
+using Apertur.Server.Queue;
 using Apertur.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -54,6 +55,22 @@ public sealed class StaleOutcomeTests
         type.First.SetResult(new DeliveryOutcome.TryAgain("Too many requests."));
 
         await app.Client.UploadBecomesAsync(upload, "failed");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Attempt_does_not_count_for_a_destination_that_was_deleted_meanwhile(DatabaseKind database)
+    {
+        var type = new Answering();
+        await using var app = await AperturApp.StartAsync(database, configure: services => services.AddSingleton<IDestinationType>(type));
+        var id = await app.Client.CreateDestinationAsync(type.Type, []);
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(id), Photos.Png()))["id"]!;
+        await Eventually.Arrives(type.Asked.Task);
+        (await app.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}/destinations/{id}")).Expect(HttpStatusCode.NoContent);
+
+        type.First.SetResult(new DeliveryOutcome.TryAgain("Too many requests."));
+
+        await Eventually.Becomes(() => app.DeliveriesAsync(upload), rows => rows.Single().State == DeliveryState.Retrying);
+        Assert.Equal(0, (await app.DestinationAsync(id)).Breaker.WindowAttempts);
     }
 
     /// <summary>Waits to be told the outcome of its first delivery, and accepts all others.</summary>

@@ -27,7 +27,10 @@ public sealed class DeliveryTests
         });
 
         var index = 0;
-        foreach (var (photo, name) in new[] { (Photos.Jpeg(9_000_000, seed: 7), "large.jpg"), (Photos.Heic(), "IMG_0001.HEIC") })
+        foreach (var (photo, name, type) in new[]
+        {
+            (Photos.Jpeg(9_000_000, seed: 7), "large.jpg", "image/jpeg"), (Photos.Heic(), "IMG_0001.HEIC", "image/heic"),
+        })
         {
             var upload = await app.Client.UploadAsync(session, photo, name);
 
@@ -36,7 +39,7 @@ public sealed class DeliveryTests
             var body = JsonNode.Parse((await receiver.NextAsync(TestContext.Current.CancellationToken)).Body)!;
             Assert.Equal(sha256, Convert.ToHexStringLower(SHA256.HashData(Convert.FromBase64String((string)body["data"]!))));
             Assert.Equal(
-                (session, (string)upload["id"]!, index, name, (string)upload["mimeType"]!, photo.Length, """["claim:17"]""", """{"floor":2}""", sha256),
+                (session, (string)upload["id"]!, index, name, type, photo.Length, """["claim:17"]""", """{"floor":2}""", sha256),
                 ((string)body["session_id"]!, (string)body["image_id"]!, (int)body["image_index"]!, (string)body["filename"]!,
                     (string)body["mime_type"]!, (int)body["size_bytes"]!, body["tags"]!.ToJsonString(), body["metadata"]!.ToJsonString(),
                     (string)body["sha256"]!));
