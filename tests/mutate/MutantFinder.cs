@@ -7,8 +7,9 @@ namespace Apertur.Mutate;
 
 /// <summary>
 /// Finds what can be changed in a file. Rules: guards that never or always hold, one of two conditions, a filter, an update, a field, a
-/// statement, a part of a pattern, a case or a condition of a database statement left out. Details: comparisons off by one, conditions joined otherwise, other numbers. Only places where the unchanged code can
-/// stand beside the changed one, so that all mutants are built at once.
+/// statement, a part of a pattern, a case, or a condition or column of a database statement left out. Details: comparisons off by one,
+/// conditions joined otherwise, other numbers. Only places where the unchanged code can stand beside the changed one, so that all mutants are
+/// built at once.
 /// </summary>
 internal sealed partial class MutantFinder(string file, SyntaxNode root)
 {
