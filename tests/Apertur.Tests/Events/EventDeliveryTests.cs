@@ -55,6 +55,7 @@ public sealed class EventDeliveryTests
         Assert.All([second, third], again => Assert.Equal(first["svix-id"], again["svix-id"]));
         Assert.All([second, third], again => Assert.Equal(first["X-APTR-Delivery-ID"], again["X-APTR-Delivery-ID"]));
         Assert.Equal((string)row["eventLogId"]!, first["svix-id"]);
+        Assert.Equal((string)row["id"]!, first["X-APTR-Delivery-ID"]);
         Assert.Equal(
             [0, 10, 70],
             new[] { first, second, third }.Select(request =>
