@@ -10,7 +10,7 @@ namespace Apertur.Server.Backups;
 /// <param name="Copied">Those that no backup there had before.</param>
 /// <param name="CopiedBytes">Their bytes.</param>
 /// <param name="Deleted">Photos that were deleted while it was made.</param>
-/// <param name="Damaged">Photos that are missing or not what was received, and so not in it.</param>
+/// <param name="Damaged">Photos that are missing, cannot be read or are not what was received, and so not in it.</param>
 /// <param name="HasKeys">Whether the keys are in it.</param>
 internal sealed record BackupReport(
     string Path, long? Photos, long Copied, long CopiedBytes, int Deleted, IReadOnlyList<Guid> Damaged, bool HasKeys);
@@ -95,7 +95,7 @@ internal sealed class Backup(
         {
             if (await folder.Pool.LengthOfAsync(BlobStore.KeyOf(photo.Id), ct) is not null)
                 return;
-            if (await ReadAsync(folder, photo, ct) is { } length)
+            if (await folder.AddAsync(photo, () => blobs.OpenReadAsync(photo.Id, 0, ct), ct) is { } length)
             {
                 Interlocked.Increment(ref _copied);
                 Interlocked.Add(ref _bytes, length);
@@ -105,20 +105,6 @@ internal sealed class Backup(
                 (await IsWantedAsync(photo.Id, ct) ? _damaged : _deleted).Add(photo.Id);
             }
         });
-
-    /// <returns>Its length; null when it is not there, or not what was received.</returns>
-    private async Task<long?> ReadAsync(BackupFolder folder, Photo photo, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await using var source = await blobs.OpenReadAsync(photo.Id, 0, cancellationToken);
-            return await folder.AddAsync(photo, source, cancellationToken);
-        }
-        catch (IOException failure) when (failure is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return null;
-        }
-    }
 
     private async Task<bool> IsWantedAsync(Guid id, CancellationToken cancellationToken)
     {

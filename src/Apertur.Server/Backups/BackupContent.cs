@@ -66,7 +66,7 @@ internal sealed class BackupContent
             (file, _) =>
             {
                 var path = PathOf(file.Path);
-                if (File.Exists(path) && BackupFolder.HashFile(path) == file.Sha256)
+                if (BackupFolder.HashFile(path) == file.Sha256)
                     return ValueTask.CompletedTask;
                 lock (damaged)
                     damaged.Add(path);
@@ -87,7 +87,8 @@ internal sealed class BackupContent
         SummedFile[] own =
         [
             .. Directory.GetFiles(draft, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(
-                path => new SummedFile(BackupFolder.HashFile(path), System.IO.Path.GetRelativePath(draft, path).Replace('\\', '/'))),
+                path => new SummedFile(
+                    BackupFolder.HashFile(path) ?? throw new IOException($"{path} cannot be read."), System.IO.Path.GetRelativePath(draft, path).Replace('\\', '/'))),
         ];
         using var file = new FileStream(System.IO.Path.Combine(draft, Sums), FileMode.CreateNew);
         using var text = new StreamWriter(file);

@@ -76,11 +76,11 @@ internal sealed class BackupFolder : IDisposable
     }
 
     /// <summary>Takes a photo in, whole or not at all.</summary>
-    /// <returns>Its length; null when it is not what it has to be.</returns>
-    public async Task<long?> AddAsync(Photo photo, Stream source, CancellationToken cancellationToken)
+    /// <returns>Its length; null when it is missing, cannot be read, or is not what it has to be.</returns>
+    public async Task<long?> AddAsync(Photo photo, Func<Task<Stream>> open, CancellationToken cancellationToken)
     {
         var draft = $"{Incoming}/{photo.Id}";
-        if (!await BlobCopy.RunAsync(source, Pool.Create(photo.Id, draft), photo.Sha256, cancellationToken))
+        if (!await BlobCopy.RunAsync(open, Pool.Create(photo.Id, draft), photo.Sha256, cancellationToken))
             return null;
         var length = await Pool.LengthOfAsync(draft, cancellationToken);
         await Pool.MoveAsync(draft, BlobStore.KeyOf(photo.Id), cancellationToken);
@@ -109,10 +109,18 @@ internal sealed class BackupFolder : IDisposable
         return old.Count;
     }
 
-    public static string HashFile(string path)
+    /// <summary>SHA-256 of a file; null when there is none, or it cannot be read.</summary>
+    public static string? HashFile(string path)
     {
-        using var file = File.OpenRead(path);
-        return Convert.ToHexStringLower(SHA256.HashData(file));
+        try
+        {
+            using var file = File.OpenRead(path);
+            return Convert.ToHexStringLower(SHA256.HashData(file));
+        }
+        catch (Exception failure) when (BlobCopy.IsOfOneFile(failure))
+        {
+            return null;
+        }
     }
 
     public void Dispose()

@@ -115,8 +115,7 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
         if (copy.Exists && BackupFolder.HashFile(copy.FullName) == photo.Sha256)
         {
             await blobs.Blobs.DeleteAsync(key, cancellationToken);
-            await using var source = copy.OpenRead();
-            if (await BlobCopy.RunAsync(source, blobs.Blobs.Create(photo.Id, key), photo.Sha256, cancellationToken))
+            if (await BlobCopy.RunAsync(() => Task.FromResult<Stream>(copy.OpenRead()), blobs.Blobs.Create(photo.Id, key), photo.Sha256, cancellationToken))
             {
                 Interlocked.Increment(ref _copied);
                 return;

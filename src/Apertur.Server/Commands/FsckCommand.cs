@@ -144,7 +144,7 @@ internal static class FsckCommand
             $"  {photo.Upload.Id}  {photo.Fault.WireName(),-9}  {photo.Upload.SizeBytes,12}  {photo.Upload.Filename}"));
         lines.Add($"{orphaned.Count} files are named by no row{(orphaned.Count == 0 ? "." : ":")}");
         lines.AddRange(orphaned.Select(file => string.Create(CultureInfo.InvariantCulture,
-            $"  {file.Id}  {file.MimeType ?? "no photo",-16}  {file.SizeBytes,12}  {file.Sha256}  {file.WrittenAt:yyyy-MM-dd HH:mm}  {Place(file, days)}")));
+            $"  {file.Id}  {file.MimeType ?? (file.Sha256 is null ? "unreadable" : "no photo"),-16}  {file.SizeBytes,12}  {file.Sha256}  {file.WrittenAt:yyyy-MM-dd HH:mm}  {Place(file, days)}")));
         if (report.SetAside > 0)
             lines.Add($"{report.SetAside} of them were set aside just now.");
         foreach (var (session, photos) in adopted ?? [])

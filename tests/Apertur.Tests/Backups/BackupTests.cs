@@ -129,6 +129,35 @@ public sealed class BackupTests
     }
 
     [Fact]
+    public async Task File_that_cannot_be_read_ends_no_backup_no_restore_and_no_verification()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere there is no file that cannot be read.");
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var ids = await UploadAsync(app, await app.Client.CreateSessionAsync(), 3);
+        using var folder = new TempFolder();
+        UnreadableFile.Put(app.PathOf(ids[0]));
+        var orphan = Guid.CreateVersion7(app.Clock.GetUtcNow());
+        UnreadableFile.Put(app.PathOf($"{orphan}"));
+
+        var (backedUp, made, _) = await app.TryCommandAsync("backup", folder.Path);
+        Assert.Equal((2, 2), (backedUp, (int)JsonNode.Parse(made)!["photos"]!));
+        Assert.Equal(ids[0], (string)JsonNode.Parse(made)!["damaged"]!.AsArray().Single()!);
+        var (looked, found, _) = await app.TryCommandAsync("fsck");
+        Assert.Equal(2, looked);
+        var lone = JsonNode.Parse(found)!["orphaned"]!.AsArray().Single()!;
+        Assert.Equal($"{orphan}", (string)lone["id"]!);
+        Assert.Null(lone["sha256"]);
+
+        var copy = Path.Combine(folder.Path, "photos", BlobStore.KeyOf(Guid.Parse(ids[1])));
+        UnreadableFile.Put(copy);
+        await using var elsewhere = await Machine.MakeAsync(DatabaseKind.Sqlite);
+        var (restored, there, _) = await elsewhere.TryAsync("restore", folder.Path);
+        Assert.Equal((2, 1, ids[1]), (restored, (int)JsonNode.Parse(there)!["photos"]!, (string)JsonNode.Parse(there)!["damaged"]!.AsArray().Single()!));
+        var (verified, damaged, _) = await app.TryCommandAsync("backup", folder.Path, "--verify");
+        Assert.Equal((2, copy), (verified, (string)JsonNode.Parse(damaged)!["damaged"]!.AsArray().Single()!));
+    }
+
+    [Fact]
     public async Task Backup_that_cannot_be_completed_is_not_there_and_the_next_one_is()
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
