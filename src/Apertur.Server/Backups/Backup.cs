@@ -34,10 +34,11 @@ internal sealed class Backup(
     public async Task<BackupReport> RunAsync(BackupFolder folder, bool withPhotos, bool withKeys, CancellationToken cancellationToken)
     {
         withKeys &= settings.Keys.Place == KeysPlace.Folder;
+        // A database that is not that of the photos may be a new one, in the place of one that was lost: no backup is to go for one of it.
+        if (!await owner.HoldsAsync(cancellationToken))
+            throw new InvalidOperationException($"{blobs.Root} does not belong to this database, or is away: see 'images claim'. No backup was made.");
         if (withPhotos)
         {
-            if (!await owner.HoldsAsync(cancellationToken))
-                throw new InvalidOperationException($"{blobs.Root} does not belong to this database, or is away: see 'images claim'. No backup was made.");
             await quarantine.SettleAsync(cancellationToken);
             // Those that come from now on are left to the second pass: this one would run after them for as long as they come.
             var began = clock.GetUtcNow();

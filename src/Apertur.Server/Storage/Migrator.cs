@@ -12,9 +12,34 @@ internal static class Migrator
 
     private const int MaxAttempts = 10;
 
+    /// <summary>For an operator to read.</summary>
+    public const string NoDatabase =
+        "There is no database there yet, or it is lost. 'restore' puts a backup in its place; 'init' and 'serve' make a new one.";
+
     /// <exception cref="InvalidOperationException">The database was made by a newer version, or does not keep what it is told.</exception>
     public static Task RunAsync(Database database, CancellationToken cancellationToken) =>
         RunAsync(database, Scripts(), fill: null, cancellationToken);
+
+    /// <summary>Whether this version has all of some scripts.</summary>
+    public static bool Knows(IEnumerable<int> numbers) => !numbers.Except(Scripts().Select(script => script.Number)).Any();
+
+    /// <summary>Looks whether a database has this version's tables, and changes nothing: servers of another version may be running on it.</summary>
+    /// <exception cref="InvalidOperationException">It has none, or those of another version; the message says what to do.</exception>
+    public static async Task AssertUpToDateAsync(Database database, CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        var made = database.IsSqlite
+            ? "SELECT COUNT(*) AS \"Value\" FROM sqlite_master WHERE name = 'schema_scripts'"
+            : "SELECT COUNT(*) AS \"Value\" FROM pg_class WHERE oid = to_regclass('schema_scripts')";
+        if (await db.Database.SqlQueryRaw<long>(made).SingleAsync(cancellationToken) == 0)
+            throw new InvalidOperationException(NoDatabase);
+        var done = await DoneAsync(db, cancellationToken);
+        if (Scripts().Exists(script => !done.Contains(script.Number)))
+        {
+            throw new InvalidOperationException(
+                "The database is of an older version of this program. Start the server of this version first, or use the command of that version.");
+        }
+    }
 
     /// <summary>Makes the tables of an empty database as some scripts make them, and fills them, in one transaction.</summary>
     /// <exception cref="InvalidOperationException">One of the scripts is of a newer version.</exception>
@@ -67,10 +92,7 @@ internal static class Migrator
 
         await db.Database.ExecuteSqlRawAsync(
             "CREATE TABLE IF NOT EXISTS schema_scripts (number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL)", cancellationToken);
-        var done = await db.Database.SqlQuery<int>($"SELECT number AS \"Value\" FROM schema_scripts").ToListAsync(cancellationToken);
-        if (done.Except(scripts.Select(script => script.Number)).Any())
-            throw new InvalidOperationException("The database was made by a newer version of this program.");
-
+        var done = await DoneAsync(db, cancellationToken);
         foreach (var (number, name) in scripts.Where(script => !done.Contains(script.Number)))
         {
             await ExecuteScriptAsync(db, name, cancellationToken);
@@ -80,6 +102,13 @@ internal static class Migrator
         if (fill is not null)
             await fill(db);
         await transaction.CommitAsync(cancellationToken);
+    }
+
+    /// <summary>The scripts that made a database.</summary>
+    private static async Task<List<int>> DoneAsync(AperturDb db, CancellationToken cancellationToken)
+    {
+        var done = await db.Database.SqlQuery<int>($"SELECT number AS \"Value\" FROM schema_scripts").ToListAsync(cancellationToken);
+        return Knows(done) ? done : throw new InvalidOperationException("The database was made by a newer version of this program.");
     }
 
     private static List<(int Number, string Name)> Scripts() =>

@@ -157,6 +157,43 @@ public sealed class BackupTests
         Assert.Equal((2, copy), (verified, (string)JsonNode.Parse(damaged)!["damaged"]!.AsArray().Single()!));
     }
 
+    [Theory, AllDatabases]
+    public async Task Commands_make_no_database_and_bring_none_up_to_date(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        using var folder = new TempFolder();
+        var kept = (string)(await app.CommandAsync("backup", folder.Path))["path"]!;
+        string[][] commands = [["backup", folder.Path, "--without-photos", "--keep", "1"], ["fsck"], ["project", "list"]];
+
+        await using var lost = await Machine.MakeAsync(database);
+        Directory.CreateDirectory(Path.Combine(lost.Data, "keys"));
+        await RefuseAsync("There is no database", lost.TryAsync);
+        Assert.False(File.Exists(Path.Combine(lost.Data, "apertur.db")));
+        // A new one in the place of the lost one knows nothing of the photos.
+        await AperturProcess.InitAsync(lost.Data);
+        Directory.CreateDirectory(Path.Combine(lost.Data, "images"));
+        await File.WriteAllTextAsync(Path.Combine(lost.Data, "images", "owner"), "the lost one", Cancellation);
+        Assert.Contains("does not belong to this database", (await lost.TryAsync(commands[0])).Errors, StringComparison.Ordinal);
+
+        await WriteAsync("DELETE FROM schema_scripts WHERE number = (SELECT max(number) FROM schema_scripts)");
+        await RefuseAsync("of an older version", app.TryCommandAsync);
+        await WriteAsync("INSERT INTO schema_scripts (number, name) VALUES (9999, 'later')");
+        await RefuseAsync("by a newer version", app.TryCommandAsync);
+        Assert.Equal(kept, Directory.GetDirectories(folder.Path, "20*").Single());
+
+        Task WriteAsync(string sql) => app.Services.GetRequiredService<Database>().WriteAsync(db => db.Database.ExecuteSqlRawAsync(sql, Cancellation), Cancellation);
+
+        async Task RefuseAsync(string why, Func<string[], Task<(int Code, string Output, string Errors)>> tryAsync)
+        {
+            foreach (var command in commands)
+            {
+                var (code, output, errors) = await tryAsync(command);
+                Assert.Equal((1, ""), (code, output));
+                Assert.Contains(why, errors, StringComparison.Ordinal);
+            }
+        }
+    }
+
     [Fact]
     public async Task Backup_that_cannot_be_completed_is_not_there_and_the_next_one_is()
     {
