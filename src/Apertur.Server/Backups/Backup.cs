@@ -43,7 +43,7 @@ internal sealed class Backup(
             // Those that come from now on are left to the second pass: this one would run after them for as long as they come.
             var began = clock.GetUtcNow();
             var before = StoredUploads.ReadAsync(database, cancellationToken).TakeWhile(upload => BlobStore.TimeOf(upload.Id) <= began);
-            await CopyAsync(folder, before.Select(upload => new Photo(upload.Id, upload.Sha256)), cancellationToken);
+            await CopyAsync(folder, before.Select(upload => new Photo(upload.Id, upload.Sha256, upload.SizeBytes)), cancellationToken);
             _deleted.Clear();
             _damaged.Clear();
         }
@@ -94,7 +94,7 @@ internal sealed class Backup(
         new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
         async (photo, ct) =>
         {
-            if (await folder.Pool.LengthOfAsync(BlobStore.KeyOf(photo.Id), ct) is not null)
+            if (await folder.HasAsync(photo, ct))
                 return;
             if (await folder.AddAsync(photo, () => blobs.OpenReadAsync(photo.Id, 0, ct), ct) is { } length)
             {

@@ -11,6 +11,8 @@ internal sealed class BackupContent
     public const string Keys = "keys";
     public const string Settings = "apertur.json";
 
+    private const string DamagedSuffix = ".damaged";
+
     // As `sha256sum` writes and reads it.
     private const string Separator = "  ";
     private const string AmongPhotos = $"../{BackupFolder.Photos}/";
@@ -76,6 +78,32 @@ internal sealed class BackupContent
         if (Files().LongCount(IsPhoto) != (About.Photos ?? 0) || !Files().Any(file => file.Path == Manifest))
             damaged.Add(PathOf(Sums));
         return [.. damaged.Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>
+    /// Takes damaged photos out of the way, under a name of their own beside their place, so that the next backup copies them again. Those of a
+    /// folder that nobody may write to stay.
+    /// </summary>
+    /// <param name="damaged">What <see cref="FindDamageAsync"/> has found.</param>
+    /// <returns>How many were.</returns>
+    public int SetAside(IEnumerable<string> damaged)
+    {
+        var photos = PathOf(AmongPhotos);
+        var aside = 0;
+        foreach (var path in damaged.Where(path => path.StartsWith(photos, StringComparison.Ordinal) && File.Exists(path)))
+        {
+            try
+            {
+                DurableFile.Rename(path, path + DamagedSuffix, overwrite: true);
+                aside++;
+            }
+            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+            {
+                // It is named all the same.
+            }
+        }
+
+        return aside;
     }
 
     public static bool IsPhoto(SummedFile file) => file.Path.StartsWith(AmongPhotos, StringComparison.Ordinal);

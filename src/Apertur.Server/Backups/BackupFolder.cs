@@ -6,7 +6,8 @@ using Apertur.Server.Storage;
 namespace Apertur.Server.Backups;
 
 /// <summary>A photo as a row names it.</summary>
-internal readonly record struct Photo(Guid Id, string Sha256);
+/// <param name="SizeBytes">Null in a backup, which does not say.</param>
+internal readonly record struct Photo(Guid Id, string Sha256, long? SizeBytes = null);
 
 /// <summary>A file of a backup, by its path from the backup's folder.</summary>
 internal readonly record struct SummedFile(string Sha256, string Path);
@@ -75,7 +76,11 @@ internal sealed class BackupFolder : IDisposable
         return BackupContent.Open(path);
     }
 
-    /// <summary>Takes a photo in, whole or not at all.</summary>
+    /// <summary>Whether a photo is here, as far as its length tells; <see cref="BackupContent.SetAside"/> deals with the rest.</summary>
+    public async Task<bool> HasAsync(Photo photo, CancellationToken cancellationToken) =>
+        await Pool.LengthOfAsync(BlobStore.KeyOf(photo.Id), cancellationToken) is { } length && length == photo.SizeBytes;
+
+    /// <summary>Takes a photo in, whole or not at all. One that is here already, and so is damaged, goes for it.</summary>
     /// <returns>Its length; null when it is missing, cannot be read, or is not what it has to be.</returns>
     public async Task<long?> AddAsync(Photo photo, Func<Task<Stream>> open, CancellationToken cancellationToken)
     {
@@ -83,6 +88,7 @@ internal sealed class BackupFolder : IDisposable
         if (!await BlobCopy.RunAsync(open, Pool.Create(photo.Id, draft), photo.Sha256, cancellationToken))
             return null;
         var length = await Pool.LengthOfAsync(draft, cancellationToken);
+        await Pool.DeleteAsync(BlobStore.KeyOf(photo.Id), cancellationToken);
         await Pool.MoveAsync(draft, BlobStore.KeyOf(photo.Id), cancellationToken);
         return length;
     }

@@ -53,12 +53,14 @@ internal static class BackupCommand
     {
         var backup = BackupContent.Find(path);
         var damaged = await backup.FindDamageAsync(_ => true, cancellationToken);
+        var setAside = backup.SetAside(damaged);
         DataFolder.Print(
             json,
-            new { backup.Path, backup.About.MadeAt, backup.About.Photos, Damaged = damaged },
+            new { backup.Path, backup.About.MadeAt, backup.About.Photos, Damaged = damaged, SetAside = setAside },
             damaged.Count == 0
                 ? $"{backup.Path} is complete: every file is what was backed up."
-                : $"{backup.Path}: {damaged.Count} files are missing or damaged:\n  {string.Join("\n  ", damaged)}");
+                : $"{backup.Path}: {damaged.Count} files are missing or damaged:\n  {string.Join("\n  ", damaged)}"
+                    + (setAside == 0 ? "" : $"\n{setAside} of them are photos, and were renamed to *.damaged: the next backup copies them again."));
         return damaged.Count > 0;
     }
 

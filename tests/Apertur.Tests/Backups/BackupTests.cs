@@ -194,6 +194,27 @@ public sealed class BackupTests
         }
     }
 
+    [Theory, AllDatabases]
+    public async Task Photo_whose_copy_has_rotted_is_copied_again(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var ids = await UploadAsync(app, await app.Client.CreateSessionAsync(), 3);
+        using var folder = new TempFolder();
+        await app.CommandAsync("backup", folder.Path);
+        string Copy(string id) => Path.Combine(folder.Path, "photos", BlobStore.KeyOf(Guid.Parse(id)));
+        // Its length shows it to the next backup; what has the right length is shown by verification.
+        await File.WriteAllBytesAsync(Copy(ids[0]), new byte[100], Cancellation);
+        await File.WriteAllBytesAsync(Copy(ids[1]), new byte[20_000], Cancellation);
+
+        Assert.Equal((3, 1), Counts(await app.CommandAsync("backup", folder.Path)));
+        var (code, output, _) = await app.TryCommandAsync("backup", folder.Path, "--verify");
+        Assert.Equal((2, 1), (code, (int)JsonNode.Parse(output)!["setAside"]!));
+        Assert.Equal(Copy(ids[1]), (string)JsonNode.Parse(output)!["damaged"]!.AsArray().Single()!);
+        Assert.Equal(new byte[20_000], await File.ReadAllBytesAsync(Copy(ids[1]) + ".damaged", Cancellation));
+        Assert.Equal((3, 1), Counts(await app.CommandAsync("backup", folder.Path)));
+        await app.CommandAsync("backup", folder.Path, "--verify");
+    }
+
     [Fact]
     public async Task Backup_that_cannot_be_completed_is_not_there_and_the_next_one_is()
     {
