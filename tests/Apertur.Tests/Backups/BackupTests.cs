@@ -319,6 +319,53 @@ public sealed class BackupTests
         }
     }
 
+    [Theory, AllDatabases]
+    public async Task Restore_that_was_broken_off_after_its_database_was_there_is_taken_up_and_no_server_starts_before(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        await UploadAsync(app, await app.Client.CreateSessionAsync(), 2);
+        using var folder = new TempFolder();
+        await app.CommandAsync("backup", folder.Path);
+        await using var elsewhere = await Machine.MakeAsync(database);
+        await Shell.RunAsync($"cp -a {app.DataFolder}/keys {elsewhere.Data}/");
+        var backup = BackupContent.Find(folder.Path);
+        using (var there = elsewhere.Services())
+        {
+            if (database == DatabaseKind.Sqlite)
+                SqliteCopy.Load(Settings.Load(elsewhere.Data), backup.PathOf(BackupContent.Database), backup.About);
+            else
+                await PostgresCopy.LoadAsync(there.GetRequiredService<Database>(), backup.PathOf(BackupContent.Database), backup.About, Cancellation);
+        }
+
+        foreach (var command in new[] { "fsck", "init --email a@example.com --project x --password correct-horse" })
+        {
+            var (code, _, errors) = await elsewhere.TryAsync(command.Split(' '));
+            Assert.Equal(1, code);
+            Assert.Contains("A restore into this database was broken off", errors, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(2, (int)(await elsewhere.RunAsync("restore", folder.Path))["photos"]!);
+        Assert.Equal(2, (int)(await elsewhere.RunAsync("fsck", "--hashes"))["photos"]!);
+        Assert.Contains("There is a database already", (await elsewhere.TryAsync("restore", folder.Path)).Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Backup_of_a_newer_version_changes_nothing()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        await UploadAsync(app, await app.Client.CreateSessionAsync(), 1);
+        using var folder = new TempFolder();
+        var manifest = Path.Combine((string)(await app.CommandAsync("backup", folder.Path))["path"]!, "manifest.json");
+        var about = JsonNode.Parse(await File.ReadAllTextAsync(manifest, Cancellation))!;
+        about["schemaScripts"]!.AsArray().Add(9999);
+        await File.WriteAllTextAsync(manifest, about.ToJsonString(), Cancellation);
+        await using var elsewhere = await Machine.MakeAsync(DatabaseKind.Sqlite);
+
+        Assert.Contains("made by a newer version", (await elsewhere.TryAsync("restore", folder.Path)).Errors, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(elsewhere.Data, "apertur.db")));
+        Assert.Empty(Directory.GetFiles(Path.Combine(elsewhere.Data, "images"), "*", SearchOption.AllDirectories));
+    }
+
     [Fact]
     public async Task Backup_of_one_database_is_not_restored_into_the_other()
     {
