@@ -93,11 +93,18 @@ internal sealed class BackupFolder : IDisposable
         return length;
     }
 
+    /// <summary>Backups whose names are later than the newest one's, as when a clock was wrong: they are taken for the newest.</summary>
+    public IReadOnlyList<string> After(string made) =>
+        [.. BackupContent.AllIn(Root).Select(backup => backup.Path).Where(path => string.CompareOrdinal(path, made) > 0)];
+
     /// <summary>Removes all but the newest backups, and photos that none of those has.</summary>
+    /// <param name="keep">How many stay.</param>
+    /// <param name="made">The one that was made just now: it is the newest, whatever the names of others say.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <returns>How many backups were removed.</returns>
-    public async Task<int> RemoveOldAsync(int keep, CancellationToken cancellationToken)
+    public async Task<int> RemoveOldAsync(int keep, string made, CancellationToken cancellationToken)
     {
-        var all = BackupContent.AllIn(Root).ToList();
+        var all = BackupContent.AllIn(Root).OrderBy(backup => backup.Path == made).ToList();
         var old = all.SkipLast(keep).ToList();
         if (old.Count == 0)
             return 0;

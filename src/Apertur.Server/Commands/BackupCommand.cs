@@ -42,7 +42,14 @@ internal static class BackupCommand
         await using var folder = await DataFolder.OpenAsync(data, cancellationToken);
         using var backups = BackupFolder.Open(path);
         var made = await folder.Services.GetRequiredService<Backup>().RunAsync(backups, withPhotos, withKeys, cancellationToken);
-        var removed = keep is { } number ? await backups.RemoveOldAsync(number, cancellationToken) : 0;
+        var removed = keep is { } number ? await backups.RemoveOldAsync(number, made.Path, cancellationToken) : 0;
+        if (backups.After(made.Path) is { Count: > 0 } ahead)
+        {
+            await Console.Error.WriteLineAsync(
+                $"Named by a time that is yet to come, as when the clock was wrong: {string.Join(", ", ahead)}. 'restore' and '--verify' take the last of "
+                + "them for the newest unless you name another. Remove them, or give them names of the past.");
+        }
+
         DataFolder.Print(
             json, new { made.Path, made.Photos, made.Copied, made.CopiedBytes, made.Deleted, made.Damaged, made.HasKeys, Removed = removed },
             Text(made, withKeys, removed));

@@ -216,6 +216,25 @@ public sealed class BackupTests
     }
 
     [Fact]
+    public async Task Backup_that_was_made_just_now_stays_when_others_are_of_the_future()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        await UploadAsync(app, await app.Client.CreateSessionAsync(), 1);
+        using var folder = new TempFolder();
+        // The clock was ahead.
+        var ahead = folder.File("2199-01-01T000000.000Z");
+        Directory.Move((string)(await app.CommandAsync("backup", folder.Path))["path"]!, ahead);
+
+        var (code, output, errors) = await app.TryCommandAsync("backup", folder.Path, "--keep", "2");
+        Assert.Equal((0, 0), (code, (int)JsonNode.Parse(output)!["removed"]!));
+        Assert.Contains(ahead, errors, StringComparison.Ordinal);
+        var made = await app.CommandAsync("backup", folder.Path, "--keep", "1");
+
+        Assert.Equal((string)made["path"]!, Directory.GetDirectories(folder.Path, "2*").Single());
+        await app.CommandAsync("backup", folder.Path, "--verify");
+    }
+
+    [Fact]
     public async Task Backup_that_cannot_be_completed_is_not_there_and_the_next_one_is()
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
