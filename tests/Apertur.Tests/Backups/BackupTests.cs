@@ -482,6 +482,9 @@ public class MeddlingBlobs : DispatchProxy
 
     public Func<string, Task>? BeforeOpening { get; set; }
 
+    /// <summary>How often somebody has asked what is in it.</summary>
+    public int Listings { get; private set; }
+
     internal static IBlobs Around(IBlobs inner)
     {
         var proxy = Create<IBlobs, MeddlingBlobs>();
@@ -489,10 +492,14 @@ public class MeddlingBlobs : DispatchProxy
         return proxy;
     }
 
-    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
-        targetMethod!.Name == nameof(IBlobs.OpenReadAsync) && BeforeOpening is { } before
+    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+    {
+        if (targetMethod!.Name == nameof(IBlobs.ListAsync))
+            Listings++;
+        return targetMethod.Name == nameof(IBlobs.OpenReadAsync) && BeforeOpening is { } before
             ? OpenAsync(before, (string)args![0]!, (long)args[1]!, (CancellationToken)args[2]!)
             : targetMethod.Invoke(_inner, BindingFlags.DoNotWrapExceptions, binder: null, args, culture: null);
+    }
 
     private async Task<Stream> OpenAsync(Func<string, Task> before, string key, long position, CancellationToken cancellationToken)
     {
