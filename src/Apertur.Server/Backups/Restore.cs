@@ -111,7 +111,7 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
         var key = BlobStore.KeyOf(photo.Id);
         var copy = new FileInfo(backup.PathOf(photo));
         var there = await blobs.Blobs.LengthOfAsync(key, cancellationToken);
-        if (there is not null && (!copy.Exists || (there == copy.Length && await IsRightAsync(key, photo, cancellationToken))))
+        if (there is not null && (!copy.Exists || (there == copy.Length && await BlobCopy.HashAsync(blobs.Blobs, key, cancellationToken) == photo.Sha256)))
         {
             Interlocked.Increment(ref _alreadyThere);
             return;
@@ -130,9 +130,6 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
 
         _damaged.Add(photo.Id);
     }
-
-    private async Task<bool> IsRightAsync(string key, Photo photo, CancellationToken cancellationToken) =>
-        blobs.Blobs.IsAtomic || await BlobCopy.HashAsync(blobs.Blobs, key, cancellationToken) == photo.Sha256;
 
     private static IEnumerable<(string Name, byte[] Content)> Keys(BackupContent backup) => !backup.About.HasKeys
         ? []

@@ -24,7 +24,7 @@ internal static class FsckCommand
         var hashes = new Option<bool>("--hashes") { Description = "Compare the SHA-256 of every photo, which reads every file." };
         var repair = new Option<bool>("--repair")
         {
-            Description = "Count anew what is counted wrong, note what is damaged, and set aside files that no row names. Nothing is deleted.",
+            Description = "Count anew what is counted wrong, note what is damaged, and set aside files that no row names. No photo is lost by it.",
         };
         var adopt = new Option<bool>("--adopt") { Description = "Give photos that no row names a session of their own in --project." };
         var project = new Option<string?>("--project") { Description = "The id of the project that adopts." };
