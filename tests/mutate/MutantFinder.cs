@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
@@ -5,11 +6,12 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace Apertur.Mutate;
 
 /// <summary>
-/// Finds what can be changed in a file. Rules: guards that never or always hold, one of two conditions, a filter, an update, a field or a
-/// statement left out. Details: comparisons off by one, conditions joined otherwise, other numbers. Only places where the unchanged code can
-/// stand beside the changed one, so that all mutants are built at once.
+/// Finds what can be changed in a file. Rules: guards that never or always hold, one of two conditions, a filter, an update, a field, a
+/// statement, a part of a pattern, a case, or a condition or column of a database statement left out. Details: comparisons off by one,
+/// conditions joined otherwise, other numbers. Only places where the unchanged code can stand beside the changed one, so that all mutants are
+/// built at once.
 /// </summary>
-internal sealed class MutantFinder(string file, SyntaxNode root)
+internal sealed partial class MutantFinder(string file, SyntaxNode root)
 {
     private static readonly Dictionary<SyntaxKind, string> _others = new()
     {
@@ -42,11 +44,15 @@ internal sealed class MutantFinder(string file, SyntaxNode root)
         InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax method } call => Links(call, method),
         IfStatementSyntax branch => Conditions(branch.Condition),
         ConditionalExpressionSyntax choice => Conditions(choice.Condition),
-        WhileStatementSyntax loop => [.. Conditions(loop.Condition).Take(1)],
+        WhileStatementSyntax { Condition: not LiteralExpressionSyntax } loop => [.. Conditions(loop.Condition).Take(1)],
         ExpressionStatementSyntax statement => Omissions(statement),
         // Others may be what keeps a method from ending without a result.
         ThrowStatementSyntax { Parent: IfStatementSyntax or BlockSyntax { Parent: IfStatementSyntax } } statement => Omissions(statement),
         AssignmentExpressionSyntax { Parent: InitializerExpressionSyntax } field => Fields(field),
+        IsPatternExpressionSyntax test => Patterns(test),
+        SwitchExpressionSyntax choice => Cases(choice),
+        BinaryExpressionSyntax { RawKind: (int)SyntaxKind.CoalesceExpression, Right: ThrowExpressionSyntax } binary => Missing(binary),
+        LiteralExpressionSyntax { RawKind: (int)SyntaxKind.StringLiteralExpression } or InterpolatedStringExpressionSyntax => Sql(node),
         _ => [],
     });
 
@@ -101,7 +107,8 @@ internal sealed class MutantFinder(string file, SyntaxNode root)
         var (before, link) = (OneLine(method.Expression), $"{method.Name}{OneLine(call.ArgumentList)}");
         yield return Of(call, $".{link}  =>  ", (on, same) => method.Name.Identifier.Text == "Where"
             ? $"({on} ? ({before}) : ({same}))"
-            : $"global::Apertur.MutantSwitch.Without({on}, {before}, it => it.{link})");
+            // A call, because updates are written as statements.
+            : $"global::Apertur.MutantSwitch.Either({on}, () => {before}, () => {same})");
     }
 
     private IEnumerable<Mutant> Conditions(ExpressionSyntax condition)
@@ -127,6 +134,43 @@ internal sealed class MutantFinder(string file, SyntaxNode root)
             yield return Of(field.Right, $"{OneLine(field)}  =>  default", (on, same) => $"({on} ? default! : ({same}))");
     }
 
+    private IEnumerable<Mutant> Patterns(IsPatternExpressionSyntax test)
+    {
+        if (Declares(test))
+            yield break;
+        var others = test.DescendantNodes().OfType<BinaryPatternSyntax>().SelectMany(
+            binary => new[] { test.ReplaceNode(binary, binary.Left), test.ReplaceNode(binary, binary.Right) });
+        var looser = test.DescendantNodes().OfType<PropertyPatternClauseSyntax>().Where(clause => clause.Subpatterns.Count > 1)
+            .SelectMany(clause => clause.Subpatterns.Select(part => test.RemoveNode(part, SyntaxRemoveOptions.KeepNoTrivia)!));
+        foreach (var changed in others.Concat(looser).Select(OneLine))
+            yield return Of(test, $"{OneLine(test)}  =>  {changed}", (on, same) => $"({on} ? ({changed}) : ({same}))");
+    }
+
+    /// <summary>One case of a choice: the ones after it, or the last, stand for it.</summary>
+    private IEnumerable<Mutant> Cases(SwitchExpressionSyntax choice)
+    {
+        foreach (var arm in choice.Arms.Where(arm => arm is not { Pattern: DiscardPatternSyntax, WhenClause: null }))
+        {
+            var changed = OneLine(choice.RemoveNode(arm, SyntaxRemoveOptions.KeepNoTrivia)!);
+            yield return Of(choice, $"{OneLine(arm)}  =>  ", (on, same) => $"({on} ? ({changed}) : ({same}))");
+        }
+    }
+
+    private IEnumerable<Mutant> Missing(BinaryExpressionSyntax binary)
+    {
+        if (!Declares(binary))
+            yield return Of(binary, $"{OneLine(binary)}  =>  {OneLine(binary.Left)}", (on, same) => $"({on} ? ({OneLine(binary.Left)}) : ({same}))");
+    }
+
+    private IEnumerable<Mutant> Sql(SyntaxNode text)
+    {
+        // What takes its parameters from the text's own holes must go on seeing them.
+        var cast = text.Parent?.Parent?.Parent is InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax method }
+            && method.Name.Identifier.Text is "ExecuteSqlAsync" or "SqlQuery" or "FromSql" ? "(global::System.FormattableString)" : "";
+        foreach (var (gone, rest) in SqlRules.Of(Break().Replace(text.ToString(), " ")))
+            yield return Of(text, $"SQL {gone}  =>  ", (on, same) => $"({on} ? {cast}{rest} : {same})");
+    }
+
     private Mutant Of(SyntaxNode node, string says, Func<string, string, string> wrap)
     {
         var lines = node.GetLocation().GetLineSpan();
@@ -143,4 +187,7 @@ internal sealed class MutantFinder(string file, SyntaxNode root)
     private static string OneLine(SyntaxNode node) =>
         string.Join(' ', node.DescendantTokens().Aggregate("", (text, token) => text + token + (token.TrailingTrivia.Any() ? " " : ""))
             .Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+
+    [GeneratedRegex(@"\s*\n\s*")]
+    private static partial Regex Break();
 }

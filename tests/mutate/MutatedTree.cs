@@ -12,6 +12,9 @@ internal sealed partial class MutatedTree(string root, string copy, IReadOnlyLis
 {
     public const string Variable = "APERTUR_MUTANT";
 
+    /// <summary>Names a file that each process appends the numbers of the mutants to that it comes across.</summary>
+    public const string Reached = "APERTUR_MUTANTS_REACHED";
+
     // Lines from a statement to the last one that may read what it sets.
     private const int Reach = 30;
 
@@ -20,8 +23,15 @@ internal sealed partial class MutatedTree(string root, string copy, IReadOnlyLis
         public static class MutantSwitch
         {
             private static readonly string? _on = System.Environment.GetEnvironmentVariable("{{Variable}}");
-            public static bool Is(string number) => number == _on;
-            public static T Without<T>(bool on, T before, System.Func<T, T> link) => on ? before : link(before);
+            private static readonly string? _file = System.Environment.GetEnvironmentVariable("{{Reached}}");
+            private static readonly System.Collections.Concurrent.ConcurrentDictionary<string, bool> _known = new();
+            public static bool Is(string number)
+            {
+                if (_file is not null && _known.TryAdd(number, true))
+                    lock (_known) { System.IO.File.AppendAllText(_file + "." + System.Environment.ProcessId, number + "\n"); }
+                return number == _on;
+            }
+            public static T Either<T>(bool on, System.Func<T> without, System.Func<T> same) => on ? without() : same();
         }
         """;
 

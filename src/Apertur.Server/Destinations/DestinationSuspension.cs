@@ -32,7 +32,7 @@ internal static class DestinationSuspension
         var wasFailing = destination.Breaker.IsFailing;
         destination.ParkedReason = null;
         // Another instant than before, by which attempts know whether the owner has acted since they were claimed.
-        destination.ResumedAt = now == destination.ResumedAt ? now.AddMilliseconds(1) : now;
+        destination.ResumedAt = now.ToUnixTimeMilliseconds() == destination.ResumedAt.ToUnixTimeMilliseconds() ? now.AddMilliseconds(1) : now;
         destination.Breaker.Reset(now);
         destination.Recent.FailingSince = null;
         var events = new EventOutbox(now);

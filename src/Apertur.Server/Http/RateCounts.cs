@@ -58,20 +58,22 @@ internal sealed class RateCounts(Database database, TimeProvider clock)
         // Not inside of the caller's lock.
         await Task.Yield();
         var portion = count.ToAskFor;
-        int? taken;
+        int? taken = null;
         try
         {
             taken = await database.WriteWithinAsync(TimeSpan.Zero, db => TakeAsync(db, kind, id, minute, portion), CancellationToken.None);
         }
-        catch (Exception exception) when (StorageFault.Of(exception) != StorageFaultKind.None)
+        catch (Exception exception) when (Database.FailureIn(exception) is not null || StorageFault.Of(exception) != StorageFaultKind.None)
         {
-            taken = null;
+            // It counts for itself.
         }
-
-        lock (count)
+        finally
         {
-            count.Answered(portion, taken, limit);
-            count.Asking = null;
+            lock (count)
+            {
+                count.Answered(portion, taken, limit);
+                count.Asking = null;
+            }
         }
     }
 

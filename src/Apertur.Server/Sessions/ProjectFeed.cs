@@ -72,8 +72,10 @@ internal sealed class ProjectFeed(Database database, SessionNotifier notifier, S
 
     private async Task<IReadOnlyList<SessionEvent>> ReadAsync(UploadSession session, EventCursor after, CancellationToken cancellationToken)
     {
-        var (now, events) = await SessionEvents.ReadAsync(database, session.Id, after, clock.GetUtcNow(), cancellationToken);
-        if (events.Count > 0 || now is null || EventCursor.After(now.LastChanged).CompareTo(after) <= 0)
+        if (await gate.FindAsync(session.Id, cancellationToken) is not { } now)
+            return [];
+        var events = await SessionEvents.ReadAsync(database, now, after, clock.GetUtcNow(), cancellationToken);
+        if (events.Count > 0 || EventCursor.After(now.LastChanged).CompareTo(after) <= 0)
             return events;
         return [new(EventCursor.After(now.LastChanged), Changed, new Contract.SessionEventData(session.Id))];
     }

@@ -40,18 +40,20 @@ internal sealed record SessionEvent(EventCursor Place, string Name, object Data)
 /// </summary>
 internal static class SessionEvents
 {
-    /// <returns>The session now, and what happened to it after that place, in order.</returns>
-    public static async Task<(UploadSession? Session, IReadOnlyList<SessionEvent> Events)> ReadAsync(
-        Database database, Guid sessionId, EventCursor after, DateTimeOffset now, CancellationToken cancellationToken)
+    /// <summary>What happened to a session after a place, in order.</summary>
+    /// <param name="database">Where its rows are.</param>
+    /// <param name="session">As it was just read. Nothing later than it tells is in the result: that may be half seen by now.</param>
+    /// <param name="after">The place.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public static async Task<IReadOnlyList<SessionEvent>> ReadAsync(
+        Database database, UploadSession session, EventCursor after, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        await using var db = database.Open();
-        var session = await db.Sessions.AsNoTracking().SingleOrDefaultAsync(
-            s => s.Id == sessionId && db.Projects.Any(p => p.Id == s.ProjectId && p.DeletedAt == null && p.DisabledAt == null), cancellationToken);
-        // Only up to what the session's row says: later changes may be half seen by now.
-        var (from, to) = (DateTimeOffset.FromUnixTimeMilliseconds(after.Stamp), session?.LastChanged);
-        if (session is null || EventCursor.After(session.LastChanged).CompareTo(after) <= 0)
-            return (session, []);
+        if (EventCursor.After(session.LastChanged).CompareTo(after) <= 0)
+            return [];
 
+        var (sessionId, from, to) = (session.Id, DateTimeOffset.FromUnixTimeMilliseconds(after.Stamp), session.LastChanged);
+        await using var db = database.Open();
         var events = new List<SessionEvent>();
         foreach (var upload in await db.Uploads.AsNoTracking()
             .Where(u => u.SessionId == sessionId && u.ReadyAt >= from && u.ReadyAt <= to)
@@ -81,7 +83,7 @@ internal static class SessionEvents
 
         if (session.OverAt is { } over && over <= to && session.Status(now) == "completed")
             events.Add(new(Place(over, 4, sessionId), "session:completed", new SessionEventData(sessionId)));
-        return (session, [.. events.Where(e => e.Place.CompareTo(after) > 0).OrderBy(e => e.Place)]);
+        return [.. events.Where(e => e.Place.CompareTo(after) > 0).OrderBy(e => e.Place)];
     }
 
     private static EventCursor Place(DateTimeOffset stamp, int kind, Guid row) => new(stamp.ToUnixTimeMilliseconds(), kind, row);

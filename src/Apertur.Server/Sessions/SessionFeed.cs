@@ -4,8 +4,11 @@ using Apertur.Server.Storage;
 namespace Apertur.Server.Sessions;
 
 /// <summary>The event feed of a session: the one source for server-sent events and Socket.IO.</summary>
-internal sealed class SessionFeed(Database database, SessionNotifier notifier, TimeProvider clock)
+internal sealed class SessionFeed(Database database, SessionGate gate, SessionNotifier notifier, TimeProvider clock)
 {
+    // What no hint tells of: that a session is over for good, that its project was disabled.
+    private static readonly TimeSpan _lookAgain = TimeSpan.FromMinutes(1);
+
     /// <summary>How far back a client that was away gets what it missed.</summary>
     public static readonly TimeSpan Replay = TimeSpan.FromMinutes(5);
 
@@ -15,7 +18,7 @@ internal sealed class SessionFeed(Database database, SessionNotifier notifier, T
     /// </summary>
     /// <param name="sessionId">The session.</param>
     /// <param name="after">Where to begin.</param>
-    /// <param name="silence">The longest. After it comes null, and the rows are looked at again: a hint from another node may have been lost.</param>
+    /// <param name="silence">The longest; after it comes null.</param>
     /// <param name="tellsChanges">Whether what is no event, such as another limit, is told as <c>session:changed</c>.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
@@ -26,14 +29,17 @@ internal sealed class SessionFeed(Database database, SessionNotifier notifier, T
         var lastBeat = clock.GetTimestamp();
         while (true)
         {
-            var (session, events) = await SessionEvents.ReadAsync(database, sessionId, after, clock.GetUtcNow(), cancellationToken);
+            var looked = clock.GetTimestamp();
+            if (await gate.FindAsync(sessionId, cancellationToken) is not { } session)
+                yield break;
+            var events = await SessionEvents.ReadAsync(database, session, after, clock.GetUtcNow(), cancellationToken);
             foreach (var each in events)
             {
                 yield return each;
                 after = each.Place;
             }
 
-            if (session is null || IsOverForGood(session))
+            if (IsOverForGood(session))
                 yield break;
 
             var now = EventCursor.After(session.LastChanged);
@@ -43,24 +49,27 @@ internal sealed class SessionFeed(Database database, SessionNotifier notifier, T
                 after = now;
             }
 
-            var passed = clock.GetElapsedTime(lastBeat);
-            if (passed >= silence)
+            var changed = false;
+            while (!changed && clock.GetElapsedTime(looked) < _lookAgain)
             {
-                yield return null;
-                lastBeat = clock.GetTimestamp();
-                passed = TimeSpan.Zero;
-            }
+                if (clock.GetElapsedTime(lastBeat) >= silence)
+                {
+                    yield return null;
+                    lastBeat = clock.GetTimestamp();
+                }
 
-            await watch.Changed.WaitAsync(silence - passed, clock, cancellationToken);
-            cancellationToken.ThrowIfCancellationRequested();
+                changed = await watch.Changed.WaitAsync(silence - clock.GetElapsedTime(lastBeat), clock, cancellationToken);
+                cancellationToken.ThrowIfCancellationRequested();
+            }
         }
     }
 
     /// <summary>Whether nothing comes after that place, now or later.</summary>
     public async Task<bool> IsQuietForGoodAsync(Guid sessionId, EventCursor after, CancellationToken cancellationToken)
     {
-        var (session, events) = await SessionEvents.ReadAsync(database, sessionId, after, clock.GetUtcNow(), cancellationToken);
-        return events.Count == 0 && (session is null || IsOverForGood(session));
+        if (await gate.FindAsync(sessionId, cancellationToken) is not { } session)
+            return true;
+        return IsOverForGood(session) && (await SessionEvents.ReadAsync(database, session, after, clock.GetUtcNow(), cancellationToken)).Count == 0;
     }
 
     private bool IsOverForGood(UploadSession session) =>

@@ -26,9 +26,14 @@ internal sealed partial class SessionGate(
     /// <exception cref="ApiErrorException">404: no such session, or its project is disabled or gone.</exception>
     public async Task<UploadSession> FindAsync(string id, CancellationToken cancellationToken)
     {
-        var sessionId = Ids.Parse(id);
+        return await FindAsync(Ids.Parse(id), cancellationToken) ?? throw ApiErrors.NotFound.ToException();
+    }
+
+    /// <summary>The session, whatever its status; null when there is none, or its project is disabled or gone.</summary>
+    public async Task<UploadSession?> FindAsync(Guid id, CancellationToken cancellationToken)
+    {
         await using var db = database.Open();
-        return await _find(db, sessionId, cancellationToken) ?? throw ApiErrors.NotFound.ToException();
+        return await _find(db, id, cancellationToken);
     }
 
     /// <summary>Whether there is such a session at all.</summary>

@@ -64,6 +64,8 @@ internal sealed class CountCheck(Database database)
     private async Task RepairAsync(AperturDb db, Guid[] ids, CancellationToken cancellationToken)
     {
         await LockAsync(db, cancellationToken);
+        // In the order that all keep: sessions first.
+        await database.Locked(db.Sessions, ids).Select(session => session.Id).ToListAsync(cancellationToken);
         var texts = ids.Select(id => id.ToString()).ToList();
         var (own, values) = database.Among("s.id", texts);
         var (of, _) = database.Among("session_id", texts);

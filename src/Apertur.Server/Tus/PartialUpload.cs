@@ -17,8 +17,8 @@ internal sealed class PartialUpload
     /// <summary>Bytes of the whole file.</summary>
     public required long Length { get; init; }
 
-    /// <summary><c>Upload-Metadata</c> as it was sent.</summary>
-    public required string Metadata { get; init; }
+    /// <summary><c>Upload-Metadata</c> as it was sent last.</summary>
+    public required string Metadata { get; set; }
 
     public required EncryptionMode Encryption { get; init; }
 

@@ -35,7 +35,7 @@ internal sealed class PartialUploads(
             ?? throw ApiErrors.NotFound.ToException();
     }
 
-    /// <summary>Makes an upload. Under a key that has one already, it gives that.</summary>
+    /// <summary>Makes an upload. Under a key that has one already, it gives that, with what is said of the photo now.</summary>
     /// <exception cref="ApiErrorException">409: something else came under that key. 429: too many were begun and not finished.</exception>
     public Task<PartialUpload> CreateAsync(
         UploadSession session, string? key, long length, string metadata, EncryptionMode mode, CancellationToken cancellationToken) =>
@@ -46,7 +46,15 @@ internal sealed class PartialUploads(
                 await database.Locked(db.Sessions, [session.Id]).SingleAsync(cancellationToken);
                 var now = clock.GetUtcNow();
                 if (await db.PartialUploads.SingleOrDefaultAsync(u => u.SessionId == session.Id && u.Key == key, cancellationToken) is { } known)
-                    return known.Length == length && known.Encryption == mode ? known : throw ApiErrors.IdempotencyConflict.ToException();
+                {
+                    if (known.Length != length || known.Encryption != mode)
+                        throw ApiErrors.IdempotencyConflict.ToException();
+                    // The session may ask for more by now, and this request has it.
+                    if (known.Answer is null)
+                        known.Metadata = metadata;
+                    return known;
+                }
+
                 var begun = await db.PartialUploads.CountAsync(u => u.SessionId == session.Id && u.Answer == null, cancellationToken);
                 if (begun >= 2 * session.MaxImages)
                     throw ApiErrors.TooManyPartialUploads.ToException();

@@ -121,6 +121,19 @@ public sealed class KeyRestrictionTests
     }
 
     [Theory, AllDatabases]
+    public async Task Code_of_one_key_uses_up_none_of_another(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var keys = new[] { await PrepareAsync(app), await PrepareAsync(app) };
+        foreach (var (_, path, secret, _) in keys)
+            (await app.Client.PostAsync(path + "/confirm", new JsonObject { ["code"] = app.CodeOf(secret) })).Expect(HttpStatusCode.OK);
+
+        app.Clock.Jump(TimeSpan.FromSeconds(30));
+        foreach (var (client, _, secret, _) in keys)
+            (await WithCodeAsync(client, app.CodeOf(secret))).Expect(HttpStatusCode.OK);
+    }
+
+    [Theory, AllDatabases]
     public async Task Of_parallel_uses_of_one_code_one_passes(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);

@@ -34,6 +34,7 @@ public sealed class DeliveryAttemptsTests
         Assert.Equal(
             ["3 accepted 200 replayed - ", "2 try_again 500 retry_after - schedule", "1 try_again 503 received - retry_after"],
             attempts.Select(a => $"{a["number"]} {a["outcome"]} {a["status"]} {a["dueCause"]} - {a["nextCause"]}"));
+        Assert.Equal(began, (DateTimeOffset)attempts[2]["dueAt"]!, TimeSpan.FromMilliseconds(1));
         Assert.Equal(began.AddSeconds(120), (DateTimeOffset)attempts[1]["dueAt"]!, TimeSpan.FromMilliseconds(1));
         Assert.Equal(began.AddSeconds(121), (DateTimeOffset)attempts[1]["startedAt"]!, TimeSpan.FromMilliseconds(1));
         Assert.StartsWith((string)attempts[0]["dueBy"]!, app.LiveKey, StringComparison.Ordinal);
@@ -107,6 +108,31 @@ public sealed class DeliveryAttemptsTests
     }
 
     [Theory, AllDatabases]
+    public async Task Whoever_asks_for_a_try_gets_one_from_a_destination_that_is_left_alone_and_leaves_others_alone(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.AsksToWait(503, seconds: 3600);
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var other = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var session = await app.Client.CreateSessionAsync(webhook);
+        var upload = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await EndedAsync(app, upload, webhook, 1);
+        var open = app.Clock.GetUtcNow().AddMinutes(5);
+        await app.ChangeAsync(db =>
+        {
+            foreach (var destination in db.Destinations)
+                (destination.Breaker.OpenUntil, destination.Breaker.LaneLimit, destination.Breaker.OpenedCount) = (open, 1, 1);
+        });
+        Assert.Contains("left alone", (string)(await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json[0]!["waitingFor"]!, StringComparison.Ordinal);
+
+        (await app.Client.PostAsync($"uploads/{upload}/retry")).Expect(HttpStatusCode.OK);
+
+        await app.Client.UploadBecomesAsync(upload, "delivered");
+        Assert.Equal(open, (await app.DestinationAsync(other)).Breaker.OpenUntil);
+    }
+
+    [Theory, AllDatabases]
     public async Task Delivery_that_waits_says_for_what_and_its_attempt_that_it_was_resumed(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
@@ -147,29 +173,77 @@ public sealed class DeliveryAttemptsTests
     }
 
     [Theory, AllDatabases]
+    public async Task Delivery_whose_attempt_was_broken_off_waits_as_it_did_before(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Delivery:StopSeconds"] = "0" });
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        receiver.Hangs();
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+
+        Assert.Equal("pending 0 stopped ", await BreakOffAsync());
+        receiver.Answers(500);
+        await SwitchAsync(app, webhook, on: true);
+        await EndedAsync(app, upload, webhook, 2);
+        await receiver.NextAsync(Cancellation);
+        receiver.Hangs();
+        await app.PassAsync(TimeSpan.FromMinutes(10));
+
+        Assert.Equal("retrying 1 stopped The destination answered 500 Internal Server Error.", await BreakOffAsync());
+        Assert.Equal(
+            ["", "The destination answered 500 Internal Server Error.", ""],
+            (await EndedAsync(app, upload, webhook, 3)).Select(attempt => (string?)attempt["reason"] ?? ""));
+
+        // The owner has switched it off meanwhile, so that it stays as it is.
+        async Task<string> BreakOffAsync()
+        {
+            await receiver.NextAsync(Cancellation);
+            await SwitchAsync(app, webhook, on: false);
+            await app.RestartAsync();
+            var delivery = (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json[0]!;
+            return $"{delivery["status"]} {delivery["attempts"]} {delivery["dueCause"]} {delivery["lastError"]}";
+        }
+    }
+
+    [Theory, AllDatabases]
     public async Task Attempt_whose_process_died_is_told_with_its_node(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
         receiver.Answers(503);
+        await using var good = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(database);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
-        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        var other = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = good.Url });
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook, other), Photos.Png()))["id"]!;
         await EndedAsync(app, upload, webhook, 1);
-        var ended = app.Clock.GetUtcNow().AddSeconds(-1);
+        await EndedAsync(app, upload, other, 1);
+        var (claimed, ended) = (app.Clock.GetUtcNow().AddMinutes(-2), app.Clock.GetUtcNow().AddSeconds(-1));
+        var id = Guid.Parse(webhook);
         await app.Services.GetRequiredService<Database>().WriteAsync(
-            db => db.Deliveries.ExecuteUpdateAsync(
+            db => db.Deliveries.Where(row => row.DestinationId == id).ExecuteUpdateAsync(
                 row => row.SetProperty(r => r.State, DeliveryState.Sending).SetProperty(r => r.LeaseNode, "another")
-                    .SetProperty(r => r.LeaseToken, Guid.NewGuid()).SetProperty(r => r.LeaseUntil, ended),
+                    .SetProperty(r => r.LeaseToken, Guid.NewGuid()).SetProperty(r => r.LeaseUntil, ended)
+                    .SetProperty(r => r.UpdatedAt, claimed).SetProperty(r => r.DueBy, "somebody"),
                 Cancellation),
             Cancellation);
+        var due = (await app.DeliveriesAsync(upload)).Single(row => row.DestinationId == id).DueAt;
 
         await app.Services.GetServices<IQueue>().OfType<DeliveryQueue>().Single().ReleaseAbandonedAsync(all: false, Cancellation);
+        var released = app.Clock.GetUtcNow();
         await app.PassAsync(TimeSpan.FromSeconds(1));
 
+        var attempts = await EndedAsync(app, upload, webhook, 3);
         Assert.Equal(
             ["3 accepted abandoned", "2 abandoned schedule", "1 try_again received"],
-            (await EndedAsync(app, upload, webhook, 3)).Select(a => $"{a["number"]} {a["outcome"]} {a["dueCause"]}"));
-        Assert.Equal("another", (string)(await EndedAsync(app, upload, webhook, 3))[1]["node"]!);
+            attempts.Select(a => $"{a["number"]} {a["outcome"]} {a["dueCause"]}"));
+        Assert.Equal(
+            ("another", "somebody", IQueueRow.Abandoned, "abandoned"),
+            ((string)attempts[1]["node"]!, (string)attempts[1]["dueBy"]!, (string)attempts[1]["reason"]!, (string)attempts[1]["nextCause"]!));
+        Assert.Equal(
+            (due, claimed, released),
+            ((DateTimeOffset)attempts[1]["dueAt"]!, (DateTimeOffset)attempts[1]["startedAt"]!, (DateTimeOffset)attempts[1]["nextAt"]!));
+        Assert.Single(await EndedAsync(app, upload, other, 1));
+        Assert.Single(good.Requests);
     }
 
     [Theory, AllDatabases]
@@ -179,12 +253,16 @@ public sealed class DeliveryAttemptsTests
         receiver.Answers(503);
         await using var app = await AperturApp.StartAsync(database);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
-        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await using var good = await Receiver.StartAsync();
+        var other = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = good.Url });
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook, other), Photos.Png()))["id"]!;
         await EndedAsync(app, upload, webhook, 1);
+        await EndedAsync(app, upload, other, 1);
         await app.ChangeAsync(db =>
         {
-            var first = db.DeliveryAttempts.Single();
-            db.Deliveries.Single().AttemptsMade = 60;
+            var delivery = db.Deliveries.Single(row => row.DestinationId == Guid.Parse(webhook));
+            var first = db.DeliveryAttempts.Single(attempt => attempt.DeliveryId == delivery.Id);
+            delivery.AttemptsMade = 60;
             db.DeliveryAttempts.AddRange(Enumerable.Range(2, 59).Select(number => new DeliveryAttempt
             {
                 DeliveryId = first.DeliveryId,
@@ -203,7 +281,7 @@ public sealed class DeliveryAttemptsTests
         Assert.Equal(61, (int)answer["total"]!);
         Assert.Equal(Enumerable.Range(12, 50).Reverse(), answer["attempts"]!.AsArray().Select(attempt => (int)attempt!["number"]!));
         await using var read = app.Services.GetRequiredService<Database>().Open();
-        Assert.Equal(50, await read.DeliveryAttempts.CountAsync(Cancellation));
+        Assert.Equal(50 + 1, await read.DeliveryAttempts.CountAsync(Cancellation));
         (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{upload}")).Expect(HttpStatusCode.NoContent);
         Assert.Equal(0, await read.DeliveryAttempts.CountAsync(Cancellation));
     }

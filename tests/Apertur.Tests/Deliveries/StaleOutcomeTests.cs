@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
+using Apertur.Server.Queue;
 using Apertur.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -32,6 +33,44 @@ public sealed class StaleOutcomeTests
             ["2 accepted resumed - ", $"1 {outcome} received - resumed"],
             attempts.Select(attempt => $"{attempt!["number"]} {attempt["outcome"]} {attempt["dueCause"]} - {attempt["nextCause"]}"));
         Assert.Null((await app.Client.GetAsync(path)).Json["problem"]);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Schedule_that_is_used_up_ends_a_delivery_whatever_its_owner_did_meanwhile(DatabaseKind database)
+    {
+        var type = new Answering();
+        await using var app = await AperturApp.StartAsync(
+            database, new Dictionary<string, string?> { ["Delivery:RetrySeconds"] = "1" }, services => services.AddSingleton<IDestinationType>(type));
+        var id = await app.Client.CreateDestinationAsync(type.Type, []);
+        var session = await app.Client.CreateSessionAsync(id);
+        await app.ChangeAsync(db => db.Destinations.Single().IsActive = false);
+        var upload = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await app.ChangeAsync(db => db.Deliveries.Single().Attempts = 1);
+        var path = $"projects/{app.ProjectId}/destinations/{id}";
+        (await app.Client.SendAsync(HttpMethod.Patch, path, new JsonObject { ["isActive"] = true })).Expect(HttpStatusCode.OK);
+        await Eventually.Arrives(type.Asked.Task);
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        (await app.Client.SendAsync(HttpMethod.Patch, path, new JsonObject { ["isActive"] = true })).Expect(HttpStatusCode.OK);
+
+        type.First.SetResult(new DeliveryOutcome.TryAgain("Too many requests."));
+
+        await app.Client.UploadBecomesAsync(upload, "failed");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Attempt_does_not_count_for_a_destination_that_was_deleted_meanwhile(DatabaseKind database)
+    {
+        var type = new Answering();
+        await using var app = await AperturApp.StartAsync(database, configure: services => services.AddSingleton<IDestinationType>(type));
+        var id = await app.Client.CreateDestinationAsync(type.Type, []);
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(id), Photos.Png()))["id"]!;
+        await Eventually.Arrives(type.Asked.Task);
+        (await app.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}/destinations/{id}")).Expect(HttpStatusCode.NoContent);
+
+        type.First.SetResult(new DeliveryOutcome.TryAgain("Too many requests."));
+
+        await Eventually.Becomes(() => app.DeliveriesAsync(upload), rows => rows.Single().State == DeliveryState.Retrying);
+        Assert.Equal(0, (await app.DestinationAsync(id)).Breaker.WindowAttempts);
     }
 
     /// <summary>Waits to be told the outcome of its first delivery, and accepts all others.</summary>

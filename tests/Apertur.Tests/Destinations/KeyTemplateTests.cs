@@ -111,8 +111,22 @@ public sealed class KeyTemplateTests
     [Fact]
     public void Characters_that_drives_and_file_systems_refuse_become_underscores()
     {
-        const string refused = "/\\:*?\"<>|\t\u007F\u200B\u2028\u2029\uE000\uFFFE\uFFFF\uFDD0";
+        const string refused = "/\\:*?\"<>|\t\u007F\u200B\u2028\u2029\uE000\uFFFD\uFFFE\uFFFF\uFDD0\uD800";
         Assert.Equal($"photos/a{new string('_', refused.Length)}b.jpg", KeyTemplate.Render("photos/{filename}", Hostile($"a{refused}b.jpg")));
+    }
+
+    [Theory]
+    [InlineData("a 1 é \u6F22 \uFDF2 \uFF41 \U0001F4F7-_+(2).jpg")]
+    public void Characters_that_every_drive_takes_stay(string name) =>
+        Assert.Equal("photos/" + name, KeyTemplate.Render("photos/{filename}", Hostile(name)));
+
+    [Fact]
+    public void Each_variable_gives_what_it_is_called()
+    {
+        var delivery = Hostile("a.jpg") with { ProjectName = "Claims" };
+        Assert.Equal(
+            $"Claims/{delivery.SessionId}/{delivery.ImageId}/2/2026-06-12/a.jpg/jpg",
+            KeyTemplate.Render("{project}/{session}/{id}/{index}/{date}/{filename}/{ext}", delivery));
     }
 
     [Fact]

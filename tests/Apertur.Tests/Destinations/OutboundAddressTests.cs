@@ -135,8 +135,9 @@ public sealed class OutboundAddressTests : IDisposable
         var id = await app.Client.CreateDestinationAsync("webhook", Config("webhook", $"http://{host}:{Port}/"));
         await app.Client.UploadAsync(await app.Client.CreateSessionAsync(id), Photos.Jpeg());
 
-        await Eventually.Becomes(() => app.DestinationAsync(id), row => row.ParkedReason is not null, "the destination is parked");
+        var parked = await Eventually.Becomes(() => app.DestinationAsync(id), row => row.ParkedReason is not null, "the destination is parked");
 
+        Assert.Equal(0, parked.Breaker.WindowAttempts);
         var path = $"projects/{app.ProjectId}/destinations/{id}";
         Assert.Contains(Refusal, (string)(await app.Client.GetAsync(path)).Json["problem"]!, StringComparison.Ordinal);
         var answer = (await app.Client.PostAsync(path + "/test")).Expect(HttpStatusCode.OK).Json;

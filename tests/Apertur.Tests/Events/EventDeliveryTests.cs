@@ -55,6 +55,7 @@ public sealed class EventDeliveryTests
         Assert.All([second, third], again => Assert.Equal(first["svix-id"], again["svix-id"]));
         Assert.All([second, third], again => Assert.Equal(first["X-APTR-Delivery-ID"], again["X-APTR-Delivery-ID"]));
         Assert.Equal((string)row["eventLogId"]!, first["svix-id"]);
+        Assert.Equal((string)row["id"]!, first["X-APTR-Delivery-ID"]);
         Assert.Equal(
             [0, 10, 70],
             new[] { first, second, third }.Select(request =>
@@ -218,6 +219,38 @@ public sealed class EventDeliveryTests
         Assert.Equal(0, (int)newest["durationMs"]!);
         Assert.Empty((await app.HistoryAsync(webhook, "?page=9"))["deliveries"]!.AsArray());
         (await app.Client.GetAsync($"{app.WebhooksPath()}/{webhook["id"]}/deliveries?limit=0")).Expect(HttpStatusCode.BadRequest);
+    }
+
+    /// <summary>Its status was there before.</summary>
+    [Theory]
+    [AllDatabases("breaks off")]
+    [AllDatabases("stays away")]
+    public async Task Answer_counts_whatever_becomes_of_the_rest_of_its_body(DatabaseKind database, string how)
+    {
+        var begun = new TaskCompletionSource();
+        await using var events = RawReceiver.Start(async (connection, _) =>
+        {
+            await connection.ReadHeadersAsync();
+            await connection.SendAsync("HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\nthe beginning");
+            begun.TrySetResult();
+            if (how == "stays away")
+                await connection.WaitAsync();
+        });
+        await using var app = await AperturApp.StartAsync(database);
+        var fields = new JsonObject { ["url"] = events.Url, ["topics"] = new JsonArray("project.session.created") };
+        var webhook = (await app.Client.PostAsync(app.WebhooksPath(), fields)).Expect(HttpStatusCode.Created).Json;
+        await app.Client.CreateSessionAsync();
+        await Eventually.Arrives(begun.Task);
+
+        var sent = await Eventually.Becomes(
+            async () =>
+            {
+                app.Clock.Advance(TimeSpan.FromSeconds(1));
+                return (await app.HistoryAsync(webhook))["deliveries"]![0]!;
+            },
+            row => (string?)row["status"] == "sent");
+        Assert.Equal((202, 1), ((int)sent["responseCode"]!, (int)sent["attempts"]!));
+        Assert.StartsWith((string)sent["responseBody"]!, "the beginning", StringComparison.Ordinal);
     }
 
     [Theory, AllDatabases]

@@ -45,4 +45,12 @@ public sealed class AddressRangesTests
 
     [Fact]
     public void Unknown_address_is_inside_of_nothing() => Assert.False(AddressRanges.Contain(["0.0.0.0/0", "::/0"], null));
+
+    [Theory]
+    [InlineData("203.0.113.7", "203.0.113.7")]
+    [InlineData("::ffff:203.0.113.7", "203.0.113.7")]
+    [InlineData("2001:db8:1:2:ffff::9", "2001:db8:1:2::")]
+    [InlineData(null, "")]
+    public void Whoever_has_an_address_of_IPv6_is_counted_by_its_network(string? address, string subject) =>
+        Assert.Equal(subject, AddressRanges.Subject(address is null ? null : IPAddress.Parse(address)));
 }

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
+using Apertur.Server.Deliveries;
 using Apertur.Server.Queue;
+using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -79,6 +81,8 @@ public sealed class ClaimTests
         Assert.Equal(2, await RunAsync(app));
         await DrainAsync(app);
         Assert.Equal(Breaker.MinAttempts, receiver.Requests.Count);
+        // Nobody has asked it, so nothing was learnt of it.
+        Assert.True((await app.DestinationAsync(destination)).Breaker.IsFailing);
     }
 
     [Theory, AllDatabases]
@@ -108,6 +112,65 @@ public sealed class ClaimTests
         await DrainAsync(app);
         Assert.Equal(2, await RunAsync(app));
         await DrainAsync(app);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Destination_of_which_nothing_is_due_yet_gets_no_lane(DatabaseKind database)
+    {
+        await using var app = await StartAsync(database);
+        var ids = new List<Guid>();
+        foreach (var url in new[] { "http://127.0.0.1:1/", "http://127.0.0.1:2/" })
+        {
+            ids.Add(Guid.Parse(await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = url })));
+            await UploadAsync(app, await app.Client.CreateSessionAsync($"{ids[^1]}"));
+        }
+
+        var due = app.Clock.GetUtcNow().AddSeconds(1);
+        await UploadAsync(app, await app.Client.CreateSessionAsync($"{ids[0]}"));
+        await app.ChangeAsync(db =>
+        {
+            var rows = db.Deliveries.Where(row => row.DestinationId == ids[0]).ToList();
+            (rows[0].Due, rows[1].State) = (new(due, DueCause.Schedule), DeliveryState.Sent);
+        });
+        var queue = app.Services.GetServices<IQueue>().OfType<DeliveryQueue>().Single();
+
+        Assert.Equal([new DueEndpoint(ids[1], app.ProjectId, Standing.New)], await queue.DueAsync(Cancellation));
+        app.Clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(ids.Order(), (await queue.DueAsync(Cancellation)).Select(endpoint => endpoint.Id).Order());
+    }
+
+    [Theory, AllDatabases]
+    public async Task What_is_under_way_for_others_takes_nothing_of_a_destinations_limit_and_no_claim_but_those_named_is_extended(DatabaseKind database)
+    {
+        await using var app = await StartAsync(database);
+        var ids = new List<Guid>();
+        foreach (var url in new[] { "http://127.0.0.1:1/", "http://127.0.0.1:2/" })
+        {
+            ids.Add(Guid.Parse(await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = url })));
+            var session = await app.Client.CreateSessionAsync($"{ids[^1]}");
+            await UploadAsync(app, session);
+            await UploadAsync(app, session);
+        }
+
+        var (claims, until) = (new[] { Guid.NewGuid(), Guid.NewGuid() }, app.Clock.GetUtcNow());
+        await app.ChangeAsync(db =>
+        {
+            foreach (var destination in db.Destinations)
+                (destination.Breaker.LaneLimit, destination.Breaker.HasAnswered) = (3, true);
+            foreach (var (number, id) in ids.Index())
+            {
+                var row = db.Deliveries.First(row => row.DestinationId == id);
+                (row.State, row.LeaseToken, row.LeaseUntil) = (DeliveryState.Sending, claims[number], until);
+            }
+        });
+        var queue = app.Services.GetServices<IQueue>().OfType<DeliveryQueue>().Single();
+        Assert.Equal([2, 2], (await queue.DueAsync(Cancellation)).Select(endpoint => endpoint.Free));
+
+        await queue.ExtendAsync([claims[1]], Cancellation);
+
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        var leases = await db.Deliveries.Where(row => row.LeaseUntil != null).ToDictionaryAsync(row => row.LeaseToken!.Value, row => row.LeaseUntil, Cancellation);
+        Assert.Equal([until, until + Pump.Lease], claims.Select(claim => leases[claim]!.Value));
     }
 
     private static Task<AperturApp> StartAsync(DatabaseKind database, params (string Name, string Value)[] settings) => AperturApp.StartAsync(

@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Apertur.Destinations;
+using Apertur.Server.Deliveries;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
 using Apertur.Tests.Events;
@@ -39,6 +41,20 @@ public sealed class LeaseFencingTests
         await app.Client.UploadBecomesAsync(id, "delivered");
         Assert.Equal(2, (await app.DeliveriesAsync(id)).Single().Attempts);
         Assert.Equal(1, (int)(await app.Client.GetAsync("sessions/recent")).Json[0]!["imagesDelivered"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Late_note_of_how_to_go_on_with_a_photo_that_another_node_is_sending_is_not_kept(DatabaseKind database)
+    {
+        var type = new Noting(_arrived, _release.Task);
+        await using var app = await AperturApp.StartAsync(database, configure: services => services.AddSingleton<IDestinationType>(type));
+        var destination = await app.Client.CreateDestinationAsync(type.Type, []);
+        await app.Client.UploadAsync(await app.Client.CreateSessionAsync(destination), Photos.Png());
+
+        var row = await ComesBackLateAsync(app, db => db.Deliveries);
+
+        Assert.Null(row.Resume);
+        Assert.IsType<ClaimLostException>(type.Thrown);
     }
 
     [Theory, AllDatabases]
@@ -141,5 +157,29 @@ public sealed class LeaseFencingTests
         var row = await rows(db).AsNoTracking().SingleAsync(Cancellation);
         Assert.Equal((DeliveryState.Sending, other), (row.State, row.LeaseToken));
         return row;
+    }
+
+    /// <summary>Leaves a note for the next attempt when it is told to.</summary>
+    private sealed class Noting(TaskCompletionSource arrived, Task release) : IDestinationType
+    {
+        public Exception? Thrown { get; private set; }
+
+        public string Type => "noting";
+
+        public string Label => "Noting";
+
+        public IReadOnlyList<ConfigField> Fields => [];
+
+        public async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken)
+        {
+            var tooLong = new string('x', 4097);
+            await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => delivery.SaveResume(tooLong, cancellationToken));
+            arrived.SetResult();
+            await release;
+            Thrown = await Record.ExceptionAsync(() => delivery.SaveResume("half of it", cancellationToken));
+            return Thrown is null ? new DeliveryOutcome.Accepted() : throw Thrown;
+        }
+
+        public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) => throw new NotSupportedException();
     }
 }

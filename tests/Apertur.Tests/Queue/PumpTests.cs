@@ -63,6 +63,48 @@ public sealed class PumpTests
         await pump.StopAsync(Cancellation);
     }
 
+    [Fact]
+    public async Task Of_endpoints_that_wait_for_the_same_lanes_none_is_always_first()
+    {
+        using var folder = new TempFolder();
+        var queue = new Crowd();
+        using var pump = new Pump([queue], new AsyncAutoResetEvent(), Settings.Load(folder.Path), new TestClock(), NullLogger<Pump>.Instance);
+
+        for (var round = 0; round < 30; round++)
+            Assert.Equal(0, await pump.RunOnceAsync(Cancellation));
+
+        Assert.True(queue.Wanted.Distinct().Count() > 2, "Two lanes go to the same two of twenty each time.");
+    }
+
+    /// <summary>More endpoints than lanes, of which nothing can be had.</summary>
+    private sealed class Crowd : IQueue
+    {
+        private readonly DueEndpoint[] _endpoints = [.. Enumerable.Range(0, 20).Select(_ => new DueEndpoint(Guid.NewGuid(), Guid.Empty))];
+
+        public int Lanes => 1;
+
+        public int LanesPerEndpoint => 1;
+
+        public int MaxLanesPerEndpoint => 1;
+
+        public List<Guid> Wanted { get; } = [];
+
+        public Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken) =>
+            Task.FromResult<IReadOnlyList<DueEndpoint>>(_endpoints);
+
+        public Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken)
+        {
+            Wanted.AddRange(wanted.Keys);
+            return Task.FromResult<IReadOnlyList<Claimed>>([]);
+        }
+
+        public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task RebaseAsync(ClockChange? change, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken) => Task.FromResult(0);
+    }
+
     /// <summary>A queue of one row that can be offered again and again.</summary>
     private sealed class OneRow : IQueue
     {

@@ -17,10 +17,20 @@ public sealed class DeliveryTests
         using var bucket = await Bucket.MakeAsync();
         await using var app = await AperturApp.StartAsync(database);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
-        var s3 = await app.Client.CreateDestinationAsync("s3", bucket.Config());
-        var session = await app.Client.CreateSessionAsync(webhook, s3);
+        var s3 = await app.Client.CreateDestinationAsync(
+            "s3", bucket.Config(new JsonObject { ["keyTemplate"] = "{project}/{date}/{index}-{filename}" }));
+        var session = await app.Client.CreateSessionAsync(new JsonObject
+        {
+            ["destination_ids"] = new JsonArray(webhook, s3),
+            ["tags"] = new JsonArray("claim:17"),
+            ["metadata"] = new JsonObject { ["floor"] = 2 },
+        });
 
-        foreach (var (photo, name) in new[] { (Photos.Jpeg(9_000_000, seed: 7), "large.jpg"), (Photos.Heic(), "IMG_0001.HEIC") })
+        var index = 0;
+        foreach (var (photo, name, type) in new[]
+        {
+            (Photos.Jpeg(9_000_000, seed: 7), "large.jpg", "image/jpeg"), (Photos.Heic(), "IMG_0001.HEIC", "image/heic"),
+        })
         {
             var upload = await app.Client.UploadAsync(session, photo, name);
 
@@ -28,12 +38,18 @@ public sealed class DeliveryTests
             Assert.Equal(sha256, (string)upload["sha256"]!);
             var body = JsonNode.Parse((await receiver.NextAsync(TestContext.Current.CancellationToken)).Body)!;
             Assert.Equal(sha256, Convert.ToHexStringLower(SHA256.HashData(Convert.FromBase64String((string)body["data"]!))));
+            Assert.Equal(
+                (session, (string)upload["id"]!, index, name, type, photo.Length, """["claim:17"]""", """{"floor":2}""", sha256),
+                ((string)body["session_id"]!, (string)body["image_id"]!, (int)body["image_index"]!, (string)body["filename"]!,
+                    (string)body["mime_type"]!, (int)body["size_bytes"]!, body["tags"]!.ToJsonString(), body["metadata"]!.ToJsonString(),
+                    (string)body["sha256"]!));
             var row = await app.Client.UploadBecomesAsync((string)upload["id"]!, "delivered");
             Assert.Equal(2, (int)row["destinationsTotal"]!);
             Assert.Equal(2, (int)row["destinationsDelivered"]!);
             Assert.Equal(0, (int)row["destinationsFailed"]!);
             Assert.Equal("""[{"type":"s3","count":1},{"type":"webhook","count":1}]""", row["destinationsBreakdown"]!.ToJsonString());
-            var key = (await bucket.KeysAsync()).Single(key => key.EndsWith(name, StringComparison.Ordinal));
+            var key = $"Claims/2026-06-12/{index++}-{name}";
+            Assert.Contains(key, await bucket.KeysAsync());
             Assert.Equal(sha256, Convert.ToHexStringLower(SHA256.HashData((await bucket.ReadAsync(key)).Bytes)));
         }
     }

@@ -36,7 +36,7 @@ public sealed class ProjectDataTests
         await using var app = await AperturApp.StartAsync(database);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var session = await app.Client.CreateSessionAsync(
-            new JsonObject { ["destination_ids"] = new JsonArray(webhook), ["tags"] = new JsonArray("claim:17"), ["label"] = "Car" });
+            new JsonObject { ["destination_ids"] = new JsonArray(webhook), ["tags"] = new JsonArray("claim:17"), ["label"] = "Car", ["long_polling"] = true });
         await app.Client.CreateSessionAsync();
         var id = (string)(await app.Client.UploadAsync(session, Photos.Png(), source: "gallery"))["id"]!;
         await app.Client.UploadBecomesAsync(id, "delivered");
@@ -53,8 +53,22 @@ public sealed class ProjectDataTests
             Assert.All(page["data"]!.AsArray(), row => ExpectFields(row!, fields));
         }
 
-        Assert.Equal("gallery", (string)(await app.Client.UploadRowAsync(id))["source"]!);
-        Assert.Equal("""[{"type":"webhook","count":1}]""", (await app.Client.UploadRowAsync(id))["destinationsBreakdown"]!.ToJsonString());
+        var upload = await app.Client.UploadRowAsync(id);
+        Assert.Equal(
+            (Photos.Png().Length, "image/png", "gallery", false, "2026-06-12T09:44:41.919Z", session, $"{app.ProjectId}", "Claims", "live"),
+            ((int)upload["sizeBytes"]!, (string)upload["mimeType"]!, (string)upload["source"]!, (bool)upload["isEncrypted"]!,
+                (string)upload["createdAt"]!, (string)upload["sessionId"]!, (string)upload["projectId"]!, (string)upload["projectName"]!,
+                (string)upload["env"]!));
+        Assert.Equal("""[{"type":"webhook","count":1}]""", upload["destinationsBreakdown"]!.ToJsonString());
+        var made = (await app.Client.GetAsync("sessions/recent")).Json.AsArray().Single(row => (string)row!["id"]! == session)!;
+        Assert.Equal(
+            ("2026-06-12T09:44:41.919Z", "2026-06-13T09:44:41.919Z", "active", $"{app.ProjectId}", "Claims", "live"),
+            ((string)made["createdAt"]!, (string)made["expiresAt"]!, (string)made["status"]!, (string)made["projectId"]!,
+                (string)made["projectName"]!, (string)made["env"]!));
+        Assert.Equal(
+            (1, 1, 1, """["claim:17"]""", true, "Car"),
+            ((int)made["imagesCount"]!, (int)made["imagesDelivered"]!, (int)made["destinationsCount"]!, made["tags"]!.ToJsonString(),
+                (bool)made["longPollingEnabled"]!, (string)made["label"]!));
     }
 
     [Theory, AllDatabases]

@@ -148,6 +148,20 @@ public sealed class RefusalTests
         await NothingIsStoredAsync(app);
     }
 
+    [Theory, AllDatabases]
+    public async Task Second_photo_of_a_form_is_refused_with_the_first(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        using var form = new MultipartFormDataContent();
+        using var first = new ByteArrayContent(Photos.Png());
+        using var second = new ByteArrayContent(Photos.Jpeg());
+        form.Add(first, "file", "1.png");
+        form.Add(second, "file", "2.jpg");
+
+        ExpectError(await app.Client.PostAsync($"upload/{await app.Client.CreateSessionAsync()}/images", form), 400, "VALIDATION_ERROR", "one photo");
+        await NothingIsStoredAsync(app);
+    }
+
     [Theory]
     [AllDatabases("")]
     [AllDatabases("--X\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\nabc")]

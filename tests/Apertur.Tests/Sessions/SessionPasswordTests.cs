@@ -138,6 +138,13 @@ public sealed class SessionPasswordTests
         await using var app = await AperturApp.StartAsync(database);
         foreach (var length in new[] { 3, 129 })
             (await app.Client.PostAsync("upload-sessions", new { password = new string('p', length) })).Expect(HttpStatusCode.BadRequest);
+        // No header carries these.
+        foreach (var password in new[] { " right", "right ", "ri\u0007ght", "ri\uFFFDght" })
+        {
+            var refusal = (await app.Client.PostAsync("upload-sessions", new { password })).Expect(HttpStatusCode.BadRequest);
+            Assert.Equal("password", (string)refusal.Json["errors"]![0]!["field"]!);
+        }
+
         foreach (var length in new[] { 4, 128 })
         {
             var session = await app.Client.CreateSessionAsync(new JsonObject { ["password"] = new string('p', length) });

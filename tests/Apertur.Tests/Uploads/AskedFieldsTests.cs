@@ -112,6 +112,26 @@ public sealed class AskedFieldsTests
     }
 
     [Theory, AllDatabases]
+    public async Task Answer_that_is_given_when_a_photo_in_pieces_is_begun_again_comes_with_it(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync();
+        var visitor = app.ClientOf(null);
+        var photo = Photos.Jpeg();
+        var begun = await visitor.BeginAsync(session, photo.Length, TusClient.Metadata(("visitor", Visitor)), ("Idempotency-Key", "one"));
+        (await app.Client.SendAsync(HttpMethod.Patch, $"upload-sessions/{session}", new JsonObject { ["ask"] = Ask(("name", true)) }))
+            .Expect(HttpStatusCode.OK);
+
+        var again = await visitor.BeginAsync(
+            session, photo.Length, TusClient.Metadata(("visitor", Visitor), ("answer.name", "Ann")), ("Idempotency-Key", "one"));
+        (await visitor.PatchAsync(again, photo, 0)).Expect(HttpStatusCode.NoContent);
+
+        Assert.Equal(begun, again);
+        var row = Assert.Single((await app.Client.GetAsync("uploads/recent")).Json.AsArray())!;
+        Assert.Equal("""{"name":"Ann"}""", row["answers"]!.ToJsonString());
+    }
+
+    [Theory, AllDatabases]
     public async Task Session_asks_for_what_it_was_told_to_and_later_for_something_else(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
