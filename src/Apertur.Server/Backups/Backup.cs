@@ -10,7 +10,7 @@ namespace Apertur.Server.Backups;
 /// <param name="Copied">Those that no backup there had before.</param>
 /// <param name="CopiedBytes">Their bytes.</param>
 /// <param name="Deleted">Photos that were deleted while it was made.</param>
-/// <param name="Damaged">Photos that are missing or not what was received, and so not in it.</param>
+/// <param name="Damaged">Photos that are missing, cannot be read or are not what was received, and so not in it.</param>
 /// <param name="HasKeys">Whether the keys are in it.</param>
 internal sealed record BackupReport(
     string Path, long? Photos, long Copied, long CopiedBytes, int Deleted, IReadOnlyList<Guid> Damaged, bool HasKeys);
@@ -34,15 +34,16 @@ internal sealed class Backup(
     public async Task<BackupReport> RunAsync(BackupFolder folder, bool withPhotos, bool withKeys, CancellationToken cancellationToken)
     {
         withKeys &= settings.Keys.Place == KeysPlace.Folder;
+        // A database that is not that of the photos may be a new one, in the place of one that was lost: no backup is to go for one of it.
+        if (!await owner.HoldsAsync(cancellationToken))
+            throw new InvalidOperationException($"{blobs.Root} does not belong to this database, or is away: see 'images claim'. No backup was made.");
         if (withPhotos)
         {
-            if (!await owner.HoldsAsync(cancellationToken))
-                throw new InvalidOperationException($"{blobs.Root} does not belong to this database, or is away: see 'images claim'. No backup was made.");
             await quarantine.SettleAsync(cancellationToken);
             // Those that come from now on are left to the second pass: this one would run after them for as long as they come.
             var began = clock.GetUtcNow();
             var before = StoredUploads.ReadAsync(database, cancellationToken).TakeWhile(upload => BlobStore.TimeOf(upload.Id) <= began);
-            await CopyAsync(folder, before.Select(upload => new Photo(upload.Id, upload.Sha256)), cancellationToken);
+            await CopyAsync(folder, before.Select(upload => new Photo(upload.Id, upload.Sha256, upload.SizeBytes)), cancellationToken);
             _deleted.Clear();
             _damaged.Clear();
         }
@@ -93,9 +94,9 @@ internal sealed class Backup(
         new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
         async (photo, ct) =>
         {
-            if (await folder.Pool.LengthOfAsync(BlobStore.KeyOf(photo.Id), ct) is not null)
+            if (await folder.HasAsync(photo, ct))
                 return;
-            if (await ReadAsync(folder, photo, ct) is { } length)
+            if (await folder.AddAsync(photo, () => blobs.OpenReadAsync(photo.Id, 0, ct), ct) is { } length)
             {
                 Interlocked.Increment(ref _copied);
                 Interlocked.Add(ref _bytes, length);
@@ -105,20 +106,6 @@ internal sealed class Backup(
                 (await IsWantedAsync(photo.Id, ct) ? _damaged : _deleted).Add(photo.Id);
             }
         });
-
-    /// <returns>Its length; null when it is not there, or not what was received.</returns>
-    private async Task<long?> ReadAsync(BackupFolder folder, Photo photo, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await using var source = await blobs.OpenReadAsync(photo.Id, 0, cancellationToken);
-            return await folder.AddAsync(photo, source, cancellationToken);
-        }
-        catch (IOException failure) when (failure is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return null;
-        }
-    }
 
     private async Task<bool> IsWantedAsync(Guid id, CancellationToken cancellationToken)
     {

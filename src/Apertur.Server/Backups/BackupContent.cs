@@ -11,6 +11,8 @@ internal sealed class BackupContent
     public const string Keys = "keys";
     public const string Settings = "apertur.json";
 
+    private const string DamagedSuffix = ".damaged";
+
     // As `sha256sum` writes and reads it.
     private const string Separator = "  ";
     private const string AmongPhotos = $"../{BackupFolder.Photos}/";
@@ -66,7 +68,7 @@ internal sealed class BackupContent
             (file, _) =>
             {
                 var path = PathOf(file.Path);
-                if (File.Exists(path) && BackupFolder.HashFile(path) == file.Sha256)
+                if (BackupFolder.HashFile(path) == file.Sha256)
                     return ValueTask.CompletedTask;
                 lock (damaged)
                     damaged.Add(path);
@@ -78,6 +80,32 @@ internal sealed class BackupContent
         return [.. damaged.Order(StringComparer.Ordinal)];
     }
 
+    /// <summary>
+    /// Takes damaged photos out of the way, under a name of their own beside their place, so that the next backup copies them again. Those of a
+    /// folder that nobody may write to stay.
+    /// </summary>
+    /// <param name="damaged">What <see cref="FindDamageAsync"/> has found.</param>
+    /// <returns>How many were.</returns>
+    public int SetAside(IEnumerable<string> damaged)
+    {
+        var photos = PathOf(AmongPhotos);
+        var aside = 0;
+        foreach (var path in damaged.Where(path => path.StartsWith(photos, StringComparison.Ordinal) && File.Exists(path)))
+        {
+            try
+            {
+                DurableFile.Rename(path, path + DamagedSuffix, overwrite: true);
+                aside++;
+            }
+            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+            {
+                // It is named all the same.
+            }
+        }
+
+        return aside;
+    }
+
     public static bool IsPhoto(SummedFile file) => file.Path.StartsWith(AmongPhotos, StringComparison.Ordinal);
 
     /// <summary>Writes the list of the files of a backup that is about to be complete.</summary>
@@ -87,7 +115,8 @@ internal sealed class BackupContent
         SummedFile[] own =
         [
             .. Directory.GetFiles(draft, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(
-                path => new SummedFile(BackupFolder.HashFile(path), System.IO.Path.GetRelativePath(draft, path).Replace('\\', '/'))),
+                path => new SummedFile(
+                    BackupFolder.HashFile(path) ?? throw new IOException($"{path} cannot be read."), System.IO.Path.GetRelativePath(draft, path).Replace('\\', '/'))),
         ];
         using var file = new FileStream(System.IO.Path.Combine(draft, Sums), FileMode.CreateNew);
         using var text = new StreamWriter(file);

@@ -6,7 +6,8 @@ using Apertur.Server.Storage;
 namespace Apertur.Server.Backups;
 
 /// <summary>A photo as a row names it.</summary>
-internal readonly record struct Photo(Guid Id, string Sha256);
+/// <param name="SizeBytes">Null in a backup, which does not say.</param>
+internal readonly record struct Photo(Guid Id, string Sha256, long? SizeBytes = null);
 
 /// <summary>A file of a backup, by its path from the backup's folder.</summary>
 internal readonly record struct SummedFile(string Sha256, string Path);
@@ -75,23 +76,35 @@ internal sealed class BackupFolder : IDisposable
         return BackupContent.Open(path);
     }
 
-    /// <summary>Takes a photo in, whole or not at all.</summary>
-    /// <returns>Its length; null when it is not what it has to be.</returns>
-    public async Task<long?> AddAsync(Photo photo, Stream source, CancellationToken cancellationToken)
+    /// <summary>Whether a photo is here, as far as its length tells; <see cref="BackupContent.SetAside"/> deals with the rest.</summary>
+    public async Task<bool> HasAsync(Photo photo, CancellationToken cancellationToken) =>
+        await Pool.LengthOfAsync(BlobStore.KeyOf(photo.Id), cancellationToken) is { } length && length == photo.SizeBytes;
+
+    /// <summary>Takes a photo in, whole or not at all. One that is here already, and so is damaged, goes for it.</summary>
+    /// <returns>Its length; null when it is missing, cannot be read, or is not what it has to be.</returns>
+    public async Task<long?> AddAsync(Photo photo, Func<Task<Stream>> open, CancellationToken cancellationToken)
     {
         var draft = $"{Incoming}/{photo.Id}";
-        if (!await BlobCopy.RunAsync(source, Pool.Create(photo.Id, draft), photo.Sha256, cancellationToken))
+        if (!await BlobCopy.RunAsync(open, Pool.Create(photo.Id, draft), photo.Sha256, cancellationToken))
             return null;
         var length = await Pool.LengthOfAsync(draft, cancellationToken);
+        await Pool.DeleteAsync(BlobStore.KeyOf(photo.Id), cancellationToken);
         await Pool.MoveAsync(draft, BlobStore.KeyOf(photo.Id), cancellationToken);
         return length;
     }
 
+    /// <summary>Backups whose names are later than the newest one's, as when a clock was wrong: they are taken for the newest.</summary>
+    public IReadOnlyList<string> After(string made) =>
+        [.. BackupContent.AllIn(Root).Select(backup => backup.Path).Where(path => string.CompareOrdinal(path, made) > 0)];
+
     /// <summary>Removes all but the newest backups, and photos that none of those has.</summary>
+    /// <param name="keep">How many stay.</param>
+    /// <param name="made">The one that was made just now: it is the newest, whatever the names of others say.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <returns>How many backups were removed.</returns>
-    public async Task<int> RemoveOldAsync(int keep, CancellationToken cancellationToken)
+    public async Task<int> RemoveOldAsync(int keep, string made, CancellationToken cancellationToken)
     {
-        var all = BackupContent.AllIn(Root).ToList();
+        var all = BackupContent.AllIn(Root).OrderBy(backup => backup.Path == made).ToList();
         var old = all.SkipLast(keep).ToList();
         if (old.Count == 0)
             return 0;
@@ -109,10 +122,18 @@ internal sealed class BackupFolder : IDisposable
         return old.Count;
     }
 
-    public static string HashFile(string path)
+    /// <summary>SHA-256 of a file; null when there is none, or it cannot be read.</summary>
+    public static string? HashFile(string path)
     {
-        using var file = File.OpenRead(path);
-        return Convert.ToHexStringLower(SHA256.HashData(file));
+        try
+        {
+            using var file = File.OpenRead(path);
+            return Convert.ToHexStringLower(SHA256.HashData(file));
+        }
+        catch (Exception failure) when (BlobCopy.IsOfOneFile(failure))
+        {
+            return null;
+        }
     }
 
     public void Dispose()

@@ -51,10 +51,10 @@ internal static class PostgresCopy
         return (await ReadAsync((NpgsqlConnection)db.Database.GetDbConnection(), Tables, row => row.GetString(0), cancellationToken)).Count == 0;
     }
 
-    /// <summary>Makes the tables and fills them, all or nothing.</summary>
-    public static Task LoadAsync(Database database, string folder, IReadOnlyCollection<int> scripts, CancellationToken cancellationToken) =>
+    /// <summary>Makes the tables, fills them and marks them (<see cref="Migrator.RestoreMark"/>), all or nothing.</summary>
+    public static Task LoadAsync(Database database, string folder, BackupManifest about, CancellationToken cancellationToken) =>
         Migrator.MakeAsync(
-            database, scripts,
+            database, about.SchemaScripts,
             async db =>
             {
                 var connection = (NpgsqlConnection)db.Database.GetDbConnection();
@@ -66,6 +66,7 @@ internal static class PostgresCopy
                     await ImportAsync(connection, file, cancellationToken);
                 foreach (var (_, add) in references)
                     await ExecuteAsync(connection, add, cancellationToken);
+                await ExecuteAsync(connection, Migrator.RestoreMark(about.MadeAt), cancellationToken);
             },
             cancellationToken);
 

@@ -15,8 +15,8 @@ namespace Apertur.Server.Backups;
 internal sealed record RestoreReport(string Path, DateTimeOffset MadeAt, long Photos, long AlreadyThere, IReadOnlyList<Guid> Damaged);
 
 /// <summary>
-/// Puts a backup in the place of an installation that is not there. The database comes last: until then no server can start on what is there, and a
-/// restore that was broken off is begun again.
+/// Puts a backup in the place of an installation that is not there. The database comes last, and is marked until all is as it has to be: until then no
+/// server can start on what is there, and a restore that was broken off is begun again.
 /// </summary>
 internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner owner, Settings settings, TimeProvider clock)
 {
@@ -33,7 +33,7 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
     public async Task<RestoreReport> RunAsync(BackupContent backup, bool intoExistingPhotos, CancellationToken cancellationToken)
     {
         RequireFit(backup.About, intoExistingPhotos);
-        await RequireNothingThereAsync(backup, intoExistingPhotos, cancellationToken);
+        var goesOn = await RequireNothingThereAsync(backup, intoExistingPhotos, cancellationToken);
         if (await backup.FindDamageAsync(file => !BackupContent.IsPhoto(file), cancellationToken) is { Count: > 0 } damaged)
             throw new InvalidOperationException($"The backup is damaged, and nothing was restored: {string.Join(", ", damaged)}");
 
@@ -49,11 +49,11 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
         }
 
         var copy = backup.PathOf(BackupContent.Database);
-        if (database.IsSqlite)
-            SqliteCopy.Load(settings, copy);
-        else
-            await PostgresCopy.LoadAsync(database, copy, backup.About.SchemaScripts, cancellationToken);
-        await Migrator.RunAsync(database, cancellationToken);
+        if (!goesOn && database.IsSqlite)
+            SqliteCopy.Load(settings, copy, backup.About);
+        else if (!goesOn)
+            await PostgresCopy.LoadAsync(database, copy, backup.About, cancellationToken);
+        await Migrator.RunForRestoreAsync(database, cancellationToken);
         await database.WriteAsync(db => SettleAsync(db, backup.About, cancellationToken), cancellationToken);
         await owner.ClaimAsync(cancellationToken);
         return new RestoreReport(backup.Path, backup.About.MadeAt, _copied, _alreadyThere, [.. _damaged.Order()]);
@@ -63,6 +63,8 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
     {
         if (about.Database != settings.Database.Provider)
             throw new InvalidOperationException($"The backup is of a {about.Database} database, but Database:Provider is {settings.Database.Provider}.");
+        if (!Migrator.Knows(about.SchemaScripts))
+            throw new InvalidOperationException("The backup was made by a newer version of this program; nothing was restored.");
         if (about.KeysPlace == KeysPlace.Database && settings.Keys.Place != KeysPlace.Database)
             throw new InvalidOperationException("The keys are in the backup's database: Keys:Place has to be Database, with the wrapping key of then.");
         if (about.Photos is null && !intoExistingPhotos)
@@ -72,9 +74,11 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
         }
     }
 
-    private async Task RequireNothingThereAsync(BackupContent backup, bool intoExistingPhotos, CancellationToken cancellationToken)
+    /// <returns>Whether the database is there, from a restore of this backup that was broken off.</returns>
+    private async Task<bool> RequireNothingThereAsync(BackupContent backup, bool intoExistingPhotos, CancellationToken cancellationToken)
     {
-        if (database.IsSqlite ? !SqliteCopy.IsFree(settings) : !await PostgresCopy.IsFreeAsync(database, cancellationToken))
+        var isFree = database.IsSqlite ? SqliteCopy.IsFree(settings) : await PostgresCopy.IsFreeAsync(database, cancellationToken);
+        if (!isFree && !await Migrator.IsMarkedAsync(database, backup.About.MadeAt, cancellationToken))
             throw new InvalidOperationException("There is a database already. Move it away, or name another place; nothing was restored.");
 
         foreach (var (name, content) in Keys(backup))
@@ -88,7 +92,7 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
             throw new InvalidOperationException($"The keys are not in this backup. Put them into {settings.KeysFolder} first; nothing was restored.");
 
         if (intoExistingPhotos)
-            return;
+            return !isFree;
         await foreach (var file in blobs.Blobs.ListAsync("", cancellationToken))
         {
             // Of this backup: a restore was broken off.
@@ -98,6 +102,8 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
                     $"{blobs.Root} is not empty: there is {file.Key}. Give it another place, or restore with --existing-photos, which leaves what is there.");
             }
         }
+
+        return !isFree;
     }
 
     private async ValueTask CopyAsync(BackupContent backup, Photo photo, CancellationToken cancellationToken)
@@ -105,7 +111,7 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
         var key = BlobStore.KeyOf(photo.Id);
         var copy = new FileInfo(backup.PathOf(photo));
         var there = await blobs.Blobs.LengthOfAsync(key, cancellationToken);
-        if (there is not null && (!copy.Exists || (there == copy.Length && await IsRightAsync(key, photo, cancellationToken))))
+        if (there is not null && (!copy.Exists || (there == copy.Length && await BlobCopy.HashAsync(blobs.Blobs, key, cancellationToken) == photo.Sha256)))
         {
             Interlocked.Increment(ref _alreadyThere);
             return;
@@ -115,8 +121,7 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
         if (copy.Exists && BackupFolder.HashFile(copy.FullName) == photo.Sha256)
         {
             await blobs.Blobs.DeleteAsync(key, cancellationToken);
-            await using var source = copy.OpenRead();
-            if (await BlobCopy.RunAsync(source, blobs.Blobs.Create(photo.Id, key), photo.Sha256, cancellationToken))
+            if (await BlobCopy.RunAsync(() => Task.FromResult<Stream>(copy.OpenRead()), blobs.Blobs.Create(photo.Id, key), photo.Sha256, cancellationToken))
             {
                 Interlocked.Increment(ref _copied);
                 return;
@@ -126,9 +131,6 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
         _damaged.Add(photo.Id);
     }
 
-    private async Task<bool> IsRightAsync(string key, Photo photo, CancellationToken cancellationToken) =>
-        blobs.Blobs.IsAtomic || await BlobCopy.HashAsync(blobs.Blobs, key, cancellationToken) == photo.Sha256;
-
     private static IEnumerable<(string Name, byte[] Content)> Keys(BackupContent backup) => !backup.About.HasKeys
         ? []
         : Directory.GetFiles(backup.PathOf(BackupContent.Keys)).Select(path => (Path.GetFileName(path), File.ReadAllBytes(path)));
@@ -136,6 +138,7 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
     /// <summary>Takes out what was true of the old installation only.</summary>
     private async Task SettleAsync(AperturDb db, BackupManifest about, CancellationToken cancellationToken)
     {
+        await db.Database.ExecuteSqlRawAsync(Migrator.RestoreEnd, cancellationToken);
         // Another database from now on: a server that still runs on the old one touches no photo of this.
         await db.ImagesOwnership.ExecuteDeleteAsync(cancellationToken);
         // Whoever was delivering is gone.

@@ -40,14 +40,21 @@ internal static class SqliteCopy
     /// <summary>Whether there is no database yet.</summary>
     public static bool IsFree(Settings settings) => !File.Exists(Path.Combine(settings.DataFolder, Name));
 
-    /// <summary>Puts a copy in the place of a database that is not there; on disk when it returns.</summary>
-    public static void Load(Settings settings, string folder)
+    /// <summary>Puts a copy, marked (<see cref="Migrator.RestoreMark"/>), in the place of a database that is not there; on disk when it returns.</summary>
+    public static void Load(Settings settings, string folder, BackupManifest about)
     {
         var path = Path.Combine(settings.DataFolder, Name);
         // What a database left that was removed by hand would be taken for this one's.
-        foreach (var of in new[] { "-wal", "-shm", ".tmp" })
+        foreach (var of in new[] { "-wal", "-shm", ".tmp", ".tmp-journal", ".tmp-wal", ".tmp-shm" })
             File.Delete(path + of);
         File.Copy(Path.Combine(folder, Name), path + ".tmp");
+        using (var copy = Connect($"Data Source={path}.tmp"))
+        {
+            using var mark = copy.CreateCommand();
+            mark.CommandText = Migrator.RestoreMark(about.MadeAt);
+            mark.ExecuteNonQuery();
+        }
+
         DurableFile.Publish(path + ".tmp", path);
     }
 

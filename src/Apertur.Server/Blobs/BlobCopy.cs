@@ -8,20 +8,25 @@ internal static class BlobCopy
 {
     private const int ChunkBytes = 256 * 1024;
 
-    /// <param name="source">All of it, from here on.</param>
+    /// <param name="open">Opens what is copied.</param>
     /// <param name="writer">Where it goes; disposed.</param>
     /// <param name="sha256">What it has to be; null when nobody knows.</param>
     /// <param name="cancellationToken">Ends it; then nothing stays.</param>
-    /// <returns>False when it is something else; then nothing stays.</returns>
-    public static async Task<bool> RunAsync(Stream source, BlobWriter writer, string? sha256, CancellationToken cancellationToken)
+    /// <returns>False when it is missing, cannot be read, or is something else; then nothing stays.</returns>
+    public static async Task<bool> RunAsync(Func<Task<Stream>> open, BlobWriter writer, string? sha256, CancellationToken cancellationToken)
     {
         await using var destination = writer;
         var chunk = ArrayPool<byte>.Shared.Rent(ChunkBytes);
         try
         {
-            int read;
-            while ((read = await source.ReadAsync(chunk, cancellationToken)) > 0)
-                await writer.AppendAsync(new ReadOnlySequence<byte>(chunk, 0, read), cancellationToken);
+            await using var source = await ReadAsync(open);
+            if (source is null)
+                return false;
+            int? read;
+            while ((read = await ReadAsync(async () => (int?)await source.ReadAsync(chunk, cancellationToken))) > 0)
+                await writer.AppendAsync(new ReadOnlySequence<byte>(chunk, 0, read.Value), cancellationToken);
+            if (read is null)
+                return false;
         }
         finally
         {
@@ -35,24 +40,28 @@ internal static class BlobCopy
         return true;
     }
 
-    /// <summary>
-    /// Whether a blob is in a place already, from a run that was broken off; what such a run left by half, where that is possible, is removed.
-    /// </summary>
-    public static async Task<bool> IsThereAsync(
-        IBlobs place, string key, long length, Func<Task<string>> sha256, CancellationToken cancellationToken)
-    {
-        if (await place.LengthOfAsync(key, cancellationToken) is not { } found)
-            return false;
-        if (found == length && (place.IsAtomic || await HashAsync(place, key, cancellationToken) == await sha256()))
-            return true;
-        await place.DeleteAsync(key, cancellationToken);
-        return false;
-    }
-
-    /// <summary>SHA-256 of a blob, as rows have it.</summary>
-    public static async Task<string> HashAsync(IBlobs place, string key, CancellationToken cancellationToken)
+    /// <summary>SHA-256 of a blob, as rows have it; null when there is none, or it cannot be read.</summary>
+    public static Task<string?> HashAsync(IBlobs place, string key, CancellationToken cancellationToken) => ReadAsync<string?>(async () =>
     {
         await using var stream = await place.OpenReadAsync(key, 0, cancellationToken);
         return Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellationToken));
+    });
+
+    /// <summary>
+    /// Whether a failure to read is of one file: it is missing, its part of the disk is bad, or it may not be read. An object store that does not
+    /// answer says nothing of its objects.
+    /// </summary>
+    public static bool IsOfOneFile(Exception failure) => failure is (IOException or UnauthorizedAccessException) and not ObjectStoreException;
+
+    private static async Task<T?> ReadAsync<T>(Func<Task<T>> read)
+    {
+        try
+        {
+            return await read();
+        }
+        catch (Exception failure) when (IsOfOneFile(failure))
+        {
+            return default;
+        }
     }
 }

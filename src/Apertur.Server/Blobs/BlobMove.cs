@@ -7,7 +7,7 @@ namespace Apertur.Server.Blobs;
 /// <param name="CopiedBytes">Their bytes.</param>
 /// <param name="AlreadyThere">Photos that an earlier run has.</param>
 /// <param name="Removed">Photos that were removed from the old place, as asked.</param>
-/// <param name="Damaged">Photos that are not what was received, and stay where they are.</param>
+/// <param name="Damaged">Photos that cannot be read or are not what was received, and stay where they are.</param>
 internal sealed record BlobMoveReport(long Copied, long CopiedBytes, long AlreadyThere, long Removed, IReadOnlyList<Guid> Damaged);
 
 /// <summary>
@@ -61,28 +61,24 @@ internal sealed class BlobMove(Database database, IBlobs from, IBlobs to, TimePr
     private async ValueTask MoveAsync(StoredFile file, string? sha256, bool remove, CancellationToken cancellationToken)
     {
         var id = IdOf(file.Key)!.Value;
-        try
+        if (await IsThereAsync(file.Key, sha256, cancellationToken))
         {
-            if (!await IsThereAsync(file, sha256, cancellationToken))
-            {
-                if (!await CopyAsync(file, id, sha256, cancellationToken))
-                {
-                    lock (_lock)
-                        _damaged.Add(id);
-                    return;
-                }
-
-                Interlocked.Increment(ref _copied);
-                Interlocked.Add(ref _bytes, file.Length);
-            }
-            else
-            {
-                Interlocked.Increment(ref _alreadyThere);
-            }
+            Interlocked.Increment(ref _alreadyThere);
         }
-        // Somebody deleted it meanwhile.
-        catch (IOException failure) when (failure is FileNotFoundException or DirectoryNotFoundException)
+        else if (await CopyAsync(file.Key, id, sha256, cancellationToken))
         {
+            Interlocked.Increment(ref _copied);
+            Interlocked.Add(ref _bytes, file.Length);
+        }
+        else
+        {
+            // Unless somebody deleted it meanwhile.
+            if (await from.LengthOfAsync(file.Key, cancellationToken) is not null)
+            {
+                lock (_lock)
+                    _damaged.Add(id);
+            }
+
             return;
         }
 
@@ -99,14 +95,24 @@ internal sealed class BlobMove(Database database, IBlobs from, IBlobs to, TimePr
         Interlocked.Increment(ref _removed);
     }
 
-    private Task<bool> IsThereAsync(StoredFile file, string? sha256, CancellationToken cancellationToken) => BlobCopy.IsThereAsync(
-        to, file.Key, file.Length, async () => sha256 ?? await BlobCopy.HashAsync(from, file.Key, cancellationToken), cancellationToken);
+    /// <summary>Whether the new place has it. What is right there counts, whatever the old place has: it may be the only good one.</summary>
+    private async Task<bool> IsThereAsync(string key, string? sha256, CancellationToken cancellationToken) =>
+        await to.LengthOfAsync(key, cancellationToken) is not null
+        && await BlobCopy.HashAsync(to, key, cancellationToken) is { } there
+        && there == (sha256 ?? await BlobCopy.HashAsync(from, key, cancellationToken));
 
-    /// <returns>False when it is not what was received; then nothing of it is in the new place.</returns>
-    private async Task<bool> CopyAsync(StoredFile file, Guid id, string? sha256, CancellationToken cancellationToken)
+    /// <returns>False when it cannot be read or is not what was received; then the new place is as it was.</returns>
+    private async Task<bool> CopyAsync(string key, Guid id, string? sha256, CancellationToken cancellationToken)
     {
-        await using var source = await from.OpenReadAsync(file.Key, 0, cancellationToken);
-        return await BlobCopy.RunAsync(source, to.Create(id, file.Key), sha256, cancellationToken);
+        if (await to.LengthOfAsync(key, cancellationToken) is not null)
+        {
+            // What a run left by half, or what is damaged: it goes for what is known to be right.
+            if (await BlobCopy.HashAsync(from, key, cancellationToken) is not { } found || found != (sha256 ?? found))
+                return false;
+            await to.DeleteAsync(key, cancellationToken);
+        }
+
+        return await BlobCopy.RunAsync(() => from.OpenReadAsync(key, 0, cancellationToken), to.Create(id, key), sha256, cancellationToken);
     }
 
     /// <summary>What the rows of some images say of them; those without a row are left out.</summary>

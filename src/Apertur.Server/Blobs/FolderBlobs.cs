@@ -22,8 +22,6 @@ internal sealed class FolderBlobs : IBlobs
 
     public string Root { get; }
 
-    public bool IsAtomic => false;
-
     public long? FreeBytes => new DriveInfo(Root).AvailableFreeSpace;
 
     public bool IsProven => _threads.SucceededAt is var at && at != long.MinValue && Environment.TickCount64 - at < 1000;

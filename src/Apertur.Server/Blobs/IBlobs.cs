@@ -20,9 +20,6 @@ internal interface IBlobs : IDisposable
     /// <summary>Where it is, for an operator to read: a folder's path, or a bucket's address.</summary>
     string Root { get; }
 
-    /// <summary>Whether a blob can only come to be as a whole: an upload that a crash breaks off is then never found under its key.</summary>
-    bool IsAtomic { get; }
-
     /// <summary>Bytes that may still be written; null where nobody can tell.</summary>
     long? FreeBytes { get; }
 

@@ -48,8 +48,6 @@ internal sealed class S3Blobs : IBlobs
 
     public string Root => $"s3://{_bucket}/{_prefix}";
 
-    public bool IsAtomic => true;
-
     public long? FreeBytes => null;
 
     public bool IsProven => Interlocked.Read(ref _succeededAt) is var at && at != long.MinValue && Environment.TickCount64 - at < 1000;

@@ -42,7 +42,14 @@ internal static class BackupCommand
         await using var folder = await DataFolder.OpenAsync(data, cancellationToken);
         using var backups = BackupFolder.Open(path);
         var made = await folder.Services.GetRequiredService<Backup>().RunAsync(backups, withPhotos, withKeys, cancellationToken);
-        var removed = keep is { } number ? await backups.RemoveOldAsync(number, cancellationToken) : 0;
+        var removed = keep is { } number ? await backups.RemoveOldAsync(number, made.Path, cancellationToken) : 0;
+        if (backups.After(made.Path) is { Count: > 0 } ahead)
+        {
+            await Console.Error.WriteLineAsync(
+                $"Named by a time that is yet to come, as when the clock was wrong: {string.Join(", ", ahead)}. 'restore' and '--verify' take the last of "
+                + "them for the newest unless you name another. Remove them, or give them names of the past.");
+        }
+
         DataFolder.Print(
             json, new { made.Path, made.Photos, made.Copied, made.CopiedBytes, made.Deleted, made.Damaged, made.HasKeys, Removed = removed },
             Text(made, withKeys, removed));
@@ -53,12 +60,14 @@ internal static class BackupCommand
     {
         var backup = BackupContent.Find(path);
         var damaged = await backup.FindDamageAsync(_ => true, cancellationToken);
+        var setAside = backup.SetAside(damaged);
         DataFolder.Print(
             json,
-            new { backup.Path, backup.About.MadeAt, backup.About.Photos, Damaged = damaged },
+            new { backup.Path, backup.About.MadeAt, backup.About.Photos, Damaged = damaged, SetAside = setAside },
             damaged.Count == 0
                 ? $"{backup.Path} is complete: every file is what was backed up."
-                : $"{backup.Path}: {damaged.Count} files are missing or damaged:\n  {string.Join("\n  ", damaged)}");
+                : $"{backup.Path}: {damaged.Count} files are missing or damaged:\n  {string.Join("\n  ", damaged)}"
+                    + (setAside == 0 ? "" : $"\n{setAside} of them are photos, and were renamed to *.damaged: the next backup copies them again."));
         return damaged.Count > 0;
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Apertur.Server.Backups;
 using Apertur.Server.Storage;
 
 namespace Apertur.Server.Commands;
@@ -25,14 +26,26 @@ internal sealed class DataFolder : IAsyncDisposable
     /// <exception cref="InvalidOperationException">A server is running.</exception>
     public IDisposable? HoldLock() => Database.IsSqlite ? DataLock.Take(_services.GetRequiredService<Settings>().DataFolder) : null;
 
-    /// <summary>Opens what is there.</summary>
+    /// <summary>Opens what is there, as it is.</summary>
     /// <exception cref="CommandException">Nothing is: the folder was misspelt, and must not be made.</exception>
-    public static Task<DataFolder> OpenAsync(string path, CancellationToken cancellationToken) =>
-        Directory.Exists(Path.Combine(path, "keys")) || Settings.Load(path).Keys.Place == KeysPlace.Database
-            ? OpenOrMakeAsync(path, cancellationToken)
-            : throw new CommandException(
+    /// <exception cref="InvalidOperationException">There is no database, or another version's.</exception>
+    public static async Task<DataFolder> OpenAsync(string path, CancellationToken cancellationToken)
+    {
+        if (!Directory.Exists(Path.Combine(path, "keys")) && Settings.Load(path).Keys.Place != KeysPlace.Database)
+        {
+            throw new CommandException(
                 $"There is no installation in {Path.GetFullPath(path)}: it has no keys. Make one with 'init' or 'serve'.");
+        }
 
+        var folder = OpenEmpty(path);
+        // To open a SQLite database is to make it.
+        if (folder.Database.IsSqlite && SqliteCopy.IsFree(folder.Services.GetRequiredService<Settings>()))
+            throw new CommandException(Migrator.NoDatabase);
+        await Migrator.AssertUpToDateAsync(folder.Database, cancellationToken);
+        return folder;
+    }
+
+    /// <summary>Opens what is there, and makes or brings up to date what has to be there, as a server does.</summary>
     public static async Task<DataFolder> OpenOrMakeAsync(string path, CancellationToken cancellationToken)
     {
         var folder = OpenEmpty(path);

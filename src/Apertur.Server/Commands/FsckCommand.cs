@@ -24,7 +24,7 @@ internal static class FsckCommand
         var hashes = new Option<bool>("--hashes") { Description = "Compare the SHA-256 of every photo, which reads every file." };
         var repair = new Option<bool>("--repair")
         {
-            Description = "Count anew what is counted wrong, note what is damaged, and set aside files that no row names. Nothing is deleted.",
+            Description = "Count anew what is counted wrong, note what is damaged, and set aside files that no row names. No photo is lost by it.",
         };
         var adopt = new Option<bool>("--adopt") { Description = "Give photos that no row names a session of their own in --project." };
         var project = new Option<string?>("--project") { Description = "The id of the project that adopts." };
@@ -144,7 +144,7 @@ internal static class FsckCommand
             $"  {photo.Upload.Id}  {photo.Fault.WireName(),-9}  {photo.Upload.SizeBytes,12}  {photo.Upload.Filename}"));
         lines.Add($"{orphaned.Count} files are named by no row{(orphaned.Count == 0 ? "." : ":")}");
         lines.AddRange(orphaned.Select(file => string.Create(CultureInfo.InvariantCulture,
-            $"  {file.Id}  {file.MimeType ?? "no photo",-16}  {file.SizeBytes,12}  {file.Sha256}  {file.WrittenAt:yyyy-MM-dd HH:mm}  {Place(file, days)}")));
+            $"  {file.Id}  {file.MimeType ?? (file.Sha256 is null ? "unreadable" : "no photo"),-16}  {file.SizeBytes,12}  {file.Sha256}  {file.WrittenAt:yyyy-MM-dd HH:mm}  {Place(file, days)}")));
         if (report.SetAside > 0)
             lines.Add($"{report.SetAside} of them were set aside just now.");
         foreach (var (session, photos) in adopted ?? [])

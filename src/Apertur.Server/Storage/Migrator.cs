@@ -12,9 +12,59 @@ internal static class Migrator
 
     private const int MaxAttempts = 10;
 
+    // Among the scripts of a database, no script: servers do not start there, and commands refuse.
+    private const int Restoring = 0;
+
+    /// <summary>For an operator to read.</summary>
+    public const string NoDatabase =
+        "There is no database there yet, or it is lost. 'restore' puts a backup in its place; 'init' and 'serve' make a new one.";
+
     /// <exception cref="InvalidOperationException">The database was made by a newer version, or does not keep what it is told.</exception>
     public static Task RunAsync(Database database, CancellationToken cancellationToken) =>
-        RunAsync(database, Scripts(), fill: null, cancellationToken);
+        RunAsync(database, Scripts(), fill: null, restores: false, cancellationToken);
+
+    /// <summary>The same for a database that is being restored; see <see cref="RestoreMark"/>.</summary>
+    public static Task RunForRestoreAsync(Database database, CancellationToken cancellationToken) =>
+        RunAsync(database, Scripts(), fill: null, restores: true, cancellationToken);
+
+    /// <summary>
+    /// Marks a database that a restore has filled and has not settled yet, in SQL. Whoever fills it does so in the same step, and
+    /// <see cref="RestoreEnd"/> ends it with the last one.
+    /// </summary>
+    /// <param name="of">When the backup was made: the restore of this one may go on.</param>
+    public static string RestoreMark(DateTimeOffset of) =>
+        $"INSERT INTO schema_scripts (number, name) VALUES ({Restoring}, '{MarkOf(of)}')";
+
+    public static string RestoreEnd => $"DELETE FROM schema_scripts WHERE number = {Restoring}";
+
+    /// <summary>Whether a database is there as a restore has left it that was broken off.</summary>
+    public static async Task<bool> IsMarkedAsync(Database database, DateTimeOffset of, CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        return await IsMadeAsync(db, database, cancellationToken)
+            && (await db.Database.SqlQuery<string>($"SELECT name AS \"Value\" FROM schema_scripts WHERE number = {Restoring}").ToListAsync(cancellationToken))
+                .Contains(MarkOf(of));
+    }
+
+    private static string MarkOf(DateTimeOffset of) => $"restore {Http.InstantJson.Format(of)}";
+
+    /// <summary>Whether this version has all of some scripts.</summary>
+    public static bool Knows(IEnumerable<int> numbers) => !numbers.Except(Scripts().Select(script => script.Number)).Any();
+
+    /// <summary>Looks whether a database has this version's tables, and changes nothing: servers of another version may be running on it.</summary>
+    /// <exception cref="InvalidOperationException">It has none, or those of another version; the message says what to do.</exception>
+    public static async Task AssertUpToDateAsync(Database database, CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        if (!await IsMadeAsync(db, database, cancellationToken))
+            throw new InvalidOperationException(NoDatabase);
+        var done = await DoneAsync(db, restores: false, cancellationToken);
+        if (Scripts().Exists(script => !done.Contains(script.Number)))
+        {
+            throw new InvalidOperationException(
+                "The database is of an older version of this program. Start the server of this version first, or use the command of that version.");
+        }
+    }
 
     /// <summary>Makes the tables of an empty database as some scripts make them, and fills them, in one transaction.</summary>
     /// <exception cref="InvalidOperationException">One of the scripts is of a newer version.</exception>
@@ -23,18 +73,18 @@ internal static class Migrator
     {
         var scripts = Scripts().FindAll(script => numbers.Contains(script.Number));
         return scripts.Count == numbers.Count
-            ? RunAsync(database, scripts, fill, cancellationToken)
+            ? RunAsync(database, scripts, fill, restores: true, cancellationToken)
             : throw new InvalidOperationException("The database was made by a newer version of this program.");
     }
 
     private static async Task RunAsync(
-        Database database, List<(int Number, string Name)> scripts, Func<AperturDb, Task>? fill, CancellationToken cancellationToken)
+        Database database, List<(int Number, string Name)> scripts, Func<AperturDb, Task>? fill, bool restores, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                await RunOnceAsync(database, scripts, fill, cancellationToken);
+                await RunOnceAsync(database, scripts, fill, restores, cancellationToken);
                 return;
             }
             catch (Exception exception)
@@ -46,7 +96,7 @@ internal static class Migrator
     }
 
     private static async Task RunOnceAsync(
-        Database database, List<(int Number, string Name)> scripts, Func<AperturDb, Task>? fill, CancellationToken cancellationToken)
+        Database database, List<(int Number, string Name)> scripts, Func<AperturDb, Task>? fill, bool restores, CancellationToken cancellationToken)
     {
         await using var db = database.Open();
         db.BeginWrite();
@@ -67,10 +117,7 @@ internal static class Migrator
 
         await db.Database.ExecuteSqlRawAsync(
             "CREATE TABLE IF NOT EXISTS schema_scripts (number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL)", cancellationToken);
-        var done = await db.Database.SqlQuery<int>($"SELECT number AS \"Value\" FROM schema_scripts").ToListAsync(cancellationToken);
-        if (done.Except(scripts.Select(script => script.Number)).Any())
-            throw new InvalidOperationException("The database was made by a newer version of this program.");
-
+        var done = await DoneAsync(db, restores, cancellationToken);
         foreach (var (number, name) in scripts.Where(script => !done.Contains(script.Number)))
         {
             await ExecuteScriptAsync(db, name, cancellationToken);
@@ -80,6 +127,23 @@ internal static class Migrator
         if (fill is not null)
             await fill(db);
         await transaction.CommitAsync(cancellationToken);
+    }
+
+    private static async Task<bool> IsMadeAsync(AperturDb db, Database database, CancellationToken cancellationToken)
+    {
+        var made = database.IsSqlite
+            ? "SELECT COUNT(*) AS \"Value\" FROM sqlite_master WHERE name = 'schema_scripts'"
+            : "SELECT COUNT(*) AS \"Value\" FROM pg_class WHERE oid = to_regclass('schema_scripts')";
+        return await db.Database.SqlQueryRaw<long>(made).SingleAsync(cancellationToken) > 0;
+    }
+
+    /// <summary>The scripts that made a database.</summary>
+    private static async Task<List<int>> DoneAsync(AperturDb db, bool restores, CancellationToken cancellationToken)
+    {
+        var done = await db.Database.SqlQuery<int>($"SELECT number AS \"Value\" FROM schema_scripts").ToListAsync(cancellationToken);
+        if (done.Remove(Restoring) && !restores)
+            throw new InvalidOperationException("A restore into this database was broken off: run it again, with the same backup.");
+        return Knows(done) ? done : throw new InvalidOperationException("The database was made by a newer version of this program.");
     }
 
     private static List<(int Number, string Name)> Scripts() =>

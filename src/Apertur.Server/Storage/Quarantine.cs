@@ -32,8 +32,7 @@ internal sealed class Quarantine(Database database, BlobStore blobs, TimeProvide
     public async Task<bool> AddAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken)
     {
         await blobs.DeleteThumbnailAsync(id, cancellationToken);
-        var day = now.ToString(DayFormat, CultureInfo.InvariantCulture);
-        return await blobs.Blobs.MoveAsync(BlobStore.KeyOf(id), $"{Folder}/{day}/{id}", cancellationToken);
+        return await blobs.Blobs.MoveAsync(BlobStore.KeyOf(id), KeyOf(id, DateOnly.FromDateTime(now.UtcDateTime)), cancellationToken);
     }
 
     /// <summary>Sets aside every image that is old enough and that no row names.</summary>
@@ -58,14 +57,19 @@ internal sealed class Quarantine(Database database, BlobStore blobs, TimeProvide
         return setAside;
     }
 
-    /// <summary>Puts an image back in its place. Durable when it returns.</summary>
+    /// <summary>Puts an image back in its place that was set aside on a known day. Durable when it returns.</summary>
+    /// <returns>False when none was.</returns>
+    public Task<bool> ReturnAsync(Guid id, DateOnly since, CancellationToken cancellationToken) =>
+        blobs.Blobs.MoveAsync(KeyOf(id, since), BlobStore.KeyOf(id), cancellationToken);
+
+    /// <summary>The same for one of which nobody knows the day: all that is set aside is looked through.</summary>
     /// <returns>False when none was set aside.</returns>
     public async Task<bool> ReturnAsync(Guid id, CancellationToken cancellationToken)
     {
         await foreach (var file in EnumerateAsync(cancellationToken))
         {
             if (file.Id == id)
-                return await ReturnAsync(file, cancellationToken);
+                return await ReturnAsync(id, file.Since, cancellationToken);
         }
 
         return false;
@@ -82,7 +86,7 @@ internal sealed class Quarantine(Database database, BlobStore blobs, TimeProvide
         {
             var known = await KnownAsync(batch.Select(file => file.Id), cancellationToken);
             foreach (var file in batch.Where(file => known.Contains(file.Id)))
-                await ReturnAsync(file, cancellationToken);
+                await ReturnAsync(file.Id, file.Since, cancellationToken);
             rest.AddRange(batch.Where(file => !known.Contains(file.Id)));
         }
 
@@ -116,9 +120,6 @@ internal sealed class Quarantine(Database database, BlobStore blobs, TimeProvide
         return first ?? DateTimeOffset.MaxValue;
     }
 
-    private Task<bool> ReturnAsync(QuarantinedFile file, CancellationToken cancellationToken) =>
-        blobs.Blobs.MoveAsync(file.Key, BlobStore.KeyOf(file.Id), cancellationToken);
-
     private async IAsyncEnumerable<QuarantinedFile> EnumerateAsync(
         [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -128,6 +129,8 @@ internal sealed class Quarantine(Database database, BlobStore blobs, TimeProvide
                 yield return new QuarantinedFile(found.Id, file, found.Since);
         }
     }
+
+    private static string KeyOf(Guid id, DateOnly since) => $"{Folder}/{since.ToString(DayFormat, CultureInfo.InvariantCulture)}/{id}";
 
     private static (Guid Id, DateOnly Since)? Read(string key) => key.Split('/') is [Folder, var day, var name]
         && DateOnly.TryParseExact(day, DayFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out var since)

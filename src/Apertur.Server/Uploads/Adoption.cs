@@ -29,7 +29,7 @@ internal sealed class Adoption(Database database, Quarantine quarantine, Setting
             var inPlace = new List<OrphanedFile>();
             foreach (var file in batch)
             {
-                if (file.QuarantinedOn is null || await quarantine.ReturnAsync(file.Id, cancellationToken))
+                if (file.QuarantinedOn is not { } since || await quarantine.ReturnAsync(file.Id, since, cancellationToken))
                     inPlace.Add(file);
             }
 
@@ -105,7 +105,7 @@ internal sealed class Adoption(Database database, Quarantine quarantine, Setting
         SizeBytes = file.SizeBytes,
         MimeType = file.MimeType!,
         Fields = UploadFields.Of(new SentFields([])),
-        Sha256 = file.Sha256,
+        Sha256 = file.Sha256!,
         Width = file.Size?.Width,
         Height = file.Size?.Height,
         IsEncrypted = file.IsEncrypted,

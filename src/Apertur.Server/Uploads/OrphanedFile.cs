@@ -5,12 +5,13 @@ using Apertur.Server.Encryption;
 namespace Apertur.Server.Uploads;
 
 /// <summary>A file that no row names, and what its own bytes say of it.</summary>
+/// <param name="Sha256">Null when the file cannot be read.</param>
 /// <param name="MimeType">Null when it is no photo that could have been received.</param>
 /// <param name="Size">In pixels; null for what is encrypted, too.</param>
 /// <param name="WrittenAt">When the last of it was written.</param>
 /// <param name="QuarantinedOn">The UTC day it was set aside; null when it still lies among the images.</param>
 internal sealed record OrphanedFile(
-    Guid Id, string Path, long SizeBytes, string Sha256, string? MimeType, ImageSize? Size, DateTimeOffset WrittenAt, DateOnly? QuarantinedOn)
+    Guid Id, string Path, long SizeBytes, string? Sha256, string? MimeType, ImageSize? Size, DateTimeOffset WrittenAt, DateOnly? QuarantinedOn)
 {
     public bool IsEncrypted => MimeType == EnvelopeIntake.MimeType;
 
@@ -29,6 +30,10 @@ internal sealed record OrphanedFile(
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
             return null;
+        }
+        catch (Exception exception) when (BlobCopy.IsOfOneFile(exception))
+        {
+            return new(id, blobs.PathOf(stored.Key), stored.Length, Sha256: null, MimeType: null, Size: null, stored.WrittenAt, quarantinedOn);
         }
     }
 

@@ -129,6 +129,112 @@ public sealed class BackupTests
     }
 
     [Fact]
+    public async Task File_that_cannot_be_read_ends_no_backup_no_restore_and_no_verification()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere there is no file that cannot be read.");
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var ids = await UploadAsync(app, await app.Client.CreateSessionAsync(), 3);
+        using var folder = new TempFolder();
+        UnreadableFile.Put(app.PathOf(ids[0]));
+        var orphan = Guid.CreateVersion7(app.Clock.GetUtcNow());
+        UnreadableFile.Put(app.PathOf($"{orphan}"));
+
+        var (backedUp, made, _) = await app.TryCommandAsync("backup", folder.Path);
+        Assert.Equal((2, 2), (backedUp, (int)JsonNode.Parse(made)!["photos"]!));
+        Assert.Equal(ids[0], (string)JsonNode.Parse(made)!["damaged"]!.AsArray().Single()!);
+        var (looked, found, _) = await app.TryCommandAsync("fsck");
+        Assert.Equal(2, looked);
+        var lone = JsonNode.Parse(found)!["orphaned"]!.AsArray().Single()!;
+        Assert.Equal($"{orphan}", (string)lone["id"]!);
+        Assert.Null(lone["sha256"]);
+
+        var copy = Path.Combine(folder.Path, "photos", BlobStore.KeyOf(Guid.Parse(ids[1])));
+        UnreadableFile.Put(copy);
+        await using var elsewhere = await Machine.MakeAsync(DatabaseKind.Sqlite);
+        var (restored, there, _) = await elsewhere.TryAsync("restore", folder.Path);
+        Assert.Equal((2, 1, ids[1]), (restored, (int)JsonNode.Parse(there)!["photos"]!, (string)JsonNode.Parse(there)!["damaged"]!.AsArray().Single()!));
+        var (verified, damaged, _) = await app.TryCommandAsync("backup", folder.Path, "--verify");
+        Assert.Equal((2, copy), (verified, (string)JsonNode.Parse(damaged)!["damaged"]!.AsArray().Single()!));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Commands_make_no_database_and_bring_none_up_to_date(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        using var folder = new TempFolder();
+        var kept = (string)(await app.CommandAsync("backup", folder.Path))["path"]!;
+        string[][] commands = [["backup", folder.Path, "--without-photos", "--keep", "1"], ["fsck"], ["project", "list"]];
+
+        await using var lost = await Machine.MakeAsync(database);
+        Directory.CreateDirectory(Path.Combine(lost.Data, "keys"));
+        await RefuseAsync("There is no database", lost.TryAsync);
+        Assert.False(File.Exists(Path.Combine(lost.Data, "apertur.db")));
+        // A new one in the place of the lost one knows nothing of the photos.
+        await AperturProcess.InitAsync(lost.Data);
+        Directory.CreateDirectory(Path.Combine(lost.Data, "images"));
+        await File.WriteAllTextAsync(Path.Combine(lost.Data, "images", "owner"), "the lost one", Cancellation);
+        Assert.Contains("does not belong to this database", (await lost.TryAsync(commands[0])).Errors, StringComparison.Ordinal);
+
+        await WriteAsync("DELETE FROM schema_scripts WHERE number = (SELECT max(number) FROM schema_scripts)");
+        await RefuseAsync("of an older version", app.TryCommandAsync);
+        await WriteAsync("INSERT INTO schema_scripts (number, name) VALUES (9999, 'later')");
+        await RefuseAsync("by a newer version", app.TryCommandAsync);
+        Assert.Equal(kept, Directory.GetDirectories(folder.Path, "20*").Single());
+
+        Task WriteAsync(string sql) => app.Services.GetRequiredService<Database>().WriteAsync(db => db.Database.ExecuteSqlRawAsync(sql, Cancellation), Cancellation);
+
+        async Task RefuseAsync(string why, Func<string[], Task<(int Code, string Output, string Errors)>> tryAsync)
+        {
+            foreach (var command in commands)
+            {
+                var (code, output, errors) = await tryAsync(command);
+                Assert.Equal((1, ""), (code, output));
+                Assert.Contains(why, errors, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Theory, AllDatabases]
+    public async Task Photo_whose_copy_has_rotted_is_copied_again(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var ids = await UploadAsync(app, await app.Client.CreateSessionAsync(), 3);
+        using var folder = new TempFolder();
+        await app.CommandAsync("backup", folder.Path);
+        string Copy(string id) => Path.Combine(folder.Path, "photos", BlobStore.KeyOf(Guid.Parse(id)));
+        // Its length shows it to the next backup; what has the right length is shown by verification.
+        await File.WriteAllBytesAsync(Copy(ids[0]), new byte[100], Cancellation);
+        await File.WriteAllBytesAsync(Copy(ids[1]), new byte[20_000], Cancellation);
+
+        Assert.Equal((3, 1), Counts(await app.CommandAsync("backup", folder.Path)));
+        var (code, output, _) = await app.TryCommandAsync("backup", folder.Path, "--verify");
+        Assert.Equal((2, 1), (code, (int)JsonNode.Parse(output)!["setAside"]!));
+        Assert.Equal(Copy(ids[1]), (string)JsonNode.Parse(output)!["damaged"]!.AsArray().Single()!);
+        Assert.Equal(new byte[20_000], await File.ReadAllBytesAsync(Copy(ids[1]) + ".damaged", Cancellation));
+        Assert.Equal((3, 1), Counts(await app.CommandAsync("backup", folder.Path)));
+        await app.CommandAsync("backup", folder.Path, "--verify");
+    }
+
+    [Fact]
+    public async Task Backup_that_was_made_just_now_stays_when_others_are_of_the_future()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        await UploadAsync(app, await app.Client.CreateSessionAsync(), 1);
+        using var folder = new TempFolder();
+        // The clock was ahead.
+        var ahead = folder.File("2199-01-01T000000.000Z");
+        Directory.Move((string)(await app.CommandAsync("backup", folder.Path))["path"]!, ahead);
+
+        var (code, output, errors) = await app.TryCommandAsync("backup", folder.Path, "--keep", "2");
+        Assert.Equal((0, 0), (code, (int)JsonNode.Parse(output)!["removed"]!));
+        Assert.Contains(ahead, errors, StringComparison.Ordinal);
+        var made = await app.CommandAsync("backup", folder.Path, "--keep", "1");
+
+        Assert.Equal((string)made["path"]!, Directory.GetDirectories(folder.Path, "2*").Single());
+        await app.CommandAsync("backup", folder.Path, "--verify");
+    }
+
+    [Fact]
     public async Task Backup_that_cannot_be_completed_is_not_there_and_the_next_one_is()
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
@@ -232,6 +338,53 @@ public sealed class BackupTests
         }
     }
 
+    [Theory, AllDatabases]
+    public async Task Restore_that_was_broken_off_after_its_database_was_there_is_taken_up_and_no_server_starts_before(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        await UploadAsync(app, await app.Client.CreateSessionAsync(), 2);
+        using var folder = new TempFolder();
+        await app.CommandAsync("backup", folder.Path);
+        await using var elsewhere = await Machine.MakeAsync(database);
+        await Shell.RunAsync($"cp -a {app.DataFolder}/keys {elsewhere.Data}/");
+        var backup = BackupContent.Find(folder.Path);
+        using (var there = elsewhere.Services())
+        {
+            if (database == DatabaseKind.Sqlite)
+                SqliteCopy.Load(Settings.Load(elsewhere.Data), backup.PathOf(BackupContent.Database), backup.About);
+            else
+                await PostgresCopy.LoadAsync(there.GetRequiredService<Database>(), backup.PathOf(BackupContent.Database), backup.About, Cancellation);
+        }
+
+        foreach (var command in new[] { "fsck", "init --email a@example.com --project x --password correct-horse" })
+        {
+            var (code, _, errors) = await elsewhere.TryAsync(command.Split(' '));
+            Assert.Equal(1, code);
+            Assert.Contains("A restore into this database was broken off", errors, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(2, (int)(await elsewhere.RunAsync("restore", folder.Path))["photos"]!);
+        Assert.Equal(2, (int)(await elsewhere.RunAsync("fsck", "--hashes"))["photos"]!);
+        Assert.Contains("There is a database already", (await elsewhere.TryAsync("restore", folder.Path)).Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Backup_of_a_newer_version_changes_nothing()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        await UploadAsync(app, await app.Client.CreateSessionAsync(), 1);
+        using var folder = new TempFolder();
+        var manifest = Path.Combine((string)(await app.CommandAsync("backup", folder.Path))["path"]!, "manifest.json");
+        var about = JsonNode.Parse(await File.ReadAllTextAsync(manifest, Cancellation))!;
+        about["schemaScripts"]!.AsArray().Add(9999);
+        await File.WriteAllTextAsync(manifest, about.ToJsonString(), Cancellation);
+        await using var elsewhere = await Machine.MakeAsync(DatabaseKind.Sqlite);
+
+        Assert.Contains("made by a newer version", (await elsewhere.TryAsync("restore", folder.Path)).Errors, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(elsewhere.Data, "apertur.db")));
+        Assert.Empty(Directory.GetFiles(Path.Combine(elsewhere.Data, "images"), "*", SearchOption.AllDirectories));
+    }
+
     [Fact]
     public async Task Backup_of_one_database_is_not_restored_into_the_other()
     {
@@ -329,6 +482,9 @@ public class MeddlingBlobs : DispatchProxy
 
     public Func<string, Task>? BeforeOpening { get; set; }
 
+    /// <summary>How often somebody has asked what is in it.</summary>
+    public int Listings { get; private set; }
+
     internal static IBlobs Around(IBlobs inner)
     {
         var proxy = Create<IBlobs, MeddlingBlobs>();
@@ -336,10 +492,14 @@ public class MeddlingBlobs : DispatchProxy
         return proxy;
     }
 
-    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
-        targetMethod!.Name == nameof(IBlobs.OpenReadAsync) && BeforeOpening is { } before
+    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+    {
+        if (targetMethod!.Name == nameof(IBlobs.ListAsync))
+            Listings++;
+        return targetMethod.Name == nameof(IBlobs.OpenReadAsync) && BeforeOpening is { } before
             ? OpenAsync(before, (string)args![0]!, (long)args[1]!, (CancellationToken)args[2]!)
             : targetMethod.Invoke(_inner, BindingFlags.DoNotWrapExceptions, binder: null, args, culture: null);
+    }
 
     private async Task<Stream> OpenAsync(Func<string, Task> before, string key, long position, CancellationToken cancellationToken)
     {

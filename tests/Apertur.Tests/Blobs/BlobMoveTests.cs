@@ -98,6 +98,42 @@ public sealed class BlobMoveTests
     }
 
     [Fact]
+    public async Task Photo_that_is_right_in_the_new_place_stays_there_whatever_the_old_one_has()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere there is no file that cannot be read.");
+        using var bucket = await Bucket.MakeAsync();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, bucket.StorageSettings("Folder"));
+        var session = await app.Client.CreateSessionAsync();
+        var ids = new List<Guid>();
+        for (var i = 0; i < 4; i++)
+            ids.Add(Guid.Parse((string)(await app.Client.UploadAsync(session, Photos.Jpeg(100_000, seed: i)))["id"]!));
+        var store = app.Services.GetRequiredService<BlobStore>();
+        var wrong = new byte[100_000];
+        // Cut off, and mended by the operator in the new place.
+        await File.WriteAllBytesAsync(store.PathOf(ids[0]), new byte[1000], Cancellation);
+        await PutAsync(ids[0], Photos.Jpeg(100_000, seed: 0));
+        // Wrong in both places.
+        await File.WriteAllBytesAsync(store.PathOf(ids[1]), new byte[1000], Cancellation);
+        await PutAsync(ids[1], wrong);
+        // Unreadable in the old one; wrong in the new one, but of the right length.
+        UnreadableFile.Put(store.PathOf(ids[2]));
+        await PutAsync(ids[3], wrong);
+
+        var (code, output, _) = await app.TryCommandAsync("blobs", "move", "--to", "s3");
+
+        Assert.Equal(1, code);
+        var report = JsonNode.Parse(output)!;
+        Assert.Equal((1, 1), ((int)report["copied"]!, (int)report["alreadyThere"]!));
+        Assert.Equal(ids[1..3].Order(), report["damaged"]!.AsArray().Select(id => Guid.Parse((string)id!)).Order());
+        Assert.Equal(Photos.Jpeg(100_000, seed: 0), await ReadAsync(ids[0]));
+        Assert.Equal(wrong, await ReadAsync(ids[1]));
+        Assert.Equal(Photos.Jpeg(100_000, seed: 3), await ReadAsync(ids[3]));
+
+        Task PutAsync(Guid id, byte[] bytes) => bucket.WriteAsync($"photos/{BlobStore.KeyOf(id)}", bytes);
+        async Task<byte[]> ReadAsync(Guid id) => (await bucket.ReadAsync($"photos/{BlobStore.KeyOf(id)}")).Bytes;
+    }
+
+    [Fact]
     public async Task Move_that_would_lose_photos_is_refused()
     {
         using var bucket = await Bucket.MakeAsync();

@@ -2,7 +2,10 @@ using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Apertur.Server;
+using Apertur.Server.Blobs;
 using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
+using Apertur.Tests.Backups;
 using Apertur.Tests.Repository;
 using Apertur.Tests.Support;
 using Microsoft.Data.Sqlite;
@@ -109,6 +112,31 @@ public sealed partial class RestoreTests(ITestOutputHelper output)
 
         var rows = (await app.ClientOf(app.TestKey).GetAsync("uploads")).Json["data"]!.AsArray();
         Assert.Equal(photos.Keys.Order(), rows.Select(row => (string)row!["id"]!).Order());
+    }
+
+    [Fact]
+    public async Task Adoption_looks_through_the_quarantine_once_however_much_is_in_it()
+    {
+        MeddlingBlobs? store = null;
+        // Nobody else looks.
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, role: NodeRole.Web, configure: services => services.AddSingleton(provider =>
+        {
+            var blobs = MeddlingBlobs.Around(provider.GetRequiredService<FolderBlobs>());
+            store = (MeddlingBlobs)(object)blobs;
+            return new BlobStore(blobs);
+        }));
+        var photos = new Dictionary<string, string>();
+        await SendAsync(app, await app.Client.CreateSessionAsync(), 5, photos);
+        await ForgetAsync(app);
+        app.Clock.Jump(TimeSpan.FromHours(26));
+        Assert.Equal(5, await app.Services.GetRequiredService<Quarantine>().SetAsideAsync(Cancellation));
+        var found = (await app.Services.GetRequiredService<StorageCheck>().RunAsync(false, false, Cancellation)).Orphaned;
+        var listings = store!.Listings;
+
+        var adopted = await app.Services.GetRequiredService<Adoption>().RunAsync(found, app.ProjectId, Env.Live, [], Cancellation);
+
+        Assert.Equal(5, adopted.Single().Photos.Count);
+        Assert.Equal(listings, store.Listings);
     }
 
     [Fact]
