@@ -200,9 +200,9 @@ public sealed class RestartTests(ITestOutputHelper output)
                     Assert.NotNull(answer.Expect(HttpStatusCode.ServiceUnavailable).Headers.RetryAfter);
                     Interlocked.Increment(ref _refused);
                 }
-                catch (Exception exception) when (exception is HttpRequestException or IOException)
+                catch (Exception exception) when (exception is HttpRequestException or IOException or ObjectDisposedException)
                 {
-                    // The node has ended, or is not back yet.
+                    // The node has ended, and its client with it, or is not back yet.
                 }
 
                 Interlocked.Increment(ref _sentAgain);
