@@ -134,6 +134,9 @@ internal sealed class S3Bucket : IDisposable
             StreamTransferProgress = (_, _) => _deadline.Progress(),
         };
         Describe(put.Metadata, delivery);
+        // Signed as it is known. The SDK would read the whole image for it, and when that breaks off, because the file has just been damaged, it
+        // leaves its hash half way: the next upload on the same thread is then signed with another one, and refused.
+        put.Headers["x-amz-content-sha256"] = delivery.Sha256;
         var stored = await _client.PutObjectAsync(put, _deadline.Token).ConfigureAwait(false);
         await RequireStoredAsync(stored.ETag, Convert.ToHexStringLower(md5), key, delivery).ConfigureAwait(false);
     }
