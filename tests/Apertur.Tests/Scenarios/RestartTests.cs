@@ -55,8 +55,8 @@ public sealed class RestartTests(ITestOutputHelper output)
         for (var number = 0; number < endings; number++)
         {
             var due = photos * (number + 1L) / (endings + 1);
-            await WaitAsync(() => uploads.Taken.Count >= due || sending.Exists(phone => phone.IsFaulted), drain, $"{due} photos are taken");
-            await Task.WhenAll(sending.Where(phone => phone.IsFaulted));
+            await WaitAsync(() => uploads.Taken.Count >= due || sending.Exists(HasFailed), drain, () => $"{due} photos are taken, not {uploads.Taken.Count}; phones: {string.Join(", ", sending.Select(phone => phone.Status))}; last: {uploads.Last}");
+            await Task.WhenAll(sending.Where(HasFailed));
             await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(50)), TimeProvider.System, Cancellation);
             var began = Stopwatch.GetTimestamp();
             await world.EndAsync(number % nodes, ending);
@@ -77,7 +77,7 @@ public sealed class RestartTests(ITestOutputHelper output)
     private static async Task VerifyAsync(Cluster world, Uploads uploads, Receiver receiver, Bucket bucket, TimeSpan drain)
     {
         await WaitAsync(
-            () => receiver.Requests.DistinctBy(request => request["X-Aptr-Image-Id"]).Count() >= uploads.Taken.Count, drain, "every photo has reached the webhook");
+            () => receiver.Requests.DistinctBy(request => request["X-Aptr-Image-Id"]).Count() >= uploads.Taken.Count, drain, () => "every photo has reached the webhook");
         var rows = new Dictionary<string, JsonNode>();
         var began = Stopwatch.GetTimestamp();
         for (var page = 1; page <= (uploads.Taken.Count / 100) + 1; page++)
@@ -124,12 +124,12 @@ public sealed class RestartTests(ITestOutputHelper output)
         Assert.Equal(uploads.Taken.Keys.Order(), numbers.Order());
     }
 
-    private static async Task WaitAsync(Func<bool> holds, TimeSpan most, string what)
+    private static async Task WaitAsync(Func<bool> holds, TimeSpan most, Func<string> what)
     {
         var began = Stopwatch.GetTimestamp();
         while (!holds())
         {
-            Assert.True(Stopwatch.GetElapsedTime(began) < most, $"Not so within {most}: {what}");
+            Assert.True(Stopwatch.GetElapsedTime(began) < most, $"Not so within {most}: {what()}");
             await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, Cancellation);
         }
     }
@@ -140,6 +140,8 @@ public sealed class RestartTests(ITestOutputHelper output)
         string At(double share) => sorted[(int)(share * (sorted.Count - 1))].TotalSeconds.ToString("F2", CultureInfo.InvariantCulture);
         return $"{At(0.5)} s (p95 {At(0.95)}, longest {At(1)})";
     }
+
+    private static bool HasFailed(Task phone) => phone.IsCompleted && !phone.IsCompletedSuccessfully;
 
     private static int Setting(string name, int otherwise) =>
         int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : otherwise;
@@ -161,6 +163,9 @@ public sealed class RestartTests(ITestOutputHelper output)
         public int SentAgain => _sentAgain;
 
         public int Refused => _refused;
+
+        /// <summary>Why a phone sent again last.</summary>
+        public string Last { get; private set; } = "";
 
         public static byte[] Photo(int number) => Photos.Jpeg(2_000 + (number * 7919 % 60_000), number);
 
@@ -199,10 +204,12 @@ public sealed class RestartTests(ITestOutputHelper output)
                         return answer;
                     Assert.NotNull(answer.Expect(HttpStatusCode.ServiceUnavailable).Headers.RetryAfter);
                     Interlocked.Increment(ref _refused);
+                    Last = answer.Text;
                 }
-                catch (Exception exception) when (exception is HttpRequestException or IOException or ObjectDisposedException)
+                catch (Exception exception) when (exception is HttpRequestException or IOException)
                 {
-                    // The node has ended, and its client with it, or is not back yet.
+                    // The node has ended or is not back yet.
+                    Last = exception.ToString();
                 }
 
                 Interlocked.Increment(ref _sentAgain);
@@ -215,6 +222,9 @@ public sealed class RestartTests(ITestOutputHelper output)
     private sealed class Cluster(TestDatabase? database, Bucket? bucket, JsonNode installation, TempFolder[] folders) : IAsyncDisposable
     {
         private readonly AperturProcess?[] _nodes = new AperturProcess?[folders.Length];
+
+        // Phones may be sending by their clients still, and would be cancelled.
+        private readonly List<AperturProcess> _ended = [];
 
         public IReadOnlyList<AperturProcess> Nodes => [.. _nodes.OfType<AperturProcess>()];
 
@@ -243,9 +253,8 @@ public sealed class RestartTests(ITestOutputHelper output)
         {
             var begun = await AperturProcess.ServeAsync(folders[node].Path, installation);
             await Eventually.Becomes(() => begun.Client.GetAsync("/readyz"), answer => answer.Status == HttpStatusCode.OK, "it is ready");
-            var old = Interlocked.Exchange(ref _nodes[node], begun);
-            if (old is not null)
-                await old.DisposeAsync();
+            if (Interlocked.Exchange(ref _nodes[node], begun) is { } ended)
+                _ended.Add(ended);
         }
 
         public async Task EndAsync(int node, Ending ending)
@@ -265,7 +274,7 @@ public sealed class RestartTests(ITestOutputHelper output)
 
         public async ValueTask DisposeAsync()
         {
-            foreach (var node in Nodes)
+            foreach (var node in _ended.Concat(Nodes))
                 await node.DisposeAsync();
             if (database is not null)
                 await database.DisposeAsync();
