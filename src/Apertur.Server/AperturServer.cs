@@ -175,6 +175,7 @@ internal static class AperturServer
         services.AddSingleton<UploadDeletion>();
         services.AddSingleton<Visitors>();
         services.AddSingleton<ThumbnailProcess>();
+        services.AddSingleton<Logos>();
         services.AddSingleton<ThumbnailStore>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));

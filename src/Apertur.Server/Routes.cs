@@ -44,6 +44,8 @@ internal static class Routes
             return;
 
         anyone.MapGet("/assets/{name}", WebAssets.Get);
+        anyone.MapGet("/accents/{name}", Accent.Get);
+        anyone.MapGet("/logos/{name}", Logos.Get);
         anyone.MapMethods("/api/v1/upload-sessions/{id}/qr", _getOrHead, SessionsApi.Qr);
         anyone.MapMethods("/api/v1/downloads/{id}", _getOrHead, UploadApi.SignedDownload);
         anyone.MapGet("/api/v1/encryption/server-key", EncryptionApi.Key);

@@ -19,6 +19,41 @@ internal sealed record ProjectRequest
 
     /// <summary>What is removed, at least, from photos of sessions made from now on: <c>none</c>, <c>location</c>, or <c>all</c> but orientation and colour.</summary>
     public string? Strip { get; init; }
+
+    /// <summary>How the pages of its sessions look; null takes all of it away.</summary>
+    public Optional<BrandingRequest> Branding { get; init; }
+}
+
+/// <summary>What to change of how a project's pages look: fields that are absent stay as they are, null takes one away.</summary>
+internal sealed record BrandingRequest
+{
+    /// <summary>What pages call the project, at most 200 characters; null: its name.</summary>
+    public Optional<string> Name { get; init; }
+
+    /// <summary>Base64, or a data URL, of a PNG or an SVG of at most 200 kB. It is drawn anew as a PNG of at most 480 by 160 pixels.</summary>
+    public Optional<string> Logo { get; init; }
+
+    /// <summary>A colour as hex, such as <c>#0b6b5a</c>. Pages make it darker or lighter where it could not be read.</summary>
+    public Optional<string> Accent { get; init; }
+
+    /// <summary>Where a link leads after Done, in sessions that do not say it: an https address.</summary>
+    public Optional<string> ReturnUrl { get; init; }
+}
+
+/// <summary>How a project's pages look.</summary>
+internal sealed record BrandingResponse
+{
+    /// <summary>What pages call the project; null: its name.</summary>
+    public required string? Name { get; init; }
+
+    /// <summary>Path of the logo on this server, a PNG; null when there is none.</summary>
+    public required string? Logo { get; init; }
+
+    /// <summary>A colour as hex, such as <c>#0b6b5a</c>; null: the pages' own.</summary>
+    public required string? Accent { get; init; }
+
+    /// <summary>Where a link leads after Done, in sessions that do not say it.</summary>
+    public required string? ReturnUrl { get; init; }
 }
 
 /// <summary>A project, as the caller's role in it may see it.</summary>
@@ -49,6 +84,9 @@ internal sealed record ProjectResponse
 
     /// <summary>What is removed, at least, from photos of sessions made from now on: <c>none</c>, <c>location</c>, or <c>all</c> but orientation and colour.</summary>
     public required string Strip { get; init; }
+
+    /// <summary>How the pages of its sessions look.</summary>
+    public required BrandingResponse Branding { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; init; }

@@ -218,7 +218,7 @@ internal record SessionInfo
     /// <summary>What the page says after Done; null: words of its own.</summary>
     public required string? ThankYou { get; init; }
 
-    /// <summary>Where a link leads after Done.</summary>
+    /// <summary>Where a link leads after Done, as the session or else its project says.</summary>
     public required string? ReturnUrl { get; init; }
 
     /// <summary>Whether the page offers the camera only.</summary>

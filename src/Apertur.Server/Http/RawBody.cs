@@ -5,7 +5,8 @@ namespace Apertur.Server.Http;
 /// <summary>The bytes of a body that is short enough to be held in memory.</summary>
 internal static class RawBody
 {
-    private const int MaxBytes = 256 * 1024;
+    // A logo of 200 kB in base64, and what stands around it.
+    private const int MaxBytes = 320 * 1024;
 
     /// <summary>Reads the body to its end.</summary>
     /// <exception cref="ApiErrorException">413: it is longer than any JSON this server takes.</exception>

@@ -74,6 +74,7 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(CodeRequest))]
 [JsonSerializable(typeof(TotpSecretResponse))]
 [JsonSerializable(typeof(ProjectRequest))]
+[JsonSerializable(typeof(BrandingRequest))]
 [JsonSerializable(typeof(ProjectResponse))]
 [JsonSerializable(typeof(List<ProjectResponse>))]
 [JsonSerializable(typeof(MemberRequest))]

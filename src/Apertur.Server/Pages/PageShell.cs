@@ -8,7 +8,12 @@ internal static class PageShell
         + "%3Ccircle cx='8' cy='8' r='8' fill='%230b6b5a'/%3E%3Ccircle cx='8' cy='8' r='3.5' fill='none' stroke='%23fff' "
         + "stroke-width='2'/%3E%3C/svg%3E";
 
-    public static Html Document(PageLook look, string title, string entry, Html body)
+    /// <param name="look">Its language and colours.</param>
+    /// <param name="title">Of the window.</param>
+    /// <param name="entry">Source of its script and styles.</param>
+    /// <param name="body">What it shows.</param>
+    /// <param name="accent">Six hex digits of a colour that is to stand in place of the pages' own.</param>
+    public static Html Document(PageLook look, string title, string entry, Html body, string? accent = null)
     {
         var scheme = look.ColorScheme is null ? Html.Empty : (Html)$" data-scheme=\"{look.ColorScheme}\"";
         var direction = Html.If(look.IsRightToLeft, Html.Raw(" dir=\"rtl\""));
@@ -20,7 +25,7 @@ internal static class PageShell
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <title>{title}</title>
             <link rel="icon" href="{Icon}">
-            {WebAssets.Tags(entry)}
+            {WebAssets.Tags(entry)}{(accent is null ? null : (Html)$"<link rel=\"stylesheet\" href=\"{Accent.Path(accent)}\">")}
             </head>
             <body>
             {body}

@@ -37,7 +37,7 @@ internal static class UploadPage
     {
         var texts = Texts.In(model.Look.Language);
         var body = model.Status == UploadPageStatus.Open ? OpenBody(model, texts) : ClosedBody(model, texts);
-        return PageShell.Document(model.Look, texts["title"], "src/upload/page.ts", $"<main>\n{body}\n</main>");
+        return PageShell.Document(model.Look, texts["title"], "src/upload/page.ts", $"<main>\n{body}\n</main>", model.Accent);
     }
 
     private static Html ClosedBody(UploadPageModel model, Texts texts)
@@ -211,7 +211,10 @@ internal static class UploadPage
         result.Code is null ? texts["received"] : texts.Refusal(result.Code, result.Message ?? result.Code);
 
     private static Html Project(UploadPageModel model) =>
-        string.IsNullOrWhiteSpace(model.ProjectName) ? Html.Empty : $"<p class=\"project\" dir=\"auto\">{model.ProjectName}</p>";
+        string.IsNullOrWhiteSpace(model.ProjectName) ? Html.Empty : $"<p class=\"project\" dir=\"auto\">{Logo(model.Logo)}{model.ProjectName}</p>";
+
+    // The name stands beside it. On a narrow line what takes photos comes first.
+    private static Html Logo(string? path) => path is null ? Html.Empty : $"<img src=\"{path}\" alt=\"\" fetchpriority=\"low\" decoding=\"async\"> ";
 
     private static string LimitsLine(UploadPageModel model, Texts texts)
     {

@@ -1,5 +1,6 @@
 using Apertur.Server.Encryption;
 using Apertur.Server.Http;
+using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -131,7 +132,8 @@ internal static class UploadPageApi
         UploadSession session, SessionGate gate, AperturDb db, TimeProvider clock, PageLook look, IReadOnlyList<UploadPageResult> results,
         CancellationToken cancellationToken)
     {
-        var sealing = await SealingAsync(session, db, cancellationToken);
+        var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == session.ProjectId, cancellationToken);
+        var sealing = SessionEncryption.Of(session, project.E2ePublicKey);
         return new()
         {
             SessionId = session.Id.ToString(),
@@ -143,7 +145,9 @@ internal static class UploadPageApi
                 _ => UploadPageStatus.Completed,
             },
             Look = look,
-            ProjectName = await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => p.Name).SingleAsync(cancellationToken),
+            ProjectName = project.BrandName ?? project.Name,
+            Logo = Logos.Path(project.BrandLogo),
+            Accent = project.BrandAccent,
             Label = session.Label,
             AcceptedTypes = SessionLimits.AllowedTypes(session),
             MaxImages = session.MaxImages,
@@ -155,7 +159,7 @@ internal static class UploadPageApi
             AllowWithdraw = session.AllowWithdraw,
             Instructions = session.Instructions,
             ThankYou = session.ThankYou,
-            ReturnUrl = session.ReturnUrl,
+            ReturnUrl = session.ReturnUrl ?? project.BrandReturnUrl,
             CameraOnly = session.CameraOnly,
             AllowCaptions = session.AllowCaptions,
             Ask = session.Ask,

@@ -26,7 +26,14 @@ internal sealed record UploadPageModel
 
     public required PageLook Look { get; init; }
 
+    /// <summary>What the project is called, or wants to be called here.</summary>
     public string? ProjectName { get; init; }
+
+    /// <summary>Path of the project's logo.</summary>
+    public string? Logo { get; init; }
+
+    /// <summary>The project's colour, six hex digits.</summary>
+    public string? Accent { get; init; }
 
     public string? Label { get; init; }
 

@@ -44,6 +44,18 @@ internal sealed class Project
     /// <summary>What is removed from photos before they are stored, at least, for every session that is made or changed.</summary>
     public Strip Strip { get; set; }
 
+    /// <summary>What its pages call it in place of <see cref="Name"/>.</summary>
+    public string? BrandName { get; set; }
+
+    /// <summary>Names its logo, see <see cref="Logos"/>.</summary>
+    public string? BrandLogo { get; set; }
+
+    /// <summary>Six hex digits, see <see cref="Pages.Accent"/>.</summary>
+    public string? BrandAccent { get; set; }
+
+    /// <summary>Where a link leads after Done, in sessions that do not say it.</summary>
+    public string? BrandReturnUrl { get; set; }
+
     /// <summary>When an operator disabled it; null when it is enabled.</summary>
     public DateTimeOffset? DisabledAt { get; set; }
 

@@ -36,6 +36,7 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
         ("one_time_links", "project_id = {0}"),
         ("audit_log", "project_id = {0}"),
         ("members", "project_id = {0}"),
+        ("project_logos", "project_id = {0}"),
         ("projects", "id = {0}"),
     ];
 

@@ -26,7 +26,7 @@ internal static class ProjectsApi
 
     /// <summary>Makes a project whose owner is the caller.</summary>
     public static async Task<Created<ProjectResponse>> Create(
-        Body<ProjectRequest> body, Caller caller, Database database, ColumnEncryption encryption, Settings settings, TimeProvider clock,
+        Body<ProjectRequest> body, Caller caller, Database database, ColumnEncryption encryption, Settings settings, Logos logos, TimeProvider clock,
         CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
@@ -34,12 +34,14 @@ internal static class ProjectsApi
             throw ApiErrors.Validation("name", "The project needs a name.").ToException();
         var project = Project.Create("", encryption, now);
         Apply(body.Value, project, settings.Limits);
+        var logo = await Branding.DrawLogoAsync(body.Value, project.BrandLogo, logos, cancellationToken);
         await database.WriteAsync(
-            db =>
+            async db =>
             {
                 db.Projects.Add(project);
                 db.Members.Add(new Member { ProjectId = project.Id, UserId = caller.Person!.Id, Role = Role.Owner, CreatedAt = now });
-                return Task.CompletedTask;
+                if (logo.IsPresent)
+                    await Logos.StoreAsync(db, project, logo.Value, cancellationToken);
             },
             cancellationToken);
         caller.Project = project.Id;
@@ -59,21 +61,35 @@ internal static class ProjectsApi
     }
 
     /// <summary>Changes what is given. Null takes a setting away.</summary>
-    public static Task<Ok<ProjectResponse>> Update(
-        string projectId, Body<ProjectRequest> body, Caller caller, Database database, ColumnEncryption encryption, Settings settings, TimeProvider clock,
-        CancellationToken cancellationToken) =>
-        ChangeAsync(projectId, caller, database, encryption, clock, (project, _) => Apply(body.Value, project, settings.Limits), cancellationToken);
+    public static async Task<Ok<ProjectResponse>> Update(
+        string projectId, Body<ProjectRequest> body, Caller caller, AperturDb read, Database database, ColumnEncryption encryption, Settings settings,
+        Logos logos, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var id = Ids.Parse(projectId);
+        var logoNow = await read.Projects.Where(p => p.Id == id).Select(p => p.BrandLogo).SingleAsync(cancellationToken);
+        var logo = await Branding.DrawLogoAsync(body.Value, logoNow, logos, cancellationToken);
+        return await ChangeAsync(
+            projectId, caller, database, encryption, clock,
+            async (db, project, _) =>
+            {
+                Apply(body.Value, project, settings.Limits);
+                if (logo.IsPresent)
+                    await Logos.StoreAsync(db, project, logo.Value, cancellationToken);
+            },
+            cancellationToken);
+    }
 
     /// <summary>Makes another webhook secret. The one before goes on signing beside it until <c>previousWebhookSecretUntil</c>.</summary>
     public static Task<Ok<ProjectResponse>> RotateWebhookSecret(
         string projectId, Caller caller, Database database, ColumnEncryption encryption, TimeProvider clock, CancellationToken cancellationToken) =>
         ChangeAsync(
             projectId, caller, database, encryption, clock,
-            (project, now) =>
+            (_, project, now) =>
             {
                 project.PreviousWebhookSecret = project.WebhookSecret;
                 project.PreviousWebhookSecretUntil = now + Project.SecretOverlap;
                 project.WebhookSecret = encryption.Protect(Project.WebhookSecretColumn, project.Id, ColumnEncryption.Generate());
+                return Task.CompletedTask;
             },
             cancellationToken);
 
@@ -85,8 +101,8 @@ internal static class ProjectsApi
     }
 
     private static async Task<Ok<ProjectResponse>> ChangeAsync(
-        string projectId, Caller caller, Database database, ColumnEncryption encryption, TimeProvider clock, Action<Project, DateTimeOffset> change,
-        CancellationToken cancellationToken)
+        string projectId, Caller caller, Database database, ColumnEncryption encryption, TimeProvider clock,
+        Func<AperturDb, Project, DateTimeOffset, Task> change, CancellationToken cancellationToken)
     {
         var id = Ids.Parse(projectId);
         var now = clock.GetUtcNow();
@@ -94,7 +110,7 @@ internal static class ProjectsApi
             async db =>
             {
                 var row = await db.Projects.SingleAsync(p => p.Id == id, cancellationToken);
-                change(row, now);
+                await change(db, row, now);
                 row.UpdatedAt = now;
                 return row;
             },
@@ -131,6 +147,8 @@ internal static class ProjectsApi
         if (request.MaxImageSizeMb.IsPresent)
             project.MaxImageSizeMb = CheckRange("maxImageSizeMb", request.MaxImageSizeMb.Value, limits.MaxImageSizeMb, errors);
         project.Strip = SessionLimits.StripOf(request.Strip, errors) ?? project.Strip;
+        if (request.Branding.IsPresent)
+            Branding.Apply(request.Branding.Value, project, errors);
         if (errors.Count > 0)
             throw ApiErrors.Validation(errors).ToException();
     }
@@ -184,6 +202,7 @@ internal static class ProjectsApi
         MaxImagesPerSession = project.MaxImagesPerSession,
         MaxImageSizeMb = project.MaxImageSizeMb,
         Strip = project.Strip.WireName(),
+        Branding = Branding.Describe(project),
         CreatedAt = project.CreatedAt,
         UpdatedAt = project.UpdatedAt,
     };

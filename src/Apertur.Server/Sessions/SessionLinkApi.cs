@@ -73,7 +73,7 @@ internal static class SessionLinkApi
         CancellationToken cancellationToken)
     {
         await using var db = database.Open();
-        var project = await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => new { p.Name, p.E2ePublicKey })
+        var project = await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => new { p.Name, p.E2ePublicKey, p.BrandReturnUrl })
             .SingleAsync(cancellationToken);
         var encryption = SessionEncryption.Of(session, verified ? project.E2ePublicKey : null);
         return new SessionInfo
@@ -100,7 +100,7 @@ internal static class SessionLinkApi
             AllowCaptions = verified && session.AllowCaptions,
             Instructions = verified ? session.Instructions : null,
             ThankYou = verified ? session.ThankYou : null,
-            ReturnUrl = verified ? session.ReturnUrl : null,
+            ReturnUrl = verified ? session.ReturnUrl ?? project.BrandReturnUrl : null,
             CameraOnly = verified && session.CameraOnly,
             Ask = verified ? session.Ask : [],
             Strip = verified ? session.Strip.WireName() : null,

@@ -325,12 +325,15 @@ internal static class SessionsApi
             errors.Add(new FieldError("instructions", $"instructions may have up to {MaxInstructionsLength} characters."));
         if (request.ThankYou is { Length: > MaxThankYouLength })
             errors.Add(new FieldError("thank_you", $"thank_you may have up to {MaxThankYouLength} characters."));
-        if (request.ReturnUrl is { Length: > 0 } url
-            && (url.Length > MaxUrlLength || !Uri.TryCreate(url, UriKind.Absolute, out var address) || address.Scheme != "https" || address.UserInfo.Length > 0))
+        if (request.ReturnUrl is { Length: > 0 } url && !IsReturnUrl(url))
             errors.Add(new FieldError("return_url", "return_url must be an https address."));
         if (request.Ask is { } asked && AskedFields.Problem(asked) is { } problem)
             errors.Add(new FieldError("ask", problem));
     }
+
+    /// <summary>Whether a page may lead there.</summary>
+    public static bool IsReturnUrl(string url) =>
+        url.Length <= MaxUrlLength && Uri.TryCreate(url, UriKind.Absolute, out var address) && address.Scheme == "https" && address.UserInfo.Length == 0;
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrWhiteSpace(text) ? null : text;
 

@@ -56,6 +56,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<OAuthGrant> OAuthGrants => Set<OAuthGrant>();
     public DbSet<OAuthRequest> OAuthRequests => Set<OAuthRequest>();
     public DbSet<UploadSession> Sessions => Set<UploadSession>();
+    public DbSet<ProjectLogo> ProjectLogos => Set<ProjectLogo>();
     public DbSet<Visitor> Visitors => Set<Visitor>();
     public DbSet<EventTicket> EventTickets => Set<EventTicket>();
     public DbSet<Upload> Uploads => Set<Upload>();
@@ -132,6 +133,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<IdempotentAnswer>().HasKey(answer => new { answer.Scope, answer.Key });
         modelBuilder.Entity<RefreshToken>().HasKey(token => token.Hash);
         modelBuilder.Entity<EventTicket>().HasKey(ticket => ticket.Hash);
+        modelBuilder.Entity<ProjectLogo>().HasKey(logo => logo.ProjectId);
         modelBuilder.Entity<Visitor>().HasKey(visitor => new { visitor.SessionId, visitor.Id });
         modelBuilder.Entity<WrappedKey>().HasKey(key => key.Name);
         modelBuilder.Entity<Guess>().HasKey(guess => new { guess.Subject, guess.Seconds });
@@ -156,6 +158,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<Member>().HasOne<Project>().WithMany().HasForeignKey(member => member.ProjectId);
         modelBuilder.Entity<Member>().HasOne<User>().WithMany().HasForeignKey(member => member.UserId);
         modelBuilder.Entity<RefreshToken>().HasOne<SignIn>().WithMany().HasForeignKey(token => token.SignInId);
+        modelBuilder.Entity<ProjectLogo>().HasOne<Project>().WithMany().HasForeignKey(logo => logo.ProjectId);
         modelBuilder.Entity<AuditEntry>().HasOne<Project>().WithMany().HasForeignKey(entry => entry.ProjectId);
         modelBuilder.Entity<ApiKey>().HasOne<Project>().WithMany().HasForeignKey(key => key.ProjectId);
         modelBuilder.Entity<EventDelivery>().HasOne<LoggedEvent>().WithMany().HasForeignKey(delivery => delivery.EventId);

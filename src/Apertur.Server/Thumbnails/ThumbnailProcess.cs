@@ -5,8 +5,8 @@ using System.Text;
 
 namespace Apertur.Server.Thumbnails;
 
-/// <summary>What came of a picture: its thumbnail, or why it has none, or why none could be made this time.</summary>
-internal sealed record ThumbnailResult(byte[]? Jpeg, string? Failure = null, string? Unavailable = null);
+/// <summary>What came of a picture: what was to be made of it, or why that cannot be, or why it could not be this time.</summary>
+internal sealed record ThumbnailResult(byte[]? Picture, string? Failure = null, string? Unavailable = null);
 
 /// <summary>
 /// Runs <see cref="ThumbnailWorker"/> in a child process, one for each picture: whatever a picture does to its decoder ends with it, and
@@ -28,11 +28,13 @@ internal sealed class ThumbnailProcess(Settings settings, TimeProvider clock)
 
     /// <param name="picture">Its bytes, or none to only see whether pictures of that type can be decoded.</param>
     /// <param name="type">Its media type.</param>
-    public async Task<ThumbnailResult> RunAsync(Stream picture, string type, CancellationToken cancellationToken)
+    /// <param name="form">What to make of it.</param>
+    /// <param name="cancellationToken">Ends the child.</param>
+    public async Task<ThumbnailResult> RunAsync(Stream picture, string type, PictureForm form, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(_longest, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        using var process = new Process { StartInfo = Child(picture.Length, type) };
+        using var process = new Process { StartInfo = Child(picture.Length, type, form) };
         try
         {
             process.Start();
@@ -68,7 +70,7 @@ internal sealed class ThumbnailProcess(Settings settings, TimeProvider clock)
         if (output is not [ThumbnailWorker.Ready, ..])
             return new ThumbnailResult(null, Unavailable: $"The process ended with code {code}. {reason}");
         if (output.Length > MaxBytes)
-            return new ThumbnailResult(null, Failure: "Its thumbnail would be too large.");
+            return new ThumbnailResult(null, Failure: "What is made of it would be too large.");
         // 128 and the number of the signal that ended it: SIGXCPU, or SIGABRT and its like, which is how libraries answer to want of memory.
         return code switch
         {
@@ -80,11 +82,11 @@ internal sealed class ThumbnailProcess(Settings settings, TimeProvider clock)
         };
     }
 
-    private ProcessStartInfo Child(long length, string type)
+    private ProcessStartInfo Child(long length, string type, PictureForm form)
     {
         var thumbnails = settings.Thumbnails;
         string[] arguments =
-            [ThumbnailWorker.Command, $"{length}", type, $"{thumbnails.MemoryMb}", $"{thumbnails.CpuSeconds}", thumbnails.HeicLibrary];
+            [ThumbnailWorker.Command, $"{length}", type, $"{form}", $"{thumbnails.MemoryMb}", $"{thumbnails.CpuSeconds}", thumbnails.HeicLibrary];
         var start = BringsRuntime
             ? new ProcessStartInfo(Path.ChangeExtension(Program, OperatingSystem.IsWindows() ? ".exe" : null), arguments)
             : new ProcessStartInfo(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"), [Program, .. arguments]);

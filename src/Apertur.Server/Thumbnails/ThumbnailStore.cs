@@ -63,8 +63,8 @@ internal sealed partial class ThumbnailStore(
         // What was damaged here says nothing about the picture.
         var image = await images.VerifyAsync(upload, lifetime.ApplicationStopping);
         await using var picture = image.OpenRead();
-        var result = await process.RunAsync(picture, upload.MimeType, lifetime.ApplicationStopping);
-        if (result.Jpeg is { } jpeg)
+        var result = await process.RunAsync(picture, upload.MimeType, PictureForm.Thumbnail, lifetime.ApplicationStopping);
+        if (result.Picture is { } jpeg)
         {
             await blobs.WriteThumbnailAsync(upload.Id, jpeg, lifetime.ApplicationStopping);
         }
@@ -107,7 +107,7 @@ internal sealed partial class ThumbnailStore(
     {
         if (settings.Thumbnails.HeicLibrary.Length == 0)
             return false;
-        var result = await process.RunAsync(Stream.Null, ImageHeader.Heic, lifetime.ApplicationStopping);
+        var result = await process.RunAsync(Stream.Null, ImageHeader.Heic, PictureForm.Thumbnail, lifetime.ApplicationStopping);
         if (result.Unavailable is { } reason)
             LogNoHeic(reason);
         return result.Unavailable is null;

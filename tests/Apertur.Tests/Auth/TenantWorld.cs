@@ -122,6 +122,7 @@ internal sealed partial class TenantWorld
         world.Things["upload/{id}"] = session;
         world.Things["u/{id}"] = session;
         world.Things["tus/{upload}"] = (await app.ClientOf(null).BeginAsync(session, 1000, TusClient.Metadata(("filename", $"{Mark}.jpg")))).Split('/')[^1];
+        world.Things["logos/{name}"] = "0123456789abcdef0123456789abcdef.png";
         world.Things["s/{code}"] = "aaaaaaaa";
         world.Things["uploads/{id}"] = upload;
         world.Things["downloads/{id}"] = upload;

@@ -120,7 +120,7 @@ public sealed partial class ErrorTests
 
     [Theory, AllDatabases]
     public async Task BODY_TOO_LARGE(DatabaseKind database) => await MeetAsync(database, 413, "BODY_TOO_LARGE",
-        app => app.Client.PostAsync("upload-sessions", new JsonObject { ["label"] = new string('a', 300_000) }));
+        app => app.Client.PostAsync("upload-sessions", new JsonObject { ["label"] = new string('a', 400_000) }));
 
     [Theory, AllDatabases]
     public async Task UNSUPPORTED_IMAGE_TYPE(DatabaseKind database) => await MeetAsync(database, 415, "UNSUPPORTED_IMAGE_TYPE",

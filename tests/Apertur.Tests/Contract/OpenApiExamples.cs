@@ -32,7 +32,7 @@ internal static partial class OpenApiExamples
         ["MembersApi.Invite"] = """{ "email": "ann@example.com", "role": "developer" }""",
         ["MembersApi.Update"] = """{ "role": "viewer" }""",
         ["ProjectsApi.Create"] = """{ "name": "Photos" }""",
-        ["ProjectsApi.Update"] = """{ "retentionDays": 90, "maxImageSizeMb": null }""",
+        ["ProjectsApi.Update"] = """{ "retentionDays": 90, "maxImageSizeMb": null, "branding": { "name": "Roofs", "accent": "#0b6b5a", "returnUrl": "https://roofs.example/" } }""",
         ["ReplaysApi.Create"] = $$"""{ "status": "never_dispatched", "destinationId": "{{DestinationId}}", "from": "2026-06-01T00:00:00Z" }""",
         ["SessionLinkApi.UpdateImage"] = """{ "caption": "The dent in the left door" }""",
         ["SessionLinkApi.VerifyPassword"] = """{ "password": "open sesame" }""",

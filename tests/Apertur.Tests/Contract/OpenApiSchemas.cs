@@ -50,7 +50,7 @@ internal sealed class OpenApiSchemas(XmlDocs docs)
         else if (type == typeof(bool))
             schema = new JsonObject { ["type"] = "boolean" };
         else if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Optional<>))
-            (schema, nullable) = (Export(type.GetGenericArguments()[0]), true);
+            (schema, nullable) = (type.GetGenericArguments()[0] is var given && IsRecord(given) ? Refer(given) : Export(given), true);
         else if (context.Path.Length > 0 && IsRecord(type))
             schema = Refer(type);
         else if (schema is not JsonObject)

@@ -16,6 +16,10 @@ internal sealed record Answer(HttpStatusCode Status, HttpResponseHeaders Headers
     /// <summary>The body as JSON; fails when it is not.</summary>
     public JsonNode Json => JsonNode.Parse(Bytes) ?? throw new InvalidOperationException("The body is null.");
 
+    /// <summary>A header's value; null when there is none.</summary>
+    public string? this[string header] =>
+        Headers.TryGetValues(header, out var values) || ContentHeaders.TryGetValues(header, out values) ? string.Join(", ", values) : null;
+
     public string Text => System.Text.Encoding.UTF8.GetString(Bytes);
 
     /// <summary>Fails the test, showing the body, unless the status is as expected.</summary>

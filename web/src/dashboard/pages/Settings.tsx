@@ -8,6 +8,7 @@ import { Notice, Refusal } from '../../design/Notice';
 import { Time } from '../../design/Time';
 import { api, ok, type Schemas } from '../api/client';
 import { refreshProjects } from '../App';
+import { Branding } from '../Branding';
 import { size } from '../format';
 import { Head } from '../Head';
 import { useAct, useLoad } from '../load';
@@ -27,7 +28,7 @@ export default function Settings({ project }: { project: string }) {
       <div class="stack">
         <Refusal of={details.problem} />
         {details.data && (may('admin', project)
-          ? <><General key={details.data.updatedAt} project={details.data} onSaved={details.reload} /><Secret project={details.data} onChanged={details.reload} /></>
+          ? <><General key={details.data.updatedAt} project={details.data} onSaved={details.reload} /><Branding key={`brand ${details.data.updatedAt}`} project={details.data} onSaved={details.reload} /><Secret project={details.data} onChanged={details.reload} /></>
           : <ReadOnly project={details.data} />)}
         {details.data && may('owner', project) && <Danger project={details.data} />}
       </div>
