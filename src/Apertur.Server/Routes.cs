@@ -9,6 +9,7 @@ using Apertur.Server.Events;
 using Apertur.Server.Health;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
+using Apertur.Server.OpenId;
 using Apertur.Server.Pages;
 using Apertur.Server.Polling;
 using Apertur.Server.ProjectData;
@@ -58,6 +59,12 @@ internal static class Routes
         anyone.MapPost(SessionCookie.Path, DashboardSessionApi.Begin);
         anyone.MapPut(SessionCookie.Path, DashboardSessionApi.Renew);
         anyone.MapDelete(SessionCookie.Path, DashboardSessionApi.End);
+        if (app.Services.GetRequiredService<Settings>().OpenId.IsOn)
+        {
+            anyone.MapGet(OpenIdApi.Path, OpenIdApi.Begin);
+            anyone.MapGet(OpenIdApi.CallbackPath, OpenIdApi.Callback);
+        }
+
         ReferenceApi.MapPage(anyone, "/docs", _getOrHead);
         anyone.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
         anyone.Map(SocketApi.Path, SocketApi.Handle);
