@@ -11,6 +11,7 @@ using Apertur.Server.Encryption;
 using Apertur.Server.Events;
 using Apertur.Server.Health;
 using Apertur.Server.Http;
+using Apertur.Server.Pictures;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
 using Apertur.Server.Realtime;
@@ -174,7 +175,7 @@ internal static class AperturServer
         services.AddSingleton<ServerKeyPair>();
         services.AddSingleton<UploadDeletion>();
         services.AddSingleton<Visitors>();
-        services.AddSingleton<ThumbnailProcess>();
+        services.AddSingleton<PictureProcess>();
         services.AddSingleton<ThumbnailStore>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
