@@ -15,6 +15,7 @@ using Apertur.Server.Pictures;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
 using Apertur.Server.Realtime;
+using Apertur.Server.Renditions;
 using Apertur.Server.Replays;
 using Apertur.Server.Retention;
 using Apertur.Server.Sessions;
@@ -177,6 +178,7 @@ internal static class AperturServer
         services.AddSingleton<Visitors>();
         services.AddSingleton<PictureProcess>();
         services.AddSingleton<ThumbnailStore>();
+        services.AddSingleton<RenditionStore>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
         services.AddSingleton(provider => new DestinationTypes(
