@@ -26,7 +26,7 @@ public sealed record Rendition(int? MaxPixels, int Quality, string Strip)
         Help = "What is sent in place of the original: a JPEG in sRGB, turned upright. The original, byte for byte, when left empty.",
         Fields =
         [
-            new("format", "Format") { Required = true, Allowed = [Format] },
+            new("format", "Rendition format") { Required = true, Allowed = [Format] },
             new("maxPixels", "Most pixels", ConfigFieldKind.Number)
             {
                 Range = (LeastPixels, MostPixels),

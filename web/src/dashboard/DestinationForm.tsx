@@ -14,7 +14,9 @@ export type Values = Readonly<Record<string, string>>;
 
 /** The fields of a type in one row: those of a group, which may be left out as a whole, under its name. */
 const flat = (type: Type): ConfigField[] =>
-  type.fields.flatMap(field => field.kind === 'group' ? field.fields.map(inner => ({ ...inner, name: `${field.name}.${inner.name}`, required: false })) : [field]);
+  type.fields.flatMap(field => field.kind !== 'group' ? [field] : field.fields.map(inner => (
+    { ...inner, name: `${field.name}.${inner.name}`, required: false, help: inner.help ?? (inner.required ? field.help : null) }
+  )));
 
 /** Whether a group is left out: what it cannot do without is not filled in. */
 const isOut = (group: ConfigField, values: Values): boolean =>
