@@ -14,7 +14,7 @@ internal sealed record PictureResult(string? Failure = null, string? Unavailable
 /// Runs <see cref="PictureWorker"/> in a child process, one for each picture: whatever a picture does to its decoder ends with it, and
 /// no picture can see another. That costs some 80 ms of a core each.
 /// </summary>
-internal sealed partial class PictureProcess(Settings settings, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<PictureProcess> log)
+internal sealed partial class PictureProcess(Settings settings, TimeProvider clock, ILogger<PictureProcess> log)
 {
     /// <summary>The largest photo of a phone has 200 megapixels. Beyond, it is not worth a process to find out.</summary>
     public const long MaxPixels = 256_000_000;
@@ -42,7 +42,7 @@ internal sealed partial class PictureProcess(Settings settings, TimeProvider clo
             return true;
         Task<bool?> trial;
         lock (_lock)
-            trial = _decodesHeic is null or { IsCompleted: true, Result: null } ? _decodesHeic = TryHeicAsync() : _decodesHeic;
+            trial = _decodesHeic is { IsCompleted: false } or { IsCompletedSuccessfully: true, Result: not null } ? _decodesHeic : _decodesHeic = TryHeicAsync();
         return await trial.WaitAsync(cancellationToken) ?? true;
     }
 
@@ -187,7 +187,7 @@ internal sealed partial class PictureProcess(Settings settings, TimeProvider clo
     }
 
     private async Task<string?> TryAsync(string type) =>
-        (await RunAsync(Stream.Null, type, _trial, (_, _) => ValueTask.CompletedTask, lifetime.ApplicationStopping)).Unavailable;
+        (await RunAsync(Stream.Null, type, _trial, (_, _) => ValueTask.CompletedTask, CancellationToken.None)).Unavailable;
 
     [LoggerMessage(EventName = "pictures.heic", Level = LogLevel.Information,
         Message = "pictures.heic HEIC photos are not decoded here: that needs libvips and its decoder for HEVC installed. {Reason}")]

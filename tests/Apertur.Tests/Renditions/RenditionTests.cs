@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Apertur.Server.Retention;
 using Apertur.Server.Storage;
 using Apertur.Tests.Destinations;
 using Apertur.Tests.Encryption;
@@ -349,6 +350,25 @@ public sealed class RenditionTests
 
         (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NoContent);
         Assert.Empty(Kept(app));
+    }
+
+    [Fact]
+    public async Task It_is_in_the_bucket_where_photos_are_and_goes_when_their_time_is_up()
+    {
+        using var bucket = await Bucket.MakeAsync();
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, bucket.StorageSettings());
+        async Task<int> KeptAsync() => (await bucket.KeysAsync()).Count(key => key.StartsWith("photos/renditions/", StringComparison.Ordinal));
+        var session = await app.Client.CreateSessionAsync(await HookAsync(app, receiver.Url, new() { ["format"] = "jpeg" }));
+        var id = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await app.Client.UploadBecomesAsync(id, "delivered");
+        Assert.Equal("photo.jpg", (string)(await receiver.NextAsync()).Json()["filename"]!);
+        await SweepAsync(app);
+        Assert.Equal(1, await KeptAsync());
+
+        await app.WriteAsync(db => db.Projects.ExecuteUpdateAsync(row => row.SetProperty(project => project.RetentionDays, 0)));
+        await app.Services.GetServices<IHostedService>().OfType<PhotoRetention>().Single().RunOnceAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(0, await KeptAsync());
     }
 
     [Theory, AllDatabases]
