@@ -11,6 +11,7 @@ using Apertur.Server.Encryption;
 using Apertur.Server.Events;
 using Apertur.Server.Health;
 using Apertur.Server.Http;
+using Apertur.Server.OpenId;
 using Apertur.Server.Pictures;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
@@ -151,6 +152,7 @@ internal static class AperturServer
         services.AddSingleton<SignIns>();
         services.AddSingleton<LoginThrottle>();
         services.AddSingleton<PasswordSignIn>();
+        OpenIdClient.Add(services, settings);
         services.AddSingleton<AuditLog>();
 
         services.AddSingleton<SharedReads>();

@@ -9,6 +9,7 @@ using Apertur.Server.Events;
 using Apertur.Server.Health;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
+using Apertur.Server.OpenId;
 using Apertur.Server.Pages;
 using Apertur.Server.Polling;
 using Apertur.Server.ProjectData;
@@ -56,6 +57,12 @@ internal static class Routes
         anyone.MapPost(SessionCookie.Path, DashboardSessionApi.Begin);
         anyone.MapPut(SessionCookie.Path, DashboardSessionApi.Renew);
         anyone.MapDelete(SessionCookie.Path, DashboardSessionApi.End);
+        if (app.Services.GetRequiredService<Settings>().OpenId.IsOn)
+        {
+            anyone.MapGet(OpenIdApi.Path, OpenIdApi.Begin);
+            anyone.MapGet(OpenIdApi.CallbackPath, OpenIdApi.Callback);
+        }
+
         ReferenceApi.MapPage(anyone, "/docs", _getOrHead);
         anyone.MapGet("/oauth/callback/{provider}", OAuthApi.Callback);
         anyone.Map(SocketApi.Path, SocketApi.Handle);
@@ -77,6 +84,7 @@ internal static class Routes
         sessionHolders.MapGet("/events", SessionStream.Open);
         sessionHolders.MapPost("/event-ticket", EventTicket.Create);
         sessionHolders.MapPost("/images", UploadApi.Create);
+        sessionHolders.MapPatch("/images/{imageId}", SessionLinkApi.UpdateImage);
         sessionHolders.MapDelete("/images/{imageId}", SessionLinkApi.Withdraw);
         sessionHolders.MapMethods("/tus", ["OPTIONS"], TusApi.Options);
         sessionHolders.MapPost("/tus", TusApi.Create);

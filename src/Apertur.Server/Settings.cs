@@ -12,6 +12,7 @@ internal sealed class Settings
     public required DatabaseSettings Database { get; init; }
     public required OutboundSettings Outbound { get; init; }
     public required OAuthSettings OAuth { get; init; }
+    public required OpenIdSettings OpenId { get; init; }
     public required LimitSettings Limits { get; init; }
     public required StorageSettings Storage { get; init; }
     public required KeysSettings Keys { get; init; }
@@ -138,6 +139,10 @@ internal sealed class Settings
                 $"{name} must be an absolute http or https address.");
         }
 
+        Require(!OpenId.IsOn || (Uri.TryCreate(OpenId.Authority, UriKind.Absolute, out var provider) && provider is { UserInfo: "", Query: "", Fragment: "" }
+                && (provider.Scheme == "https" || (provider.Scheme == "http" && provider.IsLoopback))),
+            "OpenId:Authority must be an https address; http only for a provider on this machine.");
+        Require(!OpenId.IsOn || (OpenId.ClientId.Length > 0 && OpenId.Name.Length > 0), "OpenId:ClientId and OpenId:Name are needed for single sign-on.");
         Require(Telemetry.MetricsUrl.Length == 0 || (Uri.TryCreate(Telemetry.MetricsUrl, UriKind.Absolute, out var metrics)
                 && metrics is { Scheme: "http", PathAndQuery: "/" }),
             "Telemetry:MetricsUrl must be an http address without a path, such as http://127.0.0.1:9464.");
@@ -233,6 +238,26 @@ internal class OAuthProviderSettings
 internal sealed class DropboxSettings : OAuthProviderSettings
 {
     public required string ContentUrl { get; init; }
+}
+
+internal sealed class OpenIdSettings
+{
+    public required string Authority { get; init; }
+    public required string ClientId { get; init; }
+    public required string ClientSecret { get; init; }
+    public required string Name { get; init; }
+
+    /// <summary>As written: domains, separated by commas, or a star.</summary>
+    public required string NewAccountDomains { get; init; }
+
+    public required bool AllowPrivateNetworks { get; init; }
+
+    public bool IsOn => Authority.Length > 0;
+
+    /// <summary>Whether somebody with that address gets an account without an invitation.</summary>
+    public bool LetsIn(string email) =>
+        NewAccountDomains.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Any(domain => domain == "*" || email.EndsWith("@" + domain, StringComparison.OrdinalIgnoreCase));
 }
 
 internal sealed class LimitSettings

@@ -21,10 +21,10 @@ internal static class Passwords
 
     public static string Hash(string password) => _hasher.HashPassword(_hasher, password);
 
-    /// <param name="hash">Null when there is no such person: the answer is no, after the same time.</param>
+    /// <param name="hash">Null when there is no such person, empty when the person has none: the answer is no, after the same time.</param>
     /// <param name="password">What was typed.</param>
     public static bool Verify(string? hash, string? password) =>
         password is { Length: <= MaxLength }
-        && _hasher.VerifyHashedPassword(_hasher, hash ?? _nobodys, password) != PasswordVerificationResult.Failed
-        && hash is not null;
+        && _hasher.VerifyHashedPassword(_hasher, hash is { Length: > 0 } ? hash : _nobodys, password) != PasswordVerificationResult.Failed
+        && hash is { Length: > 0 };
 }

@@ -16,7 +16,10 @@ internal sealed class User
     /// <summary>As <see cref="CleanEmail"/> gives it; unique.</summary>
     public required string Email { get; set; }
 
+    /// <summary>Empty when there is none, as for who comes by single sign-on only.</summary>
     public required string PasswordHash { get; set; }
+
+    public bool HasPassword => PasswordHash.Length > 0;
 
     /// <summary>Since when the person may not come in; null when they may.</summary>
     public DateTimeOffset? DisabledAt { get; set; }
@@ -41,6 +44,15 @@ internal sealed class User
         Id = Guid.CreateVersion7(now),
         Email = email,
         PasswordHash = Passwords.Hash(password),
+        CreatedAt = now,
+    };
+
+    /// <summary>A person whom a provider knows; the caller has checked the address.</summary>
+    public static User WithoutPassword(string email, DateTimeOffset now) => new()
+    {
+        Id = Guid.CreateVersion7(now),
+        Email = email,
+        PasswordHash = "",
         CreatedAt = now,
     };
 

@@ -20,7 +20,7 @@ internal static class UserCommand
                 SwitchAsync(Data(parsed), parsed.GetValue(email)!, disable: true, Json(parsed), token)),
             Act("enable", "Let somebody in again.", [email], (parsed, token) =>
                 SwitchAsync(Data(parsed), parsed.GetValue(email)!, disable: false, Json(parsed), token)),
-            Act("reset", "Make a link that sets a new password, once, within a day. Codes of an app are switched off.", [email], (parsed, token) =>
+            Act("reset", "Make a link that sets a new password, once, within a day. Codes of an app and links to single sign-on end.", [email], (parsed, token) =>
                 ResetAsync(Data(parsed), parsed.GetValue(email)!, Json(parsed), token)),
         };
     }
@@ -111,6 +111,7 @@ internal static class UserCommand
                 db.OneTimeLinks.Add(link);
                 user.TotpOn = false;
                 user.TotpSecret = null;
+                await db.OpenIdLinks.Where(l => l.UserId == user.Id).ExecuteDeleteAsync(cancellationToken);
                 return (user, text);
             },
             cancellationToken);

@@ -10,13 +10,15 @@ internal static class DashboardPage
     /// <summary>Every address that people find the dashboard at.</summary>
     public static readonly string[] Paths = ["/", "/p/{**page}", "/account"];
 
-    public static IResult Open(HttpRequest request)
+    public static IResult Open(HttpRequest request, Settings settings)
     {
+        // Before anybody is signed in there is nothing that the script could ask.
+        var signOn = Html.If(settings.OpenId.IsOn, $" data-sign-on=\"{settings.OpenId.Name}\"");
         var look = PageLook.Of(request);
         var texts = Texts.In(look.Language);
         return PageShell.Result(
             PageShell.Document(look, "Apertur", Entry, $"""
-                <div id="app"></div>
+                <div id="app"{signOn}></div>
                 <noscript><main><h1>Apertur</h1><p>{texts["noScriptText"]}</p><p><a href="/docs">{texts["startDocs"]}</a></p></main></noscript>
                 """),
             StatusCodes.Status200OK,

@@ -2,6 +2,7 @@ using Apertur.Server.Accounts;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
+using Apertur.Server.OpenId;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Apertur.Server.Dashboard;
@@ -16,10 +17,12 @@ internal static class DashboardSessionApi
 
     /// <summary>POST: signs in.</summary>
     public static async Task<Ok<DashboardSessionResponse>> Begin(
-        Body<LoginRequest> body, HttpContext http, PasswordSignIn passwords, CancellationToken cancellationToken)
+        Body<LoginRequest> body, HttpContext http, PasswordSignIn passwords, PendingOpenIdLink pending, CancellationToken cancellationToken)
     {
         RequireOwnPage(http.Request);
-        return Answer(http, await passwords.RunAsync(body.Value, http.Connection.RemoteIpAddress, cancellationToken));
+        var pair = await passwords.RunAsync(body.Value, http.Connection.RemoteIpAddress, cancellationToken);
+        await pending.TakeAsync(http, pair.Person, cancellationToken);
+        return Answer(http, pair);
     }
 
     /// <summary>PUT: goes on with the sign-in that the cookie tells.</summary>

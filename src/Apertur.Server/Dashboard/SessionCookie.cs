@@ -19,7 +19,8 @@ internal static class SessionCookie
 
     public static void Clear(HttpContext http) => http.Response.Cookies.Append(Name, "", Options(http, TimeSpan.Zero));
 
-    private static CookieOptions Options(HttpContext http, TimeSpan lifetime) => new()
+    /// <summary>As this one is kept: for what else only the dashboard's own calls are to bring along.</summary>
+    public static CookieOptions Options(HttpContext http, TimeSpan lifetime) => new()
     {
         Path = Path,
         HttpOnly = true,

@@ -157,6 +157,7 @@ internal sealed partial class DeliveryRun(
             OriginalSha256 = image.OriginalSha256,
             IsRendition = image.Rendition is not null,
             Visitor = upload.Fields.Visitor,
+            Caption = upload.Fields.Caption,
             Answers = UploadFields.Read(upload.Fields.Answers),
             ReceivedAt = upload.CreatedAt,
             Tags = session.Tags ?? [],

@@ -1,4 +1,5 @@
 using Apertur.Server.Accounts;
+using Apertur.Server.OpenId;
 
 namespace Apertur.Server.Pages;
 
@@ -15,7 +16,8 @@ internal static class LinkPage
     /// <param name="known">Whether the invited person has an account already.</param>
     /// <param name="typed">What was typed before and refused; passwords are not shown again.</param>
     /// <param name="problem">Why it was refused; null at first.</param>
-    public static IResult Form(OneTimeLink link, string? projectName, bool known, TypedForm typed, string? problem) =>
+    /// <param name="signOn">The name of the provider that the invited person may come by instead; null when there is none.</param>
+    public static IResult Form(OneTimeLink link, string? projectName, bool known, TypedForm typed, string? problem, string? signOn) =>
         link.Kind switch
         {
             OneTimeLinkKind.Owner => Page("Set up Apertur", problem, 200, $"""
@@ -33,6 +35,7 @@ internal static class LinkPage
                 {(known
                     ? Field("Your password", "password", "password", "current-password")
                     : Field("New password, at least 8 characters", "password", "password", "new-password"))}
+                {Html.If(signOn is not null, $"<p>Or accept by signing in: <a href=\"{OpenIdApi.Path}\">sign in with {signOn}</a>, where your address must be {link.Email}.</p>")}
                 """, "Accept"),
         };
 

@@ -1,5 +1,4 @@
 using Apertur.Server.Accounts;
-using Apertur.Server.Audit;
 using Apertur.Server.Dashboard;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
@@ -11,10 +10,10 @@ namespace Apertur.Server.Pages;
 /// <summary>Following a one-time link: looking at what it does, and doing it. Looking does not use it up, because mail programs look.</summary>
 internal static class LinkPageApi
 {
-    public static async Task<IResult> Open(string secret, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
+    public static async Task<IResult> Open(string secret, HttpContext http, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         return await FindAsync(db, secret, clock.GetUtcNow(), cancellationToken) is { } link
-            ? await FormAsync(db, link, new TypedForm(), null, cancellationToken)
+            ? await FormAsync(http, db, link, new TypedForm(), null, cancellationToken)
             : LinkPage.Gone();
     }
 
@@ -37,34 +36,24 @@ internal static class LinkPageApi
         }
         catch (InstallationException exception)
         {
-            return await FormAsync(db, link, typed, exception.Message, cancellationToken);
+            return await FormAsync(http, db, link, typed, exception.Message, cancellationToken);
         }
         catch (ApiErrorException exception)
         {
-            return await FormAsync(db, link, typed, exception.Error.Message, cancellationToken);
+            return await FormAsync(http, db, link, typed, exception.Error.Message, cancellationToken);
         }
         catch (DbUpdateException)
         {
             // The account or the membership was made by another link at the same moment; this one is not used up.
-            return await FormAsync(db, link, typed, "Something has changed at this moment. Please look at the form again.", cancellationToken);
+            return await FormAsync(http, db, link, typed, "Something has changed at this moment. Please look at the form again.", cancellationToken);
         }
     }
 
-    /// <summary>The link, while it counts: an invitation only as long as whoever sent it could send it again.</summary>
+    /// <summary>The link, while it counts.</summary>
     private static async Task<OneTimeLink?> FindAsync(AperturDb db, string secret, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var link = await OneTimeLink.FindAsync(db, secret, now, cancellationToken);
-        if (link?.Kind != OneTimeLinkKind.Invitation)
-            return link;
-
-        var least = link.Role > Role.Admin ? link.Role.Value : Role.Admin;
-        var open = await db.Projects.AnyAsync(p => p.Id == link.ProjectId && p.DeletedAt == null && p.DisabledAt == null, cancellationToken);
-        var sender = await (
-            from member in db.Members
-            join user in db.Users on member.UserId equals user.Id
-            where member.ProjectId == link.ProjectId && user.Id == link.CreatedBy && user.DisabledAt == null
-            select (Role?)member.Role).SingleOrDefaultAsync(cancellationToken);
-        return open && sender >= least ? link : null;
+        return link?.Kind != OneTimeLinkKind.Invitation || await Invitations.CountsAsync(db, link, cancellationToken) ? link : null;
     }
 
     private static async Task<IResult> SetUpAsync(
@@ -121,18 +110,7 @@ internal static class LinkPageApi
                     return false;
                 if (known is null)
                     write.Users.Add(person);
-                if (!await write.Members.AnyAsync(m => m.ProjectId == link.ProjectId && m.UserId == person.Id, cancellationToken))
-                {
-                    write.Members.Add(new Member
-                    {
-                        ProjectId = link.ProjectId!.Value,
-                        UserId = person.Id,
-                        Role = link.Role!.Value,
-                        CreatedAt = now,
-                    });
-                    AuditLog.Add(write, link.ProjectId.Value, person, "members.join", person.Id, http.Connection.RemoteIpAddress?.ToString(), now);
-                }
-
+                await Invitations.JoinAsync(write, link, person, http.Connection.RemoteIpAddress, now, cancellationToken);
                 return true;
             },
             cancellationToken);
@@ -160,10 +138,11 @@ internal static class LinkPageApi
     }
 
     private static async Task<IResult> FormAsync(
-        AperturDb db, OneTimeLink link, TypedForm typed, string? problem, CancellationToken cancellationToken)
+        HttpContext http, AperturDb db, OneTimeLink link, TypedForm typed, string? problem, CancellationToken cancellationToken)
     {
         var project = await db.Projects.Where(p => p.Id == link.ProjectId).Select(p => p.Name).SingleOrDefaultAsync(cancellationToken);
         var known = await db.Users.AnyAsync(u => u.Email == link.Email, cancellationToken);
-        return LinkPage.Form(link, project, known, typed, problem);
+        var openId = http.RequestServices.GetRequiredService<Settings>().OpenId;
+        return LinkPage.Form(link, project, known, typed, problem, openId.IsOn ? openId.Name : null);
     }
 }

@@ -11,6 +11,7 @@ using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
 using Apertur.Server.Metadata;
+using Apertur.Server.OpenId;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
@@ -48,6 +49,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<SignIn> SignIns => Set<SignIn>();
     public DbSet<RefreshToken> RefreshTokens => Set<RefreshToken>();
     public DbSet<OneTimeLink> OneTimeLinks => Set<OneTimeLink>();
+    public DbSet<OpenIdLink> OpenIdLinks => Set<OpenIdLink>();
     public DbSet<Guess> Guesses => Set<Guess>();
     public DbSet<AuditEntry> AuditLog => Set<AuditEntry>();
     public DbSet<Member> Members => Set<Member>();
@@ -134,11 +136,12 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<IdempotentAnswer>().HasKey(answer => new { answer.Scope, answer.Key });
         modelBuilder.Entity<RefreshToken>().HasKey(token => token.Hash);
         modelBuilder.Entity<EventTicket>().HasKey(ticket => ticket.Hash);
+        modelBuilder.Entity<OpenIdLink>().HasKey(link => new { link.Issuer, link.Subject });
         modelBuilder.Entity<Visitor>().HasKey(visitor => new { visitor.SessionId, visitor.Id });
         modelBuilder.Entity<WrappedKey>().HasKey(key => key.Name);
         modelBuilder.Entity<Guess>().HasKey(guess => new { guess.Subject, guess.Seconds });
         modelBuilder.Entity<ApiKey>().Ignore(key => key.UsedCodes);
-        modelBuilder.Entity<User>().Ignore(user => user.UsedCodes);
+        modelBuilder.Entity<User>().Ignore(user => user.UsedCodes).Ignore(user => user.HasPassword);
         modelBuilder.Entity<Upload>().Ignore(upload => upload.SentSha256);
         modelBuilder.Entity<DeliveryRow>().ToTable("deliveries").Ignore(row => row.Due);
         modelBuilder.Entity<EventDelivery>().Ignore(row => row.Due);
@@ -159,6 +162,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<Member>().HasOne<Project>().WithMany().HasForeignKey(member => member.ProjectId);
         modelBuilder.Entity<Member>().HasOne<User>().WithMany().HasForeignKey(member => member.UserId);
         modelBuilder.Entity<RefreshToken>().HasOne<SignIn>().WithMany().HasForeignKey(token => token.SignInId);
+        modelBuilder.Entity<OpenIdLink>().HasOne<User>().WithMany().HasForeignKey(link => link.UserId);
         modelBuilder.Entity<AuditEntry>().HasOne<Project>().WithMany().HasForeignKey(entry => entry.ProjectId);
         modelBuilder.Entity<ApiKey>().HasOne<Project>().WithMany().HasForeignKey(key => key.ProjectId);
         modelBuilder.Entity<EventDelivery>().HasOne<LoggedEvent>().WithMany().HasForeignKey(delivery => delivery.EventId);

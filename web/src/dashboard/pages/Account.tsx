@@ -2,12 +2,13 @@ import { useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { Copy } from '../../design/Copy';
 import { Field, Segments, Select } from '../../design/Field';
-import { Refusal } from '../../design/Notice';
+import { Notice, Refusal } from '../../design/Notice';
 import { Status } from '../../design/Status';
 import { api, ok } from '../api/client';
 import { renew } from '../api/session';
 import { Head } from '../Head';
 import { useAct } from '../load';
+import { signOnName } from '../signOn';
 import { language, person, scheme, toast } from '../state';
 import { t } from '../text';
 
@@ -28,8 +29,9 @@ export default function Account() {
             </div></div>
           </div>
         </section>
-        <Password />
-        <Codes />
+        {person.value?.hasPassword === false
+          ? <Notice kind="info">{t('You sign in with {name} and have no password here. Whoever runs this server can make a link to set one.', { name: signOnName ?? '–' })}</Notice>
+          : <><Password /><Codes /></>}
       </div>
     </>
   );
