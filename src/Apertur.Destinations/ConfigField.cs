@@ -20,6 +20,9 @@ public enum ConfigFieldKind
 
     /// <summary>A JSON document: an object, or a string that holds one (a key file pasted whole).</summary>
     Document,
+
+    /// <summary>A JSON object of fields of its own, see <see cref="ConfigField.Fields"/>. Others are refused.</summary>
+    Group,
 }
 
 /// <summary>One field of a destination type's configuration. Everything that handles configuration derives from this.</summary>
@@ -43,6 +46,9 @@ public sealed record ConfigField(string Name, string Label, ConfigFieldKind Kind
 
     /// <summary>Bounds of a <see cref="ConfigFieldKind.Number"/>, both inclusive.</summary>
     public (int Min, int Max)? Range { get; init; }
+
+    /// <summary>What a <see cref="ConfigFieldKind.Group"/> consists of; empty for the other kinds.</summary>
+    public IReadOnlyList<ConfigField> Fields { get; init; } = [];
 
     /// <summary>One sentence of help; null when the label says it all.</summary>
     public string? Help { get; init; }

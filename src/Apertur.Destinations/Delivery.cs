@@ -27,8 +27,14 @@ public sealed record Delivery
     /// <summary>SHA-256 of the bytes, 64 lower-case hex characters.</summary>
     public required string Sha256 { get; init; }
 
-    /// <summary>SHA-256 of what was sent to the server, where it removed metadata from it; null where these are the bytes as they came.</summary>
+    /// <summary>
+    /// SHA-256 of what was sent to the server, where it removed metadata from it or this is a <see cref="Rendition"/>; null where these are the
+    /// bytes as they came.
+    /// </summary>
     public string? OriginalSha256 { get; init; }
+
+    /// <summary>Whether this is a <see cref="Rendition"/>, of which one image may have several.</summary>
+    public bool IsRendition { get; init; }
 
     /// <summary>Which of the visitors of its session sent it, by an id of that visitor's own; null when nobody said.</summary>
     public string? Visitor { get; init; }

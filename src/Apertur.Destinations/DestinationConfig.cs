@@ -15,6 +15,7 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
 
     private const int MaxTextLength = 16 * 1024;
     private const int MaxMapEntries = 50;
+    private const int MaxNameShown = 64;
 
     /// <summary>The project's webhook secret, for types that sign what they send.</summary>
     public string ProjectSecret { get; init; } = "";
@@ -37,8 +38,11 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
     public string Required(string name) =>
         Text(name) ?? throw new InvalidOperationException($"The configuration has no {name}.");
 
-    public int Number(string name) =>
-        Value(name) is JsonValue value && value.TryGetValue<int>(out var number) ? number : (int)Field(name).Default!;
+    public int Number(string name) => OptionalNumber(name)!.Value;
+
+    /// <summary>The value of a number; when absent its default, and null when it has none.</summary>
+    public int? OptionalNumber(string name) =>
+        Value(name) is JsonValue value && value.TryGetValue<int>(out var number) ? number : Field(name).Default as int?;
 
     /// <summary>The value of a switch; when absent its default, and null when it has none.</summary>
     public bool? Switch(string name) =>
@@ -49,6 +53,10 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
             ? map.ToDictionary(entry => entry.Key, entry => (string?)entry.Value ?? "")
             : [];
 
+    /// <summary>The values of a group; null when it is absent.</summary>
+    public DestinationConfig? Group(string name) =>
+        Value(name) is JsonObject group ? new DestinationConfig(Field(name).Fields, group) : null;
+
     private JsonNode? Value(string name) => values[Field(name).Name];
 
     private ConfigField Field(string name) =>
@@ -56,7 +64,7 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
         ?? throw new ArgumentException($"'{name}' is not a declared field.", nameof(name));
 
     /// <summary>
-    /// Holds what a caller sent against the fields of a type. Unknown members are dropped, explicit nulls count as absent.
+    /// Holds what a caller sent against the fields of a type. Unknown members are dropped, except those of a group, and explicit nulls count as absent.
     /// </summary>
     /// <param name="fields">The fields of the type.</param>
     /// <param name="sent">The <c>config</c> object as sent.</param>
@@ -79,7 +87,14 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
             }
 
             value = AsMeant(field, value!);
-            if (Problem(field, value) is { } problem)
+            if (field.Kind == ConfigFieldKind.Group && value is JsonObject group)
+            {
+                var (members, wrong) = Validate(field.Fields, group, stored?[field.Name] as JsonObject);
+                values[field.Name] = members;
+                errors.AddRange(wrong.Select(each => ($"{field.Name}.{each.Field}", each.Message)));
+                errors.AddRange(group.Where(member => field.Fields.All(known => known.Name != member.Key)).Select(member => Unknown(field, member.Key)));
+            }
+            else if (Problem(field, value) is { } problem)
                 errors.Add((field.Name, problem));
             else
                 values[field.Name] = value.DeepClone();
@@ -102,6 +117,13 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
         }
 
         return masked;
+    }
+
+    /// <summary>A group decides what leaves the server: what was meant by a name that it does not know must not be guessed, nor left out.</summary>
+    private static (string Field, string Message) Unknown(ConfigField group, string name)
+    {
+        var shown = name.Length <= MaxNameShown ? name : name[..MaxNameShown] + "…";
+        return ($"{group.Name}.{shown}", $"{group.Label} has no field '{shown}', but {string.Join(", ", group.Fields.Select(field => field.Name))}.");
     }
 
     private static JsonObject Masked(JsonObject map) => new(map.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)Mask)));
@@ -167,6 +189,9 @@ public sealed class DestinationConfig(IReadOnlyList<ConfigField> fields, JsonObj
                         $"{field.Label} takes at most {MaxMapEntries} entries of at most {MaxTextLength} characters each.")
                     : map.Select(entry => field.CheckEntry?.Invoke(entry.Key, (string)entry.Value!))
                         .FirstOrDefault(problem => problem is not null);
+
+            case ConfigFieldKind.Group:
+                return $"{field.Label} must be an object.";
 
             case ConfigFieldKind.Document:
                 return TryDocument(value, out var document)

@@ -35,6 +35,9 @@ public interface IDestinationType
     /// </summary>
     IReadOnlyList<ConfigField> Fields { get; }
 
+    /// <summary>All that the configuration takes: <see cref="Fields"/>, and what the server does for every type alike.</summary>
+    sealed IReadOnlyList<ConfigField> AllFields => [.. Fields, Rendition.Field];
+
     /// <summary>
     /// Brings one image to one destination. The configuration in <see cref="Delivery.Config"/> has passed <see cref="Fields"/>.
     /// </summary>

@@ -52,14 +52,15 @@ public static partial class KeyTemplate
 
     /// <summary>
     /// The key to use when <paramref name="key"/> is taken by another image: the image's id goes before the extension, so a
-    /// repeat of the same delivery arrives at the same name.
+    /// repeat of the same delivery arrives at the same name. A rendition adds the start of its hash, so that no other one of the image has its name.
     /// </summary>
     public static string Alternative(string key, Delivery delivery)
     {
         var segments = key.Split('/');
         var extension = Path.GetExtension(segments[^1]);
         var stem = segments[^1][..^extension.Length];
-        return Join(segments[..^1], Segment($"{Truncate(stem, MaxSegmentBytes - 64)}-{delivery.ImageId}{extension}"));
+        var own = delivery.IsRendition ? $"{delivery.ImageId}-{delivery.Sha256[..8]}" : delivery.ImageId.ToString();
+        return Join(segments[..^1], Segment($"{Truncate(stem, MaxSegmentBytes - 64)}-{own}{extension}"));
     }
 
     /// <summary>

@@ -48,6 +48,7 @@ internal sealed class S3Bucket : IDisposable
     public const int PartBytes = 8 * 1024 * 1024;
 
     private const string ImageId = "apertur-image-id";
+    private const string Sha256 = "apertur-sha256";
 
     // What Swift takes in one value; Amazon takes 2 kB in all of them together.
     private const int MaxMetadataLength = 256;
@@ -70,14 +71,17 @@ internal sealed class S3Bucket : IDisposable
 
     public string Name { get; }
 
-    /// <summary>What is there, by the image id that every object of ours carries.</summary>
+    /// <summary>What is there, by the image id and the hash that every object of ours carries: an image may have renditions.</summary>
     public async Task<S3Object> LookAsync(string key, Delivery delivery)
     {
         try
         {
             var found = await _client.GetObjectMetadataAsync(Name, key, _deadline.Token).ConfigureAwait(false);
             _deadline.Progress();
-            return found.Metadata[ImageId] == delivery.ImageId.ToString() && found.ContentLength == delivery.SizeBytes ? S3Object.SameImage : S3Object.OtherImage;
+            return found.Metadata[ImageId] == delivery.ImageId.ToString() && (found.Metadata[Sha256] ?? delivery.Sha256) == delivery.Sha256
+                && found.ContentLength == delivery.SizeBytes
+                    ? S3Object.SameImage
+                    : S3Object.OtherImage;
         }
         catch (AmazonS3Exception refusal) when (refusal.StatusCode == HttpStatusCode.NotFound)
         {
@@ -302,7 +306,7 @@ internal sealed class S3Bucket : IDisposable
     private static void Describe(MetadataCollection metadata, Delivery delivery)
     {
         metadata[ImageId] = delivery.ImageId.ToString();
-        metadata["apertur-sha256"] = delivery.Sha256;
+        metadata[Sha256] = delivery.Sha256;
         if (delivery.OriginalSha256 is { } original)
             metadata["apertur-original-sha256"] = original;
         metadata["apertur-session-id"] = delivery.SessionId.ToString();

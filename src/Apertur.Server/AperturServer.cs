@@ -12,9 +12,11 @@ using Apertur.Server.Events;
 using Apertur.Server.Health;
 using Apertur.Server.Http;
 using Apertur.Server.OpenId;
+using Apertur.Server.Pictures;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
 using Apertur.Server.Realtime;
+using Apertur.Server.Renditions;
 using Apertur.Server.Replays;
 using Apertur.Server.Retention;
 using Apertur.Server.Sessions;
@@ -176,9 +178,10 @@ internal static class AperturServer
         services.AddSingleton<ServerKeyPair>();
         services.AddSingleton<UploadDeletion>();
         services.AddSingleton<Visitors>();
-        services.AddSingleton<ThumbnailProcess>();
+        services.AddSingleton<PictureProcess>();
         services.AddSingleton<Logos>();
         services.AddSingleton<ThumbnailStore>();
+        services.AddSingleton<RenditionStore>();
 
         services.AddSingleton(_ => new OutboundHttp(settings.Outbound.AllowPrivateNetworks));
         services.AddSingleton(provider => new DestinationTypes(

@@ -1,11 +1,11 @@
 using System.CommandLine;
 using Apertur.Server.Commands;
 using Apertur.Server.Storage;
-using Apertur.Server.Thumbnails;
+using Apertur.Server.Pictures;
 
 // Not a command: what a server runs to decode a picture, before anything else is loaded.
-if (args is [ThumbnailWorker.Command, .. var picture])
-    return ThumbnailWorker.Run(picture);
+if (args is [PictureWorker.Command, .. var picture])
+    return PictureWorker.Run(picture);
 
 PrivateFiles.SetUmask();
 var command = CommandLine.Create().Parse(args);

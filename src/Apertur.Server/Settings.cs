@@ -17,6 +17,7 @@ internal sealed class Settings
     public required StorageSettings Storage { get; init; }
     public required KeysSettings Keys { get; init; }
     public required ThumbnailSettings Thumbnails { get; init; }
+    public required RenditionSettings Renditions { get; init; }
     public required RateLimitSettings RateLimits { get; init; }
     public required DeliverySettings Delivery { get; init; }
     public required EventSettings Events { get; init; }
@@ -109,6 +110,8 @@ internal sealed class Settings
             "Storage:S3:Endpoint must be an http or https address without a path.");
         Require(Thumbnails.AtOnce >= 0 && Thumbnails.MemoryMb >= 64 && Thumbnails.CpuSeconds >= 1,
             "Thumbnails:AtOnce must be at least 0, MemoryMb at least 64, CpuSeconds at least 1.");
+        Require(Renditions.AtOnce >= 1 && Renditions.MemoryMb >= 64 && Renditions.CpuSeconds >= 1,
+            "Renditions:AtOnce must be at least 1, MemoryMb at least 64, CpuSeconds at least 1.");
         Require(RateLimits.IsPositive, "RateLimits must all be at least 1; RateLimits:Enabled=false switches them off.");
         Require(AddressRanges.Problem(Server.TrustedProxyList) is null, "Server:TrustedProxies must be addresses or networks, separated by commas.");
         Require(Delivery.Lanes >= 1 && Delivery.LanesPerDestination >= 1, "Delivery:Lanes and LanesPerDestination must be at least 1.");
@@ -350,6 +353,13 @@ internal sealed class ThumbnailSettings
     public required int MemoryMb { get; init; }
     public required int CpuSeconds { get; init; }
     public required string HeicLibrary { get; init; }
+}
+
+internal sealed class RenditionSettings
+{
+    public required int AtOnce { get; init; }
+    public required int MemoryMb { get; init; }
+    public required int CpuSeconds { get; init; }
 }
 
 /// <summary>Requests in one minute.</summary>

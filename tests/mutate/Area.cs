@@ -72,7 +72,7 @@ internal sealed record Area(string Name, string[] Files, string[] Tests)
         new("pieces", ["Apertur.Server/Tus"], ["TusTests", "TusDetailTests"]),
         new("replays", ["Apertur.Server/Replays"], ["ReplayTests"]),
         new("retention", ["Apertur.Server/Retention"], ["RetentionTests"]),
-        new("thumbnails", ["Apertur.Server/Thumbnails"], ["ThumbnailTests", "ThumbnailLanesTests"]),
+        new("thumbnails", ["Apertur.Server/Thumbnails", "Apertur.Server/Pictures"], ["ThumbnailTests", "PictureLanesTests"]),
         new("transactions", ["Apertur.Server/Storage/TransactionGuard.cs", "Apertur.Server/Storage/JsonTable.cs"],
             ["LostConnectionTests", "LeaseFencingTests"]),
         new("envelopes", ["Apertur.Server/Encryption/EnvelopeIntake.cs"], ["ServerDecryptionTests"]),

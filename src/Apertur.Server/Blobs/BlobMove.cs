@@ -11,7 +11,7 @@ namespace Apertur.Server.Blobs;
 internal sealed record BlobMoveReport(long Copied, long CopiedBytes, long AlreadyThere, long Removed, IReadOnlyList<Guid> Damaged);
 
 /// <summary>
-/// Brings every image from one place to another, those in quarantine too; thumbnails are made again when somebody asks. Servers may go on running.
+/// Brings every image from one place to another, those in quarantine too; thumbnails and renditions are made again when somebody asks. Servers may go on running.
 /// An image is brought over by a run whole or not at all, and left alone by later ones, so it is taken up again wherever it stopped.
 /// </summary>
 internal sealed class BlobMove(Database database, IBlobs from, IBlobs to, TimeProvider clock)
@@ -53,6 +53,13 @@ internal sealed class BlobMove(Database database, IBlobs from, IBlobs to, TimePr
                 new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
                 (file, ct) => MoveAsync(file, hashes.GetValueOrDefault(IdOf(file.Key)!.Value), remove, ct));
             progress(Report);
+        }
+
+        // They are made again in the new place.
+        if (remove)
+        {
+            await foreach (var rendition in from.ListAsync(BlobStore.RenditionFolder, cancellationToken))
+                await from.DeleteAsync(rendition.Key, cancellationToken);
         }
 
         return Report;

@@ -35,7 +35,7 @@ internal sealed record ConfigFieldResponse
     public required string Name { get; init; }
     public required string Label { get; init; }
 
-    /// <summary><c>text</c>, <c>url</c>, <c>number</c>, <c>switch</c>, <c>map</c> or <c>document</c>.</summary>
+    /// <summary><c>text</c>, <c>url</c>, <c>number</c>, <c>switch</c>, <c>map</c>, <c>document</c> or <c>group</c>.</summary>
     public required string Kind { get; init; }
 
     public required bool Required { get; init; }
@@ -54,6 +54,9 @@ internal sealed record ConfigFieldResponse
 
     /// <summary>The greatest value of a <c>number</c>.</summary>
     public required int? Max { get; init; }
+
+    /// <summary>The members of a <c>group</c>, which is an object; those that are required are so when it is there. Empty for the other kinds.</summary>
+    public required IReadOnlyList<ConfigFieldResponse> Fields { get; init; }
 
     public required string? Help { get; init; }
 }

@@ -11,7 +11,10 @@ internal sealed record DestinationRequest
     [Alias("label")]
     public string? Name { get; init; }
 
-    /// <summary>Its fields may also stand beside <c>type</c> when there is no <c>config</c>.</summary>
+    /// <summary>
+    /// What its type takes, and for every type <c>rendition</c>, a JPEG in place of the original. Its fields may also stand beside <c>type</c> when
+    /// there is no <c>config</c>.
+    /// </summary>
     public JsonObject? Config { get; init; }
 
     public bool? IsActive { get; init; }

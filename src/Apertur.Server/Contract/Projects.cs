@@ -98,7 +98,7 @@ internal sealed record ProjectResponse
 
 /// <summary>Photos whose bytes are stored.</summary>
 /// <param name="Images">How many.</param>
-/// <param name="Bytes">Their size together, without thumbnails.</param>
+/// <param name="Bytes">Their size together, without thumbnails and renditions.</param>
 internal sealed record StoredPhotos(long Images, long Bytes);
 
 /// <summary>Whom to invite, or what a member's role becomes.</summary>

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Destinations;
 using Apertur.Server.Queue;
+using Apertur.Server.Renditions;
 using Apertur.Server.Telemetry;
 using Apertur.Server.Uploads;
 
@@ -14,7 +15,7 @@ internal sealed partial class DeliveryRun(
     DestinationConfigs configs,
     OAuthTokens tokens,
     ResumeNotes notes,
-    StoredImages images,
+    RenditionStore renditions,
     DownloadLinks links,
     DeliveryOutcomeWriter outcomes,
     Settings settings,
@@ -81,6 +82,10 @@ internal sealed partial class DeliveryRun(
         {
             return (new DeliveryOutcome.TryAgain(exception.Message), false);
         }
+        catch (RenditionException exception)
+        {
+            return (exception.IsFinal ? new DeliveryOutcome.GiveUp(exception.Message) : new DeliveryOutcome.TryAgain(exception.Message), false);
+        }
     }
 
     private async Task<DeliveryOutcome?> DeliverInTimeAsync(
@@ -105,7 +110,7 @@ internal sealed partial class DeliveryRun(
         {
             return new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.") { TimedOut = true };
         }
-        catch (Exception exception) when (exception is not StoredImageException)
+        catch (Exception exception) when (exception is not (StoredImageException or RenditionException))
         {
             LogThrown(row.Id, row.DestinationType, exception);
             return new DeliveryOutcome.TryAgain("The attempt failed for an unexpected reason.");
@@ -115,18 +120,18 @@ internal sealed partial class DeliveryRun(
     private async Task<DeliveryOutcome> DeliverAsync(
         DeliveryRow row, DeliverySubject about, IDestinationType type, CancellationToken cancellationToken)
     {
-        var image = await images.VerifyAsync(about.Upload, cancellationToken);
+        var image = await renditions.ReadAsync(about.Upload, Rendition.Of(configs.Read(about.Destination, about.Project)), cancellationToken);
         try
         {
             var outcome = type is IOAuthDestination { OAuth: { } flow }
                 ? await tokens.UseAsync(flow, row.DestinationId, DeliverWithAsync, cancellationToken)
                 : await DeliverWithAsync(OAuthTokens.Access.None);
             // Whatever a type made of the exception: bytes that were not given out cannot have arrived.
-            return image.Fault is { } fault ? throw new StoredImageException(fault) : outcome;
+            return image.Bytes.Fault is { } fault ? throw new StoredImageException(fault) : outcome;
         }
         catch (StoredImageException exception)
         {
-            await images.TellAsync(about.Upload, exception.Fault, CancellationToken.None);
+            await renditions.TellAsync(about.Upload, image, exception.Fault);
             throw;
         }
 
@@ -134,7 +139,7 @@ internal sealed partial class DeliveryRun(
             type.DeliverAsync(Describe(row, about, image, access), cancellationToken);
     }
 
-    private Delivery Describe(DeliveryRow row, DeliverySubject about, VerifiedImage image, OAuthTokens.Access access)
+    private Delivery Describe(DeliveryRow row, DeliverySubject about, SentImage image, OAuthTokens.Access access)
     {
         var (upload, session) = (about.Upload, about.Session);
         var target = configs.Target(about.Destination, access.ConnectedAt);
@@ -145,11 +150,12 @@ internal sealed partial class DeliveryRun(
             SessionId = session.Id,
             ImageId = upload.Id,
             ImageIndex = upload.ImageIndex,
-            Filename = upload.Filename,
-            MimeType = upload.MimeType,
-            SizeBytes = upload.SizeBytes,
-            Sha256 = upload.Sha256,
-            OriginalSha256 = upload.OriginalSha256,
+            Filename = image.Filename,
+            MimeType = image.MimeType,
+            SizeBytes = image.Bytes.Length,
+            Sha256 = image.Sha256,
+            OriginalSha256 = image.OriginalSha256,
+            IsRendition = image.Rendition is not null,
             Visitor = upload.Fields.Visitor,
             Caption = upload.Fields.Caption,
             Answers = UploadFields.Read(upload.Fields.Answers),
@@ -157,8 +163,8 @@ internal sealed partial class DeliveryRun(
             Tags = session.Tags ?? [],
             Metadata = session.Metadata is null ? null : JsonNode.Parse(session.Metadata)!.AsObject(),
             Config = configs.Read(about.Destination, about.Project, access.Token),
-            OpenRead = image.OpenRead,
-            DownloadUrl = () => links.Create(upload.Id),
+            OpenRead = image.Bytes.OpenRead,
+            DownloadUrl = () => links.Create(upload.Id, image.Rendition),
             Resume = notes.Read(row, target),
             SaveResume = (text, cancellationToken) => notes.SaveAsync(row, target, text, cancellationToken),
         };

@@ -35,7 +35,7 @@ internal sealed class DestinationConfigs(DestinationTypes types, ColumnEncryptio
     /// <param name="project">Its project.</param>
     /// <param name="accessToken">From <see cref="OAuthTokens"/>, for types that have one.</param>
     public DestinationConfig Read(Destination destination, Project project, string? accessToken = null) =>
-        new(types.Find(destination.Type)!.Fields, Values(destination))
+        new(types.Find(destination.Type)!.AllFields, Values(destination))
         {
             ProjectSecret = Unprotect(Project.WebhookSecretColumn, project.Id, project.WebhookSecret),
             PreviousProjectSecret = project is { PreviousWebhookSecret: { } previous, PreviousWebhookSecretUntil: { } until }

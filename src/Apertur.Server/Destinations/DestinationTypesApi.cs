@@ -18,7 +18,7 @@ internal static class DestinationTypesApi
         OAuth = type is IOAuthDestination,
         Configured = type is not IOAuthDestination { OAuth: null },
         Problem = (type as IOAuthDestination)?.Missing(isConnected: true),
-        Fields = [.. type.Fields.Select(Describe)],
+        Fields = [.. type.AllFields.Select(Describe)],
     };
 
     private static ConfigFieldResponse Describe(ConfigField field) => new()
@@ -39,6 +39,7 @@ internal static class DestinationTypesApi
         Allowed = field.Allowed,
         Min = field.Range?.Min,
         Max = field.Range?.Max,
+        Fields = [.. field.Fields.Select(Describe)],
         Help = field.Help,
     };
 }

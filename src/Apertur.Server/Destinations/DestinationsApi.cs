@@ -242,11 +242,12 @@ internal static partial class DestinationsApi
     /// <returns>A copy, because a write may run twice; null when the request gives none.</returns>
     private static (JsonObject? Config, IReadOnlyList<string>? Warnings) ConfigIn(Body<DestinationRequest> body, IDestinationType type)
     {
-        var names = new FieldNames(type.Fields.Select(field => field.Name));
+        var names = new FieldNames(type.AllFields.Select(field => field.Name));
         if (body.Value.Config is { } given)
         {
             var (config, unknown) = names.Sort(given.DeepClone().AsObject());
-            return (config, body.Warnings(unknown.Select(field => names.Warning(field.Key, "config."))));
+            IEnumerable<string> told = unknown.Select(field => names.Warning(field.Key, "config."));
+            return (config, body.Warnings(Rendition.Doubt(config) is { } doubt ? told.Append(doubt) : told));
         }
 
         // Some clients write them beside the type.
@@ -264,7 +265,7 @@ internal static partial class DestinationsApi
 
     private static JsonObject CheckConfig(IDestinationType type, JsonObject sent, JsonObject? stored, List<FieldError> errors)
     {
-        var (values, problems) = DestinationConfig.Validate(type.Fields, sent, stored);
+        var (values, problems) = DestinationConfig.Validate(type.AllFields, sent, stored);
         errors.AddRange(problems.Select(problem => new FieldError("config." + problem.Field, problem.Message)));
         return values;
     }
@@ -275,7 +276,7 @@ internal static partial class DestinationsApi
             Id = destination.Id,
             Type = destination.Type,
             Name = destination.Name,
-            Config = DestinationConfig.Masked(types.Find(destination.Type)?.Fields ?? [], configs.Values(destination)),
+            Config = DestinationConfig.Masked(types.Find(destination.Type)?.AllFields ?? [], configs.Values(destination)),
             IsActive = destination.IsActive,
             CreatedAt = destination.CreatedAt,
             UpdatedAt = destination.UpdatedAt,

@@ -40,6 +40,9 @@ internal static class ApiErrors
         RetryAfter = 30,
     };
 
+    /// <summary>What the link leads to cannot be made of the image.</summary>
+    public static ApiError NoRendition(string reason) => new(404, "Not Found", "NOT_FOUND", reason);
+
     public static ApiError NoThumbnail { get; } = new(404, "Not Found", "NOT_FOUND", "This image has no thumbnail.");
 
     public static ApiError RouteNotFound { get; } = new(404, "Not Found", "NOT_FOUND", "This address is not part of the API.");

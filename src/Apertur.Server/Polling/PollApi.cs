@@ -1,6 +1,7 @@
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
+using Apertur.Server.Renditions;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -29,14 +30,14 @@ internal static class PollApi
 
     /// <summary>The bytes of one image, acknowledged or not.</summary>
     public static async Task<IResult> Image(
-        string id, string imageId, Caller caller, SessionGate gate, AperturDb db, StoredImages images,
+        string id, string imageId, Caller caller, SessionGate gate, AperturDb db, RenditionStore renditions,
         CancellationToken cancellationToken)
     {
         var session = await FindAsync(id, caller, gate, cancellationToken);
         var uploadId = Ids.Parse(imageId);
         var upload = await db.Uploads.AsNoTracking()
             .SingleOrDefaultAsync(u => u.Id == uploadId && u.SessionId == session.Id, cancellationToken);
-        return new ImageBytes(upload ?? throw ApiErrors.NotFound.ToException(), images);
+        return new ImageBytes(upload ?? throw ApiErrors.NotFound.ToException(), renditions);
     }
 
     /// <summary>The program has the image: it is not offered again.</summary>

@@ -2,8 +2,9 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 using Apertur.Server.Http;
+using Apertur.Server.Metadata;
+using Apertur.Server.Pictures;
 using Apertur.Server.Storage;
-using Apertur.Server.Thumbnails;
 using Apertur.Server.Uploads;
 using Microsoft.EntityFrameworkCore;
 
@@ -25,7 +26,7 @@ internal sealed class ProjectLogo
 /// Logos of projects. What somebody sends is drawn anew by the child process that makes thumbnails, SVG too: no script, no metadata and no
 /// trick of a file's format can be in what strangers get to see.
 /// </summary>
-internal sealed class Logos(ThumbnailProcess process)
+internal sealed class Logos(PictureProcess process, Settings settings)
 {
     /// <summary>Of the file that is sent.</summary>
     public const int MaxBytes = 200 * 1024;
@@ -37,6 +38,16 @@ internal sealed class Logos(ThumbnailProcess process)
 
     // A picture takes a tenth of a second of a core. Whoever sends several at once waits.
     private static readonly SemaphoreSlim _drawing = new(1);
+
+    private readonly PictureJob _job = new()
+    {
+        Form = PictureForm.Logo,
+        Quality = 80,
+        Strip = Strip.All,
+        MemoryMb = settings.Thumbnails.MemoryMb,
+        CpuSeconds = settings.Thumbnails.CpuSeconds,
+        MaxBytes = 1024 * 1024,
+    };
 
     /// <summary>Its address on this server; null when the project has none.</summary>
     public static string? Path(string? hash) => hash is null ? null : $"/logos/{hash}.png";
@@ -53,9 +64,14 @@ internal sealed class Logos(ThumbnailProcess process)
         try
         {
             using var picture = new MemoryStream(file, writable: false);
-            var result = await process.RunAsync(picture, type, PictureForm.Logo, cancellationToken);
-            return result.Picture
-                ?? throw (result.Failure is null ? ApiErrors.Unavailable : ApiErrors.Validation(Field, $"The logo cannot be used. {result.Failure}")).ToException();
+            using var png = new MemoryStream();
+            var result = await process.RunAsync(picture, type, _job, png.WriteAsync, cancellationToken);
+            return result switch
+            {
+                { Failure: { } reason } => throw ApiErrors.Validation(Field, $"The logo cannot be used. {reason}").ToException(),
+                { Unavailable: not null } => throw ApiErrors.Unavailable.ToException(),
+                _ => png.ToArray(),
+            };
         }
         finally
         {
@@ -115,7 +131,7 @@ internal sealed class Logos(ThumbnailProcess process)
         if (text.StartsWith(Encoding.UTF8.Preamble))
             text = text[Encoding.UTF8.Preamble.Length..];
         var start = text.IndexOfAnyExcept(_whiteSpace);
-        return start >= 0 && text[start] == (byte)'<' ? ThumbnailWorker.Svg : throw Refusal("must be a PNG or an SVG");
+        return start >= 0 && text[start] == (byte)'<' ? PictureWorker.Svg : throw Refusal("must be a PNG or an SVG");
     }
 
     private static ApiErrorException Refusal(string how) => ApiErrors.Validation(Field, $"{Field} {how}.").ToException();

@@ -1,4 +1,5 @@
 using Apertur.Server.Queue;
+using Apertur.Server.Renditions;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -8,8 +9,8 @@ namespace Apertur.Server.Projects;
 /// Removes projects with everything under them. One transaction makes a project inaccessible; its rows and images, which may be
 /// millions, are removed afterwards in short steps, and after a crash from where that stopped.
 /// </summary>
-internal sealed partial class ProjectRemoval(Database database, BlobStore blobs, Pump pump, TimeProvider clock, ILogger<ProjectRemoval> log)
-    : BackgroundService
+internal sealed partial class ProjectRemoval(
+    Database database, BlobStore blobs, RenditionStore renditions, Pump pump, TimeProvider clock, ILogger<ProjectRemoval> log) : BackgroundService
 {
     // What another node began and could not finish is taken up here.
     private static readonly TimeSpan _every = TimeSpan.FromMinutes(10);
@@ -108,8 +109,10 @@ internal sealed partial class ProjectRemoval(Database database, BlobStore blobs,
             ids = await db.Database.SqlQueryRaw<string>(select, project.ToString(), most).ToListAsync(cancellationToken);
 
         // Files first: a row without a file harms nobody in a project that is out of reach, and is found again after a crash.
-        foreach (var id in many.Table == "uploads" ? ids : [])
-            await blobs.DeleteAsync(Guid.Parse(id), cancellationToken);
+        var images = many.Table == "uploads" ? ids.ConvertAll(Guid.Parse) : [];
+        await renditions.DeleteAsync(images, cancellationToken);
+        foreach (var image in images)
+            await blobs.DeleteAsync(image, cancellationToken);
         await database.WriteAsync(
             async db =>
             {

@@ -1,5 +1,6 @@
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
+using Apertur.Server.Renditions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Microsoft.EntityFrameworkCore;
@@ -11,7 +12,7 @@ namespace Apertur.Server.Retention;
 /// the photos out of reach, the second notes that their bytes are gone. A crash leaves photos between the two, which the next round finishes. Rows
 /// that are not kept go after that.
 /// </summary>
-internal sealed partial class PhotoRetention(Database database, BlobStore blobs, TimeProvider clock, ILogger<PhotoRetention> log)
+internal sealed partial class PhotoRetention(Database database, BlobStore blobs, RenditionStore renditions, TimeProvider clock, ILogger<PhotoRetention> log)
     : BackgroundService
 {
     private static readonly TimeSpan _every = TimeSpan.FromSeconds(10);
@@ -112,6 +113,7 @@ internal sealed partial class PhotoRetention(Database database, BlobStore blobs,
             await using var read = database.Open();
             var leaving = await read.Uploads.Where(upload => upload.IsStored && upload.RemovedAt != null).OrderBy(upload => upload.RemovedAt)
                 .Take(most).Select(upload => upload.Id).ToListAsync(cancellationToken);
+            await renditions.DeleteAsync(leaving, cancellationToken);
             foreach (var upload in leaving)
                 await blobs.DeleteAsync(upload, cancellationToken);
             return leaving.Count == 0 ? 0 : await database.WriteAsync(

@@ -15,6 +15,7 @@ using Apertur.Server.OpenId;
 using Apertur.Server.ProjectData;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
+using Apertur.Server.Renditions;
 using Apertur.Server.Replays;
 using Apertur.Server.Sessions;
 using Apertur.Server.Tus;
@@ -67,6 +68,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
     public DbSet<DeliveryAttempt> DeliveryAttempts => Set<DeliveryAttempt>();
     public DbSet<Worker> Workers => Set<Worker>();
+    public DbSet<RenditionRow> Renditions => Set<RenditionRow>();
     public DbSet<Replay> Replays => Set<Replay>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
     public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
@@ -146,6 +148,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<DeliveryRow>().ToTable("deliveries").Ignore(row => row.Due);
         modelBuilder.Entity<EventDelivery>().Ignore(row => row.Due);
         modelBuilder.Entity<DeliveryAttempt>().HasKey(attempt => new { attempt.DeliveryId, attempt.Number });
+        modelBuilder.Entity<RenditionRow>().ToTable("renditions");
         modelBuilder.Entity<ImagesOwnership>().ToTable("images_owner");
         modelBuilder.Entity<Worker>().HasKey(worker => worker.Node);
         modelBuilder.Entity<OAuthGrant>().ToTable("oauth_grants");

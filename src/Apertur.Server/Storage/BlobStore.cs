@@ -16,6 +16,9 @@ internal readonly record struct StoredBlob(Guid Id, long Length, DateTimeOffset 
 /// <param name="also">Where images are also looked for, while they are moved from there; null when nowhere.</param>
 internal sealed class BlobStore(IBlobs blobs, IBlobs? also = null) : IDisposable
 {
+    /// <summary>Where renditions are, each under an id of its own. They are made again where they are missing.</summary>
+    public const string RenditionFolder = "renditions";
+
     private static readonly long _lastInstant = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
 
     private readonly IBlobs[] _places = also is null ? [blobs] : [blobs, also];
@@ -113,6 +116,27 @@ internal sealed class BlobStore(IBlobs blobs, IBlobs? also = null) : IDisposable
     /// <summary>Removes an image's thumbnail.</summary>
     public Task DeleteThumbnailAsync(Guid id, CancellationToken cancellationToken) => blobs.DeleteAsync(ThumbnailKeyOf(id), cancellationToken);
 
+    /// <summary>Begins a rendition: until a row names it, nothing looks there.</summary>
+    /// <param name="id">A version 7 UUID that has no blob yet.</param>
+    /// <exception cref="DiskFullException">There is no room for another.</exception>
+    public BlobWriter CreateRendition(Guid id) => blobs.Create(id, RenditionKeyOf(id));
+
+    /// <inheritdoc cref="OpenReadAsync(Guid, long, CancellationToken)"/>
+    public Task<Stream> OpenRenditionAsync(Guid id, long position, CancellationToken cancellationToken) =>
+        blobs.OpenReadAsync(RenditionKeyOf(id), position, cancellationToken);
+
+    public Task DeleteRenditionAsync(Guid id, CancellationToken cancellationToken) => blobs.DeleteAsync(RenditionKeyOf(id), cancellationToken);
+
+    /// <summary>Every rendition there is, those that are being made too.</summary>
+    public async IAsyncEnumerable<StoredBlob> RenditionsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var file in blobs.ListAsync(RenditionFolder, cancellationToken))
+        {
+            if (Guid.TryParseExact(file.Key[(RenditionFolder.Length + 1)..], "D", out var id))
+                yield return new StoredBlob(id, file.Length, file.WrittenAt);
+        }
+    }
+
     /// <summary>
     /// Every stored image, oldest day first. In a folder that is also the files of uploads in progress: compare <see cref="StoredBlob.WrittenAt"/>.
     /// </summary>
@@ -153,6 +177,8 @@ internal sealed class BlobStore(IBlobs blobs, IBlobs? also = null) : IDisposable
 
         return null;
     }
+
+    private static string RenditionKeyOf(Guid id) => $"{RenditionFolder}/{id}";
 
     private static string ThumbnailKeyOf(Guid id) => KeyOf(id) + ".jpg";
 

@@ -1,15 +1,17 @@
 using Apertur.Server.Accounts;
+using Apertur.Server.Renditions;
 using Apertur.Server.Tus;
 
 namespace Apertur.Server.Storage;
 
 /// <summary>
 /// Deletes what is no longer referred to, in the background: files that no row names go into <see cref="Quarantine"/> and, when nobody wanted
-/// them for long enough, away; photos that came in pieces and were not finished in time, and sign-ins, links and guesses that are over, are removed.
+/// them for long enough, away; renditions that crashes left, photos that came in pieces and were not finished in time, and sign-ins, links and
+/// guesses that are over, are removed.
 /// </summary>
 internal sealed partial class OrphanCleanup(
-    Database database, BlobStore blobs, Quarantine quarantine, PartialUploads partials, ImagesOwner owner, Settings settings, TimeProvider clock,
-    ILogger<OrphanCleanup> log)
+    Database database, BlobStore blobs, Quarantine quarantine, PartialUploads partials, RenditionStore renditions, ImagesOwner owner, Settings settings,
+    TimeProvider clock, ILogger<OrphanCleanup> log)
     : BackgroundService
 {
     private static readonly TimeSpan _every = TimeSpan.FromHours(1);
@@ -25,6 +27,7 @@ internal sealed partial class OrphanCleanup(
         }
 
         await partials.RemoveExpiredAsync(Quarantine.SafeAge, cancellationToken);
+        await renditions.SweepAsync(clock.GetUtcNow() - Quarantine.SafeAge, cancellationToken);
         await EmptyQuarantineAsync(cancellationToken);
         await SetAsideAsync(cancellationToken);
     }

@@ -1,5 +1,7 @@
 using Apertur.Destinations;
 using Apertur.Server.Http;
+using Apertur.Server.Metadata;
+using Apertur.Server.Pictures;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
@@ -12,26 +14,33 @@ namespace Apertur.Server.Thumbnails;
 /// reason, and tried again by the next build of this program or after <c>thumbnails retry</c>.
 /// </summary>
 internal sealed partial class ThumbnailStore(
-    Settings settings, Database database, BlobStore blobs, StoredImages images, ThumbnailProcess process, SessionNotifier notifier,
+    Settings settings, Database database, BlobStore blobs, StoredImages images, PictureProcess process, SessionNotifier notifier,
     TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<ThumbnailStore> log)
 {
-    // The largest photo of a phone has 200 megapixels. Beyond, it is not worth a process to find out.
-    private const long MaxPixels = 256_000_000;
-
     private const int MaxReason = 300;
 
-    private readonly ThumbnailLanes _lanes = new(settings.Thumbnails.AtOnce);
-    private readonly Lock _lock = new();
-    private Task<bool>? _decodesHeic;
+    // Without metadata, so that it never tells where a photo was taken. What is missing at the end of a picture stays grey, as in other viewers.
+    private readonly PictureJob _job = new()
+    {
+        MaxSide = 256,
+        Quality = 80,
+        Strip = Strip.All,
+        MemoryMb = settings.Thumbnails.MemoryMb,
+        CpuSeconds = settings.Thumbnails.CpuSeconds,
+        // It has 20 kB, of noise 100.
+        MaxBytes = 1024 * 1024,
+    };
+
+    private readonly PictureLanes _lanes = new(settings.Thumbnails.AtOnce);
 
     /// <summary>Names this build: what it could not do, another one may.</summary>
     public static string Build { get; } = typeof(ThumbnailStore).Assembly.ManifestModule.ModuleVersionId.ToString("N")[..12];
 
     /// <summary>Whether an image has a thumbnail or gets one when somebody asks for it, as far as is known.</summary>
     public async ValueTask<bool> HasAsync(Upload upload, CancellationToken cancellationToken) =>
-        settings.Thumbnails.AtOnce > 0 && upload.RemovedAt is null && !upload.IsEncrypted && (long?)upload.Width * upload.Height <= MaxPixels
+        settings.Thumbnails.AtOnce > 0 && upload.RemovedAt is null && !upload.IsEncrypted && (long?)upload.Width * upload.Height <= PictureProcess.MaxPixels
         && (upload.ThumbnailFailure is null || upload.ThumbnailFailedBy != Build)
-        && (upload.MimeType != ImageHeader.Heic || await DecodesHeicAsync().WaitAsync(cancellationToken));
+        && await process.DecodesAsync(upload.MimeType, cancellationToken);
 
     /// <summary>The thumbnail's bytes, a JPEG; null when the image has none.</summary>
     /// <exception cref="ApiErrorException">None can be made at the moment.</exception>
@@ -63,20 +72,21 @@ internal sealed partial class ThumbnailStore(
         // What was damaged here says nothing about the picture.
         var image = await images.VerifyAsync(upload, lifetime.ApplicationStopping);
         await using var picture = image.OpenRead();
-        var result = await process.RunAsync(picture, upload.MimeType, PictureForm.Thumbnail, lifetime.ApplicationStopping);
-        if (result.Picture is { } jpeg)
-        {
-            await blobs.WriteThumbnailAsync(upload.Id, jpeg, lifetime.ApplicationStopping);
-        }
-        else if (result.Failure is { } reason)
+        using var jpeg = new MemoryStream();
+        var result = await process.RunAsync(picture, upload.MimeType, _job, jpeg.WriteAsync, lifetime.ApplicationStopping);
+        if (result.Failure is { } reason)
         {
             LogFailed(upload.Id, reason);
             await RememberAsync(upload, reason);
         }
+        else if (result.Unavailable is { } unavailable)
+        {
+            LogUnavailable(upload.Id, unavailable);
+            throw ApiErrors.Unavailable.ToException();
+        }
         else
         {
-            LogUnavailable(upload.Id, result.Unavailable);
-            throw ApiErrors.Unavailable.ToException();
+            await blobs.WriteThumbnailAsync(upload.Id, jpeg.GetBuffer().AsMemory(0, (int)jpeg.Length), lifetime.ApplicationStopping);
         }
     }
 
@@ -96,30 +106,9 @@ internal sealed partial class ThumbnailStore(
         notifier.Publish([upload.SessionId]);
     }
 
-    /// <summary>Whether this machine decodes HEIC, which is tried once.</summary>
-    private Task<bool> DecodesHeicAsync()
-    {
-        lock (_lock)
-            return _decodesHeic ??= TryHeicAsync();
-    }
-
-    private async Task<bool> TryHeicAsync()
-    {
-        if (settings.Thumbnails.HeicLibrary.Length == 0)
-            return false;
-        var result = await process.RunAsync(Stream.Null, ImageHeader.Heic, PictureForm.Thumbnail, lifetime.ApplicationStopping);
-        if (result.Unavailable is { } reason)
-            LogNoHeic(reason);
-        return result.Unavailable is null;
-    }
-
     [LoggerMessage(EventName = "thumbnail.failed", Level = LogLevel.Information, Message = "thumbnail.failed {Image}: {Reason}")]
     private partial void LogFailed(Guid image, string reason);
 
     [LoggerMessage(EventName = "thumbnail.unavailable", Level = LogLevel.Error, Message = "thumbnail.unavailable {Image}: {Reason}")]
-    private partial void LogUnavailable(Guid image, string? reason);
-
-    [LoggerMessage(EventName = "thumbnail.heic", Level = LogLevel.Information,
-        Message = "thumbnail.heic HEIC photos have no thumbnails here: they need libvips and its decoder for HEVC installed. {Reason}")]
-    private partial void LogNoHeic(string reason);
+    private partial void LogUnavailable(Guid image, string reason);
 }

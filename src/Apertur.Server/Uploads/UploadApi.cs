@@ -1,7 +1,9 @@
+using Apertur.Destinations;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Encryption;
 using Apertur.Server.Http;
+using Apertur.Server.Renditions;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Server.Thumbnails;
@@ -81,10 +83,10 @@ internal static class UploadApi
         string.IsNullOrEmpty(part.Filename) && await reader.IsEmptyAsync(cancellationToken);
 
     /// <summary>The bytes of an image, for whoever may see it.</summary>
-    public static async Task<IResult> Download(string id, Caller caller, AperturDb db, StoredImages images, CancellationToken cancellationToken)
+    public static async Task<IResult> Download(string id, Caller caller, AperturDb db, RenditionStore renditions, CancellationToken cancellationToken)
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
-        return new ImageBytes(upload, images);
+        return new ImageBytes(upload, renditions);
     }
 
     /// <summary>A small JPEG of an image, at most 256 pixels on its longer side.</summary>
@@ -101,14 +103,15 @@ internal static class UploadApi
 
     /// <summary>The bytes of an image, for whoever holds a signed link.</summary>
     public static async Task<IResult> SignedDownload(
-        string id, HttpRequest request, DownloadLinks links, AperturDb db, StoredImages images, CancellationToken cancellationToken)
+        string id, HttpRequest request, DownloadLinks links, AperturDb db, RenditionStore renditions, CancellationToken cancellationToken)
     {
         var uploadId = Ids.Parse(id);
-        if (!links.Allows(uploadId, request.Query["expires"], request.Query["signature"]))
+        var rendition = (string?)request.Query["rendition"];
+        if (!links.Allows(uploadId, request.Query["expires"], request.Query["signature"], rendition))
             throw ApiErrors.NotFound.ToException();
         var upload = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(
             u => u.Id == uploadId && db.Projects.Any(p => p.Id == u.ProjectId && p.DeletedAt == null && p.DisabledAt == null), cancellationToken);
-        return new ImageBytes(upload ?? throw ApiErrors.NotFound.ToException(), images);
+        return new ImageBytes(upload ?? throw ApiErrors.NotFound.ToException(), renditions, rendition is null ? null : Rendition.Parse(rendition));
     }
 
     /// <summary>Withdraws an image: it disappears from lists and counts, and is delivered no further.</summary>

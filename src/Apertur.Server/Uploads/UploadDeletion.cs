@@ -1,4 +1,5 @@
 using Apertur.Server.Events;
+using Apertur.Server.Renditions;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -9,7 +10,7 @@ namespace Apertur.Server.Uploads;
 /// Deletes an upload, or a session with all of its own: rows, deliveries and everything that was counted for them in one transaction, files
 /// after that. What a destination has received already stays there; an attempt under way ends without an effect here.
 /// </summary>
-internal sealed class UploadDeletion(Database database, BlobStore blobs, TimeProvider clock)
+internal sealed class UploadDeletion(Database database, BlobStore blobs, RenditionStore renditions, TimeProvider clock)
 {
     /// <returns>False when the image is gone already.</returns>
     public async Task<bool> RunAsync(Upload seen, CancellationToken cancellationToken)
@@ -34,8 +35,7 @@ internal sealed class UploadDeletion(Database database, BlobStore blobs, TimePro
         if (!withdrawn)
             return false;
 
-        // After a crash right here the file has no row, and the sweep removes it.
-        await blobs.DeleteAsync(seen.Id, CancellationToken.None);
+        await DeleteFilesAsync([seen.Id]);
         return true;
     }
 
@@ -59,9 +59,16 @@ internal sealed class UploadDeletion(Database database, BlobStore blobs, TimePro
                 return ids;
             },
             cancellationToken);
-        foreach (var image in images ?? [])
-            await blobs.DeleteAsync(image, CancellationToken.None);
+        await DeleteFilesAsync(images ?? []);
         return images is not null;
+    }
+
+    /// <summary>After a crash here they have no row any more, and the sweep removes them.</summary>
+    private async Task DeleteFilesAsync(IReadOnlyCollection<Guid> images)
+    {
+        await renditions.DeleteAsync(images, CancellationToken.None);
+        foreach (var image in images)
+            await blobs.DeleteAsync(image, CancellationToken.None);
     }
 
     /// <summary>Removes rows of uploads with their deliveries, and takes back what was counted for them.</summary>

@@ -169,6 +169,7 @@ internal sealed record OpenApiNotes
         {
             Parameters =
             [
+                Query("rendition", Text(), "Which rendition of it; the image as it is stored when there is none."),
                 Query("expires", Number(), "Until when, in unix seconds."),
                 Query("signature", Text(), "What makes the link valid."),
             ],

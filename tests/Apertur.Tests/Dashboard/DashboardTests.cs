@@ -76,6 +76,33 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         Assert.Empty(page.Errors);
     }
 
+    [Fact]
+    public async Task Rendition_is_chosen_and_taken_back_in_the_form_of_a_destination()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        async Task<JsonNode?> ChosenAsync() => (await app.Client.GetAsync($"projects/{app.ProjectId}/destinations")).Json[0]!["config"]!["rendition"];
+        var page = await DashboardPage.SignInAsync(_browser, app, "/destinations?new=1");
+        await page.Button("Webhook").ClickAsync();
+        await page.Page.GetByLabel("URL").FillAsync(receiver.Url);
+        await page.Page.GetByText("More choices").ClickAsync();
+        await Assertions.Expect(page.Page.GetByLabel("Most pixels")).ToHaveCountAsync(0);
+        await page.Page.GetByLabel("Rendition format").SelectOptionAsync("jpeg");
+        await page.Page.GetByLabel("Most pixels").FillAsync("2000000");
+        await page.Page.GetByLabel("Leave out").SelectOptionAsync("location");
+        await page.Button("Save and test").ClickAsync();
+        await page.ShowsAsync("It works");
+        Assert.Equal("""{"format":"jpeg","maxPixels":2000000,"quality":85,"strip":"location"}""", (await ChosenAsync())!.ToJsonString());
+
+        await page.Page.GetByText("More choices").ClickAsync();
+        await Assertions.Expect(page.Page.GetByLabel("Most pixels")).ToHaveValueAsync("2000000");
+        await page.Page.GetByLabel("Rendition format").SelectOptionAsync("");
+        await page.Button("Save").ClickAsync();
+        await page.ShowsAsync("Saved.");
+        Assert.Null(await ChosenAsync());
+        Assert.Empty(page.Errors);
+    }
+
     [Theory, AllDatabases]
     public async Task Broken_destination_is_seen_on_home_with_its_reason_and_mended_there(DatabaseKind database)
     {

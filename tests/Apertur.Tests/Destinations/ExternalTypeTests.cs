@@ -25,8 +25,8 @@ public sealed class ExternalTypeTests
         Assert.Equal("A shelf", (string)offered["label"]!);
         Assert.False((bool)offered["oAuth"]!);
         var fields = offered["fields"]!.AsArray();
-        Assert.Equal(["name", "code", "copies", "order"], fields.Select(field => (string)field!["name"]!));
-        Assert.Equal(["text", "text", "number", "text"], fields.Select(field => (string)field!["kind"]!));
+        Assert.Equal(["name", "code", "copies", "order", "rendition"], fields.Select(field => (string)field!["name"]!));
+        Assert.Equal(["text", "text", "number", "text", "group"], fields.Select(field => (string)field!["kind"]!));
         Assert.True((bool)fields[0]!["required"]!);
         Assert.True((bool)fields[1]!["secret"]!);
         Assert.Equal(1, (int)fields[2]!["default"]!);

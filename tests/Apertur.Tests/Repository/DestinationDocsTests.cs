@@ -30,7 +30,7 @@ public sealed class DestinationDocsTests
             $"{Path} is out of date: run this test once with APERTUR_WRITE_DOCS=true, or put this between its marks:\n{tables}");
     }
 
-    private static string Tables(IEnumerable<IDestinationType> types)
+    private static string Tables(IReadOnlyList<IDestinationType> types)
     {
         var text = new StringBuilder();
         foreach (var type in types)
@@ -38,15 +38,29 @@ public sealed class DestinationDocsTests
             text.Append(CultureInfo.InvariantCulture, $"\n## {type.Label}: `{type.Type}`\n\n");
             if (type is IOAuthDestination)
                 text.Append("Connected by a person at the provider, see below.\n\n");
-            text.Append("| field | | holds | default | |\n|---|---|---|---|---|\n");
-            foreach (var field in type.Fields)
-            {
-                text.Append(CultureInfo.InvariantCulture, $"| {(field.Required ? $"**`{field.Name}`**" : $"`{field.Name}`")} | {field.Label} ");
-                text.Append(CultureInfo.InvariantCulture, $"| {Holds(field)} | {Default(field)} | {field.Help} |\n");
-            }
+            text.Append(Table(type.Fields));
         }
 
-        return text.Append("\nBold fields are required.\n\n").ToString();
+        text.Append("\nBold fields are required.\n");
+        foreach (var group in types[0].AllFields.Where(field => field.Kind == ConfigFieldKind.Group))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\n## Every type: `{group.Name}`\n\n{group.Help}\n\n");
+            text.Append(Table(group.Fields));
+        }
+
+        return text.Append('\n').ToString();
+    }
+
+    private static string Table(IEnumerable<ConfigField> fields)
+    {
+        var text = new StringBuilder("| field | | holds | default | |\n|---|---|---|---|---|\n");
+        foreach (var field in fields)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"| {(field.Required ? $"**`{field.Name}`**" : $"`{field.Name}`")} | {field.Label} ");
+            text.Append(CultureInfo.InvariantCulture, $"| {Holds(field)} | {Default(field)} | {field.Help} |\n");
+        }
+
+        return text.ToString();
     }
 
     private static string Holds(ConfigField field)

@@ -22,6 +22,25 @@ internal static class Pictures
         return plain.WriteToBuffer(".png");
     }
 
+    /// <summary>A JPEG for print, of one mixture of inks.</summary>
+    public static byte[] Cmyk(params double[] inks)
+    {
+        using var plain = Image.Black(120, 80, bands: 4);
+        using var inked = plain.Linear([1], inks, uchar: true);
+        using var print = inked.Copy(interpretation: Enums.Interpretation.Cmyk);
+        return print.WriteToBuffer(".jpg[Q=95]");
+    }
+
+    /// <summary>A PNG of 16 bits for each of red, green and blue, and nothing transparent.</summary>
+    public static byte[] Deep()
+    {
+        using var black = Image.Black(120, 80, bands: 4);
+        using var deep = black.Linear([1], [32_896, 0, 65_535, 65_535]);
+        using var image = deep.Cast(Enums.BandFormat.Ushort);
+        using var picture = image.Copy(interpretation: Enums.Interpretation.Rgb16);
+        return picture.WriteToBuffer(".png");
+    }
+
     /// <summary>A PNG that has to be in memory as a whole to be decoded: 150 MB of it, from 150 kB.</summary>
     public static byte[] MemoryBomb()
     {

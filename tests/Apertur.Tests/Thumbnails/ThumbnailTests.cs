@@ -256,7 +256,7 @@ public sealed class ThumbnailTests
 
         static string? ChildOf(int parent) => Directory.GetDirectories("/proc").FirstOrDefault(process =>
             Read(process, "stat")?.Split(')')[^1].Split(' ') is [_, _, var its, ..] && its == $"{parent}"
-            && Read(process, "cmdline")!.Contains("thumbnail-worker\0", StringComparison.Ordinal) && Read(process, "cmdline")!.Contains("\02\0", StringComparison.Ordinal));
+            && Read(process, "cmdline")!.Contains("picture-worker\0", StringComparison.Ordinal) && Read(process, "cmdline")!.Contains("\02\0", StringComparison.Ordinal));
 
         static string? Read(string process, string file)
         {

@@ -12,9 +12,19 @@ const masked = '********';
 /** What is filled in, as text: a form has nothing else. */
 export type Values = Readonly<Record<string, string>>;
 
+/** The fields of a type in one row: those of a group, which may be left out as a whole, under its name. */
+const flat = (type: Type): ConfigField[] =>
+  type.fields.flatMap(field => field.kind !== 'group' ? [field] : field.fields.map(inner => (
+    { ...inner, name: `${field.name}.${inner.name}`, required: false, help: inner.help ?? (inner.required ? field.help : null) }
+  )));
+
+/** Whether a group is left out: what it cannot do without is not filled in. */
+const isOut = (group: ConfigField, values: Values): boolean =>
+  group.fields.some(inner => inner.required && !values[`${group.name}.${inner.name}`]);
+
 export function useConfig(type: Type | undefined, config: Readonly<Record<string, unknown>> = {}) {
   const [changed, setChanged] = useState<Values>({});
-  const values: Values = Object.fromEntries((type?.fields ?? []).map(field => [field.name, changed[field.name] ?? written(field, config[field.name])]));
+  const values: Values = Object.fromEntries((type ? flat(type) : []).map(field => [field.name, changed[field.name] ?? written(field, valueOf(config, field.name))]));
   return { values, set: (name: string, value: string) => setChanged(before => ({ ...before, [name]: value })) };
 }
 
@@ -22,7 +32,11 @@ export function useConfig(type: Type | undefined, config: Readonly<Record<string
 export function ConfigFields({ type, values, set, wrong }: {
   type: Type; values: Values; set: (name: string, value: string) => void; wrong: ReadonlyMap<string, string>;
 }) {
-  const [first, more] = [type.fields.filter(field => field.required), type.fields.filter(field => !field.required)];
+  const groups = type.fields.filter(field => field.kind === 'group');
+  const opens = (name: string) => groups.some(group => group.fields.some(inner => inner.required && name === `${group.name}.${inner.name}`));
+  // The rest of a group shows when it is wanted.
+  const shown = flat(type).filter(field => opens(field.name) || !groups.some(group => field.name.startsWith(`${group.name}.`) && isOut(group, values)));
+  const [first, more] = [shown.filter(field => field.required), shown.filter(field => !field.required)];
   const draw = (field: ConfigField) => <OneField key={field.name} field={field} value={values[field.name] ?? ''} set={value => set(field.name, value)} wrong={wrong.get(`config.${field.name}`)} />;
   return (
     <>
@@ -55,11 +69,12 @@ function OneField({ field, value, set, wrong }: { field: ConfigField; value: str
 }
 
 /** What the API is told: values of their kinds, and nothing for what was left empty. */
-export function configOf(type: Type, values: Values): NonNullable<Schemas['DestinationRequest']['config']> {
+export function configOf(type: { readonly fields: readonly ConfigField[] }, values: Values): NonNullable<Schemas['DestinationRequest']['config']> {
   const config: Record<string, unknown> = {};
   for (const field of type.fields) {
     const text = values[field.name] ?? '';
-    if (text === '') config[field.name] = null;
+    if (field.kind === 'group') config[field.name] = isOut(field, values) ? null : groupOf(field, values);
+    else if (text === '') config[field.name] = null;
     else if (field.kind === 'number') config[field.name] = Number(text);
     else if (field.kind === 'switch') config[field.name] = text === 'true';
     else if (field.kind === 'map') config[field.name] = Object.fromEntries(text.split('\n').filter(line => line.includes(':')).map(line => [line.slice(0, line.indexOf(':')).trim(), line.slice(line.indexOf(':') + 1).trim()]));
@@ -67,6 +82,15 @@ export function configOf(type: Type, values: Values): NonNullable<Schemas['Desti
   }
   // The description of the API says of it only that it is an object.
   return config as never;
+}
+
+/** The values of a group, as those of a type. */
+const groupOf = (group: ConfigField, values: Values): unknown =>
+  configOf(group, Object.fromEntries(group.fields.map(inner => [inner.name, values[`${group.name}.${inner.name}`] ?? ''])));
+
+function valueOf(config: Readonly<Record<string, unknown>>, name: string): unknown {
+  const [outer = '', inner] = name.split('.', 2);
+  return inner === undefined ? config[outer] : (config[outer] as Readonly<Record<string, unknown>> | undefined)?.[inner];
 }
 
 function written(field: ConfigField, value: unknown): string {

@@ -1,11 +1,11 @@
-namespace Apertur.Server.Thumbnails;
+namespace Apertur.Server.Pictures;
 
 /// <summary>
 /// How many thumbnails are made at once: one lane each, and of one project one lane less than there are, so that no project keeps the
 /// others waiting, whatever its pictures cost. Nobody is in a lane for an image that another lane is taken for. Who waits longest comes
 /// first, of those who may.
 /// </summary>
-internal sealed class ThumbnailLanes(int lanes)
+internal sealed class PictureLanes(int lanes)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, int> _projects = [];
@@ -77,7 +77,7 @@ internal sealed class ThumbnailLanes(int lanes)
         public TaskCompletionSource Admitted { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
-    private sealed class Lane(ThumbnailLanes all, Waiter waiter) : IDisposable
+    private sealed class Lane(PictureLanes all, Waiter waiter) : IDisposable
     {
         public void Dispose() => all.Leave(waiter);
     }

@@ -1,9 +1,9 @@
-using Apertur.Server.Thumbnails;
+using Apertur.Server.Pictures;
 using Apertur.Tests.Support;
 
 namespace Apertur.Tests.Thumbnails;
 
-public sealed class ThumbnailLanesTests
+public sealed class PictureLanesTests
 {
     private static readonly Guid _greedy = Guid.NewGuid();
     private static readonly Guid _other = Guid.NewGuid();
@@ -13,7 +13,7 @@ public sealed class ThumbnailLanesTests
     [Fact]
     public async Task One_project_never_takes_all_lanes()
     {
-        var lanes = new ThumbnailLanes(3);
+        var lanes = new PictureLanes(3);
         var greedy = Enumerable.Range(0, 5).Select(_ => lanes.EnterAsync(_greedy, Guid.NewGuid(), _test)).ToList();
 
         using var other = await Eventually.Arrives(lanes.EnterAsync(_other, Guid.NewGuid(), _test));
@@ -27,7 +27,7 @@ public sealed class ThumbnailLanesTests
     [Fact]
     public async Task Only_lane_there_is_serves_every_project_in_turn()
     {
-        var lanes = new ThumbnailLanes(1);
+        var lanes = new PictureLanes(1);
         var first = await lanes.EnterAsync(_greedy, Guid.NewGuid(), _test);
         var second = lanes.EnterAsync(_other, Guid.NewGuid(), _test);
 
@@ -39,7 +39,7 @@ public sealed class ThumbnailLanesTests
     [Fact]
     public async Task Who_goes_away_while_waiting_takes_no_lane()
     {
-        var lanes = new ThumbnailLanes(1);
+        var lanes = new PictureLanes(1);
         var first = await lanes.EnterAsync(_greedy, Guid.NewGuid(), _test);
         using var gone = new CancellationTokenSource();
         var second = lanes.EnterAsync(_other, Guid.NewGuid(), gone.Token);
@@ -55,7 +55,7 @@ public sealed class ThumbnailLanesTests
     [Fact]
     public async Task One_image_takes_one_lane()
     {
-        var lanes = new ThumbnailLanes(4);
+        var lanes = new PictureLanes(4);
         var image = Guid.NewGuid();
         var first = await lanes.EnterAsync(_greedy, image, _test);
         var second = lanes.EnterAsync(_greedy, image, _test);

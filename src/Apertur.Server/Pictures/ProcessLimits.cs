@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Globalization;
 using System.Runtime.InteropServices;
 
-namespace Apertur.Server.Thumbnails;
+namespace Apertur.Server.Pictures;
 
 /// <summary>
 /// Resource limits (setrlimit(2)) that a process puts on itself before it does something dangerous. Only root can take them back; they hold for
