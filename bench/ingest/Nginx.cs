@@ -13,9 +13,12 @@ internal sealed class Nginx : Peer
         : base("nginx", port, process) => _store = store;
 
     /// <summary>Starts it on a port that is free; it cannot tell which one it would get for 0.</summary>
+    /// <returns>Null when it is not installed.</returns>
     /// <exception cref="IOException">It does not start.</exception>
-    public static Nginx Start(string folder)
+    public static Nginx? Start(string folder)
     {
+        if (Environment.GetEnvironmentVariable("PATH")!.Split(':').All(path => !File.Exists(Path.Combine(path, "nginx"))))
+            return null;
         for (var tries = 0; tries < 5; tries++)
         {
             var nginx = StartOn(FreePort(), folder);

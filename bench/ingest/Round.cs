@@ -48,8 +48,7 @@ internal sealed record Round(double PerSecond, double P50, double P99, double Cp
         cpu = peer.CpuMilliseconds() - cpu;
         var peak = peer.PeakMegabytes();
         peer.Clear();
-        Array.Sort(milliseconds);
-        return new Round(milliseconds.Length / seconds, At(milliseconds, 0.5), At(milliseconds, 0.99), cpu / milliseconds.Length, peak);
+        return new Round(milliseconds.Length / seconds, Figures.Median(milliseconds), Figures.At(milliseconds, 0.99), cpu / milliseconds.Length, peak);
     }
 
     /// <summary>
@@ -89,12 +88,4 @@ internal sealed record Round(double PerSecond, double P50, double P99, double Cp
         peer.Clear();
         return peak;
     }
-
-    public static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        return (sorted[sorted.Length / 2] + sorted[(sorted.Length - 1) / 2]) / 2;
-    }
-
-    private static double At(double[] sorted, double share) => sorted[(int)Math.Min(sorted.Length - 1, sorted.Length * share)];
 }

@@ -1,13 +1,11 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 
 namespace Apertur.Bench;
 
-/// <summary>This repository's server with its default settings, except that it does not limit rates: all clients come from one address.</summary>
-internal sealed partial class Ours : Peer
+/// <summary>A server of an <see cref="Installation"/>.</summary>
+internal sealed class Ours : Peer
 {
     private const int ImagesPerSession = 500;
     private const string Boundary = "----ingest-bench-4f1c9a";
@@ -17,69 +15,64 @@ internal sealed partial class Ours : Peer
 
     private static readonly byte[] _partTail = Bytes($"\r\n--{Boundary}--\r\n");
 
-    private readonly string _data;
-    private readonly string _key;
-    private readonly List<(byte[] Path, int Left)> _sessions = [];
+    private readonly Installation _installation;
+    private readonly List<(string Session, int Left)> _sessions = [];
 
-    private Ours(int port, Process process, string data, string key, string project)
-        : base("ours", port, process) => (_data, _key, Project) = (data, key, project);
+    public Ours(Installation installation, int port, Process process)
+        : base("ours", port, process) => _installation = installation;
 
-    public string Project { get; }
+    public string Project => _installation.Project;
 
     /// <summary>Where the photos of new sessions go.</summary>
     public IReadOnlyList<string> Destinations { get; set; } = [];
-
-    /// <param name="program">How the server is started.</param>
-    /// <param name="folder">Where its data goes.</param>
-    /// <param name="postgres">A connection string; null for SQLite.</param>
-    public static Ours Start(string program, string folder, string? postgres = null)
-    {
-        // It may call receivers on this machine, and all clients have one address.
-        var environment = new Dictionary<string, string>
-        {
-            ["APERTUR__RateLimits__Enabled"] = "false",
-            ["APERTUR__Outbound__AllowPrivateNetworks"] = "true",
-            ["APERTUR__Telemetry__MetricsUrl"] = "",
-        };
-        if (postgres is not null)
-        {
-            environment["APERTUR__Database__Provider"] = "PostgreSql";
-            environment["APERTUR__Database__ConnectionString"] = postgres;
-        }
-
-        var data = Path.Combine(folder, "ours");
-        string[] arguments =
-            ["init", "--data", data, "--email", "bench@example.com", "--password", "bench-bench-bench", "--project", "Bench", "--json"];
-        var init = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true };
-        foreach (var (name, value) in environment)
-            init.Environment[name] = value;
-        using var made = Process.Start(init)!;
-        using var printed = JsonDocument.Parse(made.StandardOutput.ReadToEnd());
-        made.WaitForExit();
-        var key = printed.RootElement.GetProperty("keys").GetProperty("live").GetString()!;
-
-        var port = new TaskCompletionSource<int>();
-        var process = Start(program, environment, line =>
-        {
-            if (line is null)
-                port.TrySetException(new IOException("ours: the server ended."));
-            else if (Listening().Match(line) is { Success: true } match)
-                port.TrySetResult(int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
-        }, "serve", "--data", data, "--urls", "http://127.0.0.1:0");
-        return new Ours(
-            port.Task.GetAwaiter().GetResult(), process, data, key, printed.RootElement.GetProperty("project").GetProperty("id").GetString()!);
-    }
 
     /// <summary>Makes one call with the key, and gives the answer.</summary>
     /// <exception cref="IOException">It was refused.</exception>
     public JsonElement Call(string method, string path, string json = "")
     {
         using var connection = new Connection(Port);
-        connection.Send([Bytes($"{method} /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {_key}\r\n"
+        connection.Send([Bytes($"{method} /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {_installation.Key}\r\n"
             + $"Content-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\n\r\n"), Encoding.UTF8.GetBytes(json)]);
         using var answer = JsonDocument.Parse(connection.Receive() is { Length: > 0 } text ? text : "null");
         return answer.RootElement.Clone();
     }
+
+    /// <summary>Makes a webhook destination for that address.</summary>
+    /// <returns>Its id.</returns>
+    public string CreateWebhook(string url, string format) => Call("POST", $"/projects/{Project}/destinations",
+        $$$"""{"type":"webhook","name":"Receiver","config":{"url":"{{{url}}}","format":"{{{format}}}"}}""").GetProperty("id").GetString()!;
+
+    /// <summary>Switches all of <see cref="Destinations"/> on or off.</summary>
+    public void SwitchDestinations(bool isActive)
+    {
+        foreach (var id in Destinations)
+            Call("PATCH", $"/projects/{Project}/destinations/{id}", isActive ? """{"isActive":true}""" : """{"isActive":false}""");
+    }
+
+    /// <summary>Sends photos from so many clients at once, so many from each.</summary>
+    public void Fill(byte[] photo, int clients, int perClient)
+    {
+        Prepare(clients, perClient);
+        var threads = Enumerable.Range(0, clients).Select(client => new Thread(() =>
+        {
+            using var connection = new Connection(Port);
+            for (var i = 0; i < perClient; i++)
+            {
+                connection.Send(Request(client, photo));
+                connection.Receive();
+            }
+        })).ToList();
+        threads.ForEach(thread => thread.Start());
+        threads.ForEach(thread => thread.Join());
+    }
+
+    /// <summary>The request of a call, for those who send it themselves.</summary>
+    public byte[] Get(string path) =>
+        Bytes($"GET /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {_installation.Key}\r\n\r\n");
+
+    /// <summary>The files that hold the photos.</summary>
+    public IEnumerable<string> Files() => Directory.EnumerateFiles(_installation.Data, "*", SearchOption.AllDirectories)
+        .Where(file => Guid.TryParseExact(Path.GetFileName(file), "D", out _));
 
     /// <summary>Every client has a session of its own, replaced before it is full.</summary>
     public override void Prepare(int clients, int requestsPerClient)
@@ -91,7 +84,7 @@ internal sealed partial class Ours : Peer
             var created = Call("POST", "/upload-sessions", $$"""
                 {"max_images":{{ImagesPerSession}},"max_image_size_mb":50,"destination_ids":[{{string.Join(',', Destinations.Select(id => $"\"{id}\""))}}]}
                 """);
-            var session = (Bytes($"POST /api/v1/upload/{created.GetProperty("id").GetString()}/images HTTP/1.1\r\n"), ImagesPerSession);
+            var session = (created.GetProperty("id").GetString()!, ImagesPerSession);
             if (client < _sessions.Count)
                 _sessions[client] = session;
             else
@@ -99,26 +92,30 @@ internal sealed partial class Ours : Peer
         }
     }
 
+    /// <summary>Lets all clients begin new sessions, for new <see cref="Destinations"/>.</summary>
+    public void Forget() => _sessions.Clear();
+
     public override IList<ArraySegment<byte>> Request(int client, byte[] image)
     {
-        var (path, left) = _sessions[client];
-        _sessions[client] = (path, left - 1);
+        var (session, left) = _sessions[client];
+        _sessions[client] = (session, left - 1);
+        return RequestTo(session, image);
+    }
+
+    /// <summary>The request for a photo of a session.</summary>
+    public static IList<ArraySegment<byte>> RequestTo(string session, byte[] image)
+    {
         var length = _partHead.Length + image.Length + _partTail.Length;
         return
         [
-            path,
-            Bytes($"Host: localhost\r\nContent-Type: multipart/form-data; boundary={Boundary}\r\nContent-Length: {length}\r\n\r\n"),
+            Bytes($"POST /api/v1/upload/{session}/images HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary={Boundary}\r\nContent-Length: {length}\r\n\r\n"),
             _partHead, image, _partTail,
         ];
     }
 
     public override void Clear()
     {
-        foreach (var file in Directory.EnumerateFiles(_data, "*", SearchOption.AllDirectories))
-            if (Guid.TryParseExact(Path.GetFileName(file), "D", out _))
-                File.Delete(file);
+        foreach (var file in Files())
+            File.Delete(file);
     }
-
-    [GeneratedRegex("listening on http://127.0.0.1:([0-9]+)")]
-    private static partial Regex Listening();
 }

@@ -85,7 +85,7 @@ internal abstract class Peer : IDisposable
     }
 
     /// <param name="output">Gets every line the process prints, and null at its end.</param>
-    protected static Process Start(
+    public static Process Start(
         string file, IReadOnlyDictionary<string, string>? environment, Action<string?> output, params string[] arguments)
     {
         var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true };

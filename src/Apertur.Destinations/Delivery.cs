@@ -33,6 +33,9 @@ public sealed record Delivery
     /// <summary>Which of the visitors of its session sent it, by an id of that visitor's own; null when nobody said.</summary>
     public string? Visitor { get; init; }
 
+    /// <summary>What its sender says of the photo: untrusted, one line without control characters; null when nothing.</summary>
+    public string? Caption { get; init; }
+
     /// <summary>What the session asked for and the sender gave, texts by name: untrusted, without control characters but line feeds; null when there is nothing.</summary>
     public JsonObject? Answers { get; init; }
 

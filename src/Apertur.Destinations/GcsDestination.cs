@@ -82,6 +82,8 @@ public sealed class GcsDestination : IDestinationType
         var metadata = new JsonObject { ["apertur-image-id"] = delivery.ImageId.ToString(), ["sha256"] = delivery.Sha256 };
         if (delivery.OriginalSha256 is { } original)
             metadata["original_sha256"] = original;
+        if (delivery.Caption is { } caption)
+            metadata["apertur-caption"] = caption;
         foreach (var (name, given) in delivery.Answers ?? [])
             metadata["apertur-answer-" + name] = given?.DeepClone();
         var resource = new JsonObject

@@ -112,8 +112,11 @@ public sealed class GoogleDriveDestination : IOAuthDestination
         };
         if (delivery.OriginalSha256 is { } original)
             resource["appProperties"]!["aperturOriginalSha256"] = original;
-        if (delivery.Answers is { } answers)
-            resource["description"] = string.Join('\n', answers.Select(given => $"{given.Key}: {given.Value}"));
+        List<string> description = [.. (delivery.Answers ?? []).Select(given => $"{given.Key}: {given.Value}")];
+        if (delivery.Caption is { } caption)
+            description.Insert(0, caption);
+        if (description.Count > 0)
+            resource["description"] = string.Join('\n', description);
         var answer = await _upload.SendAsync(UploadAddress, token, resource, id, delivery, deadline);
         // The id is taken: an earlier attempt came through, and its answer was lost.
         if (answer.Status == HttpStatusCode.Conflict)

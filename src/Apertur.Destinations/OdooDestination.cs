@@ -86,6 +86,8 @@ public sealed class OdooDestination(OutboundHttp http, TimeProvider clock) : IDe
         };
         if (delivery.OriginalSha256 is { } original)
             data["original_sha256"] = original;
+        if (delivery.Caption is { } caption)
+            data["caption"] = caption;
         if (delivery.Answers is { } answers)
             data["answers"] = answers.DeepClone();
         var body = Encoding.UTF8.GetBytes(new JsonObject { ["topic"] = topic, ["event"] = topic, ["data"] = data }.ToJsonString());

@@ -306,11 +306,16 @@ internal sealed class S3Bucket : IDisposable
         if (delivery.OriginalSha256 is { } original)
             metadata["apertur-original-sha256"] = original;
         metadata["apertur-session-id"] = delivery.SessionId.ToString();
+        if (delivery.Caption is { } caption)
+            Add("apertur-caption", caption);
         foreach (var (name, answer) in delivery.Answers ?? [])
+            Add("apertur-answer-" + name, (string)answer!);
+
+        // A header holds ASCII only.
+        void Add(string name, string words)
         {
-            // A header holds ASCII only.
-            if (Uri.EscapeDataString((string)answer!) is { Length: <= MaxMetadataLength } text)
-                metadata["apertur-answer-" + name] = text;
+            if (Uri.EscapeDataString(words) is { Length: <= MaxMetadataLength } text)
+                metadata[name] = text;
         }
     }
 }

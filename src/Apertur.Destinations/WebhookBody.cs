@@ -25,7 +25,7 @@ internal sealed class WebhookBody
     private const int PieceBytes = 48 * 1024;
 
     // The fields of the multipart form that a tag must not pretend to be.
-    private static readonly string[] _ownFields = ["image", "session_id", "image_id", "image_index", "sha256", "original_sha256", "tags", "visitor", "answers"];
+    private static readonly string[] _ownFields = ["image", "session_id", "image_id", "image_index", "sha256", "original_sha256", "tags", "visitor", "caption", "answers"];
 
     // The body is never part of a page, so nothing needs escaping beyond what JSON asks for; receivers read addresses and names.
     private static readonly JsonWriterOptions _json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -141,6 +141,8 @@ internal sealed class WebhookBody
             json.WriteString("original_sha256", original);
         if (delivery.Visitor is { } visitor)
             json.WriteString("visitor", visitor);
+        if (delivery.Caption is { } caption)
+            json.WriteString("caption", caption);
         if (delivery.Answers is { } answers)
         {
             json.WritePropertyName("answers");
@@ -168,6 +170,8 @@ internal sealed class WebhookBody
             Field("original_sha256", original);
         if (delivery.Visitor is { } visitor)
             Field("visitor", visitor);
+        if (delivery.Caption is { } caption)
+            Field("caption", caption);
         if (delivery.Answers is { } answers)
             Field("answers", answers.ToJsonString(_jsonText));
         Field("tags", JsonArray(delivery.Tags));

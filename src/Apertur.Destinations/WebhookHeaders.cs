@@ -73,6 +73,8 @@ public static class WebhookHeaders
         AddShort("X-Aptr-Tags", new JsonArray([.. delivery.Tags.Select(tag => (JsonNode)tag)]).ToJsonString());
         if (delivery.Metadata is { } metadata)
             AddShort("X-Aptr-Metadata", metadata.ToJsonString());
+        if (delivery.Caption is { } caption)
+            AddShort("X-Aptr-Caption", Uri.EscapeDataString(caption));
         if (delivery.Answers is { } answers)
             AddShort("X-Aptr-Answers", answers.ToJsonString());
 

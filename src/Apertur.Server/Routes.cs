@@ -85,6 +85,7 @@ internal static class Routes
         sessionHolders.MapGet("/events", SessionStream.Open);
         sessionHolders.MapPost("/event-ticket", EventTicket.Create);
         sessionHolders.MapPost("/images", UploadApi.Create);
+        sessionHolders.MapPatch("/images/{imageId}", SessionLinkApi.UpdateImage);
         sessionHolders.MapDelete("/images/{imageId}", SessionLinkApi.Withdraw);
         sessionHolders.MapMethods("/tus", ["OPTIONS"], TusApi.Options);
         sessionHolders.MapPost("/tus", TusApi.Create);

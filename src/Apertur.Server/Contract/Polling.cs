@@ -29,6 +29,10 @@ internal sealed record PollImage
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public required string? Visitor { get; init; }
 
+    /// <summary>What its sender says of it: one line; absent when nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public required string? Caption { get; init; }
+
     /// <summary>What its session asked for and the sender gave: texts by the name of the field; absent when nothing was given.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public required JsonObject? Answers { get; init; }

@@ -33,6 +33,10 @@ internal abstract record SessionRequest
     [JsonPropertyName("allow_withdraw")]
     public bool? AllowWithdraw { get; init; }
 
+    /// <summary>Whether each photo may have a caption, on the page and from programs; false unless it is said.</summary>
+    [JsonPropertyName("allow_captions")]
+    public bool? AllowCaptions { get; init; }
+
     /// <summary>
     /// What the page says to whoever sends photos, at most 2,000 characters: empty lines part paragraphs, lines that begin with a hyphen and a space are
     /// a list, <c>**words**</c> are bold. An empty text takes it away, as with the next two.
@@ -204,6 +208,9 @@ internal record SessionInfo
 
     /// <summary>Whether whoever sent a photo may take it back until their Done.</summary>
     public required bool AllowWithdraw { get; init; }
+
+    /// <summary>Whether each photo may have a caption.</summary>
+    public required bool AllowCaptions { get; init; }
 
     /// <summary>What the page says to whoever sends photos.</summary>
     public required string? Instructions { get; init; }

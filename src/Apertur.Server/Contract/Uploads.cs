@@ -2,6 +2,20 @@ using System.Text.Json.Serialization;
 
 namespace Apertur.Server.Contract;
 
+/// <summary>What whoever has sent an image changes of it.</summary>
+internal sealed record ImageUpdateRequest
+{
+    /// <summary>At most 500 characters, one line; null or an empty text takes it away.</summary>
+    public string? Caption { get; init; }
+}
+
+/// <summary>How an image is described now.</summary>
+internal sealed record ImageUpdateResponse(Guid Id, string? Caption)
+{
+    /// <summary>What is said of it; null when nothing is.</summary>
+    public string? Caption { get; init; } = Caption;
+}
+
 /// <summary>An image that was taken in. When this is sent, its bytes and rows are on disk.</summary>
 internal sealed record UploadResponse
 {

@@ -151,6 +151,7 @@ internal sealed partial class DeliveryRun(
             Sha256 = upload.Sha256,
             OriginalSha256 = upload.OriginalSha256,
             Visitor = upload.Fields.Visitor,
+            Caption = upload.Fields.Caption,
             Answers = UploadFields.Read(upload.Fields.Answers),
             ReceivedAt = upload.CreatedAt,
             Tags = session.Tags ?? [],

@@ -31,6 +31,9 @@ internal sealed class EventOutbox(DateTimeOffset now)
     public void UploadFailed(Upload upload, UploadSession session, DeliveryRow failed) =>
         Add(Topics.UploadFailed, upload, session, failed);
 
+    /// <summary>Whoever sent it has changed its caption since.</summary>
+    public void UploadCaptioned(Upload upload, UploadSession session) => Add(Topics.UploadCaptioned, upload, session, null);
+
     /// <summary>Its stored bytes are no longer what was received.</summary>
     public void UploadDamaged(Upload upload, UploadSession session) => Add(Topics.UploadDamaged, upload, session, null);
 
@@ -171,6 +174,7 @@ internal sealed class EventOutbox(DateTimeOffset now)
             Damage = upload.Damage?.WireName(),
             Source = upload.Fields.Source,
             Visitor = upload.Fields.Visitor,
+            Caption = upload.Fields.Caption,
             Answers = UploadFields.Read(upload.Fields.Answers),
             Env = upload.Env.WireName(),
             CreatedAt = upload.CreatedAt,

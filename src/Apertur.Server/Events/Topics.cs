@@ -6,6 +6,7 @@ internal static class Topics
     public const string UploadStarted = "project.upload.started";
     public const string UploadCompleted = "project.upload.completed";
     public const string UploadFailed = "project.upload.failed";
+    public const string UploadCaptioned = "project.upload.captioned";
     public const string UploadDamaged = "project.upload.damaged";
     public const string SessionCreated = "project.session.created";
     public const string SessionCompleted = "project.session.completed";
@@ -19,8 +20,8 @@ internal static class Topics
 
     public static IReadOnlyList<string> All { get; } =
     [
-        UploadStarted, UploadCompleted, UploadFailed, UploadDamaged, SessionCreated, SessionCompleted, SessionExpired, DestinationDisabled,
-        DestinationFailing, DestinationRecovered,
+        UploadStarted, UploadCompleted, UploadFailed, UploadCaptioned, UploadDamaged, SessionCreated, SessionCompleted, SessionExpired,
+        DestinationDisabled, DestinationFailing, DestinationRecovered,
     ];
 
     /// <summary>Words between dots.</summary>

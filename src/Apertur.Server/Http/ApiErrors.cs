@@ -59,8 +59,8 @@ internal static class ApiErrors
     public static ApiError IdempotencyConflict { get; } = new(409, "Conflict", "IDEMPOTENCY_CONFLICT",
         "Another request with other contents has used this Idempotency-Key. Send a repeat as it was, or something new under a new key.");
 
-    public static ApiError TooLateToWithdraw { get; } = new(409, "Conflict", "TOO_LATE",
-        "This photo cannot be taken back any more: it belongs to a part that is done, or the upload session is over.");
+    public static ApiError TooLate { get; } = new(409, "Conflict", "TOO_LATE",
+        "This photo can be neither taken back nor changed any more: it belongs to a part that is done, or the upload session is over.");
 
     public static ApiError OffsetConflict { get; } = new(409, "Conflict", "OFFSET_CONFLICT",
         "These bytes do not go on where the upload ends now, or another request has taken over. Ask for Upload-Offset and go on from there.");

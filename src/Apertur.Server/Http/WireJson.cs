@@ -30,6 +30,8 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(ConnectedData))]
 [JsonSerializable(typeof(ProjectEventData))]
 [JsonSerializable(typeof(UploadResponse))]
+[JsonSerializable(typeof(ImageUpdateRequest))]
+[JsonSerializable(typeof(ImageUpdateResponse))]
 [JsonSerializable(typeof(List<DeliveryResponse>))]
 [JsonSerializable(typeof(DeliveryAttemptsResponse))]
 [JsonSerializable(typeof(Page<ProjectDelivery>))]

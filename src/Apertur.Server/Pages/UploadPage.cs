@@ -88,6 +88,7 @@ internal static class UploadPage
             <p id="notice" class="notice" role="alert" hidden></p>
             {Results(model, texts)}
             {Questions(model, known?.Ask ?? [], texts)}
+            {(known?.AllowCaptions == true ? Caption(known, texts) : null)}
             <div id="bar">
             {Form(model, texts)}
             <button id="done" type="button" hidden>{texts["done"]}</button>
@@ -183,6 +184,16 @@ internal static class UploadPage
             """;
     }
 
+    /// <summary>Without scripts there is one for all photos of the form; the script has one for each instead.</summary>
+    private static Html Caption(UploadPageModel model, Texts texts) => $"""
+        <div id="captioned" class="field">
+        <label for="caption">{texts.Fill("ask.optional", ("field", texts["caption"]))}</label>
+        <input id="caption" name="caption" form="upload" type="text" autocomplete="off" maxlength="{UploadFields.MaxCaptionLength}"
+            value="{model.Typed.GetValueOrDefault("caption", "")}">
+        <p class="bad" role="alert">{model.Wrong.GetValueOrDefault("caption", "")}</p>
+        </div>
+        """;
+
     private static Html Results(UploadPageModel model, Texts texts)
     {
         if (model.Refused is { } refused)
@@ -239,6 +250,7 @@ internal static class UploadPage
                 MaxSide = known.MaxImageDimension,
             },
             MayWithdraw = model.AllowWithdraw,
+            AllowCaptions = known?.AllowCaptions ?? false,
             known?.ThankYou,
             model.CameraOnly,
             Ask = known?.Ask ?? [],

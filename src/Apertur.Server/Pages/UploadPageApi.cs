@@ -157,6 +157,7 @@ internal static class UploadPageApi
             ThankYou = session.ThankYou,
             ReturnUrl = session.ReturnUrl,
             CameraOnly = session.CameraOnly,
+            AllowCaptions = session.AllowCaptions,
             Ask = session.Ask,
             Strip = session.Strip,
             Now = clock.GetUtcNow(),
@@ -174,7 +175,7 @@ internal static class UploadPageApi
         /// <summary>Photos, or the end of the form, came before the right password.</summary>
         public bool IsLocked { get; private set; }
 
-        public SentFields Sent { get; } = SentFields.OfPage(session.Ask);
+        public SentFields Sent { get; } = SentFields.OfPage(session);
 
         public Dictionary<string, string> Typed { get; } = [];
 

@@ -61,6 +61,9 @@ internal sealed record UploadPageModel
     /// <summary>Only the camera is offered.</summary>
     public bool CameraOnly { get; init; }
 
+    /// <summary>Each photo may have a caption.</summary>
+    public bool AllowCaptions { get; init; }
+
     /// <summary>What is removed from photos.</summary>
     public Strip Strip { get; init; }
 

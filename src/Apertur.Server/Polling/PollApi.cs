@@ -98,6 +98,7 @@ internal static class PollApi
                 OriginalSha256 = upload.OriginalSha256,
                 Source = upload.Fields.Source,
                 Visitor = upload.Fields.Visitor,
+                Caption = upload.Fields.Caption,
                 Answers = UploadFields.Read(upload.Fields.Answers),
                 CreatedAt = upload.CreatedAt,
             })

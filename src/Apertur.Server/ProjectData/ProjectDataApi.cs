@@ -257,6 +257,7 @@ internal static class ProjectDataApi
         MimeType = upload.MimeType,
         Source = upload.Fields.Source,
         Visitor = upload.Fields.Visitor,
+        Caption = upload.Fields.Caption,
         Answers = UploadFields.Read(upload.Fields.Answers),
         IsEncrypted = upload.IsEncrypted,
         CreatedAt = upload.CreatedAt,

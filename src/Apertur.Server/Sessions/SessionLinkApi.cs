@@ -2,6 +2,7 @@ using Apertur.Server.Contract;
 using Apertur.Server.Encryption;
 using Apertur.Server.Http;
 using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -52,6 +53,20 @@ internal static class SessionLinkApi
         return TypedResults.NoContent();
     }
 
+    /// <summary>
+    /// Changes the caption of a photo that the visitor has sent, until their Done. Lists, polls and whatever is sent from now on tell it;
+    /// destinations that have the photo already are not told, so <c>project.upload.captioned</c> is raised.
+    /// </summary>
+    public static async Task<Ok<ImageUpdateResponse>> UpdateImage(
+        string id, string imageId, Body<ImageUpdateRequest> body, HttpRequest request, SessionGate gate, Visitors visitors,
+        CancellationToken cancellationToken)
+    {
+        var session = await gate.EnterAsync(id, request, cancellationToken);
+        var upload = await visitors.CaptionAsync(
+            session.Id, Visitors.Of(request), Ids.Parse(imageId), UploadFields.CheckCaption(body.Value.Caption), cancellationToken);
+        return TypedResults.Ok(new ImageUpdateResponse(upload.Id, upload.Fields.Caption));
+    }
+
     /// <summary>Session info. Unverified, what is withheld is there but empty: strict clients want every field.</summary>
     public static async Task<SessionInfo> DescribeAsync(
         UploadSession session, bool verified, Database database, ServerKeyPair keyPair, TimeProvider clock,
@@ -82,6 +97,7 @@ internal static class SessionLinkApi
             Label = verified ? session.Label : null,
             Done = verified ? session.Done?.WireName() : null,
             AllowWithdraw = verified && session.AllowWithdraw,
+            AllowCaptions = verified && session.AllowCaptions,
             Instructions = verified ? session.Instructions : null,
             ThankYou = verified ? session.ThankYou : null,
             ReturnUrl = verified ? session.ReturnUrl : null,

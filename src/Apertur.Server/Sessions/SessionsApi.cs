@@ -77,6 +77,7 @@ internal static class SessionsApi
             PasswordHash = request.Password is null ? null : SessionPasswords.Hash(request.Password),
             Done = done,
             AllowWithdraw = request.AllowWithdraw ?? true,
+            AllowCaptions = request.AllowCaptions ?? false,
             Instructions = NullIfEmpty(request.Instructions),
             ThankYou = NullIfEmpty(request.ThankYou),
             ReturnUrl = NullIfEmpty(request.ReturnUrl),
@@ -149,6 +150,7 @@ internal static class SessionsApi
                 session.MaxImageSizeMb = request.MaxImageSizeMb is null ? session.MaxImageSizeMb : limits.MaxImageSizeMb;
                 session.Done = done ?? session.Done;
                 session.AllowWithdraw = request.AllowWithdraw ?? session.AllowWithdraw;
+                session.AllowCaptions = request.AllowCaptions ?? session.AllowCaptions;
                 session.Instructions = NullIfEmpty(request.Instructions ?? session.Instructions);
                 session.ThankYou = NullIfEmpty(request.ThankYou ?? session.ThankYou);
                 session.ReturnUrl = NullIfEmpty(request.ReturnUrl ?? session.ReturnUrl);

@@ -39,6 +39,9 @@ internal sealed class UploadSession : ITenantData
     /// <summary>Whether visitors may take back what they have sent, until their Done.</summary>
     public bool AllowWithdraw { get; set; } = true;
 
+    /// <summary>Whether each photo may have a caption.</summary>
+    public bool AllowCaptions { get; set; }
+
     /// <summary>What the page says to whoever sends photos, see <see cref="Pages.Instructions"/>.</summary>
     public string? Instructions { get; set; }
 

@@ -56,24 +56,49 @@ internal sealed class Visitors(Database database, UploadDeletion deletion, TimeP
     /// <exception cref="ApiErrorException">404: there is none of this visitor's. 403: the session does not allow it. 409: too late.</exception>
     public async Task WithdrawAsync(UploadSession session, Guid? visitor, Guid image, CancellationToken cancellationToken)
     {
-        var name = visitor?.ToString();
-        Upload? upload;
-        Visitor? row;
-        await using (var db = database.Open())
-        {
-            upload = await db.Uploads.SingleOrDefaultAsync(
-                u => u.Id == image && u.SessionId == session.Id && name != null && u.Fields.Visitor == name, cancellationToken);
-            row = await db.Visitors.SingleOrDefaultAsync(v => v.SessionId == session.Id && v.Id == visitor, cancellationToken);
-        }
-
-        if (upload is null)
-            throw ApiErrors.NotFound.ToException();
-        if (!session.AllowWithdraw)
-            throw ApiErrors.Forbidden("Photos of this upload session cannot be taken back.").ToException();
-        if (session.CompletedAt is not null || session.ExpiresAt <= clock.GetUtcNow() || row?.DoneAt >= upload.CreatedAt)
-            throw ApiErrors.TooLateToWithdraw.ToException();
+        await using var db = database.Open();
+        var upload = await OwnAsync(
+            db, session, visitor, image, session.AllowWithdraw, "Photos of this upload session cannot be taken back.", cancellationToken);
         if (!await deletion.RunAsync(upload, cancellationToken))
             throw ApiErrors.NotFound.ToException();
+    }
+
+    /// <summary>Gives a photo that the visitor has sent another caption, or takes it away. What is told of the photo from now on carries it.</summary>
+    /// <exception cref="ApiErrorException">404: there is none of this visitor's. 403: the session does not allow it. 409: too late.</exception>
+    public Task<Upload> CaptionAsync(Guid sessionId, Guid? visitor, Guid image, string? caption, CancellationToken cancellationToken) => database.WriteAsync(
+        async db =>
+        {
+            var now = clock.GetUtcNow();
+            var session = await database.Locked(db.Sessions, [sessionId]).SingleAsync(cancellationToken);
+            var upload = await OwnAsync(
+                db, session, visitor, image, session.AllowCaptions, "Photos of this upload session have no captions.", cancellationToken);
+            if (upload.Fields.Caption == caption)
+                return upload;
+
+            upload.Fields = upload.Fields with { Caption = caption };
+            session.Touch(now);
+            var events = new EventOutbox(now);
+            events.UploadCaptioned(upload, session);
+            await events.WriteAsync(db, cancellationToken);
+            return upload;
+        },
+        cancellationToken);
+
+    /// <summary>A photo that the visitor has sent and may still do something about.</summary>
+    private async Task<Upload> OwnAsync(
+        AperturDb db, UploadSession session, Guid? visitor, Guid image, bool isAllowed, string otherwise, CancellationToken cancellationToken)
+    {
+        var name = visitor?.ToString();
+        var upload = await db.Uploads.SingleOrDefaultAsync(
+            u => u.Id == image && u.SessionId == session.Id && name != null && u.Fields.Visitor == name, cancellationToken);
+        if (upload is null)
+            throw ApiErrors.NotFound.ToException();
+        if (!isAllowed)
+            throw ApiErrors.Forbidden(otherwise).ToException();
+        var row = await db.Visitors.AsNoTracking().SingleOrDefaultAsync(v => v.SessionId == session.Id && v.Id == visitor, cancellationToken);
+        return session.CompletedAt is not null || session.ExpiresAt <= clock.GetUtcNow() || row?.DoneAt >= upload.CreatedAt
+            ? throw ApiErrors.TooLate.ToException()
+            : upload;
     }
 
     /// <summary>Whether nobody else has the link open or has sent anything. Who says nothing of visitors means the session.</summary>

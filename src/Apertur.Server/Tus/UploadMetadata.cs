@@ -39,7 +39,7 @@ internal sealed record UploadMetadata
         var metadata = new UploadMetadata
         {
             Filename = values.GetValueOrDefault("filename") ?? values.GetValueOrDefault("name"),
-            Sent = new SentFields(session.Ask),
+            Sent = new SentFields(session),
             Sha256 = values.GetValueOrDefault(UploadDigests.Sha256Field) is { } sha256 ? UploadDigests.ReadSha256(sha256) : null,
         };
         foreach (var field in metadata.Sent.Fields)

@@ -104,7 +104,7 @@ internal sealed class Adoption(Database database, Quarantine quarantine, Setting
         Filename = file.IsEncrypted ? Filenames.Sealed(file.Id.ToString()) : Filenames.Sanitise(file.Id.ToString(), file.MimeType!),
         SizeBytes = file.SizeBytes,
         MimeType = file.MimeType!,
-        Fields = UploadFields.Of(new SentFields([])),
+        Fields = UploadFields.Of(new SentFields(session)),
         Sha256 = file.Sha256!,
         Width = file.Size?.Width,
         Height = file.Size?.Height,

@@ -34,7 +34,7 @@ internal static class UploadApi
         using var reader = isEnvelope ? null : new MultipartReader(digests.Body, http.Request.ContentType);
 
         StagedImage? image = null;
-        var sent = new SentFields(session.Ask);
+        var sent = new SentFields(session);
         try
         {
             if (isEnvelope)

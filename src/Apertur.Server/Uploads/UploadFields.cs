@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
+using Apertur.Server.Sessions;
 
 namespace Apertur.Server.Uploads;
 
@@ -14,12 +15,19 @@ internal sealed record UploadFields
     [
         new("source", Sources.Check) { CheckInEnvelope = Sources.CheckInEnvelope, OnPage = "gallery" },
         new("visitor", CheckVisitor) { OnPage = "" },
+        new("caption", CheckCaption) { IsReadIn = session => session.AllowCaptions },
     ];
+
+    /// <summary>Characters of a caption.</summary>
+    public const int MaxCaptionLength = 500;
 
     public required string Source { get; init; }
 
     /// <summary>Who sent it, of those on the page of its session, see <see cref="Sessions.Visitor"/>; null when it does not say.</summary>
     public required string? Visitor { get; init; }
+
+    /// <summary>What its sender says of this photo; null when nothing, or when its session takes no captions.</summary>
+    public required string? Caption { get; init; }
 
     /// <summary>What its session asked for and the sender gave, see <see cref="AskedFields"/>: a JSON object of texts; null when nothing was given.</summary>
     public required string? Answers { get; init; }
@@ -28,6 +36,7 @@ internal sealed record UploadFields
     {
         Source = sent["source"]!,
         Visitor = sent["visitor"],
+        Caption = sent["caption"],
         Answers = sent.Answers,
     };
 
@@ -35,12 +44,22 @@ internal sealed record UploadFields
     public static JsonObject? Read(string? answers) => answers is null ? null : JsonNode.Parse(answers)!.AsObject();
 
     /// <summary>What stays of them when the photo goes: nothing that its sender wrote.</summary>
-    public UploadFields WithoutWords() => new() { Source = Source, Visitor = null, Answers = null };
+    public UploadFields WithoutWords() => new() { Source = Source, Visitor = null, Caption = null, Answers = null };
 
     private static string? CheckVisitor(string? text) =>
         string.IsNullOrEmpty(text) ? null
         : Ids.TryParse(text, out var id) ? id.ToString()
         : throw ApiErrors.Validation("visitor", "visitor must be a UUID.").ToException();
+
+    /// <summary>A caption as it is stored: one line, null when there is nothing in it.</summary>
+    /// <exception cref="ApiErrorException">400: it is too long.</exception>
+    public static string? CheckCaption(string? text)
+    {
+        var caption = PlainText.Of(text ?? "", keepsLines: false);
+        return caption.Length > MaxCaptionLength
+            ? throw ApiErrors.Validation("caption", $"caption may have up to {MaxCaptionLength} characters.").ToException()
+            : caption.Length == 0 ? null : caption;
+    }
 }
 
 /// <summary>One field that a sender may give.</summary>
@@ -53,38 +72,43 @@ internal sealed record UploadField(string Name, Func<string?, string?> Check)
 
     /// <summary>What the page without scripts gives, which then has no input for it; empty when it gives nothing, null when it has an input.</summary>
     public string? OnPage { get; init; }
+
+    /// <summary>Whether uploads to that session may have it; where they may not, nobody reads it.</summary>
+    public Func<UploadSession, bool> IsReadIn { get; init; } = static _ => true;
 }
 
 /// <summary>The fields of one upload as they come in, each checked when it comes.</summary>
-/// <param name="asked">What its session asks for: each is a field of its own.</param>
-internal sealed class SentFields(IReadOnlyList<AskedField> asked)
+/// <param name="session">What it asks for is a field each.</param>
+internal sealed class SentFields(UploadSession session)
 {
+    private readonly AskedField[] _asked = session.Ask;
     private readonly Dictionary<string, string?> _values = [];
 
     /// <summary>All that may be sent.</summary>
-    public IReadOnlyList<UploadField> Fields { get; } = [.. UploadFields.All, .. asked.Select(AskedFields.Of)];
+    public IReadOnlyList<UploadField> Fields { get; } =
+        [.. UploadFields.All.Where(field => field.IsReadIn(session)), .. session.Ask.Select(AskedFields.Of)];
 
     /// <summary>What was given of what is asked for, as a JSON object; null when nothing was.</summary>
     public string? Answers
     {
         get
         {
-            var given = asked.Where(each => this[each.Field] is not null).ToList();
+            var given = _asked.Where(each => this[each.Field] is not null).ToList();
             return given.Count == 0 ? null
                 : new JsonObject(given.Select(each => KeyValuePair.Create(each.Field, (JsonNode?)this[each.Field]))).ToJsonString();
         }
     }
 
     /// <summary>What must be given and was not.</summary>
-    public IEnumerable<string> Missing => asked.Where(each => each.Required && this[each.Field] is null).Select(each => each.Field);
+    public IEnumerable<string> Missing => _asked.Where(each => each.Required && this[each.Field] is null).Select(each => each.Field);
 
-    /// <summary>The value to store; that of an absent text when the field was not sent.</summary>
-    public string? this[string name] => _values.TryGetValue(name, out var value) ? value : Fields.Single(field => field.Name == name).Check(null);
+    /// <summary>The value to store; that of an absent text when the field was not sent, null when nobody reads it.</summary>
+    public string? this[string name] => _values.TryGetValue(name, out var value) ? value : Find(name)?.Check(null);
 
     /// <summary>The fields that the page without scripts gives by itself.</summary>
-    public static SentFields OfPage(IReadOnlyList<AskedField> asked)
+    public static SentFields OfPage(UploadSession session)
     {
-        var sent = new SentFields(asked);
+        var sent = new SentFields(session);
         foreach (var field in UploadFields.All.Where(field => field.OnPage is not null))
             sent.Take(field, field.OnPage);
         return sent;

@@ -128,10 +128,12 @@ public sealed class GoldenTests
         await golden.PinAsync("session-complete", "POST", $"upload-sessions/{session}/complete");
         await golden.PinAsync("upload-delete", "DELETE", $"uploads/{upload}");
         var visitor = Guid.NewGuid().ToString();
-        var shared = await app.Client.CreateSessionAsync();
+        var shared = await app.Client.CreateSessionAsync(new JsonObject { ["allow_captions"] = true });
         using (var form = new MultipartFormDataContent { { new StringContent(visitor), "visitor" }, { new ByteArrayContent(Photos.Png()), "file", "a.png" } })
         {
             var own = (await phone.SendAsync(HttpMethod.Post, $"upload/{shared}/images", form)).Json["id"];
+            await golden.PinAsync(
+                "link-update-image", "PATCH", $"upload/{shared}/images/{own}?visitor={visitor}", new JsonObject { ["caption"] = "The dent" }, phone);
             await golden.PinAsync("link-withdraw", "DELETE", $"upload/{shared}/images/{own}?visitor={visitor}", client: phone);
         }
 

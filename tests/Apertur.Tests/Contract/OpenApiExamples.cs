@@ -34,6 +34,7 @@ internal static partial class OpenApiExamples
         ["ProjectsApi.Create"] = """{ "name": "Photos" }""",
         ["ProjectsApi.Update"] = """{ "retentionDays": 90, "maxImageSizeMb": null }""",
         ["ReplaysApi.Create"] = $$"""{ "status": "never_dispatched", "destinationId": "{{DestinationId}}", "from": "2026-06-01T00:00:00Z" }""",
+        ["SessionLinkApi.UpdateImage"] = """{ "caption": "The dent in the left door" }""",
         ["SessionLinkApi.VerifyPassword"] = """{ "password": "open sesame" }""",
         ["SessionsApi.Create"] = $$"""
             {

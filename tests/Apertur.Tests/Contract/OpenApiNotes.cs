@@ -103,6 +103,7 @@ internal sealed record OpenApiNotes
                                 ("file", new() { ["type"] = "string", ["format"] = "binary" }, "The photo, or its envelope. Its type is what its bytes say."),
                                 ("source", _source, "Where the photo came from; camera by default."),
                                 ("visitor", Id(), "Which of the people on the page sends it, by an id of their own."),
+                                ("caption", Text(), "What is said of the photo, where the session has `allow_captions`; at most 500 characters."),
                                 .. _answers,
                                 ("sha256", Text(), "SHA-256 of the file in hex: checked before the photo is taken."),
                             ]),
@@ -120,6 +121,7 @@ internal sealed record OpenApiNotes
                                 ("mimeType", Text(), "Not needed: the type is what the bytes say."),
                                 ("source", Text(), "As in the form; `sdk` means camera."),
                                 ("visitor", Id(), "As in the form."),
+                                ("caption", Text(), "As in the form."),
                                 .. _answers,
                             ]),
                     },
@@ -173,6 +175,7 @@ internal sealed record OpenApiNotes
         },
         ["SessionLinkApi.Info"] = new() { Parameters = [_password.DeepClone()], Errors = [401] },
         ["SessionLinkApi.Complete"] = new() { Parameters = [_password.DeepClone(), _visitor.DeepClone()], Errors = [401] },
+        ["SessionLinkApi.UpdateImage"] = new() { Parameters = [_password.DeepClone(), _visitor.DeepClone()], Errors = [401, 403, 409] },
         ["SessionLinkApi.Withdraw"] = new() { Parameters = [_password.DeepClone(), _visitor.DeepClone()], Errors = [401, 403, 409] },
         ["SessionStream.Open"] = new()
         {

@@ -59,13 +59,14 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Answers_of_the_sender_are_metadata()
+    public async Task Words_of_the_sender_are_metadata()
     {
-        Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(Config()) with { Answers = Sample.Answers }));
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(Sample.Delivery(Config()) with { Answers = Sample.Answers, Caption = Sample.Caption }));
 
         var metadata = Assert.Single(_google.Objects).Resource["metadata"]!;
         Assert.Equal("Ann  Ødegård", (string?)metadata["apertur-answer-name"]);
         Assert.Equal("two\nlines", (string?)metadata["apertur-answer-note"]);
+        Assert.Equal(Sample.Caption, (string?)metadata["apertur-caption"]);
     }
 
     [Theory]

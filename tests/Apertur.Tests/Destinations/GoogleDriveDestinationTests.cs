@@ -59,11 +59,11 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Answers_of_the_sender_describe_the_file()
+    public async Task Words_of_the_sender_describe_the_file()
     {
-        Is<DeliveryOutcome.Accepted>(await new Attempts(_drive, Sample.Delivery(Config()) with { Answers = Sample.Answers }).NextAsync());
+        Is<DeliveryOutcome.Accepted>(await new Attempts(_drive, Sample.Delivery(Config()) with { Answers = Sample.Answers, Caption = Sample.Caption }).NextAsync());
 
-        Assert.Equal("name: Ann  Ødegård\nnote: two\nlines", (string?)Assert.Single(_google.Files).Resource["description"]);
+        Assert.Equal($"{Sample.Caption}\nname: Ann  Ødegård\nnote: two\nlines", (string?)Assert.Single(_google.Files).Resource["description"]);
     }
 
     [Theory]

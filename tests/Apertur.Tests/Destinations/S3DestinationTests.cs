@@ -63,15 +63,16 @@ public sealed class S3DestinationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Answers_of_the_sender_are_metadata_where_they_fit()
+    public async Task Words_of_the_sender_are_metadata_where_they_fit()
     {
-        var delivery = Sample.Delivery(Config()) with { Answers = Sample.Answers };
+        var delivery = Sample.Delivery(Config()) with { Answers = Sample.Answers, Caption = Sample.Caption };
         delivery.Answers!["reference"] = new string('ø', 200);
         Assert.IsType<DeliveryOutcome.Accepted>(await _s3.DeliverAsync(delivery, Cancellation));
 
         var (_, _, metadata) = await _bucket.ReadAsync($"apertur/2026-06-12/{delivery.SessionId}/2-IMG_0001.jpg");
         Assert.Equal("Ann  Ødegård", Uri.UnescapeDataString(metadata["x-amz-meta-apertur-answer-name"]));
         Assert.Equal("two\nlines", Uri.UnescapeDataString(metadata["x-amz-meta-apertur-answer-note"]));
+        Assert.Equal(Sample.Caption, Uri.UnescapeDataString(metadata["x-amz-meta-apertur-caption"]));
         Assert.DoesNotContain("x-amz-meta-apertur-answer-reference", metadata.Keys);
     }
 

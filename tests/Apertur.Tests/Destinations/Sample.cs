@@ -47,6 +47,9 @@ internal static class Sample
     /// <summary>What a person answered, with what a header does not carry.</summary>
     public static JsonObject Answers => new() { ["name"] = "Ann  Ødegård", ["note"] = "two\nlines" };
 
+    /// <summary>What a person says of a photo, with what a header does not carry.</summary>
+    public const string Caption = "Dør  og vindu";
+
     public static byte[] Bytes(Delivery delivery)
     {
         using var stream = delivery.OpenRead();

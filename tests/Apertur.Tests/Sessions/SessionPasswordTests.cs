@@ -28,7 +28,7 @@ public sealed class SessionPasswordTests
         before.Remove("serverPublicKey");
         Assert.Equal(
             $$"""
-            {"id":"{{session}}","status":"pending","expiresAt":"2026-06-13T09:44:41.919Z","tags":null,"imagesPerSession":0,"effectiveMaxImages":0,"effectiveAllowedMimeTypes":[],"effectiveMaxImageDimension":null,"effectiveMaxImageSizeMb":0,"password_protected":true,"e2eEnabled":false,"e2ePublicKey":null,"e2eDowngraded":false,"imagesCount":0,"projectName":"Claims","label":null,"done":null,"allowWithdraw":false,"instructions":null,"thankYou":null,"returnUrl":null,"cameraOnly":false,"ask":[],"strip":null}
+            {"id":"{{session}}","status":"pending","expiresAt":"2026-06-13T09:44:41.919Z","tags":null,"imagesPerSession":0,"effectiveMaxImages":0,"effectiveAllowedMimeTypes":[],"effectiveMaxImageDimension":null,"effectiveMaxImageSizeMb":0,"password_protected":true,"e2eEnabled":false,"e2ePublicKey":null,"e2eDowngraded":false,"imagesCount":0,"projectName":"Claims","label":null,"done":null,"allowWithdraw":false,"allowCaptions":false,"instructions":null,"thankYou":null,"returnUrl":null,"cameraOnly":false,"ask":[],"strip":null}
             """,
             before.ToJsonString());
         Assert.Equal("Roof", (string)after["label"]!);

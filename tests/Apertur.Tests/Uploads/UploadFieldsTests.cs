@@ -30,6 +30,7 @@ public sealed class UploadFieldsTests
     {
         ["source"] = [Response, Odoo, .. _formats.Select(Payload)],
         ["visitor"] = [Response, Odoo],
+        ["caption"] = [Response],
     };
 
     [Fact]
@@ -44,7 +45,7 @@ public sealed class UploadFieldsTests
     public async Task Each_field_comes_in_by_every_way(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
-        var session = await app.Client.CreateSessionAsync();
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["allow_captions"] = true });
         var envelope = Sealed.Here(await app.ServerKeyAsync(), Photos.Jpeg());
         var withFields = new JsonObject(envelope.Select(member => KeyValuePair.Create(member.Key, member.Value?.DeepClone())));
         foreach (var field in UploadFields.All)
@@ -104,6 +105,7 @@ public sealed class UploadFieldsTests
         var session = await app.Client.CreateSessionAsync(new JsonObject
         {
             ["long_polling"] = true,
+            ["allow_captions"] = true,
             ["destination_ids"] = new JsonArray([.. places.Keys.Select(id => JsonValue.Create(id))]),
         });
 

@@ -7,6 +7,7 @@ import { api, ok, type Schemas } from './api/client';
 import { useAct, useLoad } from './load';
 import { go } from './router';
 import { env } from './state';
+import { strips } from './strip';
 import { t } from './text';
 
 const kinds = ['image/jpeg', 'image/png', 'image/webp', 'image/heic'] as const;
@@ -21,6 +22,8 @@ export function NewSession({ project, onClose }: { project: string; onClose: () 
   const [password, setPassword] = useState('');
   const [megabytes, setMegabytes] = useState('');
   const [allowed, setAllowed] = useState<readonly string[]>(kinds);
+  const [strip, setStrip] = useState('');
+  const [captions, setCaptions] = useState(false);
   const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
   const act = useAct();
   const wrong = act.problem?.fields ?? new Map<string, string>();
@@ -39,6 +42,8 @@ export function NewSession({ project, onClose }: { project: string; onClose: () 
         ...(password === '' ? {} : { password }),
         ...(megabytes === '' ? {} : { max_image_size_mb: Number(megabytes) }),
         ...(allowed.length === kinds.length ? {} : { allowed_mime_types: [...allowed] }),
+        ...(strip === '' ? {} : { strip }),
+        ...(captions ? { allow_captions: true } : {}),
       },
     }));
     go(`/p/${project}/sessions/${session.id}`);
@@ -68,7 +73,9 @@ export function NewSession({ project, onClose }: { project: string; onClose: () 
             <Field label={t('Tags')} value={tags} onInput={setTags} hint={t('Separated by commas.')} wrong={wrong.get('tags')} />
             <Field label={t('Password')} value={password} onInput={setPassword} minLength={4} maxLength={128} autocomplete="off" hint={t('Asked for when the link is opened.')} wrong={wrong.get('password')} />
             <Field label={t('Megabytes of a photo at most')} type="number" min={1} max={100} value={megabytes} onInput={setMegabytes} wrong={wrong.get('max_image_size_mb')} />
+            <Select label={t('Removed from photos')} value={strip} onInput={setStrip} options={[{ value: '', label: t('As the project has it') }, ...strips()]} />
           </div>
+          <Check label={t('Each photo may have a caption')} checked={captions} onInput={setCaptions} hint={t('Whoever sends a photo may say something about it.')} />
           <fieldset class="row">
             <legend class="legend">{t('Kinds of image')}</legend>
             {kinds.map(kind => (
@@ -89,6 +96,8 @@ export function EditSession({ session, onClose, onSaved }: { session: Schemas['S
   const [until, setUntil] = useState(local(session.expiresAt));
   const [password, setPassword] = useState('');
   const [open, setOpen] = useState(false);
+  const [strip, setStrip] = useState(session.strip ?? 'none');
+  const [captions, setCaptions] = useState(session.allowCaptions);
   const act = useAct();
   const save = () => act.run(async () => {
     await ok(api.PATCH('/api/v1/upload-sessions/{id}', {
@@ -97,6 +106,8 @@ export function EditSession({ session, onClose, onSaved }: { session: Schemas['S
         ...(until === local(session.expiresAt) ? {} : { expires_at: new Date(until).toISOString() }),
         max_images: Number(most),
         max_image_size_mb: Number(megabytes),
+        allow_captions: captions,
+        ...(strip === session.strip ? {} : { strip }),
         ...(open ? { password: null } : password === '' ? {} : { password }),
       },
     }));
@@ -114,7 +125,9 @@ export function EditSession({ session, onClose, onSaved }: { session: Schemas['S
         <Field label={t('Megabytes of a photo at most')} type="number" min={1} max={100} value={megabytes} onInput={setMegabytes} required />
         <Field label={t('New password')} value={password} onInput={setPassword} minLength={4} maxLength={128} autocomplete="off"
           hint={session.password_protected ? t('Leave it empty to keep the one there is.') : t('Asked for when the link is opened.')} />
+        <Select label={t('Removed from photos')} value={strip} onInput={setStrip} options={strips()} hint={t('Of photos that arrive from now on.')} />
       </div>
+      <Check label={t('Each photo may have a caption')} checked={captions} onInput={setCaptions} hint={t('Whoever sends a photo may say something about it.')} />
       {session.password_protected && <Check label={t('Remove the password')} checked={open} onInput={setOpen} />}
     </Dialog>
   );

@@ -36,6 +36,8 @@ export interface Parcel {
   name: string;
   source: 'camera' | 'gallery';
   visitor: string;
+  /** What is said of the photo; empty when nothing is. */
+  caption: string;
   /** The photo's envelope, when it must not be sent as it is. */
   sealed: Blob | null;
   /** SHA-256 of what is sent, hex: the server refuses other bytes. Null where the browser cannot tell. */
@@ -54,6 +56,7 @@ export async function attempt(
   const form = new FormData();
   form.append('source', parcel.source);
   form.append('visitor', parcel.visitor);
+  if (parcel.caption !== '') form.append('caption', parcel.caption);
   for (const [field, text] of Object.entries(answers)) form.append(field, text);
   if (parcel.digest !== null) form.append('sha256', parcel.digest);
   if (parcel.sealed === null) {

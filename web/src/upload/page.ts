@@ -7,7 +7,6 @@ import { limitsLine, refusalBeforeSending, type Limits } from './limits';
 import { verify } from './password';
 import { UploadQueue, type Photo } from './queue';
 import { Row } from './row';
-import type { Seal } from './seal';
 import { ask as askServer, follow, type Session } from './session';
 import { newId, Store, visitorOf } from './store';
 import { fill, plural, refusalText, type Texts } from './texts';
@@ -19,6 +18,7 @@ interface PageData {
   sessionId: string;
   limits: Limits | null;
   mayWithdraw: boolean;
+  allowCaptions: boolean;
   thankYou: string | null;
   cameraOnly: boolean;
   ask: Asked[];
@@ -43,24 +43,10 @@ function showLocalExpiry(): void {
   line.textContent = fill(text, { date: format.format(new Date(instant)) });
 }
 
-/** How photos are encrypted, which is said on the page; words when they cannot be as they must. The link may name the key, and then no other will do, and neither will none. */
-async function sealing(data: PageData): Promise<Seal | string | null> {
-  const { texts, sealingKey } = data;
-  const named = /[#&]key=([0-9a-f]{64})/i.exec(location.hash)?.[1]?.toLowerCase();
-  if (sealingKey === null) return named === undefined ? null : texts.sealingWrongKey;
-  const { canSeal, fingerprint, sealTo } = await import('./seal');
-  if (!canSeal()) return texts.sealingNeedsHttps;
-  const own = await fingerprint(sealingKey);
-  if (named !== undefined && named !== own) return texts.sealingWrongKey;
-  const line = byId('sealing');
-  line.hidden = false;
-  line.textContent = fill(named === undefined ? texts.sealed : texts.sealedAndChecked, { key: own.slice(0, 16).replace(/(.{4})(?=.)/g, '$1 ') });
-  return sealTo(sealingKey);
-}
-
 async function start(data: PageData): Promise<void> {
   const { texts } = data;
-  const seal = await sealing(data);
+  const named = /[#&]key=([0-9a-f]{64})/i.exec(location.hash)?.[1]?.toLowerCase();
+  const seal = data.sealingKey === null && named === undefined ? null : await (await import('./seal')).sealing(texts, data.sealingKey, named);
   if (typeof seal === 'string') {
     // Nothing else of this script runs, so nothing can be sent in the clear.
     byId('upload').hidden = true;
@@ -74,12 +60,13 @@ async function start(data: PageData): Promise<void> {
   const visitor = visitorOf(data.sessionId);
   const store = await Store.open(data.sessionId);
   const passwordKept = `apertur:password:${data.sessionId}`;
-  let { limits, mayWithdraw, thankYou, expires, ask } = data;
+  let { limits, mayWithdraw, allowCaptions, thankYou, expires, ask } = data;
   /** Whether what the session asks for has been given, or left out where it may be. */
   let answered = false;
   /** What was asked for last, as JSON. */
   let asked = '';
   let questions: typeof import('./asked') | null = null;
+  let captions: import('./captions').Captions | null = null;
   /** Of the photos in the list, those that an earlier page sent. */
   let sentBefore = 0;
   let told = false;
@@ -105,11 +92,12 @@ async function start(data: PageData): Promise<void> {
   const about = { session: data.sessionId, expires: data.expires };
   const queue = new UploadQueue(api, seal, store, about, {
     changed(photo) {
-      rows.get(photo)?.show(photo, mayWithdraw);
+      draw(photo);
       if (photo.state !== 'sending') showSummary();
     },
-    received(_, received) {
+    received(photo, received) {
       tellParent({ type: 'apertur:image:received', data: received });
+      void captions?.save(photo);
       // Others send too: what is left now, the server knows.
       refresh();
     },
@@ -151,8 +139,22 @@ async function start(data: PageData): Promise<void> {
     });
     rows.set(photo, row);
     list.append(row.element);
-    row.show(photo, mayWithdraw);
+    draw(photo);
     return row;
+  }
+
+  function draw(photo: Photo): void {
+    const row = rows.get(photo);
+    row?.show(photo, mayWithdraw);
+    if (row) captions?.show(photo, row.element, allowCaptions);
+  }
+
+  /** Lets something be said of each photo, where the session takes that. */
+  async function describe(): Promise<void> {
+    if (!allowCaptions || captions !== null) return;
+    const { Captions } = await import('./captions');
+    captions ??= new Captions(texts, queue, api, visitor);
+    for (const photo of rows.keys()) draw(photo);
   }
 
   async function add(files: Iterable<File>, source: Photo['source']): Promise<void> {
@@ -257,7 +259,8 @@ async function start(data: PageData): Promise<void> {
 
   /** Takes in how the session stands now: its limits, its end, or that it goes on after all. */
   function take(session: Session): void {
-    ({ limits, mayWithdraw, thankYou, expires } = session);
+    ({ limits, mayWithdraw, allowCaptions, thankYou, expires } = session);
+    void describe().catch(() => null);
     void inquire(session.ask);
     void instruct(session.instructions ?? '');
     byId('strip').textContent = texts[`strip.${session.strip}`];
@@ -277,10 +280,11 @@ async function start(data: PageData): Promise<void> {
         kind: 'refused', status: 0, message: '', code: session.status === 'expired' ? 'SESSION_EXPIRED' : 'SESSION_COMPLETED',
       });
       mayWithdraw &&= session.status !== 'completed';
+      allowCaptions = false;
     } else {
       page.classList.remove('over');
     }
-    for (const [photo, row] of rows) row.show(photo, mayWithdraw);
+    for (const photo of rows.keys()) draw(photo);
     watchExpiry();
   }
 
@@ -431,6 +435,7 @@ async function start(data: PageData): Promise<void> {
     if (known !== null) void unlock(known);
   } else {
     open(null);
+    void describe().catch(() => null);
     showLimits();
     watchExpiry();
   }
@@ -502,6 +507,7 @@ async function start(data: PageData): Promise<void> {
       return;
     }
     done.disabled = true;
+    await captions?.settle();
     const outcome = await complete(api, visitor, queue.password);
     done.disabled = false;
     if (outcome === 'failed') {

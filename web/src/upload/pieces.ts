@@ -24,6 +24,7 @@ export async function sendRest(
 
   if (url === null) {
     const words: Record<string, string> = { filename: parcel.name, source: parcel.source, visitor: parcel.visitor };
+    if (parcel.caption !== '') words['caption'] = parcel.caption;
     if (parcel.digest !== null) words['sha256'] = parcel.digest;
     for (const [field, text] of Object.entries(answers)) words[`answer.${field}`] = text;
     const made = await request('POST', `${api}/tus`, {

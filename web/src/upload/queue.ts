@@ -19,6 +19,7 @@ export interface Photo extends Parcel {
   added: number;
   picture: Blob | null;
   received: Received | null;
+  told: string | null;
 }
 
 export interface QueueEvents {
@@ -63,9 +64,9 @@ export class UploadQueue {
     });
   }
 
-  add(parcel: Omit<Parcel, 'sealed' | 'digest' | 'url'>): Photo {
+  add(parcel: Omit<Parcel, 'caption' | 'sealed' | 'digest' | 'url'>): Photo {
     const photo: Photo = {
-      ...parcel, sealed: null, digest: null, url: null, state: 'waiting', isReady: false, progress: 0, attempts: 0, timer: 0, sha256: null,
+      ...parcel, caption: '', told: null, sealed: null, digest: null, url: null, state: 'waiting', isReady: false, progress: 0, attempts: 0, timer: 0, sha256: null,
       added: Date.now() + this.#photos.length / 1000, picture: null, received: null,
     };
     this.#photos.push(photo);
@@ -75,7 +76,8 @@ export class UploadQueue {
   /** Takes up a photo that an earlier page left. */
   restore(kept: Kept): Photo {
     const state = kept.received === null ? 'waiting' : 'sent';
-    const photo: Photo = { ...kept, file: kept.file ?? new Blob(), state, isReady: true, progress: 0, attempts: 0, timer: 0 };
+    // Before there were captions, photos were kept without.
+    const photo: Photo = { ...kept, caption: kept.caption ?? '', told: kept.told ?? null, file: kept.file ?? new Blob(), state, isReady: true, progress: 0, attempts: 0, timer: 0 };
     this.#photos.push(photo);
     return photo;
   }
@@ -105,9 +107,9 @@ export class UploadQueue {
   async keep(photo: Photo): Promise<void> {
     // It may have been taken out of the list meanwhile.
     if (!this.#photos.includes(photo)) return;
-    const { key, name, source, visitor, digest, url, sha256: hash, added, picture, received } = photo;
+    const { key, name, source, visitor, caption, told, digest, url, sha256: hash, added, picture, received } = photo;
     const [file, sealed] = received === null ? [photo.file, photo.sealed] : [null, null];
-    await this.#store.put({ key, name, source, visitor, digest, url, sha256: hash, added, picture, received, file, sealed, ...this.#about });
+    await this.#store.put({ key, name, source, visitor, caption, told, digest, url, sha256: hash, added, picture, received, file, sealed, ...this.#about });
   }
 
   /** Sends a copy all the same. */
@@ -188,6 +190,8 @@ export class UploadQueue {
 
   async #send(photo: Photo): Promise<void> {
     photo.attempts++;
+    // Only the first time is sure: when its answer was lost, the server has the photo as it was then.
+    photo.told ??= photo.caption;
     this.#move(photo, 'sending');
     const outcome = await this.#try(photo);
     switch (outcome.kind) {
@@ -244,7 +248,10 @@ export class UploadQueue {
   async #sendAlone(photo: Photo): Promise<Outcome> {
     // Another page on the same link may have sent it meanwhile.
     const kept = await this.#store.get(photo.key);
-    if (kept?.received) return { kind: 'received', data: kept.received };
+    if (kept?.received) {
+      photo.told = kept.told;
+      return { kind: 'received', data: kept.received };
+    }
     photo.url ??= kept?.url ?? null;
     const body = photo.sealed ?? photo.file;
     let before = photo.url === null ? 0 : -1;

@@ -1,11 +1,30 @@
+import { byId } from './dom';
+import { fill, type Texts } from './texts';
+
 /** Encrypts one photo into an envelope that only the holder of the private key can open. */
 export type Seal = (photo: Blob) => Promise<Blob>;
 
+/**
+ * How photos are encrypted, which is said on the page; words when they cannot be as they must.
+ * @param pem The key that they must be encrypted to; null when they are sent as they are.
+ * @param named By its fingerprint, the only key that the link allows.
+ */
+export async function sealing(texts: Texts, pem: string | null, named: string | undefined): Promise<Seal | string> {
+  if (pem === null) return texts.sealingWrongKey;
+  if (!canSeal()) return texts.sealingNeedsHttps;
+  const own = await fingerprint(pem);
+  if (named !== undefined && named !== own) return texts.sealingWrongKey;
+  const line = byId('sealing');
+  line.hidden = false;
+  line.textContent = fill(named === undefined ? texts.sealed : texts.sealedAndChecked, { key: own.slice(0, 16).replace(/(.{4})(?=.)/g, '$1 ') });
+  return sealTo(pem);
+}
+
 /** Browsers offer cryptography to pages over HTTPS and on loopback only. */
-export const canSeal = (): boolean => window.isSecureContext && typeof crypto.subtle === 'object';
+const canSeal = (): boolean => window.isSecureContext && typeof crypto.subtle === 'object';
 
 /** SHA-256 of a key (PEM), hex: what the link of whoever owns the key names it by. */
-export async function fingerprint(pem: string): Promise<string> {
+async function fingerprint(pem: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', derOf(pem));
   return Array.from(new Uint8Array(digest), byte => byte.toString(16).padStart(2, '0')).join('');
 }
@@ -14,7 +33,7 @@ export async function fingerprint(pem: string): Promise<string> {
  * Makes what seals photos to one RSA key (PEM, SubjectPublicKeyInfo): a fresh AES-256-GCM key for each photo, wrapped with RSA-OAEP by
  * SHA-256. The tag stands at the end of the ciphertext.
  */
-export function sealTo(pem: string): Seal {
+function sealTo(pem: string): Seal {
   const key = crypto.subtle.importKey('spki', derOf(pem), { name: 'RSA-OAEP', hash: 'SHA-256' }, false, ['wrapKey']);
   // Awaited with the first photo, which then tells what is wrong.
   key.catch(() => undefined);

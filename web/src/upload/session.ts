@@ -10,6 +10,7 @@ export interface Session {
   label: string | null;
   limits: Limits;
   mayWithdraw: boolean;
+  allowCaptions: boolean;
   instructions: string | null;
   thankYou: string | null;
   returnUrl: string | null;
@@ -27,6 +28,7 @@ interface SessionInfo {
   effectiveMaxImageSizeMb: number;
   effectiveMaxImageDimension: number | null;
   allowWithdraw: boolean;
+  allowCaptions: boolean;
   instructions: string | null;
   thankYou: string | null;
   returnUrl: string | null;
@@ -51,6 +53,7 @@ export async function ask(api: string, password: string | null): Promise<Session
         maxSide: info.effectiveMaxImageDimension,
       },
       mayWithdraw: info.allowWithdraw,
+      allowCaptions: info.allowCaptions,
       instructions: info.instructions,
       thankYou: info.thankYou,
       returnUrl: info.returnUrl,

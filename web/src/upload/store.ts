@@ -12,6 +12,8 @@ export interface Kept extends Omit<Parcel, 'file'> {
   sha256: string | null;
   picture: Blob | null;
   received: Received | null;
+  /** The caption that went along when it first set out, or that the server was given since; null before. */
+  told: string | null;
 }
 
 /** What was typed of what a session asks for, kept beside its photos and as long. */

@@ -89,6 +89,7 @@ function Facts({ project, upload }: { project: string; upload: Details }) {
         <dt>{t('Received')}</dt><dd><Time at={upload.createdAt} whole /></dd>
         <dt>{t('Session')}</dt><dd><a href={`/p/${project}/sessions/${upload.sessionId}`}>{upload.sessionLabel ?? upload.sessionId.slice(0, 8)}</a> · {t('photo {n}', { n: upload.imageIndex + 1 })}</dd>
         <dt>{t('Source')}</dt><dd>{sourceWords(upload.source)}</dd>
+        {upload.caption && <><dt>{t('Caption')}</dt><dd class="anywhere"><bdi>{upload.caption}</bdi></dd></>}
         {answers.map(([name, answer]) => <><dt>{t(asked[name] ?? 'Note')}</dt><dd class="anywhere lines"><bdi>{answer}</bdi></dd></>)}
         <dt>{t('Size')}</dt><dd>{size(upload.sizeBytes)}{upload.width !== null && ` · ${upload.width} × ${upload.height}`}</dd>
         <dt>{t('Kind')}</dt><dd>{upload.mimeType}{upload.isEncrypted && ` · ${t('encrypted')}`}</dd>

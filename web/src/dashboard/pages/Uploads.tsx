@@ -84,7 +84,7 @@ function Table({ project, list, choice }: { project: string; list: Paged<Row>; c
         if (!upload) return <tr key={index}>{Array.from({ length: 6 }, (_, cell) => <td key={cell}><span class="bone" style={{ width: '4rem' }} /></td>)}</tr>;
         return (
           <tr key={index} class="link">
-            <td><span class="row still"><Thumbnail key={upload.id} upload={upload} class="small" /><a class="title clip" href={`/p/${project}/uploads/${upload.id}`}>{upload.filename}</a></span></td>
+            <td><span class="row still"><Thumbnail key={upload.id} upload={upload} class="small" /><a class="title clip" href={`/p/${project}/uploads/${upload.id}`}>{upload.filename}</a>{upload.caption && <bdi class="quiet small clip">{upload.caption}</bdi>}</span></td>
             <td data-label={t('Status')}><Status of={upload.status} /></td>
             <td data-label={t('Source')}><span>{sourceWords(upload.source)}</span></td>
             <td data-label={t('Size')} class="num"><span>{size(upload.sizeBytes)}</span></td>
@@ -121,7 +121,7 @@ function Grid({ project, list, choice }: { project: string; list: Paged<Row>; ch
               {upload
                 ? (
                   <>
-                    <a href={`/p/${project}/uploads/${upload.id}`}><Thumbnail key={upload.id} upload={upload} /><span class="clip">{upload.filename}</span></a>
+                    <a href={`/p/${project}/uploads/${upload.id}`}><Thumbnail key={upload.id} upload={upload} /><span class="clip" dir="auto">{upload.caption ?? upload.filename}</span></a>
                     <span class="shot-foot"><Status of={upload.status} />{choice && <Choose upload={upload} choice={choice} />}</span>
                   </>
                 )

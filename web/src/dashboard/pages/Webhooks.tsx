@@ -17,7 +17,7 @@ import { t } from '../text';
 type Webhook = Schemas['EventWebhook'];
 
 export const topics = [
-  'project.upload.started', 'project.upload.completed', 'project.upload.failed', 'project.upload.damaged',
+  'project.upload.started', 'project.upload.completed', 'project.upload.failed', 'project.upload.captioned', 'project.upload.damaged',
   'project.session.created', 'project.session.completed', 'project.session.expired', 'project.destination.disabled',
   'project.destination.failing', 'project.destination.recovered',
 ] as const;
