@@ -1,4 +1,5 @@
 using Apertur.Server.Accounts;
+using Apertur.Server.Admin;
 using Apertur.Server.Audit;
 using Apertur.Server.Auth;
 using Apertur.Server.Dashboard;
@@ -177,6 +178,14 @@ internal static class Routes
         people.MapPost("/me/totp/confirm", MeApi.ConfirmTotp);
         people.MapDelete("/me/totp", MeApi.DeleteTotp);
         people.MapPost("/projects", ProjectsApi.Create);
+
+        var operators = Group(app, "/api/v1/admin", Access.Operator);
+        operators.MapGet("/server", AdminApi.Get);
+        operators.MapGet("/settings", AdminApi.ListSettings).WithMetadata(_list);
+        operators.MapGet("/projects", AdminApi.ListProjects).WithMetadata(_list);
+        operators.MapGet("/users", AdminUsersApi.List).WithMetadata(_list);
+        operators.MapPost("/users/{userId}/disable", AdminUsersApi.Disable).WithMetadata(new Unaudited());
+        operators.MapPost("/users/{userId}/enable", AdminUsersApi.Enable).WithMetadata(new Unaudited());
 
         var members = Group(app, "/api/v1/projects/{projectId}", Access.Person, Role.Viewer);
         members.MapGet("/members", MembersApi.List).WithMetadata(_list);

@@ -32,6 +32,9 @@ internal sealed class Settings
     /// <summary>What this node does. From the command line, never from a file.</summary>
     public NodeRole Role { get; set; }
 
+    /// <summary>All of this as it was written, by name.</summary>
+    public IReadOnlyList<SettingInForce> InForce { get; private set; } = [];
+
     /// <summary>Where keys are, or were before they were brought into the database.</summary>
     public string KeysFolder => Path.Combine(DataFolder, "keys");
 
@@ -52,8 +55,12 @@ internal sealed class Settings
         var unknown = configuration.AsEnumerable()
             .FirstOrDefault(setting => setting.Value is not null && !known.TryGet(setting.Key, out _)).Key;
         Require(unknown is null, $"There is no setting {unknown}.");
+        var inForce = configuration.AsEnumerable().Where(setting => setting.Value is not null).OrderBy(setting => setting.Key, StringComparer.Ordinal)
+            .Select(setting => new SettingInForce(setting.Key, setting.Value!, known.TryGet(setting.Key, out var byDefault) && byDefault == setting.Value))
+            .ToList();
         configuration["DataFolder"] = Path.GetFullPath(dataFolder);
         var settings = Read(() => configuration.Get<Settings>()) ?? throw new InvalidOperationException("No settings could be read.");
+        settings.InForce = inForce;
         settings.Check();
         return settings;
     }

@@ -17,7 +17,7 @@ internal static class MeApi
         var names = await db.Projects.Where(p => caller.Projects.Keys.Contains(p.Id))
             .Select(p => new { p.Id, p.Name }).ToListAsync(cancellationToken);
         return TypedResults.Ok(new MeResponse(
-            me.Id, me.Email, me.TotpOn, me.HasPassword, me.CreatedAt,
+            me.Id, me.Email, me.TotpOn, me.HasPassword, me.IsOperator, me.CreatedAt,
             [.. names.OrderBy(p => p.Name, StringComparer.Ordinal).Select(p => new MyProject(p.Id, p.Name, caller.Projects[p.Id].WireName()))]));
     }
 

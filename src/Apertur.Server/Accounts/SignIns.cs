@@ -94,6 +94,13 @@ internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clo
     public static Task EndAllAsync(Database database, AperturDb db, Guid userId, Guid? except, CancellationToken cancellationToken) =>
         EndAsync(database, db, db.SignIns.Where(s => s.UserId == userId && s.Id != except), cancellationToken);
 
+    /// <summary>Keeps a person out from the next call on, or lets them in again. Enabled again, the person signs in anew.</summary>
+    public static Task SwitchAsync(Database database, AperturDb db, User person, bool disable, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        person.DisabledAt = disable ? person.DisabledAt ?? now : null;
+        return EndAllAsync(database, db, person.Id, except: null, cancellationToken);
+    }
+
     /// <summary>Removes sign-ins that nobody can renew any more, and one-time links and guesses that are over.</summary>
     public static async Task RemoveExpiredAsync(Database database, DateTimeOffset now, CancellationToken cancellationToken)
     {

@@ -19,6 +19,9 @@ internal sealed class User
     /// <summary>Empty when there is none, as for who comes by single sign-on only.</summary>
     public required string PasswordHash { get; set; }
 
+    /// <summary>Whether the person runs this server: sees to all of it, beside what roles in projects allow.</summary>
+    public bool IsOperator { get; set; }
+
     public bool HasPassword => PasswordHash.Length > 0;
 
     /// <summary>Since when the person may not come in; null when they may.</summary>

@@ -19,6 +19,9 @@ internal enum Access
 
     /// <summary>A signed-in person.</summary>
     Person,
+
+    /// <summary>A signed-in person who runs the server.</summary>
+    Operator,
 }
 
 /// <summary>The metadata that says who may call a route.</summary>

@@ -27,7 +27,7 @@ internal sealed partial class Authentication(
         {
             var rule = endpoint.Metadata.GetMetadata<AccessRule>()
                 ?? throw new InvalidOperationException($"{endpoint.DisplayName} has no access rule.");
-            if (rule.Access is Access.Caller or Access.Person)
+            if (rule.Access is Access.Caller or Access.Person or Access.Operator)
             {
                 var caller = await FindAsync(context, rule, endpoint, database);
                 if (context.GetRouteValue("projectId") is string project)
@@ -68,7 +68,7 @@ internal sealed partial class Authentication(
         if (found.DisabledAt is not null)
             throw ApiErrors.Forbidden("This project has been disabled.").ToException();
 
-        if (rule.Access == Access.Person)
+        if (rule.Access != Access.Caller)
             throw ApiErrors.Forbidden("This is for signed-in people, not for API keys.").ToException();
 
         var key = found.Key;
@@ -115,6 +115,8 @@ internal sealed partial class Authentication(
             throw ApiErrors.AccountDisabled.ToException();
         if (!found.SignedIn)
             throw NotSignedIn();
+        if (rule.Access == Access.Operator && !found.User.IsOperator)
+            throw ApiErrors.Forbidden("This is for whoever runs the server.").ToException();
 
         var roles = await (
             from member in db.Members

@@ -10,6 +10,7 @@ internal static class UserCommand
     public static Command Create()
     {
         var email = new Option<string>("--email") { Description = "The person's e-mail address.", Required = true };
+        var remove = new Option<bool>("--remove") { Description = "Take it back." };
         return new Command("user", "List, create, disable and enable people, or make a link to set a password.")
         {
             Act("list", "Show everybody.", [], (parsed, token) => ListAsync(Data(parsed), Json(parsed), token)),
@@ -20,6 +21,8 @@ internal static class UserCommand
                 SwitchAsync(Data(parsed), parsed.GetValue(email)!, disable: true, Json(parsed), token)),
             Act("enable", "Let somebody in again.", [email], (parsed, token) =>
                 SwitchAsync(Data(parsed), parsed.GetValue(email)!, disable: false, Json(parsed), token)),
+            Act("operator", "Let somebody see to the whole server in the dashboard.", [email, remove], (parsed, token) =>
+                GrantAsync(Data(parsed), parsed.GetValue(email)!, !parsed.GetValue(remove), Json(parsed), token)),
             Act("reset", "Make a link that sets a new password, once, within a day. Codes of an app and links to single sign-on end.", [email], (parsed, token) =>
                 ResetAsync(Data(parsed), parsed.GetValue(email)!, Json(parsed), token)),
         };
@@ -46,8 +49,8 @@ internal static class UserCommand
         var users = await db.Users.AsNoTracking().OrderBy(u => u.Email).ToListAsync(cancellationToken);
         DataFolder.Print(
             json,
-            users.ConvertAll(u => new { u.Id, u.Email, Disabled = u.DisabledAt is not null, TotpEnabled = u.TotpOn, u.CreatedAt }),
-            u => [u.Id.ToString(), u.Email, u.Disabled ? "disabled" : "active"]);
+            users.ConvertAll(u => new { u.Id, u.Email, Disabled = u.DisabledAt is not null, u.IsOperator, TotpEnabled = u.TotpOn, u.CreatedAt }),
+            u => [u.Id.ToString(), u.Email, u.Disabled ? "disabled" : "active", u.IsOperator ? "operator" : ""]);
     }
 
     private static async Task CreateAsync(string data, string email, string? password, bool json, CancellationToken cancellationToken)
@@ -87,9 +90,7 @@ internal static class UserCommand
             async db =>
             {
                 var user = await FindAsync(db.Users, email, cancellationToken);
-                user.DisabledAt = disable ? user.DisabledAt ?? folder.Now : null;
-                // Enabled again, the person signs in again.
-                await SignIns.EndAllAsync(folder.Database, db, user.Id, except: null, cancellationToken);
+                await SignIns.SwitchAsync(folder.Database, db, user, disable, folder.Now, cancellationToken);
                 return user;
             },
             cancellationToken);
@@ -97,6 +98,23 @@ internal static class UserCommand
             json,
             new { user = new { id = person.Id, email = person.Email, disabled = disable } },
             $"{person.Email} is {(disable ? "disabled" : "enabled")}.");
+    }
+
+    private static async Task GrantAsync(string data, string email, bool isOperator, bool json, CancellationToken cancellationToken)
+    {
+        await using var folder = await DataFolder.OpenAsync(data, cancellationToken);
+        var person = await folder.Database.WriteAsync(
+            async db =>
+            {
+                var user = await FindAsync(db.Users, email, cancellationToken);
+                user.IsOperator = isOperator;
+                return user;
+            },
+            cancellationToken);
+        DataFolder.Print(
+            json,
+            new { user = new { id = person.Id, email = person.Email, isOperator } },
+            $"{person.Email} is {(isOperator ? "an operator" : "no operator")}.");
     }
 
     private static async Task ResetAsync(string data, string email, bool json, CancellationToken cancellationToken)

@@ -29,13 +29,13 @@ internal sealed record LoginResponse(string Token, DateTimeOffset ExpiresAt, str
 /// <param name="User">Who signed in.</param>
 internal sealed record DashboardSessionResponse(string Token, int ExpiresIn, UserResponse User);
 
-internal sealed record UserResponse(Guid Id, string Email, bool TotpEnabled, bool HasPassword, DateTimeOffset CreatedAt)
+internal sealed record UserResponse(Guid Id, string Email, bool TotpEnabled, bool HasPassword, bool IsOperator, DateTimeOffset CreatedAt)
 {
-    public static UserResponse Of(User person) => new(person.Id, person.Email, person.TotpOn, person.HasPassword, person.CreatedAt);
+    public static UserResponse Of(User person) => new(person.Id, person.Email, person.TotpOn, person.HasPassword, person.IsOperator, person.CreatedAt);
 }
 
 internal sealed record MeResponse(
-    Guid Id, string Email, bool TotpEnabled, bool HasPassword, DateTimeOffset CreatedAt, IReadOnlyList<MyProject> Projects);
+    Guid Id, string Email, bool TotpEnabled, bool HasPassword, bool IsOperator, DateTimeOffset CreatedAt, IReadOnlyList<MyProject> Projects);
 
 internal sealed record MyProject(Guid Id, string Name, string Role);
 

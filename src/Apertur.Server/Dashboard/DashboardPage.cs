@@ -8,7 +8,7 @@ internal static class DashboardPage
     private const string Entry = "src/dashboard/main.tsx";
 
     /// <summary>Every address that people find the dashboard at.</summary>
-    public static readonly string[] Paths = ["/", "/p/{**page}", "/account"];
+    public static readonly string[] Paths = ["/", "/p/{**page}", "/account", "/admin/{**page}"];
 
     public static IResult Open(HttpRequest request, Settings settings)
     {

@@ -75,7 +75,7 @@ internal static partial class OpenIdApi
 
     /// <summary>One of the dashboard's own pages; its first one for everything else, such as another site that a link was to lead to.</summary>
     private static string Local(string? address) =>
-        address is not null && (address == "/" || address.StartsWith("/p/", StringComparison.Ordinal) || address == "/account")
+        address is not null && (address == "/" || address.StartsWith("/p/", StringComparison.Ordinal) || address is "/account" or "/admin" || address.StartsWith("/admin/", StringComparison.Ordinal))
         && address.All(c => c is > ' ' and < '\x7f' and not '\\') && !address.Contains("//", StringComparison.Ordinal) ? address : "/";
 
     private static void Refuse(HttpContext http, string returnTo, OpenIdRefusal refusal) =>

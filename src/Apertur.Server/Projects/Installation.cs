@@ -80,7 +80,10 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
             throw new InstallationException(problem);
         if (Project.NameProblem(projectName) is { } nameProblem)
             throw new InstallationException(nameProblem);
-        return User.Create(address, password, now);
+        var owner = User.Create(address, password, now);
+        // Whoever begins has the machine, or its terminal.
+        owner.IsOperator = true;
+        return owner;
     }
 
     private static async Task WriteAsync(

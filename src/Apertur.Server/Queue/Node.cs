@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Security.Cryptography;
 
 namespace Apertur.Server.Queue;
@@ -8,4 +9,8 @@ namespace Apertur.Server.Queue;
 internal static class Node
 {
     public static string Name { get; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4));
+
+    /// <summary>Of the program.</summary>
+    public static string Version { get; } =
+        typeof(Node).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
 }

@@ -12,5 +12,8 @@ internal sealed class Worker
     /// <summary>See <see cref="Queue.Node"/>.</summary>
     public required string Node { get; init; }
 
+    /// <summary>Of its program.</summary>
+    public string Version { get; init; } = "";
+
     public required DateTimeOffset SeenAt { get; init; }
 }

@@ -16,7 +16,7 @@ internal sealed partial class WorkerSigns(Database database, TimeProvider clock,
             await db.Workers.Where(worker => worker.SeenAt < now - Worker.Mourned).ExecuteDeleteAsync(cancellationToken);
             if (await db.Workers.Where(worker => worker.Node == Node.Name)
                 .ExecuteUpdateAsync(worker => worker.SetProperty(w => w.SeenAt, now), cancellationToken) == 0)
-                db.Workers.Add(new Worker { Node = Node.Name, SeenAt = now });
+                db.Workers.Add(new Worker { Node = Node.Name, Version = Node.Version, SeenAt = now });
         },
         cancellationToken);
 

@@ -44,6 +44,10 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
                     await AskForOwnAsync(world, route);
                     await AskWithTooLittleAsync(world, route);
                     break;
+                case Access.Operator:
+                    await AskAsNobodyAsync(world, route);
+                    await AskAsNoOperatorAsync(world, route);
+                    break;
                 case Access.Session:
                     await AskWithOtherSessionsAsync(world, route);
                     break;
@@ -68,6 +72,15 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
             Refused(who, route, await AskAsync(world.App.ClientOf(credential), route, world.Fill(route.Pattern)), HttpStatusCode.Unauthorized);
         var suspended = await world.App.TokenAsync(world.People["suspended"]);
         Refused("suspended", route, await AskAsync(suspended.Client, route, world.Fill(route.Pattern)), HttpStatusCode.Forbidden);
+    }
+
+    /// <summary>Neither a role in projects nor a key shows anything of the server.</summary>
+    private async Task AskAsNoOperatorAsync(TenantWorld world, Route route)
+    {
+        foreach (var who in new[] { "viewer", "developer", "admin", "other owner", "non-member" })
+            Refused(who, route, await AskAsync((await world.App.TokenAsync(world.People[who])).Client, route, world.Fill(route.Pattern)), HttpStatusCode.Forbidden);
+        foreach (var (who, key) in new[] { ("the project's key", world.App.LiveKey), ("another project's key", world.OtherKey) })
+            Refused(who, route, await AskAsync(world.App.ClientOf(key), route, world.Fill(route.Pattern)), HttpStatusCode.Forbidden);
     }
 
     private async Task AskAsStrangerAsync(TenantWorld world, Route route)
@@ -213,17 +226,17 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
     /// </summary>
     private async Task AskRightlyAsync(TenantWorld world, IEnumerable<Route> routes)
     {
-        var mine = routes.Where(route => route.Rule!.Access is Access.Caller or Access.Person)
+        var mine = routes.Where(route => route.Rule!.Access is Access.Caller or Access.Person or Access.Operator)
             .OrderBy(route => route.Changes).ThenBy(route => route.Method == "DELETE")
             .ThenBy(route => route.Pattern switch { "/api/v1/projects/{projectId}" => 2, "/api/v1/upload-sessions/{id}" => 1, _ => 0 })
             .ThenByDescending(route => route.Pattern.Length);
         foreach (var route in mine)
         {
-            var role = route.ToString() == Leave ? Role.Admin : route.Rule!.Needed ?? Role.Viewer;
+            var role = route.Rule!.Access == Access.Operator ? Role.Owner : route.ToString() == Leave ? Role.Admin : route.Rule.Needed ?? Role.Viewer;
             var member = await world.App.TokenAsync(world.People[role.WireName()]);
             var answer = await AskAsync(member.Client, route, world.Fill(route.Pattern));
             Allowed(role.WireName(), route, answer);
-            if (route.Rule!.Access == Access.Caller && role <= ApiKey.Role && !route.Changes)
+            if (route.Rule.Access == Access.Caller && role <= ApiKey.Role && !route.Changes)
                 Allowed("the project's key", route, await AskAsync(world.App.Client, route, world.Fill(route.Pattern)));
         }
     }

@@ -88,6 +88,7 @@ internal sealed partial class TenantWorld
         world.People["developer"] = await app.AddPersonAsync("developer@example.com", app.ProjectId, Role.Developer);
         world.People["admin"] = await app.AddPersonAsync("admin@example.com", app.ProjectId, Role.Admin);
         world.People["owner"] = await app.OwnerAsync();
+        world.People["other owner"] = await app.AddPersonAsync("owner2@example.com", app.ProjectId, Role.Owner);
         world.People["non-member"] = await app.AddPersonAsync("stranger@example.com", other.Id, Role.Owner);
         world.People["suspended"] = await app.AddPersonAsync("suspended@example.com", app.ProjectId, Role.Owner);
         world.People["deleted member"] = await app.AddPersonAsync("deleted@example.com", app.ProjectId, Role.Owner);
@@ -131,7 +132,7 @@ internal sealed partial class TenantWorld
         world.Things["webhooks/{id}"] = webhook.ToString();
         world.Things["deliveries/{deliveryId}"] = (await world.AddTellingAsync(app.ProjectId, webhook, Mark)).ToString();
         world.Things["keys/{id}"] = revokedKey.Id.ToString();
-        world.Things["members/{userId}"] = member.Id.ToString();
+        world.Things["members/{userId}"] = world.Things["users/{userId}"] = member.Id.ToString();
         world.Things["invitations/{id}"] = invited["id"]!.GetValue<string>();
         world.Things["callback/{provider}"] = "dropbox";
         world.Things["link/{secret}"] = invited["url"]!.GetValue<string>().Split('/')[^1];

@@ -168,7 +168,7 @@ internal sealed partial class OpenApiDocument
         IEnumerable<int> errors =
         [
             .. route.Metadata.GetMetadata<BodyOf>() is not null || note.Parameters.Count > 0 ? new[] { 400 } : [],
-            .. AccessOf(route) is "Caller" or "Person" ? new[] { 401, 403 } : [],
+            .. AccessOf(route) is "Caller" or "Person" or "Operator" ? new[] { 401, 403 } : [],
             .. route.RoutePattern.Parameters.Count > 0 ? new[] { 404 } : [],
             .. path.StartsWith("/api/", StringComparison.Ordinal) ? new[] { 429 } : [],
             .. note.Errors,

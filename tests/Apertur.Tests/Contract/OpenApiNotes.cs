@@ -248,6 +248,25 @@ internal sealed record OpenApiNotes
                 Query("cursor", Id(), "The `next` of the stretch before; without it the newest entries come."),
             ],
         },
+        ["AdminApi.ListProjects"] = new()
+        {
+            Parameters =
+            [
+                Query("limit", Number(1, 100, 50), "How many."),
+                Query("cursor", Id(), "The `next` of the stretch before; without it the newest projects come."),
+            ],
+        },
+        ["AdminUsersApi.List"] = new()
+        {
+            Parameters =
+            [
+                Query("limit", Number(1, 100, 50), "How many."),
+                Query("cursor", Text(), "The `next` of the stretch before."),
+                Query("email", Text(), "Only the person with this address."),
+            ],
+        },
+        ["AdminUsersApi.Disable"] = new() { Errors = [400] },
+        ["AdminUsersApi.Enable"] = new() { Errors = [400] },
         ["HealthApi.Alive"] = new() { Errors = [400] },
         ["HealthApi.Ready"] = new() { Errors = [400, 503, 507] },
     };
@@ -334,7 +353,7 @@ internal sealed record OpenApiNotes
     public static JsonArray Security(string access) => access switch
     {
         "Caller" => [new JsonObject { ["key"] = new JsonArray() }, new JsonObject { ["person"] = new JsonArray() }],
-        "Person" => [new JsonObject { ["person"] = new JsonArray() }],
+        "Person" or "Operator" => [new JsonObject { ["person"] = new JsonArray() }],
         _ => [],
     };
 }

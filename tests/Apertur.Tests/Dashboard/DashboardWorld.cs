@@ -57,7 +57,7 @@ internal sealed class DashboardWorld
         [
             "", "/start", "/sessions", $"/sessions/{session}", "/uploads", "/uploads?view=table", $"/uploads/{upload}", "/destinations",
             $"/destinations/{good}", $"/destinations/{bad}", "/keys", "/webhooks", $"/webhooks/{webhook}", "/members", "/settings", "/audit",
-            "account",
+            "account", "admin", "admin/users", "admin/projects", "admin/settings",
         ]);
     }
 

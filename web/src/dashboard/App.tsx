@@ -32,6 +32,10 @@ const pages: readonly (readonly [string, () => Promise<PageModule>, Role?])[] = 
   ['/p/:project/members', () => import('./pages/Members')],
   ['/p/:project/settings', () => import('./pages/Settings')],
   ['/p/:project/audit', () => import('./pages/Audit'), 'admin'],
+  ['/admin', () => import('./pages/Admin')],
+  ['/admin/users', () => import('./pages/Admin')],
+  ['/admin/projects', () => import('./pages/Admin')],
+  ['/admin/settings', () => import('./pages/Admin')],
   ['/account', () => import('./pages/Account')],
   ['/', () => import('./pages/Projects')],
 ];
@@ -90,6 +94,7 @@ function find(at: string): readonly [PageParts, () => Promise<PageModule>] {
   for (const [pattern, load, role] of pages) {
     const parts = match(pattern, at) as PageParts | null;
     if (parts === null) continue;
+    if (pattern.startsWith('/admin') && person.value?.isOperator !== true) break;
     return [parts, parts.project === undefined || may(role ?? 'viewer', parts.project) ? load : notFound];
   }
   return [{} as PageParts, notFound];

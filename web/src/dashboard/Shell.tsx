@@ -1,5 +1,5 @@
 import {
-  Activity, ChevronsUpDown, CircleUser, Images, KeyRound, LayoutDashboard, LogOut, Menu as MenuIcon, Plus, QrCode, ScrollText, Search, Send, Settings,
+  Activity, ChevronsUpDown, CircleUser, Images, KeyRound, LayoutDashboard, LogOut, Menu as MenuIcon, Plus, QrCode, ScrollText, Search, Send, Server, Settings,
   Users, Webhook, X,
 } from 'lucide';
 import type { IconNode } from 'lucide';
@@ -78,6 +78,7 @@ export function Shell({ project, children }: { project: string | undefined; chil
             items={[
               { label: t('Your account'), icon: CircleUser, href: '/account' },
               { label: t('All projects'), icon: Activity, href: '/' },
+              ...(person.value?.isOperator === true ? [{ label: t('Administration'), icon: Server, href: '/admin' }] : []),
               { label: t('Sign out'), icon: LogOut, onClick: () => void signOut().catch(() => toast(t('You could not be signed out. Try again.'), 'bad')) },
             ]} />
         </div>

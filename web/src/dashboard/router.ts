@@ -39,7 +39,7 @@ function follow(event: MouseEvent): void {
   if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   const link = event.composedPath().find((node): node is HTMLAnchorElement => node instanceof HTMLAnchorElement);
   if (!link || link.origin !== location.origin || link.target !== '' || link.hasAttribute('download')) return;
-  if (link.pathname !== '/' && link.pathname !== '/account' && !link.pathname.startsWith('/p/')) return;
+  if (link.pathname !== '/' && link.pathname !== '/account' && !/^\/(p\/|admin(\/|$))/.test(link.pathname)) return;
   event.preventDefault();
   go(link.href);
 }
