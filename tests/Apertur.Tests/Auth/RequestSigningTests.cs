@@ -37,7 +37,7 @@ public sealed class RequestSigningTests
         (await SendAsync(HttpMethod.Get, "/api/v1/stats", late: -301)).Expect(HttpStatusCode.Unauthorized);
         (await SendAsync(HttpMethod.Get, "/api/v1/uploads?page=2", signedPath: "/api/v1/uploads?page=1")).Expect(HttpStatusCode.Unauthorized);
         (await SendAsync(HttpMethod.Post, "/api/v1/upload-sessions", Body, signedBody: "{}")).Expect(HttpStatusCode.Unauthorized);
-        (await SendAsync(HttpMethod.Post, "/api/v1/upload-sessions", new string(' ', 300_000))).Expect(HttpStatusCode.RequestEntityTooLarge);
+        (await SendAsync(HttpMethod.Post, "/api/v1/upload-sessions", new string(' ', 400_000))).Expect(HttpStatusCode.RequestEntityTooLarge);
 
         // Calling a request an upload excuses nothing.
         using var disguised = new StringContent(Body);
