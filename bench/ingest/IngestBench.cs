@@ -27,8 +27,8 @@ internal static class IngestBench
         Compare("0.2 MB", small, clients: 16, 4 * requests);
         Compare("0.2 MB", small, clients: 1, 20 * requests);
 
-        var huge = NoiseJpeg.OfAbout(20_000_000);
-        Console.WriteLine($"16 x 20 MB in flight together: ours peaks at {Round.AllInFlight(ours, huge, 16):F0} MB"
+        var huge = NoiseJpeg.OfAbout(setup["megabytes"] * 1_000_000);
+        Console.WriteLine($"16 x {setup["megabytes"]} MB in flight together: ours peaks at {Round.AllInFlight(ours, huge, 16):F0} MB"
             + (nginx is null ? "" : $", nginx at {Round.AllInFlight(nginx, huge, 16):F0} MB"));
 
         void Compare(string image, byte[] bytes, int clients, int requestsPerClient)

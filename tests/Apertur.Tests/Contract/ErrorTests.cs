@@ -70,10 +70,10 @@ public sealed partial class ErrorTests
     public async Task REQUEST_TIMEOUT(DatabaseKind database) => await MeetAsync(database, 408, "REQUEST_TIMEOUT", async app =>
     {
         var session = await app.Client.CreateSessionAsync();
-        var timers = app.Clock.WaitingTimers;
         using var upload = new PausingContent();
         var answer = app.Client.PostAsync($"upload/{session}/images", upload);
-        await Eventually.True(() => app.Clock.WaitingTimers > timers);
+        // Its file is begun after its time.
+        await Eventually.True(() => Directory.EnumerateFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories).Any());
         app.Clock.Jump(TimeSpan.FromMinutes(16));
         // The rest is still awaited, so that the client reads the answer.
         upload.Resume();
@@ -227,10 +227,11 @@ public sealed partial class ErrorTests
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
         {
             await stream.WriteAsync("--X\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n"u8.ToArray());
-            await stream.WriteAsync(Photos.Jpeg().AsMemory(0, 100));
+            // More than the server holds before it begins a file.
+            await stream.WriteAsync(Photos.Jpeg(600_000, seed: 1).AsMemory(0, 500_000));
             await stream.FlushAsync();
             await _resumed.Task;
-            await stream.WriteAsync(Photos.Jpeg().AsMemory(100, 10));
+            await stream.WriteAsync(Photos.Jpeg(600_000, seed: 1).AsMemory(500_000, 10));
         }
 
         protected override bool TryComputeLength(out long length)

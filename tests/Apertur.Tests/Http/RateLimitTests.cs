@@ -116,7 +116,7 @@ public sealed class RateLimitTests
 
     private static bool IsList(RouteEndpoint route) => IsList(route.Metadata.GetMetadata<IProducesResponseTypeMetadata>()?.Type);
 
-    private static bool IsList(Type? answer) => answer == typeof(EventDeliveryList) || answer == typeof(AuditPage)
+    private static bool IsList(Type? answer) => answer == typeof(EventDeliveryList) || answer == typeof(AuditPage) || answer == typeof(AdminUserPage) || answer == typeof(AdminProjectPage)
         || (answer is { IsGenericType: true } && (answer.GetGenericTypeDefinition() == typeof(List<>) || answer.GetGenericTypeDefinition() == typeof(Page<>)));
 
     [Theory, AllDatabases]
