@@ -17,6 +17,14 @@ internal sealed class DashboardWorld
     /// <summary>Every page, below the project; those elsewhere without a slash at the beginning.</summary>
     public IReadOnlyList<string> Paths { get; }
 
+    /// <summary>Every form that has an address.</summary>
+    public IReadOnlyList<string> Forms =>
+    [
+        "/sessions?new=1", "/destinations?new=1", "/keys?new=1", "/webhooks?new=1", "/members?new=1",
+        Paths.Last(path => path.StartsWith("/destinations/", StringComparison.Ordinal)) + "?replay=failed",
+        Paths.Last(path => path.StartsWith("/webhooks/", StringComparison.Ordinal)) + "?check=1",
+    ];
+
     /// <param name="app">Where.</param>
     /// <param name="receiver">Gets the photos of one destination, and answers with <paramref name="text"/>.</param>
     /// <param name="text">Stands wherever a stranger or a member may write.</param>

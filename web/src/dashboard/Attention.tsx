@@ -4,6 +4,7 @@ import { Button, LinkButton } from '../design/Button';
 import { Notice, inWords } from '../design/Notice';
 import { api, ok, type Schemas } from './api/client';
 import { connect } from './connect';
+import { destinationState } from './DestinationTypes';
 import { useEvents } from './live';
 import { useAct, useLoad } from './load';
 import { env, may, toast } from './state';
@@ -31,7 +32,7 @@ export function Attention({ project }: { project: string }) {
   const { types, destinations, health, webhooks, server } = found.data;
   const troubled = destinations.flatMap(destination => {
     const state = health.find(each => each.destinationId === destination.id);
-    return state && (destination.problem !== null || state.isFailing || state.failedLately > 0) ? [{ destination, state }] : [];
+    return state && destinationState(destination, state) === 'attention' ? [{ destination, state }] : [];
   });
   return (
     <div class="stack tight" role="region" aria-label={t('Needs attention')}>

@@ -15,6 +15,10 @@ export const iconOf = (type: string): IconNode => icons[type] ?? Send;
 
 export const useDestinationTypes = () => useLoad(signal => ok(api.GET('/api/v1/destination-types', { signal })), []);
 
+/** Whether photos reach a destination, in one word. */
+export const destinationState = (destination: Schemas['Destination'], health: Schemas['DestinationHealth'] | undefined): string =>
+  destination.problem !== null || (health !== undefined && (health.isFailing || health.failedLately > 0)) ? 'attention' : destination.isActive ? 'on' : 'off';
+
 /** Where photos can go. */
 export function TypeChoice({ types, chosen, onChoose }: { types: readonly Type[]; chosen: Type | undefined; onChoose: (type: Type) => void }) {
   return (

@@ -12,7 +12,7 @@ export const percent = (share: number): string =>
 
 export function size(bytes: number): string {
   const [value, unit] = bytes < 1e3 ? [bytes, 'byte'] : bytes < 1e6 ? [bytes / 1e3, 'kilobyte'] : bytes < 1e9 ? [bytes / 1e6, 'megabyte'] : [bytes / 1e9, 'gigabyte'];
-  return new Intl.NumberFormat(language.value, { style: 'unit', unit, maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+  return new Intl.NumberFormat(language.value, { style: 'unit', unit, unitDisplay: unit === 'byte' ? 'long' : 'short', maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 }
 
 export function duration(milliseconds: number): string {
@@ -26,6 +26,9 @@ export const exact = (at: string): string =>
 
 export const day = (date: string): string =>
   new Intl.DateTimeFormat(language.value, { weekday: 'short', day: 'numeric', month: 'short', timeZone: 'UTC' }).format(new Date(date));
+
+export const hour = (at: string): string =>
+  new Intl.DateTimeFormat(language.value, { weekday: 'short', hour: 'numeric', minute: '2-digit' }).format(new Date(at));
 
 const steps: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ['year', 31_536_000], ['month', 2_592_000], ['day', 86_400], ['hour', 3_600], ['minute', 60],

@@ -13,3 +13,6 @@ export function Empty({ icon, title, children, action }: { icon: IconNode; title
     </div>
   );
 }
+
+/** Where something will be in a moment. */
+export const Busy = () => <div class="card"><p class="body"><span class="bone" style={{ width: '60%' }} /></p></div>;

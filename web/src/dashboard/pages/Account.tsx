@@ -83,7 +83,7 @@ function Codes() {
   return (
     <form class="card" onSubmit={event => { event.preventDefault(); void submit(); }}>
       <header><div><h2>{t('One-time codes')}</h2><p>{t('A code from an authenticator app is asked for beside your password.')}</p></div><Status of={on ? 'on' : 'off'} /></header>
-      <div class="body stack">
+      {(on || secret !== undefined || act.problem) && <div class="body stack">
         {on && <Field label={t('Password')} type="password" value={password} onInput={setPassword} autocomplete="current-password" required />}
         {secret !== undefined && (
           <>
@@ -93,7 +93,7 @@ function Codes() {
           </>
         )}
         <Refusal of={act.problem} />
-      </div>
+      </div>}
       <footer><Button primary={!on} danger={on} submit busy={act.busy}>{on ? t('Switch off') : secret === undefined ? t('Set up') : t('Switch on')}</Button></footer>
     </form>
   );

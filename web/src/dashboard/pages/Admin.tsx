@@ -40,6 +40,11 @@ export default function Admin() {
 
 const queues: Readonly<Record<string, Words>> = { deliveries: 'Photos to destinations', events: 'Events to webhooks' };
 
+const databases: Readonly<Record<string, string>> = { Sqlite: 'SQLite', PostgreSql: 'PostgreSQL' };
+
+/** Without most of the commit that it was built from. */
+const short = (version: string): string => version.replace(/\+([0-9a-f]{8})[0-9a-f]*$/, ' ($1)');
+
 function Server() {
   const { data, problem } = useLoad(signal => ok(api.GET('/api/v1/admin/server', { signal })), []);
   return (
@@ -54,11 +59,11 @@ function Server() {
         </ul>
       </section>
       <section class="card">
-        <header><div><h2>{t('Nodes')}</h2>{data && <p class="anywhere">{t('Version {version}, database {database}, photos in {storage}', { version: data.version, database: data.database, storage: data.storage })}</p>}</div></header>
+        <header><div><h2>{t('Nodes')}</h2>{data && <p class="anywhere">{t('Database: {database}', { database: databases[data.database] ?? data.database })} · {t(data.storage === 'Folder' ? 'Photos are kept in a folder' : 'Photos are kept in an object store')}</p>}</div></header>
         <ul class="list">
           {data?.nodes.map(node => (
             <li key={node.node}>
-              <span class="grow"><code>{node.node}</code><span class="quiet small anywhere" style={{ display: 'block' }}>{t('Version {version}', { version: node.version })}</span></span>
+              <span class="grow"><code>{node.node}</code><span class="quiet small anywhere" style={{ display: 'block' }}>{t('Version {version}', { version: short(node.version) })}</span></span>
               <span class={`status ${node.isAlive ? 'good' : 'bad'}`}>{node.isAlive ? t('Running') : t('Silent')}</span>
               <span class="quiet small"><Time at={node.seenAt} /></span>
             </li>
@@ -122,7 +127,7 @@ function Item({ of, onChanged }: { of: Person; onChanged: (changed: Person) => v
   });
   return (
     <tr>
-      <td><strong class="anywhere">{of.email}</strong>{of.isOperator && <span class="tag">{t('Operator')}</span>}</td>
+      <td><strong class="anywhere">{of.email}</strong>{of.isOperator && <> <span class="tag">{t('Operator')}</span></>}</td>
       <td data-label={t('State')}><span class={`status ${out ? 'bad' : 'good'}`}>{out ? t('Disabled') : t('Active')}</span></td>
       <td data-label={t('Projects')}><span>{number(of.projectCount)}</span></td>
       <td data-label={t('Since')}><span class="quiet"><Time at={of.createdAt} /></span></td>
@@ -158,7 +163,7 @@ function Projects() {
               <tbody>
                 {rows?.map(each => (
                   <tr key={each.id}>
-                    <td><strong class="anywhere">{each.name}</strong>{each.disabledAt !== null && <span class="tag">{t('Disabled')}</span>}</td>
+                    <td><strong class="anywhere">{each.name}</strong>{each.disabledAt !== null && <> <span class="tag">{t('Disabled')}</span></>}</td>
                     <td data-label={t('Members')}><span>{number(each.memberCount)}</span></td>
                     <td data-label={t('Photos')}><span>{number(each.storedImages)}</span></td>
                     <td data-label={t('Storage')}><span>{size(each.storedBytes)}</span></td>

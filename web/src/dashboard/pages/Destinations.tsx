@@ -9,7 +9,7 @@ import { Refusal } from '../../design/Notice';
 import { Status } from '../../design/Status';
 import { api, ok, type Schemas } from '../api/client';
 import { ConfigFields, configOf, useConfig } from '../DestinationForm';
-import { iconOf, TypeChoice, useDestinationTypes } from '../DestinationTypes';
+import { destinationState, iconOf, TypeChoice, useDestinationTypes } from '../DestinationTypes';
 import { filter } from '../Filters';
 import { Head } from '../Head';
 import { useEvents } from '../live';
@@ -65,9 +65,10 @@ function Item({ project, destination, health, onChanged }: {
         <a href={`/p/${project}/destinations/${destination.id}`}><strong>{destination.name}</strong></a> <span class="quiet small">{destination.type}</span>
         {trouble !== null && <span class="problem anywhere" style={{ display: 'block' }}>{trouble}</span>}
         {health && health.waiting > 0 && <span class="quiet small" style={{ display: 'block' }}>{count(health.waiting, '{n} delivery is waiting.', '{n} deliveries are waiting.')}</span>}
+        {health && health.failedLately > 0 && <span class="problem" style={{ display: 'block' }}>{count(health.failedLately, '{n} delivery failed for good.', '{n} deliveries failed for good.')}</span>}
         <Refusal of={act.problem} />
       </span>
-      <Status of={trouble !== null || (health?.failedLately ?? 0) > 0 ? 'attention' : destination.isActive ? 'on' : 'off'} />
+      <Status of={destinationState(destination, health)} />
       {may('developer', project) && <Switch label={t('{name} is in use', { name: destination.name })} checked={destination.isActive} disabled={act.busy} onInput={on => void turn(on)} />}
     </li>
   );

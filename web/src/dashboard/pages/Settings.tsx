@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { Copy } from '../../design/Copy';
 import { Confirm, Dialog } from '../../design/Dialog';
+import { Busy } from '../../design/Empty';
 import { Field, Select } from '../../design/Field';
 import { Notice, Refusal } from '../../design/Notice';
 import { Time } from '../../design/Time';
@@ -27,6 +28,7 @@ export default function Settings({ project }: { project: string }) {
       <Head title={t('Settings')} />
       <div class="stack">
         <Refusal of={details.problem} />
+        {!details.data && !details.problem && <Busy />}
         {details.data && (may('admin', project)
           ? <><General key={details.data.updatedAt} project={details.data} onSaved={details.reload} /><Branding key={`brand ${details.data.updatedAt}`} project={details.data} onSaved={details.reload} /><Secret project={details.data} onChanged={details.reload} /></>
           : <ReadOnly project={details.data} />)}
