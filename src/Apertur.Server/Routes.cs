@@ -125,6 +125,7 @@ internal static class Routes
         viewers.MapGet("/projects/{projectId}/destinations", DestinationsApi.List).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}/destinations/{id}", DestinationsApi.Get);
         viewers.MapGet("/projects/{projectId}/destination-health", DestinationHealthApi.List).WithMetadata(_list);
+        viewers.MapGet("/projects/{projectId}/destinations/{id}/attempts", DestinationHealthApi.Hours).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}/deliveries", DeliveriesApi.ListOfProject).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}/replays", ReplaysApi.List).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}/replays/{id}", ReplaysApi.Get);
@@ -151,7 +152,7 @@ internal static class Routes
         developers.MapDelete("/projects/{projectId}/destinations/{id}", DestinationsApi.Delete);
         developers.MapPost("/projects/{projectId}/destinations/{id}/test", DestinationsApi.Test);
         developers.MapPost("/projects/{projectId}/destinations/{id}/authorize", OAuthApi.Authorize);
-        developers.MapPost("/projects/{projectId}/replays", ReplaysApi.Create);
+        developers.MapPost("/projects/{projectId}/replays", ReplaysApi.Create).WithMetadata(new ChoosesScope());
         developers.MapPost("/projects/{projectId}/replays/{id}/pause", ReplaysApi.Pause);
         developers.MapPost("/projects/{projectId}/replays/{id}/resume", ReplaysApi.Resume);
         developers.MapPost("/projects/{projectId}/replays/{id}/cancel", ReplaysApi.Cancel);

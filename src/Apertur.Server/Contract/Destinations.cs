@@ -72,6 +72,12 @@ internal sealed record DestinationHealth
     public required DateTimeOffset? LastErrorAt { get; init; }
 }
 
+/// <summary>What became of the attempts of one hour at a destination.</summary>
+/// <param name="At">When the hour began.</param>
+/// <param name="Attempts">Attempts that ended in it.</param>
+/// <param name="Failures">Those of them that did not arrive.</param>
+internal sealed record HourOfAttempts(DateTimeOffset At, long Attempts, long Failures);
+
 /// <summary>What a test delivery came to.</summary>
 internal sealed record DestinationTestResponse
 {

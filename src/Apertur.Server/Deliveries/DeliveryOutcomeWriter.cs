@@ -79,6 +79,7 @@ internal sealed class DeliveryOutcomeWriter
         var states = new List<DeliveryState?>(attempts.Count);
         var rows = new List<DeliveryRow>(attempts.Count);
         var made = new List<DeliveryAttempt>(attempts.Count);
+        var judged = new List<(Guid DestinationId, bool Arrived)>(attempts.Count);
         foreach (var attempt in attempts)
         {
             if (!held.Remove(attempt.Row.Id, out var lease) || lease != attempt.Row.LeaseToken)
@@ -89,7 +90,7 @@ internal sealed class DeliveryOutcomeWriter
 
             // A copy: this transaction may be run again.
             var row = attempt.Row.Copy();
-            made.Add(Apply(attempt, row, destinations[row.DestinationId], events));
+            made.Add(Apply(attempt, row, destinations[row.DestinationId], events, judged));
             Count(row, uploads[row.UploadId], sessions[row.SessionId], db.Counts, events);
             db.Write.Note(row);
             rows.Add(row);
@@ -97,6 +98,7 @@ internal sealed class DeliveryOutcomeWriter
         }
 
         await SaveAsync(db, rows, made, uploads.Values, cancellationToken);
+        await DestinationHour.AddAsync(db, _database, judged, _clock.GetUtcNow(), cancellationToken);
         await events.WriteAsync(db, cancellationToken);
         await ForgetAsync(db, rows, cancellationToken);
         return states;
@@ -146,7 +148,8 @@ internal sealed class DeliveryOutcomeWriter
     }
 
     /// <summary>The state machine: from <c>sending</c> to what follows. The attempt is written down with what was decided.</summary>
-    private DeliveryAttempt Apply(Attempt attempt, DeliveryRow row, Destination destination, EventOutbox events)
+    private DeliveryAttempt Apply(
+        Attempt attempt, DeliveryRow row, Destination destination, EventOutbox events, List<(Guid DestinationId, bool Arrived)> judged)
     {
         var result = attempt.Result;
         var now = _clock.GetUtcNow();
@@ -159,8 +162,12 @@ internal sealed class DeliveryOutcomeWriter
         row.LeaseUntil = null;
         row.UpdatedAt = now;
         row.LastError = result is null ? row.LastError : StorableText.Of(result.ReasonText, MaxErrorLength);
-        if (attempt.DestinationContacted && !isStale && destination.DeletedAt is null)
-            Judge(attempt, row, destination, events, now);
+        if (result is not null && attempt.DestinationContacted && !isStale && destination.DeletedAt is null)
+        {
+            judged.Add((destination.Id, result is DeliveryOutcome.Accepted));
+            Judge(attempt, result, row, destination, events, now);
+        }
+
         Due? next = null;
         switch (result)
         {
@@ -215,10 +222,9 @@ internal sealed class DeliveryOutcomeWriter
     }
 
     /// <summary>What the attempt says of its destination.</summary>
-    private void Judge(Attempt attempt, DeliveryRow row, Destination destination, EventOutbox events, DateTimeOffset now)
+    private void Judge(
+        Attempt attempt, DeliveryOutcome result, DeliveryRow row, Destination destination, EventOutbox events, DateTimeOffset now)
     {
-        if (attempt.Result is not { } result)
-            return;
         var failure = result as DeliveryOutcome.TryAgain;
         destination.Recent.Count(result is DeliveryOutcome.Accepted, worked: failure is null, row.LastError, now);
         if (result is DeliveryOutcome.Broken)

@@ -59,6 +59,9 @@ internal sealed class DeliveryRow : IQueueRow
     /// <summary>The replay that took it up last; null when none did.</summary>
     public Guid? ReplayId { get; set; }
 
+    /// <summary>When the photo came in, as its row has it: lists of a destination's photos go by it.</summary>
+    public required DateTimeOffset ReceivedAt { get; init; }
+
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; set; }
 

@@ -1,4 +1,6 @@
+using Apertur.Server.Auth;
 using Apertur.Server.Contract;
+using Apertur.Server.Http;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -39,6 +41,22 @@ internal static class DestinationHealthApi
         }
 
         return TypedResults.Ok(health);
+    }
+
+    /// <summary>Attempts at a destination hour by hour, oldest first: of the last 24 hours, or of as many as <c>hours</c> says, up to 168.</summary>
+    public static async Task<Ok<List<HourOfAttempts>>> Hours(
+        string projectId, string id, HttpRequest request, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var hours = Paging.Number(request, "hours", 24, 1, DestinationHour.Kept);
+        var destination = await DestinationsApi.FindAsync(caller, projectId, id, db, cancellationToken);
+        var first = DestinationHour.HourOf(clock.GetUtcNow()) - hours + 1;
+        var known = await db.DestinationHours.AsNoTracking().Where(hour => hour.DestinationId == destination.Id && hour.Hour >= first)
+            .ToDictionaryAsync(hour => hour.Hour, cancellationToken);
+        return TypedResults.Ok(Enumerable.Range(0, hours).Select(offset =>
+        {
+            var hour = known.GetValueOrDefault(first + offset);
+            return new HourOfAttempts(DateTimeOffset.FromUnixTimeSeconds((first + offset) * 3600), hour?.Attempts ?? 0, hour?.Failures ?? 0);
+        }).ToList());
     }
 
     /// <summary>How many failed at each destination, by way of the uploads, which are found by their time.</summary>

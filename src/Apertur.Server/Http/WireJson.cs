@@ -44,6 +44,7 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(List<DestinationResponse>))]
 [JsonSerializable(typeof(DestinationTestResponse))]
 [JsonSerializable(typeof(List<DestinationHealth>))]
+[JsonSerializable(typeof(List<HourOfAttempts>))]
 [JsonSerializable(typeof(List<DestinationTypeResponse>))]
 [JsonSerializable(typeof(AuthorizeResponse))]
 [JsonSerializable(typeof(KeyRequest))]

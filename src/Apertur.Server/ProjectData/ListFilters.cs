@@ -1,6 +1,7 @@
 using System.Linq.Expressions;
 using Apertur.Server.Http;
 using Apertur.Server.Sessions;
+using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 
 // The database compares, and knows no StringComparison.
@@ -34,8 +35,28 @@ internal static class ListFilters
         return sessions.Where(session => session.Label!.ToLower().Contains(words) || ((string)(object)session.Tags!).ToLower().Contains(words));
     }
 
-    /// <returns>The uploads that were asked for; null when all were.</returns>
-    public static IQueryable<Upload>? Of(HttpRequest request, IQueryable<Upload> uploads)
+    /// <returns>The uploads that were asked for, to be counted and newest first; null when all were.</returns>
+    public static (IQueryable<Upload> All, IQueryable<Upload> NewestFirst)? Of(
+        HttpRequest request, IQueryable<Upload> uploads, AperturDb db, DateRange range)
+    {
+        var destination = request.Query["destinationId"].ToString();
+        var chosen = Of(request, uploads);
+        if (destination.Length == 0)
+            return chosen is null ? null : (chosen, chosen.OrderByDescending(upload => upload.CreatedAt).ThenByDescending(upload => upload.Id));
+
+        // By way of its deliveries, whose index has them by time: they may be few among very many.
+        var destinationId = Ids.Parse(destination);
+        var found =
+            from row in db.Deliveries
+            where row.DestinationId == destinationId && row.ReceivedAt >= range.From && row.ReceivedAt < range.To
+            join upload in chosen ?? uploads on row.UploadId equals upload.Id
+            select new { row, upload };
+        return (
+            found.Select(each => each.upload),
+            found.OrderByDescending(each => each.row.ReceivedAt).ThenByDescending(each => each.row.UploadId).Select(each => each.upload));
+    }
+
+    private static IQueryable<Upload>? Of(HttpRequest request, IQueryable<Upload> uploads)
     {
         var (status, source, session, words) = (
             request.Query["status"].ToString(), request.Query["source"].ToString(), request.Query["sessionId"].ToString(), Words(request));

@@ -70,10 +70,10 @@ internal static class ProjectDataApi
         var (page, pageSize) = Paging.Page(request);
         var range = DateRange.Of(request);
         var mine = caller.See(db.Uploads).Where(u => u.CreatedAt >= range.From && u.CreatedAt < range.To);
-        if (ListFilters.Of(request, mine) is { } chosen)
+        if (ListFilters.Of(request, mine, db, range) is var (all, newestFirst))
         {
-            var total = await chosen.Take(ListFilters.MostCounted).CountAsync(cancellationToken);
-            var found = chosen.OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id).Skip(Skip(page, pageSize)).Take(pageSize);
+            var total = await all.Take(ListFilters.MostCounted).CountAsync(cancellationToken);
+            var found = newestFirst.Skip(Skip(page, pageSize)).Take(pageSize);
             return TypedResults.Ok(Page(await RowsAsync(found, db, cancellationToken), total, page, pageSize));
         }
 

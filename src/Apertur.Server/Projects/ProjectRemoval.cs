@@ -30,6 +30,7 @@ internal sealed partial class ProjectRemoval(
         ("sessions", "project_id = {0}"),
         ("oauth_requests", "destination_id IN (SELECT id FROM destinations WHERE project_id = {0})"),
         ("oauth_grants", "id IN (SELECT id FROM destinations WHERE project_id = {0})"),
+        ("destination_hours", "destination_id IN (SELECT id FROM destinations WHERE project_id = {0})"),
         ("replays", "project_id = {0}"),
         ("destinations", "project_id = {0}"),
         ("api_keys", "project_id = {0}"),

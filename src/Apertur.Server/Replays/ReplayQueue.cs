@@ -192,6 +192,7 @@ internal sealed partial class ReplayQueue(Database database, Settings settings, 
                 DestinationName = destination.Name,
                 ReplayId = replay.Id,
                 Due = DueOf(replay, now),
+                ReceivedAt = upload.CreatedAt,
                 CreatedAt = now,
                 UpdatedAt = now,
             });

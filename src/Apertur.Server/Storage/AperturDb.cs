@@ -70,6 +70,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<Worker> Workers => Set<Worker>();
     public DbSet<RenditionRow> Renditions => Set<RenditionRow>();
     public DbSet<Replay> Replays => Set<Replay>();
+    public DbSet<DestinationHour> DestinationHours => Set<DestinationHour>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
     public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
     public DbSet<WrappedKey> WrappedKeys => Set<WrappedKey>();
@@ -148,6 +149,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         modelBuilder.Entity<DeliveryRow>().ToTable("deliveries").Ignore(row => row.Due);
         modelBuilder.Entity<EventDelivery>().Ignore(row => row.Due);
         modelBuilder.Entity<DeliveryAttempt>().HasKey(attempt => new { attempt.DeliveryId, attempt.Number });
+        modelBuilder.Entity<DestinationHour>().HasKey(hour => new { hour.DestinationId, hour.Slot });
         modelBuilder.Entity<RenditionRow>().ToTable("renditions");
         modelBuilder.Entity<ImagesOwnership>().ToTable("images_owner");
         modelBuilder.Entity<Worker>().HasKey(worker => worker.Node);

@@ -250,6 +250,7 @@ internal sealed class ImageIntake
                 DestinationName = destination.Name,
                 Due = due,
                 TraceParent = traceParent,
+                ReceivedAt = upload.CreatedAt,
                 CreatedAt = upload.CreatedAt,
                 UpdatedAt = upload.CreatedAt,
             });

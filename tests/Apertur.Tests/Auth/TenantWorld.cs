@@ -183,6 +183,7 @@ internal sealed partial class TenantWorld
             State = DeliveryState.Sent,
             AttemptsMade = 1,
             Due = new Due(now, DueCause.Received),
+            ReceivedAt = now,
             CreatedAt = now,
             UpdatedAt = now,
         };

@@ -353,6 +353,7 @@ public sealed class GoldenTests
         await golden.PinAsync("destination-get", "GET", $"{path}/{id}");
         await golden.PinAsync("destinations", "GET", path);
         await golden.PinAsync("destination-health", "GET", path.Replace("destinations", "destination-health", StringComparison.Ordinal));
+        await golden.PinAsync("destination-attempts", "GET", $"{path}/{id}/attempts?hours=2");
         await golden.PinAsync("destination-update", "PATCH", $"{path}/{id}", new JsonObject { ["isActive"] = false });
         await golden.PinAsync("destination-test", "POST", $"{path}/{id}/test");
         await golden.PinAsync("destination-test-fails", "POST", $"{path}/{id}/test");

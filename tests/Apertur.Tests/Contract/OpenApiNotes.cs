@@ -19,10 +19,13 @@ internal sealed record OpenApiNotes
         Query("from", Instant(), "Only what was created at this instant or later."), Query("to", Instant(), "Only what was created before this instant."),
     ];
 
+    private static readonly JsonObject _env =
+        Query("env", OneOf("live", "test", "all"), "For people: which environment; live by default. Keys have their own.");
+
     private static readonly JsonArray _scope =
     [
         Query("projectId", Id(), "Only of this project; without it of all that the caller reaches."),
-        Query("env", OneOf("live", "test", "all"), "For people: which environment; live by default. Keys have their own."),
+        _env.DeepClone(),
     ];
 
     private static readonly OpenApiNotes _recent = new() { Parameters = [Query("limit", Number(1, 50, 10), "How many."), .. Copies(_scope)] };
@@ -34,6 +37,7 @@ internal sealed record OpenApiNotes
     private static readonly OpenApiNotes _uploads = Pages(
         "An upload's or a session's id, or a part of the file's name.", "stored_only", "pending", "delivered", "failed", "partial").With(
         Query("sessionId", Id(), "Only of this session."),
+        Query("destinationId", Id(), "Only what goes to this destination, or went there."),
         Query("source", OneOf("camera", "gallery", "url", "google_drive", "google_photos", "dropbox", "onedrive", "box", "instagram"), "Only from there."));
 
     private static readonly OpenApiNotes _photo = new()
@@ -77,6 +81,7 @@ internal sealed record OpenApiNotes
             ],
             Answer = Bytes("The link as a QR code.", "image/png", "image/svg+xml", "image/jpeg"),
         },
+        ["ReplaysApi.Create"] = new() { Parameters = [_env] },
         ["UploadApi.Create"] = new()
         {
             Parameters =
@@ -219,6 +224,7 @@ internal sealed record OpenApiNotes
         ["PollApi.AcknowledgeImage"] = new() { Errors = [409] },
         ["ProjectDataApi.Stats"] = _sums,
         ["ProjectDataApi.DailyStats"] = _sums,
+        ["DestinationHealthApi.Hours"] = new() { Parameters = [Query("hours", Number(1, 168, 24), "Of how many hours, the current one included.")] },
         ["ProjectDataApi.Sessions"] = _sessions,
         ["ProjectDataApi.Uploads"] = _uploads,
         ["ProjectDataApi.RecentSessions"] = _recent,

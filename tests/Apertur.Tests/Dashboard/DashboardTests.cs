@@ -161,6 +161,71 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         Assert.Empty(page.Errors);
     }
 
+    [Fact]
+    public async Task Destination_shows_how_it_went_and_takes_again_what_failed_there()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var things = await DashboardWorld.FillAsync(app, receiver);
+        var (good, bad) = (things.Paths.First(IsDestination), things.Paths.Last(IsDestination));
+        var page = await DashboardPage.SignInAsync(_browser, app, bad);
+        await Assertions.Expect(page.Page.GetByRole(AriaRole.Row, new() { NameRegex = new(" 1 0 1$") })).ToHaveCountAsync(1);
+
+        await page.Button("Send failed photos again").ClickAsync();
+        await page.ShowsAsync("1 photo is sent.");
+        await page.Button("Send").ClickAsync();
+        await page.Button("Pause").ClickAsync();
+        await page.Button("Resume").ClickAsync();
+        await Assertions.Expect(page.Button("Pause")).ToBeVisibleAsync();
+        await page.Button("Stop").ClickAsync();
+        await page.Page.GetByRole(AriaRole.Dialog).GetByText("Stop", new() { Exact = true }).ClickAsync();
+        await page.ShowsAsync("Cancelled");
+
+        await page.Link("Photos").Last.ClickAsync();
+        await page.ShowsAsync("Roof after the storm.jpg");
+        await page.Page.GetByLabel("Until").FillAsync("2026-06-11");
+        await page.ShowsAsync("Nothing found");
+        await page.ShowAsync($"/uploads?destination={good.Split('/')[^1]}&from=2026-06-11&session={things.Paths.First(path => path.StartsWith("/sessions/", StringComparison.Ordinal)).Split('/')[^1]}");
+        await page.ShowsAsync("Roof after the storm.jpg");
+        Assert.Empty(page.Errors);
+
+        static bool IsDestination(string path) => path.StartsWith("/destinations/", StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Signatures_are_checked_in_the_browser()
+    {
+        const string Secret = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var webhook = (string)(await app.Client.PostAsync(
+            $"projects/{app.ProjectId}/webhooks", new { url = "http://127.0.0.1:9/", topics = new[] { "*" }, isActive = false })).Json["id"]!;
+        var page = await DashboardPage.SignInAsync(_browser, app, $"/webhooks/{webhook}?check=1");
+        var asked = new List<string>();
+        page.Page.Request += (_, request) => asked.Add(request.Method + request.PostData);
+        foreach (var (body, headers, secret, verdict) in new[]
+        {
+            ("{\"a\":1}", "X-Apertur-Timestamp: 1800000000\nX-Apertur-Signature: sha256=c6f33c81c1c30115aebe12506e98135c5225156b4156f9f5c0de95129dd55e46", Secret, "right, but its time"),
+            ("{\"a\":1}", "svix-id: msg_1\nsvix-timestamp: 1800000000\nsvix-signature: v1,EP0ItZDH5jUsuDVKt33wBFOZSbHCXTePntFruhhTZ18=", Secret, "right, but its time"),
+            ("{\"a\":1}", "X-Apertur-Signature: sha256=589a60deec2fc76f6f88219333240e55af762bdf12f58327b37d5b6bec15f76f", Secret, "The signature is right."),
+            ("{\"a\":1}\n", "X-Aptr-Signature: sha256=589a60deec2fc76f6f88219333240e55af762bdf12f58327b37d5b6bec15f76f", Secret, "line break at its end"),
+            ("{ \"a\": 1 }", "X-Aptr-Signature: sha256=589a60deec2fc76f6f88219333240e55af762bdf12f58327b37d5b6bec15f76f", Secret, "written anew as JSON"),
+            ("{\"a\":2}", "X-Aptr-Signature: sha256=589a60deec2fc76f6f88219333240e55af762bdf12f58327b37d5b6bec15f76f", Secret, "another body, time or secret"),
+            ("{\"a\":1}", "svix-id: msg_1\nsvix-signature: v1,EP0=", Secret, "svix-timestamp is missing"),
+            ("{\"a\":1}", "svix-id: msg_1\nsvix-timestamp: 1\nsvix-signature: v1,EP0=", "short", "64 hex digits"),
+            ("{\"a\":1}", "Content-Type: application/json", Secret, "no signature among the headers"),
+        })
+        {
+            await page.Page.GetByLabel("Body").FillAsync(body);
+            await page.Page.GetByLabel("Headers").FillAsync(headers);
+            await page.Page.GetByRole(AriaRole.Dialog).GetByLabel("Secret").FillAsync(secret);
+            await page.Button("Check").ClickAsync();
+            await Assertions.Expect(page.Page.GetByRole(AriaRole.Dialog)).ToContainTextAsync(verdict);
+        }
+
+        Assert.DoesNotContain(asked, request => request.Contains(Secret, StringComparison.Ordinal) || request.StartsWith("POST", StringComparison.Ordinal));
+        Assert.Empty(page.Errors);
+    }
+
     [Theory, AllDatabases]
     public async Task Viewer_meets_no_control_that_is_refused_and_is_told_when_taken_away(DatabaseKind database)
     {

@@ -29,7 +29,7 @@ public sealed class ListFiltersTests
         }
 
         Assert.Equal("Roof 100%", (string)(await app.Client.GetAsync("sessions?q=roof")).Json["data"]![0]!["label"]!);
-        foreach (var bad in new[] { "sessions?status=odd", "uploads?status=odd", "sessions?q=%00", "uploads?sessionId=x" })
+        foreach (var bad in new[] { "sessions?status=odd", "uploads?status=odd", "sessions?q=%00", "uploads?sessionId=x", "uploads?destinationId=x" })
             Assert.True((await app.Client.GetAsync(bad)).Status is HttpStatusCode.BadRequest or HttpStatusCode.NotFound, bad);
     }
 
@@ -66,6 +66,20 @@ public sealed class ListFiltersTests
             Assert.Equal(id, Single(await app.Client.GetAsync($"uploads?q={id}")));
         }
 
+        var newestFirst = (await app.Client.GetAsync("uploads")).Json["data"]!.AsArray().Select(row => (string)row!["id"]!).ToList();
+        foreach (var (query, statuses) in new (string, string[])[]
+        {
+            ($"destinationId={gone}", ["partial", "failed"]), ($"destinationId={good}", ["partial", "delivered"]), ($"destinationId={busy}", ["pending"]),
+            ($"destinationId={gone}&status=failed", ["failed"]), ($"destinationId={Guid.NewGuid()}", []),
+            ($"destinationId={gone}&from=2026-01-01T00:00:00Z", ["partial", "failed"]), ($"destinationId={gone}&to=2026-01-01T00:00:00Z", []),
+        })
+        {
+            var page = (await app.Client.GetAsync($"uploads?{query}")).Expect(HttpStatusCode.OK).Json;
+            var ids = statuses.Select(status => expected[status]).OrderBy(newestFirst.IndexOf);
+            Assert.Equal((query, string.Join(' ', ids)), (query, string.Join(' ', page["data"]!.AsArray().Select(row => (string)row!["id"]!))));
+            Assert.Equal(statuses.Length, (int)page["total"]!);
+        }
+
         Assert.Equal(0, (int)(await app.Client.GetAsync("uploads?source=box")).Json["total"]!);
         var health = (await app.Client.GetAsync($"projects/{app.ProjectId}/destination-health")).Expect(HttpStatusCode.OK).Json.AsArray()
             .ToDictionary(each => (string)each!["destinationId"]!, each => each!);
@@ -74,6 +88,12 @@ public sealed class ListFiltersTests
         Assert.Contains("410", (string)health[gone]["lastError"]!, StringComparison.Ordinal);
         Assert.Equal((1, true, 0), Health(health[busy]));
         Assert.Contains("503", (string)health[busy]["lastError"]!, StringComparison.Ordinal);
+
+        Assert.Equal((2, 2), await AttemptsAsync(app, gone, 1));
+        Assert.Equal((2, 0), await AttemptsAsync(app, good, 24));
+        app.Clock.Jump(TimeSpan.FromHours(1));
+        Assert.Equal((0, 0), await AttemptsAsync(app, gone, 1));
+        Assert.Equal((2, 2), await AttemptsAsync(app, gone, 2));
     }
 
     [Theory, AllDatabases]
@@ -141,6 +161,13 @@ public sealed class ListFiltersTests
         (await owner.Client.GetAsync($"sessions?projectId={Guid.NewGuid()}")).Expect(HttpStatusCode.NotFound);
         (await app.Client.GetAsync($"uploads?projectId={other}")).Expect(HttpStatusCode.NotFound);
         (await app.Client.GetAsync("stats/daily?from=2020-01-01")).Expect(HttpStatusCode.BadRequest);
+    }
+
+    private static async Task<(int Attempts, int Failures)> AttemptsAsync(AperturApp app, string destination, int hours)
+    {
+        var rows = (await app.Client.GetAsync($"projects/{app.ProjectId}/destinations/{destination}/attempts?hours={hours}")).Expect(HttpStatusCode.OK).Json.AsArray();
+        Assert.Equal(hours, rows.Count);
+        return (rows.Sum(row => (int)row!["attempts"]!), rows.Sum(row => (int)row!["failures"]!));
     }
 
     private static string Single(Answer answer) => (string)Assert.Single(answer.Expect(HttpStatusCode.OK).Json["data"]!.AsArray())!["id"]!;

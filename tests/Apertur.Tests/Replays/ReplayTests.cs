@@ -205,7 +205,9 @@ public sealed class ReplayTests(ITestOutputHelper output)
         Assert.Equal(1, await TotalAsync(app.Client, new { dryRun = true }));
         Assert.Equal(1, await TotalAsync(app.Client, new { dryRun = true, errorContains = reason.ToUpperInvariant() }));
         Assert.Equal(1, await TotalAsync(app.ClientOf(app.TestKey), new { dryRun = true }));
-        Assert.Equal(2, await TotalAsync((await app.SignInAsync()).Client, new { dryRun = true }));
+        var owner = (await app.SignInAsync()).Client;
+        Assert.Equal(1, await TotalAsync(owner, new { dryRun = true }));
+        Assert.Equal(2, await TotalAsync(owner, new { dryRun = true }, "?env=all"));
         Assert.Equal(1, await TotalAsync(other, new { dryRun = true }));
         Assert.Equal(0, await TotalAsync(app.Client, new { dryRun = true, status = "sent" }));
         receiver.Otherwise = null;
@@ -480,8 +482,8 @@ public sealed class ReplayTests(ITestOutputHelper output)
     private static double P95(List<TimeSpan> times) => times.Count == 0 ? 0 : times.Order().ElementAt(times.Count * 95 / 100).TotalMilliseconds;
 
     /// <summary>How many photos or events a replay would take up.</summary>
-    private static async Task<int> TotalAsync(AperturClient client, object request) =>
-        (int)(await client.PostAsync($"projects/{client.ProjectId}/replays", request)).Expect(HttpStatusCode.OK).Json["total"]!;
+    private static async Task<int> TotalAsync(AperturClient client, object request, string query = "") =>
+        (int)(await client.PostAsync($"projects/{client.ProjectId}/replays{query}", request)).Expect(HttpStatusCode.OK).Json["total"]!;
 
     private static string Path(AperturApp app) => $"projects/{app.ProjectId}/replays";
 

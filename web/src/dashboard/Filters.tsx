@@ -7,6 +7,25 @@ import { address, setQuery } from './router';
 /** What a list is narrowed by stands in the address: it can be shared, and the way back leads to it. */
 export const filter = (name: string): string => address.value.searchParams.get(name) ?? '';
 
+/** When a day begins where the person is, some days later; undefined for what is no day. */
+export function startOf(day: string, later = 0): string | undefined {
+  const [year, month, date] = day.split('-').map(Number);
+  const instant = new Date(year ?? NaN, (month ?? NaN) - 1, (date ?? NaN) + later);
+  return Number.isNaN(instant.getTime()) ? undefined : instant.toISOString();
+}
+
+/** A day that a list begins or ends with. */
+export function DayFilter({ name, label }: { name: 'from' | 'to'; label: string }) {
+  const id = useId();
+  return (
+    <div>
+      <label class="quiet small" for={id}>{label}</label>
+      <input id={id} class="input" type="date" value={filter(name)} onChange={event => setQuery({ [name]: event.currentTarget.value })}
+        {...(name === 'from' ? { max: filter('to') } : { min: filter('from') })} />
+    </div>
+  );
+}
+
 export function Filters({ placeholder, children }: { placeholder: string; children: ComponentChildren }) {
   const id = useId();
   const [words, setWords] = useState(filter('q'));

@@ -1,20 +1,23 @@
-import { FlaskConical, Plug, Trash2 } from 'lucide';
+import { FlaskConical, Images, Plug, Trash2 } from 'lucide';
 import { useEffect, useState } from 'preact/hooks';
-import { Button } from '../../design/Button';
+import { Button, LinkButton } from '../../design/Button';
+import { Chart } from '../../design/Chart';
 import { Confirm } from '../../design/Dialog';
-import { Field } from '../../design/Field';
+import { Busy } from '../../design/Empty';
+import { Field, Segments } from '../../design/Field';
 import { Notice, Refusal } from '../../design/Notice';
 import { Status } from '../../design/Status';
 import { Time } from '../../design/Time';
 import { api, ok, type Schemas } from '../api/client';
 import { connect } from '../connect';
 import { ConfigFields, configOf, useConfig } from '../DestinationForm';
-import { useDestinationTypes } from '../DestinationTypes';
+import { destinationState, useDestinationTypes } from '../DestinationTypes';
 import { filter } from '../Filters';
-import { number } from '../format';
+import { hour, number } from '../format';
 import { Head } from '../Head';
 import { useEvents } from '../live';
 import { useAct, useLoad } from '../load';
+import { Replays } from '../Replays';
 import { go, setQuery } from '../router';
 import { may, toast } from '../state';
 import { TestAnswer } from '../TestAnswer';
@@ -50,7 +53,8 @@ export default function Destination({ project, id }: { project: string; id: stri
   return (
     <>
       <Head title={details?.name ?? t('Destination')} back={[`/p/${project}/destinations`, t('Destinations')]}
-        status={details && <Status of={details.problem !== null || state?.isFailing ? 'attention' : details.isActive ? 'on' : 'off'} />}>
+        status={details && <Status of={destinationState(details, state)} />}>
+        <LinkButton icon={Images} href={`/p/${project}/uploads?destination=${id}`}>{t('Photos')}</LinkButton>
         {developer && type?.oAuth && <Button icon={Plug} onClick={() => void act.run(() => connect(project, id))}>{t('Connect')}</Button>}
         {developer && <Button primary icon={FlaskConical} busy={act.busy} onClick={() => void test()}>{t('Test')}</Button>}
         {developer && details && <Remove project={project} destination={details} />}
@@ -63,17 +67,45 @@ export default function Destination({ project, id }: { project: string; id: stri
           <section class="tiles" aria-label={t('Deliveries')}>
             <div class="card tile"><p class="quiet">{t('Waiting')}</p><p class="figure">{number(state.waiting)}</p></div>
             <div class="card tile"><p class="quiet">{t('Failed within 7 days')}</p><p class="figure">{number(state.failedLately)}</p></div>
-            <div class="card tile">
+            <div class="card tile broad">
               <p class="quiet">{t('Last failure')}</p>
               {state.lastError === null ? <p class="figure">–</p> : <p class="anywhere">{state.lastError} <span class="quiet">{state.lastErrorAt !== null && <Time at={state.lastErrorAt} />}</span></p>}
             </div>
           </section>
         )}
+        {!(details && type) && !destination.problem && <Busy />}
+        {state && <Health project={project} id={id} />}
+        {details && <Replays project={project} destination={details} />}
         {details && type && (developer
           ? <Edit key={details.updatedAt} project={project} destination={details} type={type} onSaved={destination.reload} />
           : <Settings destination={details} type={type} />)}
       </div>
     </>
+  );
+}
+
+/** How attempts ended, hour by hour. */
+function Health({ project, id }: { project: string; id: string }) {
+  const [hours, setHours] = useState<'24' | '168'>('24');
+  const params = { path: { projectId: project, id }, query: { hours: Number(hours) } };
+  const found = useLoad(signal => ok(api.GET('/api/v1/projects/{projectId}/destinations/{id}/attempts', { params, signal })), [params]);
+  useEvents(project, found.reload);
+  return (
+    <section class="card" aria-label={t('Health over time')}>
+      <header>
+        <h2>{t('Health over time')}</h2>
+        <Segments label={t('Time')} value={hours} onInput={setHours} options={[{ value: '24', label: t('24 hours') }, { value: '168', label: t('7 days') }]} />
+      </header>
+      <div class="body">
+        <Refusal of={found.problem} />
+        {found.data === undefined
+          ? <span class="bone" style={{ width: '100%', height: '4rem' }} />
+          : found.data.every(each => each.attempts === 0)
+            ? <p class="quiet">{t('Nothing was sent there in this time.')}</p>
+            : <Chart low bars={found.data.map(each => ({ at: each.at, all: each.attempts, delivered: each.attempts - each.failures, failed: each.failures }))}
+                name={hour} caption="Attempts per hour" column="Attempts" most="At most {n} an hour" />}
+      </div>
+    </section>
   );
 }
 

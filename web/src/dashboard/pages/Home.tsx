@@ -1,7 +1,7 @@
 import { Images, QrCode } from 'lucide';
 import { useState } from 'preact/hooks';
 import { Button, LinkButton } from '../../design/Button';
-import { DayChart } from '../../design/Chart';
+import { Chart } from '../../design/Chart';
 import { Empty } from '../../design/Empty';
 import { Segments } from '../../design/Field';
 import { Refusal } from '../../design/Notice';
@@ -10,7 +10,7 @@ import { sessionState, Status } from '../../design/Status';
 import { Time } from '../../design/Time';
 import { api, ok, type Schemas } from '../api/client';
 import { Attention } from '../Attention';
-import { number, percent } from '../format';
+import { day, number, percent } from '../format';
 import { Head } from '../Head';
 import { useEvents } from '../live';
 import { useLoad } from '../load';
@@ -96,7 +96,7 @@ function Numbers({ all, days, choice }: { all: readonly Day[] | undefined; days:
       <div class="card">
         <header><h2>{t('Photos per day')}</h2>{choice}</header>
         <div class="body">
-          {all ? <DayChart bars={now.map(toBar)} /> : <span class="bone" style={{ width: '100%', height: '9rem' }} />}
+          {all ? <Chart bars={now.map(toBar)} name={day} caption="Photos per day" column="Photos" most="At most {n} a day" /> : <span class="bone" style={{ width: '100%', height: '9rem' }} />}
           <div class="row" style={{ marginTop: '.75rem', gap: '1rem' }}>
             <span class="legend-dot">{t('Delivered')}</span><span class="legend-dot waiting">{t('Waiting or stored')}</span><span class="legend-dot missing">{t('Failed')}</span>
           </div>
@@ -109,7 +109,7 @@ function Numbers({ all, days, choice }: { all: readonly Day[] | undefined; days:
 function toBar(day: Day) {
   // A failure beside a delivery elsewhere is no photo lost.
   const failed = Math.min(day.imagesUploaded - day.imagesDelivered, day.deliveriesFailed);
-  return { date: day.date, all: day.imagesUploaded, delivered: day.imagesDelivered, failed };
+  return { at: day.date, all: day.imagesUploaded, delivered: day.imagesDelivered, failed };
 }
 
 const sum = (days: readonly Day[], what: Exclude<keyof Day, 'date'>) => days.reduce((total, day) => total + day[what], 0);

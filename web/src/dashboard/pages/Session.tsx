@@ -40,7 +40,7 @@ export default function Session({ project, id }: { project: string; id: string }
         <section class="card" aria-label={t('Photos')}>
           <header>
             <h2>{t('Photos')}</h2>
-            {details && <span class="quiet">{t('{n} of {most}', { n: number(details.imagesCount), most: number(details.effectiveMaxImages) })}</span>}
+            {details && <span class="row"><a href={`/p/${project}/uploads?session=${id}`}>{t('In the list')}</a><span class="quiet">{t('{n} of {most}', { n: number(details.imagesCount), most: number(details.effectiveMaxImages) })}</span></span>}
           </header>
           {files?.length === 0
             ? <Empty icon={Images} title={t('Waiting for photos')}>{t('Scan the code with a phone, or send the link to somebody. Photos appear here by themselves.')}</Empty>

@@ -1,4 +1,4 @@
-import { Grid2x2, Images, RefreshCw, Rows3, SearchX, Trash2 } from 'lucide';
+import { Grid2x2, Images, RefreshCw, Rows3, SearchX, Trash2, X } from 'lucide';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { Confirm } from '../../design/Dialog';
@@ -11,11 +11,11 @@ import { Status } from '../../design/Status';
 import { Time } from '../../design/Time';
 import { useWindow, WindowedTable } from '../../design/Windowed';
 import { api, ok, type Schemas } from '../api/client';
-import { filter, Filters } from '../Filters';
+import { DayFilter, filter, Filters, startOf } from '../Filters';
 import { size } from '../format';
 import { Head } from '../Head';
 import { useEvents } from '../live';
-import { useAct } from '../load';
+import { useAct, useLoad } from '../load';
 import { pageSize, usePaged, type Paged } from '../paged';
 import { setQuery } from '../router';
 import { sources, sourceWords } from '../sources';
@@ -27,11 +27,15 @@ type Choice = { readonly chosen: ReadonlySet<string>; readonly toggle: (id: stri
 
 /** Every photo that has arrived, newest first, as pictures or as a table. */
 export default function Uploads({ project }: { project: string }) {
-  const [q, status, source, view] = [filter('q'), filter('status'), filter('source'), filter('view')];
+  const view = filter('view');
+  const [q, status, source, destination, session] = [filter('q'), filter('status'), filter('source'), filter('destination'), filter('session')];
+  const [from, to] = [startOf(filter('from')), startOf(filter('to'), 1)];
   const query = {
     projectId: project, env: env.value, pageSize,
     ...(q ? { q } : {}), ...(status ? { status: status as Row['status'] } : {}), ...(source ? { source: source as Row['source'] & 'camera' } : {}),
+    ...(destination ? { destinationId: destination } : {}), ...(session ? { sessionId: session } : {}), ...(from ? { from } : {}), ...(to ? { to } : {}),
   };
+  const destinations = useLoad(signal => ok(api.GET('/api/v1/projects/{projectId}/destinations', { params: { path: { projectId: project } }, signal })), [project]);
   const list = usePaged((page, signal) => ok(api.GET('/api/v1/uploads', { params: { query: { ...query, page } }, signal })), [query]);
   useEvents(project, list.reload);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
@@ -39,7 +43,7 @@ export default function Uploads({ project }: { project: string }) {
   const choice: Choice = may('developer', project)
     ? { chosen, toggle: id => setChosen(before => before.has(id) ? new Set([...before].filter(each => each !== id)) : new Set([...before, id])) }
     : undefined;
-  const filtered = Boolean(q || status || source);
+  const filtered = Boolean(q || status || source || destination || session || from || to);
   return (
     <>
       <Head title={t('Photos')}>
@@ -53,6 +57,16 @@ export default function Uploads({ project }: { project: string }) {
           ]} />
           <Select label={t('Source')} unseenLabel value={source} onInput={value => setQuery({ source: value })}
             options={[{ value: '', label: t('Every source') }, ...sources.map(value => ({ value, label: sourceWords(value) }))]} />
+          <Select label={t('Destination')} unseenLabel value={destination} onInput={value => setQuery({ destination: value })} options={[
+            { value: '', label: t('Every destination') }, ...(destinations.data ?? []).map(({ id, name }) => ({ value: id, label: name })),
+            // One that was deleted has a history too.
+            ...(destination && destinations.data?.every(each => each.id !== destination) ? [{ value: destination, label: destination.slice(0, 8) }] : []),
+          ]} />
+          <div class="days">
+            <DayFilter name="from" label={t('From')} />
+            <DayFilter name="to" label={t('Until')} />
+          </div>
+          {session && <Button icon={X} onClick={() => setQuery({ session: null })}>{t('Session {id}', { id: session.slice(0, 8) })}</Button>}
           <Segments label={t('View')} value={view === 'table' ? 'table' : 'pictures'} onInput={value => setQuery({ view: value === 'table' ? value : null })} options={[
             { value: 'pictures', label: <><Icon of={Grid2x2} /><span class="unseen">{t('Pictures')}</span></> },
             { value: 'table', label: <><Icon of={Rows3} /><span class="unseen">{t('Table')}</span></> },
@@ -63,7 +77,7 @@ export default function Uploads({ project }: { project: string }) {
           ? (
             <div class="card">
               {filtered
-                ? <Empty icon={SearchX} title={t('Nothing found')} action={<Button onClick={() => setQuery({ q: null, status: null, source: null })}>{t('Clear filters')}</Button>} />
+                ? <Empty icon={SearchX} title={t('Nothing found')} action={<Button onClick={() => setQuery({ q: null, status: null, source: null, destination: null, session: null, from: null, to: null })}>{t('Clear filters')}</Button>} />
                 : <Empty icon={Images} title={t('No photo has arrived yet')} action={<a class="button primary" href={`/p/${project}/sessions`}>{t('Sessions')}</a>}>{t('Photos appear here as soon as somebody sends one.')}</Empty>}
             </div>
           )

@@ -1,4 +1,4 @@
-import { FlaskConical, Pencil, Power, RefreshCw, Trash2 } from 'lucide';
+import { FlaskConical, Pencil, Power, RefreshCw, ShieldCheck, Trash2 } from 'lucide';
 import { useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { Copy } from '../../design/Copy';
@@ -8,12 +8,14 @@ import { Status, Tags } from '../../design/Status';
 import { Time } from '../../design/Time';
 import { WindowedTable } from '../../design/Windowed';
 import { api, ok, type Schemas } from '../api/client';
+import { filter } from '../Filters';
 import { duration, exact } from '../format';
 import { Head } from '../Head';
 import { useEvents } from '../live';
 import { useAct, useLoad } from '../load';
 import { pageSize, usePaged } from '../paged';
-import { go } from '../router';
+import { go, setQuery } from '../router';
+import { SignatureChecker } from '../SignatureChecker';
 import { may, toast } from '../state';
 import { t } from '../text';
 import { WebhookForm, webhookState } from './Webhooks';
@@ -72,7 +74,7 @@ export default function Webhook({ project, id }: { project: string; id: string }
           </section>
           {details && (
             <section class="card" aria-label={t('About')}>
-              <header><h2>{t('About')}</h2></header>
+              <header><h2>{t('About')}</h2><Button icon={ShieldCheck} onClick={() => setQuery({ check: '1' })}>{t('Check a signature')}</Button></header>
               <dl class="facts body">
                 <dt>{t('Address')}</dt><dd>{details.url}</dd>
                 <dt>{t('Topics')}</dt><dd class="row"><Tags of={details.topics} /></dd>
@@ -85,6 +87,7 @@ export default function Webhook({ project, id }: { project: string; id: string }
         </div>
       </div>
       {shown === 'edit' && details && <WebhookForm project={project} webhook={details} onClose={() => setShown(undefined)} onSaved={() => { setShown(undefined); webhook.reload(); }} />}
+      {filter('check') && details && <SignatureChecker secret={developer ? details.secret : ''} onClose={() => setQuery({ check: null })} />}
       {shown === 'delete' && (
         <Confirm title={t('Delete this event webhook?')} action={t('Delete')} act={act} onConfirm={() => void remove()} onClose={() => setShown(undefined)}>
           {t('Its history goes with it, and what still waits is never sent.')}
