@@ -115,6 +115,7 @@ internal static class Routes
         viewers.MapGet("/sessions/{id}/poll", PollApi.List).WithMetadata(new AliasOf("/api/v1/upload-sessions/{id}/poll"));
         viewers.MapGet("/upload-sessions/{id}/images/{imageId}", PollApi.Image);
         viewers.MapGet("/uploads/{id}", ProjectDataApi.Upload);
+        viewers.MapPost("/uploads/archive", UploadApi.Archive).WithMetadata(new Unaudited());
         viewers.MapGet("/uploads/{id}/download", UploadApi.Download);
         viewers.MapGet("/images/{id}/download", UploadApi.Download).WithMetadata(new AliasOf("/api/v1/uploads/{id}/download"));
         viewers.MapGet("/uploads/{id}/thumbnail", UploadApi.Thumbnail);

@@ -16,6 +16,13 @@ internal sealed record ImageUpdateResponse(Guid Id, string? Caption)
     public string? Caption { get; init; } = Caption;
 }
 
+/// <summary>Images that are wanted together.</summary>
+internal sealed record ArchiveRequest
+{
+    /// <summary>Their ids, at most 500. Together they may have 2 GB.</summary>
+    public IReadOnlyList<Guid>? UploadIds { get; init; }
+}
+
 /// <summary>An image that was taken in. When this is sent, its bytes and rows are on disk.</summary>
 internal sealed record UploadResponse
 {

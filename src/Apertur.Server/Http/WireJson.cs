@@ -35,6 +35,7 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(List<DeliveryResponse>))]
 [JsonSerializable(typeof(DeliveryAttemptsResponse))]
 [JsonSerializable(typeof(Page<ProjectDelivery>))]
+[JsonSerializable(typeof(ArchiveRequest))]
 [JsonSerializable(typeof(ReplayRequest))]
 [JsonSerializable(typeof(ReplayCount))]
 [JsonSerializable(typeof(ReplayResponse))]

@@ -89,6 +89,24 @@ internal static class UploadApi
         return new ImageBytes(upload, renditions);
     }
 
+    /// <summary>Several images as one zip archive, as they are stored and in the order they are named.</summary>
+    public static async Task<IResult> Archive(
+        Body<ArchiveRequest> body, Caller caller, AperturDb db, RenditionStore renditions, CancellationToken cancellationToken)
+    {
+        var ids = body.Value.UploadIds?.Distinct().ToList() ?? [];
+        if (ids.Count is 0 or > UploadArchive.MostImages)
+            throw ApiErrors.Validation("uploadIds", $"uploadIds takes 1 to {UploadArchive.MostImages} ids.").ToException();
+        var found = await caller.See(db.Uploads.AsNoTracking()).Where(upload => ids.Contains(upload.Id))
+            .ToDictionaryAsync(upload => upload.Id, cancellationToken);
+        if (found.Count < ids.Count)
+            throw ApiErrors.NotFound.ToException();
+        if (found.Values.Any(upload => upload.RemovedAt is not null))
+            throw ApiErrors.ImageRemoved.ToException();
+        if (found.Values.Sum(upload => upload.SizeBytes) > UploadArchive.MostBytes)
+            throw ApiErrors.Validation("uploadIds", "These photos have more than 2 GB together. Choose fewer.").ToException();
+        return new UploadArchive(ids.ConvertAll(id => found[id]), renditions);
+    }
+
     /// <summary>A small JPEG of an image, at most 256 pixels on its longer side.</summary>
     public static async Task<IResult> Thumbnail(
         string id, HttpContext http, Caller caller, AperturDb db, ThumbnailStore thumbnails, CancellationToken cancellationToken)

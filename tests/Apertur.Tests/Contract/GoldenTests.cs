@@ -411,6 +411,7 @@ public sealed class GoldenTests
     {
         ["GET /api/v1/downloads/{id}"] = "the bytes of a photo, as uploads/{id}/download, by a link that only payloads hold",
         ["GET /api/v1/uploads/{id}/thumbnail"] = "its bytes are those of the machine's libvips; ThumbnailTests look at them",
+        ["POST /api/v1/uploads/archive"] = "a zip archive; UploadArchiveTests open it",
         ["GET /api/v1/admin/settings"] = "every setting there is; AdminTests look at them",
         ["GET /api/v1/events"] = "a stream that does not end; the tests of ProjectStream read it",
         ["GET /api/v1/upload/{id}/events"] = "a stream that does not end; the tests of SessionStream read it frame by frame",

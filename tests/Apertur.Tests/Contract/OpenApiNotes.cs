@@ -82,6 +82,7 @@ internal sealed record OpenApiNotes
             Answer = Bytes("The link as a QR code.", "image/png", "image/svg+xml", "image/jpeg"),
         },
         ["ReplaysApi.Create"] = new() { Parameters = [_env] },
+        ["UploadApi.Archive"] = new() { Answer = Bytes("The photos, in a zip archive.", "application/zip"), Errors = [410] },
         ["UploadApi.Create"] = new()
         {
             Parameters =

@@ -187,6 +187,9 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         await page.ShowsAsync("Nothing found");
         await page.ShowAsync($"/uploads?destination={good.Split('/')[^1]}&from=2026-06-11&session={things.Paths.First(path => path.StartsWith("/sessions/", StringComparison.Ordinal)).Split('/')[^1]}");
         await page.ShowsAsync("Roof after the storm.jpg");
+        await page.Page.GetByRole(AriaRole.Checkbox, new() { Name = "Choose Roof after the storm.jpg" }).CheckAsync();
+        var file = await page.Page.RunAndWaitForDownloadAsync(() => page.Button("Download").ClickAsync());
+        Assert.Equal("photos.zip", file.SuggestedFilename);
         Assert.Empty(page.Errors);
 
         static bool IsDestination(string path) => path.StartsWith("/destinations/", StringComparison.Ordinal);

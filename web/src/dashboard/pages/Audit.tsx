@@ -8,6 +8,7 @@ import { filter, Filters } from '../Filters';
 import { exact } from '../format';
 import { Head } from '../Head';
 import { useAct } from '../load';
+import { save } from '../save';
 import { t } from '../text';
 import { Time } from '../../design/Time';
 
@@ -32,7 +33,7 @@ export default function Audit({ project }: { project: string }) {
   const words = filter('q').toLowerCase();
   const fits = (entry: Entry) => [entry.action, entry.actor.name, entry.thingId, entry.address].some(text => text?.toLowerCase().includes(words));
   const shown = entries?.filter(fits);
-  const save = () => act.run(async () => {
+  const download = () => act.run(async () => {
     const all: Entry[] = [];
     for (let cursor: string | null = null; ;) {
       const page: Schemas['AuditPage'] = await ask(cursor, 200);
@@ -40,12 +41,12 @@ export default function Audit({ project }: { project: string }) {
       cursor = page.next;
       if (cursor === null || all.length >= enough) break;
     }
-    saveAs('audit.csv', csv([['time', 'actor_type', 'actor', 'action', 'thing', 'address'],
+    save('audit.csv', spreadsheet([['time', 'actor_type', 'actor', 'action', 'thing', 'address'],
       ...all.map(each => [each.createdAt, each.actor.type, each.actor.name, each.action, each.thingId ?? '', each.address ?? ''])]));
   });
   return (
     <>
-      <Head title={t('Audit log')}><Button icon={Download} busy={act.busy} onClick={() => void save()}>{t('Export CSV')}</Button></Head>
+      <Head title={t('Audit log')}><Button icon={Download} busy={act.busy} onClick={() => void download()}>{t('Export CSV')}</Button></Head>
       <div class="stack">
         <Filters placeholder={t('Search by person, act or id')}>{null}</Filters>
         <Refusal of={act.problem} />
@@ -76,11 +77,5 @@ export default function Audit({ project }: { project: string }) {
 }
 
 /** Quoted throughout; and what a spreadsheet would take for a formula is text. */
-const csv = (rows: readonly (readonly string[])[]): string =>
-  rows.map(row => row.map(cell => `"${(/^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell).replaceAll('"', '""')}"`).join(',')).join('\r\n') + '\r\n';
-
-function saveAs(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob(['\ufeff', text], { type: 'text/csv;charset=utf-8' }));
-  Object.assign(document.createElement('a'), { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
-}
+const spreadsheet = (rows: readonly (readonly string[])[]): Blob =>
+  new Blob(['\ufeff', rows.map(row => row.map(cell => `"${(/^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell).replaceAll('"', '""')}"`).join(',')).join('\r\n'), '\r\n'], { type: 'text/csv;charset=utf-8' });

@@ -14,6 +14,7 @@ import { Head } from '../Head';
 import { useEvents } from '../live';
 import { useAct, useLoad } from '../load';
 import { go } from '../router';
+import { save } from '../save';
 import { sourceWords } from '../sources';
 import { may, toast } from '../state';
 import { count, t, type Words } from '../text';
@@ -165,10 +166,7 @@ function Actions({ project, upload, canRetry, onChanged }: { project: string; up
   const act = useAct();
   const path = { id: upload.id };
   const download = () => act.run(async () => {
-    const url = URL.createObjectURL(await bytes(`/api/v1/uploads/${upload.id}/download`));
-    const link = Object.assign(document.createElement('a'), { href: url, download: upload.filename });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    save(upload.filename, await bytes(`/api/v1/uploads/${upload.id}/download`));
   });
   const retry = () => act.run(async () => {
     toast((await ok(api.POST('/api/v1/uploads/{id}/retry', { params: { path } }))).message);

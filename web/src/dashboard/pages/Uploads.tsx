@@ -1,4 +1,4 @@
-import { Grid2x2, Images, RefreshCw, Rows3, SearchX, Trash2, X } from 'lucide';
+import { Download, Grid2x2, Images, RefreshCw, Rows3, SearchX, Trash2, X } from 'lucide';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { Confirm } from '../../design/Dialog';
@@ -18,12 +18,13 @@ import { useEvents } from '../live';
 import { useAct, useLoad } from '../load';
 import { pageSize, usePaged, type Paged } from '../paged';
 import { setQuery } from '../router';
+import { save } from '../save';
 import { sources, sourceWords } from '../sources';
 import { env, may, toast } from '../state';
 import { count, t } from '../text';
 
 type Row = Schemas['UploadRow'];
-type Choice = { readonly chosen: ReadonlySet<string>; readonly toggle: (id: string) => void } | undefined;
+interface Choice { readonly chosen: ReadonlySet<string>; readonly toggle: (id: string) => void }
 
 /** Every photo that has arrived, newest first, as pictures or as a table. */
 export default function Uploads({ project }: { project: string }) {
@@ -40,14 +41,12 @@ export default function Uploads({ project }: { project: string }) {
   useEvents(project, list.reload);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   useEffect(() => setChosen(new Set()), [JSON.stringify(query)]);
-  const choice: Choice = may('developer', project)
-    ? { chosen, toggle: id => setChosen(before => before.has(id) ? new Set([...before].filter(each => each !== id)) : new Set([...before, id])) }
-    : undefined;
+  const choice: Choice = { chosen, toggle: id => setChosen(before => before.has(id) ? new Set([...before].filter(each => each !== id)) : new Set([...before, id])) };
   const filtered = Boolean(q || status || source || destination || session || from || to);
   return (
     <>
       <Head title={t('Photos')}>
-        {chosen.size > 0 && <Chosen ids={[...chosen]} onDone={() => { setChosen(new Set()); list.reload(); }} />}
+        {chosen.size > 0 && <Chosen project={project} ids={[...chosen]} onDone={() => { setChosen(new Set()); list.reload(); }} />}
       </Head>
       <div class="stack">
         <Filters placeholder={t('Search by name or id')}>
@@ -103,7 +102,7 @@ function Table({ project, list, choice }: { project: string; list: Paged<Row>; c
             <td data-label={t('Source')}><span>{sourceWords(upload.source)}</span></td>
             <td data-label={t('Size')} class="num"><span>{size(upload.sizeBytes)}</span></td>
             <td data-label={t('Received')}><span class="quiet"><Time at={upload.createdAt} /></span></td>
-            <td data-label={t('Choose')}>{choice && <Choose upload={upload} choice={choice} />}</td>
+            <td data-label={t('Choose')}><Choose upload={upload} choice={choice} /></td>
           </tr>
         );
       }} />
@@ -131,12 +130,12 @@ function Grid({ project, list, choice }: { project: string; list: Paged<Row>; ch
           const index = from * columns + offset;
           const upload = list.row(index);
           return (
-            <li key={index} class={upload && choice?.chosen.has(upload.id) ? 'shot chosen' : 'shot'} style={{ height: `${height}px` }} aria-setsize={total} aria-posinset={index + 1}>
+            <li key={index} class={upload && choice.chosen.has(upload.id) ? 'shot chosen' : 'shot'} style={{ height: `${height}px` }} aria-setsize={total} aria-posinset={index + 1}>
               {upload
                 ? (
                   <>
                     <a href={`/p/${project}/uploads/${upload.id}`}><Thumbnail key={upload.id} upload={upload} /><span class="clip" dir="auto">{upload.caption ?? upload.filename}</span></a>
-                    <span class="shot-foot"><Status of={upload.status} />{choice && <Choose upload={upload} choice={choice} />}</span>
+                    <span class="shot-foot"><Status of={upload.status} /><Choose upload={upload} choice={choice} /></span>
                   </>
                 )
                 : <span class="bone picture" />}
@@ -148,7 +147,7 @@ function Grid({ project, list, choice }: { project: string; list: Paged<Row>; ch
   );
 }
 
-function Choose({ upload, choice }: { upload: Row; choice: NonNullable<Choice> }) {
+function Choose({ upload, choice }: { upload: Row; choice: Choice }) {
   return (
     <label class="check">
       <span class="unseen">{t('Choose {name}', { name: upload.filename })}</span>
@@ -158,9 +157,10 @@ function Choose({ upload, choice }: { upload: Row; choice: NonNullable<Choice> }
 }
 
 /** What can be done with several photos at once. */
-function Chosen({ ids, onDone }: { ids: readonly string[]; onDone: () => void }) {
+function Chosen({ project, ids, onDone }: { project: string; ids: readonly string[]; onDone: () => void }) {
   const [asking, setAsking] = useState(false);
   const act = useAct();
+  const download = () => act.run(async () => save('photos.zip', await ok(api.POST('/api/v1/uploads/archive', { body: { uploadIds: [...ids] }, parseAs: 'blob' })) as Blob));
   const retry = () => act.run(async () => {
     await Promise.all(ids.map(id => ok(api.POST('/api/v1/uploads/{id}/retry', { params: { path: { id } } }))));
     toast(count(ids.length, '{n} photo is tried again where it has not arrived.', '{n} photos are tried again where they have not arrived.'));
@@ -174,8 +174,14 @@ function Chosen({ ids, onDone }: { ids: readonly string[]; onDone: () => void })
   return (
     <>
       <span class="quiet">{count(ids.length, '{n} chosen', '{n} chosen')}</span>
-      <Button icon={RefreshCw} busy={act.busy} onClick={() => void retry()}>{t('Try again')}</Button>
-      <Button danger icon={Trash2} onClick={() => setAsking(true)}>{t('Delete')}</Button>
+      <Button icon={Download} busy={act.busy && !asking} onClick={() => void download()}>{t('Download')}</Button>
+      {may('developer', project) && (
+        <>
+          <Button icon={RefreshCw} busy={act.busy && !asking} onClick={() => void retry()}>{t('Try again')}</Button>
+          <Button danger icon={Trash2} onClick={() => setAsking(true)}>{t('Delete')}</Button>
+        </>
+      )}
+      {!asking && <Refusal of={act.problem} />}
       {asking && (
         <Confirm title={t('Delete photos?')} action={t('Delete')} act={act} onConfirm={() => void remove()} onClose={() => setAsking(false)}>
           {count(ids.length, '{n} photo is deleted here and delivered no further. What a destination has already stays there.', '{n} photos are deleted here and delivered no further. What destinations have already stays there.')}

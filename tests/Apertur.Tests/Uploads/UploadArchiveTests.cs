@@ -1,0 +1,60 @@
+using System.IO.Compression;
+using System.Net;
+using System.Text.Json.Nodes;
+using Apertur.Server.Uploads;
+using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
+
+namespace Apertur.Tests.Uploads;
+
+/// <summary>Many photos in one file.</summary>
+public sealed class UploadArchiveTests
+{
+    [Theory, AllDatabases]
+    public async Task Selection_comes_as_one_archive_or_says_why_not(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync();
+        var photos = new (string Name, byte[] Bytes)[]
+        {
+            ("Roof.jpg", Photos.Jpeg(40_000, 1)), ("roof.jpg", Photos.Jpeg(200_000, 2)), ("roof.png", Photos.Png()), ("tür.jpg", Photos.Jpeg()),
+        };
+        var ids = new List<string>();
+        foreach (var (name, bytes) in photos)
+            ids.Add((string)(await app.Client.UploadAsync(session, bytes, name))["id"]!);
+
+        var answer = (await PostAsync(app.Client, ids)).Expect(HttpStatusCode.OK);
+        Assert.Equal("application/zip", answer["Content-Type"]);
+        Assert.Equal("attachment; filename=\"photos.zip\"", answer["Content-Disposition"]);
+        using var archive = new ZipArchive(new MemoryStream(answer.Bytes));
+        Assert.Equal(["Roof.jpg", "roof (2).jpg", "roof.png", "tür.jpg"], archive.Entries.Select(entry => entry.FullName));
+        foreach (var (entry, photo) in archive.Entries.Zip(photos))
+        {
+            Assert.Equal(entry.Length, entry.CompressedLength);
+            using var bytes = new MemoryStream();
+            await (await entry.OpenAsync(TestContext.Current.CancellationToken)).CopyToAsync(bytes, TestContext.Current.CancellationToken);
+            Assert.Equal(photo.Bytes, bytes.ToArray());
+        }
+
+        (await PostAsync(app.Client, [])).Expect(HttpStatusCode.BadRequest);
+        (await PostAsync(app.Client, Enumerable.Range(0, 501).Select(_ => Guid.NewGuid().ToString()))).Expect(HttpStatusCode.BadRequest);
+        (await PostAsync(app.Client, [ids[0], Guid.NewGuid().ToString()])).Expect(HttpStatusCode.NotFound);
+        (await PostAsync(app.ClientOf(app.TestKey), [ids[0]])).Expect(HttpStatusCode.NotFound);
+
+        await SizeAsync(UploadArchive.MostBytes);
+        Assert.Contains("2 GB", (string)(await PostAsync(app.Client, ids)).Expect(HttpStatusCode.BadRequest).Json["message"]!, StringComparison.Ordinal);
+        // One that is not what was received: nothing comes that could be taken for an archive.
+        await SizeAsync(199_999);
+        await Assert.ThrowsAnyAsync<Exception>(async () => (await PostAsync(app.Client, ids)).Expect(HttpStatusCode.OK));
+
+        Task SizeAsync(long bytes)
+        {
+            var second = Guid.Parse(ids[1]);
+            return app.WriteAsync(db => db.Uploads.Where(upload => upload.Id == second)
+                .ExecuteUpdateAsync(row => row.SetProperty(upload => upload.SizeBytes, bytes), TestContext.Current.CancellationToken));
+        }
+    }
+
+    private static Task<Answer> PostAsync(AperturClient client, IEnumerable<string> ids) =>
+        client.PostAsync("uploads/archive", new JsonObject { ["uploadIds"] = new JsonArray([.. ids.Select(id => JsonValue.Create(id))]) });
+}
