@@ -12,8 +12,11 @@ public sealed partial class WidgetInBrowserTests(ITestOutputHelper output) : Bro
 {
     // Playwright's own waiting is eval, which the policy forbids.
     private const string ThumbnailIsThere = """
-        new Promise(done => setInterval(
-          () => document.querySelector('apertur-photos').shadowRoot.querySelector('li img')?.naturalWidth > 0 && done(), 5))
+        new Promise((done, fail) => {
+          const picture = () => document.querySelector('apertur-photos').shadowRoot.querySelector('li img');
+          setInterval(() => picture()?.naturalWidth > 0 && done(), 5);
+          setTimeout(fail, 60_000, 'no thumbnail');
+        })
         """;
 
     [Fact]
