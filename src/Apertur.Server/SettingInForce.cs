@@ -8,11 +8,11 @@ internal sealed record SettingInForce(string Name, string Value, bool IsDefault)
 {
     private const string Mask = "********";
 
-    // By the last word of the name; the whole of what has a password, or may have one, somewhere inside.
+    // By the last word of the name, in whatever case it was written; the whole of what has a password, or may have one, somewhere inside.
     private static readonly string[] _secrets =
         ["Secret", "Password", "SecretAccessKey", "WrappingKey", "Authorization", "ConnectionString", "SmsUrl", "SmsBody"];
 
-    public bool IsSecret => _secrets.Any(secret => Name.EndsWith(secret, StringComparison.Ordinal));
+    public bool IsSecret => _secrets.Any(secret => Name.EndsWith(secret, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The value as people may see it.</summary>
     public string Shown => IsSecret && Value.Length > 0 && !IsDefault ? Mask : Value;

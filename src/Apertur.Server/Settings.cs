@@ -261,9 +261,9 @@ internal sealed class OpenIdSettings
 
     public bool IsOn => Authority.Length > 0;
 
-    /// <summary>Whether somebody with that address gets an account without an invitation.</summary>
+    /// <summary>Whether somebody with that address gets an account without an invitation; such people come by signing in only.</summary>
     public bool LetsIn(string email) =>
-        NewAccountDomains.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+        IsOn && NewAccountDomains.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
             .Any(domain => domain == "*" || email.EndsWith("@" + domain, StringComparison.OrdinalIgnoreCase));
 }
 

@@ -46,7 +46,11 @@ internal static partial class AdminUsersApi
         var described = await database.WriteAsync(
             async db =>
             {
-                var person = await db.Users.SingleOrDefaultAsync(user => user.Id == id, cancellationToken) ?? throw ApiErrors.NotFound.ToException();
+                var people = await database.Locked(db.Users, [id, caller.Person.Id]).ToListAsync(cancellationToken);
+                // Two who keep each other out at the same moment would leave nobody.
+                if (people.Find(user => user.Id == caller.Person.Id) is not { IsOperator: true, DisabledAt: null })
+                    throw ApiErrors.Forbidden("You are no operator any more.").ToException();
+                var person = people.Find(user => user.Id == id) ?? throw ApiErrors.NotFound.ToException();
                 await SignIns.SwitchAsync(database, db, person, disable, clock.GetUtcNow(), cancellationToken);
                 return Describe(person, await db.Members.CountAsync(member => member.UserId == id, cancellationToken));
             },

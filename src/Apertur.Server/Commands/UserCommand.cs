@@ -129,6 +129,9 @@ internal static class UserCommand
                 db.OneTimeLinks.Add(link);
                 user.TotpOn = false;
                 user.TotpSecret = null;
+                // Until the link is followed nobody comes in: not with the old password, which may be what was stolen.
+                user.PasswordHash = "";
+                await SignIns.EndAllAsync(folder.Database, db, user.Id, except: null, cancellationToken);
                 await db.OpenIdLinks.Where(l => l.UserId == user.Id).ExecuteDeleteAsync(cancellationToken);
                 return (user, text);
             },

@@ -74,7 +74,7 @@ internal sealed partial class DeliveryRun(
         try
         {
             return types.Find(about.Destination.Type) is { } type
-                ? (await DeliverInTimeAsync(row, about, type, stopping), true)
+                ? await DeliverInTimeAsync(row, about, type, stopping)
                 : (new DeliveryOutcome.Broken($"This server has no destination type '{about.Destination.Type}'."), false);
         }
         // An accident, such as a disk that failed: it waits like any other failure, until somebody has put the right file back.
@@ -88,39 +88,42 @@ internal sealed partial class DeliveryRun(
         }
     }
 
-    private async Task<DeliveryOutcome?> DeliverInTimeAsync(
+    /// <returns>Also whether it came to asking the destination: what making a rendition takes says nothing of it.</returns>
+    private async Task<(DeliveryOutcome? Result, bool IsContacted)> DeliverInTimeAsync(
         DeliveryRow row, DeliverySubject about, IDestinationType type, CancellationToken stopping)
     {
         using var attempt = new CancellationTokenSource(TimeSpan.FromMinutes(settings.Delivery.AttemptMinutes), clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(attempt.Token, stopping);
+        var isContacted = false;
         try
         {
-            return await DeliverAsync(row, about, type, either.Token);
+            var image = await renditions.ReadAsync(about.Upload, Rendition.Of(configs.Read(about.Destination, about.Project)), either.Token);
+            isContacted = true;
+            return (await DeliverAsync(row, about, type, image, either.Token), true);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
-            return null;
+            return (null, isContacted);
         }
         catch (ClaimLostException)
         {
             // Whoever has it now writes the outcome.
-            return null;
+            return (null, isContacted);
         }
         catch (OperationCanceledException) when (attempt.IsCancellationRequested)
         {
-            return new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.") { TimedOut = true };
+            return (new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.") { TimedOut = isContacted }, isContacted);
         }
         catch (Exception exception) when (exception is not (StoredImageException or RenditionException))
         {
             LogThrown(row.Id, row.DestinationType, exception);
-            return new DeliveryOutcome.TryAgain("The attempt failed for an unexpected reason.");
+            return (new DeliveryOutcome.TryAgain("The attempt failed for an unexpected reason."), isContacted);
         }
     }
 
     private async Task<DeliveryOutcome> DeliverAsync(
-        DeliveryRow row, DeliverySubject about, IDestinationType type, CancellationToken cancellationToken)
+        DeliveryRow row, DeliverySubject about, IDestinationType type, SentImage image, CancellationToken cancellationToken)
     {
-        var image = await renditions.ReadAsync(about.Upload, Rendition.Of(configs.Read(about.Destination, about.Project)), cancellationToken);
         try
         {
             var outcome = type is IOAuthDestination { OAuth: { } flow }

@@ -2,6 +2,7 @@ using System.Globalization;
 using Apertur.Server.Auth;
 using Apertur.Server.Dashboard;
 using Apertur.Server.OpenId;
+using Apertur.Server.Projects;
 using Apertur.Server.Realtime;
 using Apertur.Server.Sessions;
 
@@ -18,7 +19,7 @@ internal sealed class RateLimits(RateCounts counts, StrangerCounts strangers, Se
     private const int CodesPerMinute = 10;
 
     // Pages and their scripts cost next to nothing; all else does.
-    private static readonly string[] _counted = ["/api", SocketApi.Path, SessionCookie.Path, OpenIdApi.Path];
+    private static readonly string[] _counted = ["/api", Logos.Folder, SocketApi.Path, SessionCookie.Path, OpenIdApi.Path];
 
     private readonly RateLimitSettings _limits = settings.RateLimits;
 

@@ -16,8 +16,10 @@ internal static class LinkPage
     /// <param name="known">Whether the invited person has an account already.</param>
     /// <param name="typed">What was typed before and refused; passwords are not shown again.</param>
     /// <param name="problem">Why it was refused; null at first.</param>
-    /// <param name="signOn">The name of the provider that the invited person may come by instead; null when there is none.</param>
-    public static IResult Form(OneTimeLink link, string? projectName, bool known, TypedForm typed, string? problem, string? signOn) =>
+    /// <param name="signOn">The name of the provider that the invited person may come by; null when there is none.</param>
+    /// <param name="onlySignOn">Whether there is no other way for an address like that.</param>
+    public static IResult Form(
+        OneTimeLink link, string? projectName, bool known, TypedForm typed, string? problem, string? signOn, bool onlySignOn) =>
         link.Kind switch
         {
             OneTimeLinkKind.Owner => Page("Set up Apertur", problem, 200, $"""
@@ -32,11 +34,11 @@ internal static class LinkPage
                 """, "Set password"),
             _ => Page("Invitation", problem, 200, $"""
                 <p>{link.Email} is invited to the project <strong>{projectName}</strong> as {link.Role!.Value.WireName()}.</p>
-                {(known
+                {Html.If(!onlySignOn, known
                     ? Field("Your password", "password", "password", "current-password")
                     : Field("New password, at least 8 characters", "password", "password", "new-password"))}
-                {Html.If(signOn is not null, $"<p>Or accept by signing in: <a href=\"{OpenIdApi.Path}\">sign in with {signOn}</a>, where your address must be {link.Email}.</p>")}
-                """, "Accept"),
+                {Html.If(signOn is not null, $"<p>{(onlySignOn ? "Accept" : "Or accept")} by signing in: <a href=\"{OpenIdApi.Path}\">sign in with {signOn}</a>, where your address must be {link.Email}.</p>")}
+                """, onlySignOn ? null : "Accept"),
         };
 
     /// <summary>One text for links that are used, expired, taken back or made up.</summary>

@@ -91,6 +91,9 @@ internal static class LinkPageApi
         var known = await db.Users.AsNoTracking().SingleOrDefaultAsync(u => u.Email == email, cancellationToken);
         if (known is null)
         {
+            // The provider tells whose the address is; by the link alone somebody else could take it, and keep its owner from coming.
+            if (http.RequestServices.GetRequiredService<Settings>().OpenId.LetsIn(email))
+                throw ApiErrors.Forbidden("People with this address come by signing in. Please follow the link below.").ToException();
             Check(typed.Password);
         }
         else
@@ -143,6 +146,7 @@ internal static class LinkPageApi
         var project = await db.Projects.Where(p => p.Id == link.ProjectId).Select(p => p.Name).SingleOrDefaultAsync(cancellationToken);
         var known = await db.Users.AnyAsync(u => u.Email == link.Email, cancellationToken);
         var openId = http.RequestServices.GetRequiredService<Settings>().OpenId;
-        return LinkPage.Form(link, project, known, typed, problem, openId.IsOn ? openId.Name : null);
+        return LinkPage.Form(
+            link, project, known, typed, problem, openId.IsOn ? openId.Name : null, !known && link.Email is { } email && openId.LetsIn(email));
     }
 }

@@ -8,7 +8,10 @@ using Apertur.Server.Uploads;
 namespace Apertur.Server.Pictures;
 
 /// <summary>What came of a picture: what was to be made of it when both are null, or why there can be none, or why none could be made this time.</summary>
-internal sealed record PictureResult(string? Failure = null, string? Unavailable = null);
+/// <param name="Failure">The picture is the reason.</param>
+/// <param name="Unavailable">The machine is.</param>
+/// <param name="LacksDecoder">It has nothing that decodes pictures of this type.</param>
+internal sealed record PictureResult(string? Failure = null, string? Unavailable = null, bool LacksDecoder = false);
 
 /// <summary>
 /// Runs <see cref="PictureWorker"/> in a child process, one for each picture: whatever a picture does to its decoder ends with it, and
@@ -23,6 +26,14 @@ internal sealed partial class PictureProcess(Settings settings, TimeProvider clo
     private static readonly TimeSpan _wait = TimeSpan.FromSeconds(60);
 
     private const int MaxReason = 300;
+
+    // What its exit code is beyond the number of the signal that ended it (signal(7)).
+    private const int Signalled = 128;
+    private const int Hangup = 1;
+    private const int Interrupt = 2;
+    private const int Kill = 9;
+    private const int Terminate = 15;
+    private const int CpuTimeUp = 24;
 
     // The least work there is, to see whether there can be any.
     private static readonly PictureJob _trial = new() { MaxSide = 8, Quality = 80, Strip = Strip.All, MemoryMb = 768, CpuSeconds = 5, MaxBytes = 1 };
@@ -94,16 +105,17 @@ internal sealed partial class PictureProcess(Settings settings, TimeProvider clo
     private static PictureResult Result(int code, long? length, string errors, PictureJob job)
     {
         var reason = errors.Split('\n', 2)[0].Trim();
-        if (length is null)
-            return new PictureResult(Unavailable: $"The process ended with code {code}. {reason}");
+        // Ended by another: an operator, a service manager that stops the server, or the system, which had no memory left.
+        if (length is null || code is Signalled + Hangup or Signalled + Interrupt or Signalled + Kill or Signalled + Terminate)
+            return new PictureResult(Unavailable: $"The process ended with code {code}. {reason}", LacksDecoder: code == PictureWorker.NoDecoder);
         if (length > job.MaxBytes)
             return new PictureResult(Failure: "What is made of it would be too large.");
-        // 128 and the number of the signal that ended it: SIGXCPU, or SIGABRT and its like, which is how libraries answer to want of memory.
+        // SIGXCPU, or SIGABRT and its like, which is how libraries answer to want of memory.
         return code switch
         {
             0 => new PictureResult(),
             PictureWorker.Undecodable => new PictureResult(Failure: $"It cannot be decoded. {reason}"),
-            128 + 24 => new PictureResult(Failure: $"It takes more than {job.CpuSeconds} s of processor time to decode."),
+            Signalled + CpuTimeUp => new PictureResult(Failure: $"It takes more than {job.CpuSeconds} s of processor time to decode."),
             _ => new PictureResult(Failure: $"Its decoder ended with code {code}: most likely it takes more than {job.MemoryMb} MB."),
         };
     }
@@ -173,21 +185,19 @@ internal sealed partial class PictureProcess(Settings settings, TimeProvider clo
         return kept.ToArray();
     }
 
-    /// <returns>Null when not even a JPEG could be decoded: that says nothing of HEIC.</returns>
+    /// <returns>Null when it could not be found out this time.</returns>
     private async Task<bool?> TryHeicAsync()
     {
         if (settings.Thumbnails.HeicLibrary.Length == 0)
             return false;
-        if (await TryAsync(ImageHeader.Heic) is not { } reason)
+        var result = await RunAsync(Stream.Null, ImageHeader.Heic, _trial, (_, _) => ValueTask.CompletedTask, CancellationToken.None);
+        if (result.Unavailable is not { } reason)
             return true;
-        if (await TryAsync(ImageHeader.Jpeg) is not null)
+        if (!result.LacksDecoder)
             return null;
         LogNoHeic(reason);
         return false;
     }
-
-    private async Task<string?> TryAsync(string type) =>
-        (await RunAsync(Stream.Null, type, _trial, (_, _) => ValueTask.CompletedTask, CancellationToken.None)).Unavailable;
 
     [LoggerMessage(EventName = "pictures.heic", Level = LogLevel.Information,
         Message = "pictures.heic HEIC photos are not decoded here: that needs libvips and its decoder for HEVC installed. {Reason}")]

@@ -25,6 +25,9 @@ internal static class PictureWorker
     /// <summary>Its exit code for a picture that libvips refuses; the reason is on standard error.</summary>
     public const int Undecodable = 1;
 
+    /// <summary>Its exit code where there is no decoder for pictures of that type; what was missing is on standard error.</summary>
+    public const int NoDecoder = 2;
+
     /// <summary>Pixels of a logo at most.</summary>
     public const int LogoWidth = 480;
 
@@ -41,10 +44,19 @@ internal static class PictureWorker
     public static int Run(ReadOnlySpan<string> arguments)
     {
         var (length, type) = (int.Parse(arguments[0], CultureInfo.InvariantCulture), arguments[1]);
-        // Before NetVips is touched: the one that comes with it has no decoder for HEVC.
-        if (type == ImageHeader.Heic)
-            UseSystemLibrary(arguments[2]);
-        return Run(length, type, PictureJob.Parse(arguments[3..]));
+        try
+        {
+            // Before NetVips is touched: the one that comes with it has no decoder for HEVC.
+            if (type == ImageHeader.Heic)
+                UseSystemLibrary(arguments[2]);
+            return Run(length, type, PictureJob.Parse(arguments[3..]));
+        }
+        catch (Exception exception) when (exception is DllNotFoundException or TypeInitializationException or VipsException)
+        {
+            using var errors = Standard(2);
+            errors.Write(Encoding.UTF8.GetBytes((exception.InnerException ?? exception).Message));
+            return NoDecoder;
+        }
     }
 
     // A method of its own, because NetVips loads its library as soon as a method that names it is compiled.
@@ -155,8 +167,9 @@ internal static class PictureWorker
 
     private static void UseSystemLibrary(string name)
     {
+        var library = NativeLibrary.Load(name);
         // NetVips sets a resolver of its own when it is first used, and leaves one that is there.
-        NativeLibrary.SetDllImportResolver(Assembly.Load("NetVips"), (_, _, _) => NativeLibrary.Load(name));
+        NativeLibrary.SetDllImportResolver(Assembly.Load("NetVips"), (_, _, _) => library);
     }
 
     private static void AllowOnly(string type)

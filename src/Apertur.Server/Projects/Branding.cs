@@ -41,15 +41,19 @@ internal static class Branding
     /// <summary>The logo that a request brings, drawn; null in it takes the logo away, and absent it stays. Who sends its path back means it, too.</summary>
     /// <param name="request">The whole request.</param>
     /// <param name="now">What names the logo that the project has.</param>
+    /// <param name="logos">Draws it.</param>
+    /// <param name="sender">Who sends it.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="ApiErrorException">400: it cannot be a logo.</exception>
-    public static async Task<Optional<byte[]>> DrawLogoAsync(ProjectRequest request, string? now, Logos logos, CancellationToken cancellationToken)
+    public static async Task<Optional<byte[]>> DrawLogoAsync(
+        ProjectRequest request, string? now, Logos logos, Guid sender, CancellationToken cancellationToken)
     {
         if (!request.Branding.IsPresent)
             return default;
         var given = (request.Branding.Value ?? _nothing).Logo;
         if (!given.IsPresent || (given.Value is { } path && path == Logos.Path(now)))
             return default;
-        return new(string.IsNullOrEmpty(given.Value) ? null : await logos.DrawAsync(given.Value, cancellationToken));
+        return new(string.IsNullOrEmpty(given.Value) ? null : await logos.DrawAsync(given.Value, sender, cancellationToken));
     }
 
     public static BrandingResponse Describe(Project project) => new()

@@ -26,18 +26,24 @@ internal sealed class ProjectLogo
 /// Logos of projects. What somebody sends is drawn anew by the child process that makes thumbnails, SVG too: no script, no metadata and no
 /// trick of a file's format can be in what strangers get to see.
 /// </summary>
-internal sealed class Logos(PictureProcess process, Settings settings)
+internal sealed class Logos(PictureProcess process, Settings settings, TimeProvider clock)
 {
+    /// <summary>Where they are on this server.</summary>
+    public const string Folder = "/logos";
+
     /// <summary>Of the file that is sent.</summary>
     public const int MaxBytes = 200 * 1024;
 
     private const int MaxSide = 4096;
+    private const int HashLength = 32;
     private const string Field = "branding.logo";
 
     private static readonly SearchValues<byte> _whiteSpace = SearchValues.Create(" \t\r\n"u8);
 
-    // A picture takes a tenth of a second of a core. Whoever sends several at once waits.
-    private static readonly SemaphoreSlim _drawing = new(1);
+    private static readonly TimeSpan _longestWait = TimeSpan.FromSeconds(10);
+
+    // A picture takes a tenth of a second of a core, and one that was made to be slow some seconds. Whoever sends several at once waits.
+    private readonly PictureLanes _lanes = new(2);
 
     private readonly PictureJob _job = new()
     {
@@ -50,39 +56,34 @@ internal sealed class Logos(PictureProcess process, Settings settings)
     };
 
     /// <summary>Its address on this server; null when the project has none.</summary>
-    public static string? Path(string? hash) => hash is null ? null : $"/logos/{hash}.png";
+    public static string? Path(string? hash) => hash is null ? null : $"{Folder}/{hash}.png";
 
     /// <summary>Draws a logo anew.</summary>
     /// <param name="given">Base64 of a PNG or an SVG, as it is or as a data URL.</param>
+    /// <param name="sender">Whose it is; one is drawn at a time.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <returns>A PNG.</returns>
-    /// <exception cref="ApiErrorException">400: it is none, too large, or cannot be drawn.</exception>
-    public async Task<byte[]> DrawAsync(string given, CancellationToken cancellationToken)
+    /// <exception cref="ApiErrorException">400: it is none, too large, or cannot be drawn. 503: too many others are drawn.</exception>
+    public async Task<byte[]> DrawAsync(string given, Guid sender, CancellationToken cancellationToken)
     {
         var file = Decode(given);
         var type = await TypeOfAsync(file, cancellationToken);
-        await _drawing.WaitAsync(cancellationToken);
-        try
+        using var lane = await EnterAsync(sender, cancellationToken);
+        using var picture = new MemoryStream(file, writable: false);
+        using var png = new MemoryStream();
+        var result = await process.RunAsync(picture, type, _job, png.WriteAsync, cancellationToken);
+        return result switch
         {
-            using var picture = new MemoryStream(file, writable: false);
-            using var png = new MemoryStream();
-            var result = await process.RunAsync(picture, type, _job, png.WriteAsync, cancellationToken);
-            return result switch
-            {
-                { Failure: { } reason } => throw ApiErrors.Validation(Field, $"The logo cannot be used. {reason}").ToException(),
-                { Unavailable: not null } => throw ApiErrors.Unavailable.ToException(),
-                _ => png.ToArray(),
-            };
-        }
-        finally
-        {
-            _drawing.Release();
-        }
+            { Failure: { } reason } => throw ApiErrors.Validation(Field, $"The logo cannot be used. {reason}").ToException(),
+            { Unavailable: not null } => throw ApiErrors.Unavailable.ToException(),
+            _ => png.ToArray(),
+        };
     }
 
     /// <summary>Puts a logo in the place of the one that the project has, or takes that away.</summary>
     public static async Task StoreAsync(AperturDb db, Project project, byte[]? png, CancellationToken cancellationToken)
     {
-        project.BrandLogo = png is null ? null : Convert.ToHexStringLower(SHA256.HashData(png))[..32];
+        project.BrandLogo = png is null ? null : Convert.ToHexStringLower(SHA256.HashData(png))[..HashLength];
         var row = await db.ProjectLogos.SingleOrDefaultAsync(logo => logo.ProjectId == project.Id, cancellationToken);
         if (png is null)
         {
@@ -100,12 +101,28 @@ internal sealed class Logos(PictureProcess process, Settings settings)
     public static async Task<IResult> Get(string name, HttpResponse response, AperturDb db, CancellationToken cancellationToken)
     {
         var hash = name.EndsWith(".png", StringComparison.Ordinal) ? name[..^4] : "";
+        if (hash.Length != HashLength || !hash.All(char.IsAsciiHexDigitLower))
+            throw ApiErrors.NotFound.ToException();
         var png = await db.ProjectLogos.Where(logo => logo.Hash == hash).Select(logo => logo.Png).FirstOrDefaultAsync(cancellationToken)
             ?? throw ApiErrors.NotFound.ToException();
         response.Headers.CacheControl = "public, max-age=31536000, immutable";
         response.Headers.XContentTypeOptions = "nosniff";
         response.Headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
         return TypedResults.Bytes(Convert.FromBase64String(png), ImageHeader.Png);
+    }
+
+    private async Task<IDisposable> EnterAsync(Guid sender, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(_longestWait, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            return await _lanes.EnterAsync(sender, Guid.NewGuid(), either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw ApiErrors.Unavailable.ToException();
+        }
     }
 
     private static byte[] Decode(string given)

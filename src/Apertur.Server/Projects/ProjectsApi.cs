@@ -34,7 +34,7 @@ internal static class ProjectsApi
             throw ApiErrors.Validation("name", "The project needs a name.").ToException();
         var project = Project.Create("", encryption, now);
         Apply(body.Value, project, settings.Limits);
-        var logo = await Branding.DrawLogoAsync(body.Value, project.BrandLogo, logos, cancellationToken);
+        var logo = await Branding.DrawLogoAsync(body.Value, project.BrandLogo, logos, caller.Id, cancellationToken);
         await database.WriteAsync(
             async db =>
             {
@@ -67,7 +67,7 @@ internal static class ProjectsApi
     {
         var id = Ids.Parse(projectId);
         var logoNow = await read.Projects.Where(p => p.Id == id).Select(p => p.BrandLogo).SingleAsync(cancellationToken);
-        var logo = await Branding.DrawLogoAsync(body.Value, logoNow, logos, cancellationToken);
+        var logo = await Branding.DrawLogoAsync(body.Value, logoNow, logos, caller.Id, cancellationToken);
         return await ChangeAsync(
             projectId, caller, database, encryption, clock,
             async (db, project, _) =>

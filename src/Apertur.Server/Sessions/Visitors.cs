@@ -12,6 +12,9 @@ internal sealed class Visitors(Database database, UploadDeletion deletion, TimeP
     /// <summary>Of one session: more come from somebody who makes them up.</summary>
     private const int Most = 2000;
 
+    /// <summary>Of one photo.</summary>
+    private const int MaxCaptionChanges = 100;
+
     /// <returns>The id that a request names; null when it names none.</returns>
     /// <exception cref="ApiErrorException">400: it is no UUID.</exception>
     public static Guid? Of(HttpRequest request) => request.Query["visitor"].ToString() switch
@@ -64,7 +67,7 @@ internal sealed class Visitors(Database database, UploadDeletion deletion, TimeP
     }
 
     /// <summary>Gives a photo that the visitor has sent another caption, or takes it away. What is told of the photo from now on carries it.</summary>
-    /// <exception cref="ApiErrorException">404: there is none of this visitor's. 403: the session does not allow it. 409: too late.</exception>
+    /// <exception cref="ApiErrorException">404: there is none of this visitor's. 403: the session does not allow it. 409: too late, or too often.</exception>
     public Task<Upload> CaptionAsync(Guid sessionId, Guid? visitor, Guid image, string? caption, CancellationToken cancellationToken) => database.WriteAsync(
         async db =>
         {
@@ -74,6 +77,9 @@ internal sealed class Visitors(Database database, UploadDeletion deletion, TimeP
                 db, session, visitor, image, session.AllowCaptions, "Photos of this upload session have no captions.", cancellationToken);
             if (upload.Fields.Caption == caption)
                 return upload;
+            // Each is told to everybody who listens.
+            if (upload.CaptionChanges++ >= MaxCaptionChanges)
+                throw ApiErrors.TooLate.ToException();
 
             upload.Fields = upload.Fields with { Caption = caption };
             session.Touch(now);

@@ -125,15 +125,23 @@ internal sealed class BlobStore(IBlobs blobs, IBlobs? also = null) : IDisposable
     public Task<Stream> OpenRenditionAsync(Guid id, long position, CancellationToken cancellationToken) =>
         blobs.OpenReadAsync(RenditionKeyOf(id), position, cancellationToken);
 
-    public Task DeleteRenditionAsync(Guid id, CancellationToken cancellationToken) => blobs.DeleteAsync(RenditionKeyOf(id), cancellationToken);
+    /// <summary>Removes a rendition, wherever one has been kept.</summary>
+    public async Task DeleteRenditionAsync(Guid id, CancellationToken cancellationToken)
+    {
+        foreach (var place in _places)
+            await place.DeleteAsync(RenditionKeyOf(id), cancellationToken);
+    }
 
-    /// <summary>Every rendition there is, those that are being made too.</summary>
+    /// <summary>Every rendition there is, those that are being made too, and those in a place that is only read any more.</summary>
     public async IAsyncEnumerable<StoredBlob> RenditionsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var file in blobs.ListAsync(RenditionFolder, cancellationToken))
+        foreach (var place in _places)
         {
-            if (Guid.TryParseExact(file.Key[(RenditionFolder.Length + 1)..], "D", out var id))
-                yield return new StoredBlob(id, file.Length, file.WrittenAt);
+            await foreach (var file in place.ListAsync(RenditionFolder, cancellationToken))
+            {
+                if (Guid.TryParseExact(file.Key[(RenditionFolder.Length + 1)..], "D", out var id))
+                    yield return new StoredBlob(id, file.Length, file.WrittenAt);
+            }
         }
     }
 

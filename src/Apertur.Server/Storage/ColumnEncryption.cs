@@ -21,12 +21,12 @@ internal sealed class ColumnEncryption
     private readonly KeyRing _ring;
     private readonly Lock _reading = new();
     private IDataProtectionProvider _provider;
+    private HashSet<Guid> _known = [];
 
     /// <inheritdoc cref="KeyRing.GetAllElements"/>
     public ColumnEncryption(IKeyStore keys)
     {
         _ring = new KeyRing(keys);
-        _ring.GetAllElements();
         _provider = ReadKeys();
     }
 
@@ -44,6 +44,9 @@ internal sealed class ColumnEncryption
             // Another process may have made a key since this one read them; see KeyRotation.
             lock (_reading)
             {
+                // What a stranger made up is not worth it.
+                if (!IsOfOtherKey(protectedText))
+                    throw;
                 var fresh = ReadKeys();
                 var text = Protector(fresh, column, row).Unprotect(protectedText);
                 _provider = fresh;
@@ -73,7 +76,23 @@ internal sealed class ColumnEncryption
     /// <summary>A new secret: 64 lower-case hex characters of 256 random bits.</summary>
     public static string Generate() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
 
-    private IDataProtectionProvider ReadKeys() => DataProtection().GetRequiredService<IDataProtectionProvider>();
+    /// <summary>Whether there is a key that encrypted a text and was not there when the keys were read.</summary>
+    private bool IsOfOtherKey(string protectedText)
+    {
+        if (!Base64Url.IsValid(protectedText, out var length) || length < HeaderBytes + KeyIdBytes)
+            return false;
+        var key = KeyOf(protectedText);
+        return !_known.Contains(key) && KeyIds().Contains(key);
+    }
+
+    private IEnumerable<Guid> KeyIds() => _ring.GetAllElements().Select(key => (Guid?)key.Attribute("id")).OfType<Guid>();
+
+    private IDataProtectionProvider ReadKeys()
+    {
+        // Before the framework reads them, which may find more.
+        _known = [.. KeyIds()];
+        return DataProtection().GetRequiredService<IDataProtectionProvider>();
+    }
 
     private ServiceProvider DataProtection() => new ServiceCollection().AddDataProtection().SetApplicationName(Application)
         .AddKeyManagementOptions(keys => keys.XmlRepository = _ring).Services.BuildServiceProvider();

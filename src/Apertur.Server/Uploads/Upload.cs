@@ -22,6 +22,9 @@ internal sealed class Upload : ITenantData
     public required string MimeType { get; init; }
     public required UploadFields Fields { get; set; }
 
+    /// <summary>How often whoever sent it has said something else of it.</summary>
+    public int CaptionChanges { get; set; }
+
     /// <summary>Of what is stored; 64 lower-case hex characters.</summary>
     public required string Sha256 { get; init; }
 

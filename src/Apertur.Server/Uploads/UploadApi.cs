@@ -117,7 +117,11 @@ internal static class UploadApi
             throw ApiErrors.NotFound.ToException();
         var upload = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(
             u => u.Id == uploadId && db.Projects.Any(p => p.Id == u.ProjectId && p.DeletedAt == null && p.DisabledAt == null), cancellationToken);
-        return new ImageBytes(upload ?? throw ApiErrors.NotFound.ToException(), renditions, rendition is null ? null : Rendition.Parse(rendition));
+        var kind = rendition is null ? null : Rendition.Parse(rendition);
+        // What another version of this program named is not the original.
+        if (upload is null || (rendition is not null && kind is null))
+            throw ApiErrors.NotFound.ToException();
+        return new ImageBytes(upload, renditions, kind);
     }
 
     /// <summary>Withdraws an image: it disappears from lists and counts, and is delivered no further.</summary>

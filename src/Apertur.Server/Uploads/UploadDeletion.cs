@@ -66,9 +66,9 @@ internal sealed class UploadDeletion(Database database, BlobStore blobs, Renditi
     /// <summary>After a crash here they have no row any more, and the sweep removes them.</summary>
     private async Task DeleteFilesAsync(IReadOnlyCollection<Guid> images)
     {
-        await renditions.DeleteAsync(images, CancellationToken.None);
         foreach (var image in images)
             await blobs.DeleteAsync(image, CancellationToken.None);
+        await renditions.DeleteAsync(images, CancellationToken.None);
     }
 
     /// <summary>Removes rows of uploads with their deliveries, and takes back what was counted for them.</summary>

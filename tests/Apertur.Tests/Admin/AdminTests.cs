@@ -101,8 +101,8 @@ public sealed class AdminTests
         const string Secret = "not-for-anybodys-eyes";
         var secrets = new[]
         {
-            "OAuth:GoogleDrive:ClientSecret", "OAuth:Dropbox:ClientSecret", "OpenId:ClientSecret", "Storage:S3:SecretAccessKey", "Sharing:SmtpPassword",
-            "Sharing:SmsAuthorization", "Sharing:SmsUrl", "Sharing:SmsBody",
+            "OAuth:GoogleDrive:ClientSecret", "OAuth:Dropbox:ClientSecret", "OPENID:CLIENTSECRET", "Storage:S3:SecretAccessKey", "Sharing:SmtpPassword",
+            "sharing:smsauthorization", "Sharing:SmsUrl", "Sharing:SmsBody",
         };
         var settings = secrets.ToDictionary(name => name, string? (name) => name.Contains("Sms", StringComparison.Ordinal) ? $"https://sms.example.com/{Secret}?{{text}}" : Secret);
         settings["Delivery:Lanes"] = "7";
@@ -112,7 +112,7 @@ public sealed class AdminTests
         var answer = (await owner.Client.GetAsync("admin/settings")).Expect(HttpStatusCode.OK);
 
         Assert.DoesNotContain(Secret, answer.Text, StringComparison.Ordinal);
-        var shown = answer.Json.AsArray().ToDictionary(setting => setting!["name"]!.GetValue<string>(), setting => setting!);
+        var shown = answer.Json.AsArray().ToDictionary(setting => setting!["name"]!.GetValue<string>(), setting => setting!, StringComparer.OrdinalIgnoreCase);
         Assert.All(secrets, name => Assert.Equal("********", shown[name]["value"]!.GetValue<string>()));
         Assert.Equal(("7", false), (shown["Delivery:Lanes"]["value"]!.GetValue<string>(), shown["Delivery:Lanes"]["isDefault"]!.GetValue<bool>()));
         Assert.Equal(("", true), (shown["Server:PublicUrl"]["value"]!.GetValue<string>(), shown["Server:PublicUrl"]["isDefault"]!.GetValue<bool>()));
@@ -122,6 +122,21 @@ public sealed class AdminTests
         string[] words = ["Secret", "Password", "Key", "Token", "Authorization", "Connection", "Credential"];
         foreach (var name in shown.Keys.Where(name => words.Any(word => name.Contains(word, StringComparison.Ordinal))).Except(harmless).Where(name => !name.EndsWith("TokenUrl", StringComparison.Ordinal)))
             Assert.True(new Apertur.Server.SettingInForce(name, "x", IsDefault: false).IsSecret, $"{name} would be shown.");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Operators_who_keep_each_other_out_at_the_same_moment_leave_one(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var people = new List<SignedIn> { await app.SignInAsync() };
+        await app.AddPersonAsync("helper@example.com");
+        await app.CommandAsync("user", "operator", "--email", "helper@example.com");
+        people.Add(await app.SignInAsync("helper@example.com"));
+
+        var answers = await Task.WhenAll(
+            people[0].Client.PostAsync($"admin/users/{people[1].UserId}/disable"), people[1].Client.PostAsync($"admin/users/{people[0].UserId}/disable"));
+
+        Assert.Single(answers, answer => answer.Status == HttpStatusCode.OK);
     }
 
     [Theory, AllDatabases]

@@ -28,11 +28,18 @@ public sealed class BlobMoveTests
         await SendAsync(2, 50_000);
         await AllAreThereAsync();
 
+        await using var receiver = await Receiver.StartAsync();
+        var hook = await app.Client.CreateDestinationAsync(
+            "webhook", new JsonObject { ["url"] = receiver.Url, ["rendition"] = new JsonObject { ["format"] = "jpeg" } });
+        var rendered = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(hook), Photos.Jpeg()))["id"]!;
+        await app.Client.UploadBecomesAsync(rendered, "delivered");
         app.Set("Storage:Kind", "S3");
         app.Set("Storage:ReadAlso", "Folder");
         await app.RestartAsync();
         await SendAsync(2, 60_000);
         await AllAreThereAsync();
+        (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{rendered}")).Expect(HttpStatusCode.NoContent);
+        Assert.Empty(Directory.GetFiles(Path.Combine(app.DataFolder, "images", "renditions")));
         var deleted = photos.Keys.First();
         (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{deleted}")).Expect(HttpStatusCode.NoContent);
         photos.Remove(deleted);

@@ -79,7 +79,9 @@ public sealed partial class OpenIdTests
 
         // Whoever gets a new password by the operator's link starts without what somebody else may have connected.
         await app.CommandAsync("user", "reset", "--email", People.OwnerEmail);
-        Assert.Equal("/?sign-on=link", await new SignOnBrowser(app).SignInAsync());
+        var thief = new SignOnBrowser(app);
+        Assert.Equal("/?sign-on=link", await thief.SignInAsync());
+        (await thief.SignInByPasswordAsync(new { email = People.OwnerEmail, password = People.OwnerPassword })).Expect(HttpStatusCode.Unauthorized);
     }
 
     [Theory, AllDatabases]
@@ -121,11 +123,18 @@ public sealed partial class OpenIdTests
         // The same people with what was missing; the second one's address is told only to who asks for it.
         (provider.Email, provider.Subject, provider.EmailInToken) = ("invited@example.com", "subject-2", true);
         Assert.Equal("/", await new SignOnBrowser(app).SignInAsync());
+        // Not by a link, which whoever invites has seen too.
+        var invitation = await InviteAsync(owner, "new@example.org", "viewer");
+        var form = await app.ClientOf(null).GetAsync(invitation);
+        Assert.Contains("Accept by signing in", form.Text, StringComparison.Ordinal);
+        Assert.DoesNotContain("<form", form.Text, StringComparison.Ordinal);
+        using var typed = new FormUrlEncodedContent([new("password", "correct horse battery")]);
+        (await app.ClientOf(null).SendAsync(HttpMethod.Post, invitation, typed)).Expect(HttpStatusCode.BadRequest);
         (provider.Email, provider.Subject, provider.EmailInToken) = ("new@example.org", "subject-3", false);
         var joined = new SignOnBrowser(app);
         Assert.Equal("/", await joined.SignInAsync());
         var person = await joined.PersonAsync();
-        Assert.Empty((await person.Client.GetAsync("me")).Json["projects"]!.AsArray());
+        Assert.Single((await person.Client.GetAsync("me")).Json["projects"]!.AsArray());
 
         await app.CommandAsync("user", "disable", "--email", "new@example.org");
         Assert.Equal("/?sign-on=disabled", await new SignOnBrowser(app).SignInAsync());
@@ -304,9 +313,10 @@ public sealed partial class OpenIdTests
         return app;
     }
 
-    private static async Task InviteAsync(SignedIn owner, string email, string role) =>
-        (await owner.Client.PostAsync($"projects/{owner.Client.ProjectId}/members", new JsonObject { ["email"] = email, ["role"] = role }))
-            .Expect(HttpStatusCode.Created);
+    /// <returns>The path of the link.</returns>
+    private static async Task<string> InviteAsync(SignedIn owner, string email, string role) => new Uri((string)(
+        await owner.Client.PostAsync($"projects/{owner.Client.ProjectId}/members", new JsonObject { ["email"] = email, ["role"] = role }))
+        .Expect(HttpStatusCode.Created).Json["url"]!).AbsolutePath;
 
     [GeneratedRegex(@"[?&]state=[^&]*")]
     private static partial Regex State();

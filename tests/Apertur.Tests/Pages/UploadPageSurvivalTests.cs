@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Apertur.Tests.Encryption;
 using Apertur.Tests.Support;
-using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 
 namespace Apertur.Tests.Pages;
@@ -453,8 +452,7 @@ public sealed class UploadPageSurvivalTests : BrowserTests
             await page.SetViewportSizeAsync(phone.Width, phone.Height);
         }
 
-        var violations = (await page.RunAxe()).Violations.Select(v => $"{state}: {v.Id} at {string.Join(", ", v.Nodes.Select(node => node.Html))}");
-        Assert.Empty(violations);
+        Assert.Empty((await page.ViolationsAsync()).Select(violation => $"{state}: {violation}"));
     }
 
     private static Task<bool> IsOnScreenAsync(IPage page, string selector) => page.Locator(selector).EvaluateAsync<bool>("""

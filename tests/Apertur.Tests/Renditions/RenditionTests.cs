@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Apertur.Server.Queue;
 using Apertur.Server.Retention;
 using Apertur.Server.Storage;
 using Apertur.Tests.Destinations;
@@ -264,6 +265,34 @@ public sealed class RenditionTests
         Assert.All(receiver.Requests, request => Assert.EndsWith("/original", request.Path, StringComparison.Ordinal));
         Assert.Null((string?)(await app.Client.GetAsync($"projects/{app.ProjectId}/destinations/{jpeg}")).Json["problem"]);
         Assert.Empty(Kept(app));
+    }
+
+    [Fact]
+    public async Task Server_that_is_short_of_time_or_memory_tries_again_and_blames_no_destination()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Found by Linux's list of processes.");
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(
+            DatabaseKind.Sqlite, new Dictionary<string, string?> { ["Renditions:AtOnce"] = "1", ["Renditions:CpuSeconds"] = "43" });
+        var hook = await HookAsync(app, receiver.Url, new() { ["format"] = "jpeg" });
+        var session = await app.Client.CreateSessionAsync(hook);
+        // One that has answered gets several at once.
+        await app.Client.UploadBecomesAsync((string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!, "delivered");
+        var slow = (string)(await app.Client.UploadAsync(session, Pictures.ScanBomb()))["id"]!;
+        var child = await PictureChild.FindAsync(43);
+        for (var photo = 0; photo < 4; photo++)
+            await app.Client.UploadAsync(session, Photos.Jpeg());
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        await Eventually.Becomes(
+            () => db.Deliveries.CountAsync(row => row.State == DeliveryState.Sending, TestContext.Current.CancellationToken), count => count == 5);
+
+        // Longer than an attempt may take, for those that wait for the one before them.
+        app.Clock.Jump(TimeSpan.FromMinutes(16));
+        await Eventually.Arrives(app.Services.GetRequiredService<Pump>().DrainAsync());
+
+        Assert.False(Directory.Exists(child));
+        Assert.Equal("retrying", (string)(await DeliveryAsync(app, session, slow, hook))["status"]!);
+        Assert.Equal((0, null), ((await app.DestinationAsync(hook)).Breaker.FailuresInRow, (await app.DestinationAsync(hook)).Breaker.OpenUntil));
     }
 
     [Fact]

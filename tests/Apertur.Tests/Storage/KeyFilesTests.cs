@@ -1,3 +1,5 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
 using System.Xml.Linq;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
@@ -62,6 +64,53 @@ public sealed class KeyFilesTests
         Assert.Contains(folder.File($"key-{ColumnEncryption.KeyOf(after)}.xml"), KeysIn(folder.Path));
         Assert.Equal(2, Directory.GetFiles(folder.Path).Length);
         Assert.Equal("planted", encryption.Unprotect("a.b", _row, before));
+    }
+
+    [Fact]
+    public void Text_that_a_stranger_made_up_does_not_have_all_keys_set_up_again()
+    {
+        using var folder = new TempFolder();
+        var text = new ColumnEncryption(new KeyFolder(folder.Path)).Protect("a.b", _row, "planted");
+        var keys = new CountedKeys(new KeyFolder(folder.Path));
+        var encryption = new ColumnEncryption(keys);
+        encryption.Unprotect("a.b", _row, text);
+        int ReadsOf(string madeUp)
+        {
+            var before = keys.Reads;
+            Assert.ThrowsAny<CryptographicException>(() => encryption.Unprotect("a.b", _row, madeUp));
+            return keys.Reads - before;
+        }
+
+        Assert.Equal(0, ReadsOf("x"));
+        Assert.Equal(0, ReadsOf(Changed(text, at: 40)));
+        // The framework looks once more itself while its keys are young.
+        Assert.InRange(ReadsOf(Changed(text, at: 10)), 1, 2);
+        // One that another process has made is found all the same.
+        new ColumnEncryption(new KeyFolder(folder.Path)).MakeKey();
+        var theirs = new ColumnEncryption(new KeyFolder(folder.Path)).Protect("a.b", _row, "theirs");
+        Assert.Equal("theirs", encryption.Unprotect("a.b", _row, theirs));
+    }
+
+    private static string Changed(string text, int at)
+    {
+        var bytes = Base64Url.DecodeFromChars(text);
+        bytes[at] ^= 1;
+        return Base64Url.EncodeToString(bytes);
+    }
+
+    private sealed class CountedKeys(IKeyStore store) : IKeyStore
+    {
+        public int Reads { get; private set; }
+
+        public IReadOnlyList<(string Name, byte[] Content)> Read()
+        {
+            Reads++;
+            return store.Read();
+        }
+
+        public bool Add(string name, ReadOnlySpan<byte> content) => store.Add(name, content);
+
+        public string PathOf(string name) => store.PathOf(name);
     }
 
     private static IReadOnlyList<string> KeysIn(string folder) => Directory.GetFiles(folder, "key-*.xml");

@@ -237,38 +237,34 @@ public sealed class ThumbnailTests
         var slow = await UploadAsync(app, await app.Client.CreateSessionAsync(), Pictures.ScanBomb());
 
         var waiting = app.Client.GetAsync($"uploads/{slow}/thumbnail");
-        // It has limited itself when it is the first to be ended where memory runs short.
-        var child = await Eventually.Becomes(
-            () => Task.FromResult(ChildOf(Environment.ProcessId)), child => child is not null && Read(child, "limits") is { } text && LimitOf(text, "open files") == "0");
+        var child = await PictureChild.FindAsync(cpuSeconds: 2);
 
-        var limits = Read(child!, "limits")!;
-        Assert.Equal(("0", "0", "2"), (LimitOf(limits, "file size"), LimitOf(limits, "core file size"), LimitOf(limits, "cpu time")));
-        Assert.NotEqual("unlimited", LimitOf(limits, "address space"));
-        Assert.Equal("1000", Read(child!, "oom_score_adj")!.Trim());
+        Assert.Equal(
+            ("0", "0", "2"),
+            (PictureChild.LimitOf(child, "file size"), PictureChild.LimitOf(child, "core file size"), PictureChild.LimitOf(child, "cpu time")));
+        Assert.NotEqual("unlimited", PictureChild.LimitOf(child, "address space"));
+        Assert.Equal("1000", PictureChild.Read(child, "oom_score_adj")!.Trim());
         Assert.All(
-            Read(child!, "environ")!.Split('\0', StringSplitOptions.RemoveEmptyEntries),
+            PictureChild.Read(child, "environ")!.Split('\0', StringSplitOptions.RemoveEmptyEntries),
             variable => Assert.Matches("^(DOTNET|VIPS)_", variable));
         (await waiting).Expect(HttpStatusCode.NotFound);
+    }
 
-        // Soft limits, which come first: "Max open files            0                    0                    files".
-        static string LimitOf(string limits, string name) =>
-            limits.Split('\n').Single(line => line.StartsWith($"Max {name} ", StringComparison.Ordinal))[26..].Split(' ')[0];
+    [Theory]
+    [InlineData("TERM")]
+    [InlineData("KILL")]
+    public async Task Process_that_somebody_else_ends_says_nothing_of_its_picture(string signal)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Found by Linux's list of processes.");
+        var cpuSeconds = signal == "TERM" ? 41 : 42;
+        await using var app = await StartAsync(cpuSeconds: cpuSeconds);
+        var slow = await UploadAsync(app, await app.Client.CreateSessionAsync(), Pictures.ScanBomb());
+        var waiting = app.Client.GetAsync($"uploads/{slow}/thumbnail");
 
-        static string? ChildOf(int parent) => Directory.GetDirectories("/proc").FirstOrDefault(process =>
-            Read(process, "stat")?.Split(')')[^1].Split(' ') is [_, _, var its, ..] && its == $"{parent}"
-            && Read(process, "cmdline")!.Contains("picture-worker\0", StringComparison.Ordinal) && Read(process, "cmdline")!.Contains("\02\0", StringComparison.Ordinal));
+        await Shell.RunAsync($"kill -{signal} {PictureChild.IdOf(await PictureChild.FindAsync(cpuSeconds))}");
 
-        static string? Read(string process, string file)
-        {
-            try
-            {
-                return File.ReadAllText(Path.Combine(process, file));
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-            {
-                return null;
-            }
-        }
+        (await waiting).Expect(HttpStatusCode.ServiceUnavailable);
+        Assert.Null((await RowAsync(app, slow)).ThumbnailFailure);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Tests.Events;
 using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Tests.Uploads;
 
@@ -64,6 +65,19 @@ public sealed class CaptionTests
 
         foreach (var answer in new[] { await PostAsync(app, session, longest + "x"), await ChangeAsync(app, session, image, _ann, longest + "x") })
             Assert.Equal("caption", (string)answer.Expect(HttpStatusCode.BadRequest).Json["errors"]![0]!["field"]!);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Caption_is_changed_a_hundred_times_at_most_since_each_is_told(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["allow_captions"] = true });
+        var image = await SendAsync(app, session, null);
+        await app.WriteAsync(db => db.Uploads.ExecuteUpdateAsync(row => row.SetProperty(upload => upload.CaptionChanges, 99)));
+
+        (await ChangeAsync(app, session, image, _ann, "The dent")).Expect(HttpStatusCode.OK);
+        Assert.Equal("TOO_LATE", (string)(await ChangeAsync(app, session, image, _ann, "Another")).Expect(HttpStatusCode.Conflict).Json["code"]!);
+        Assert.Equal("The dent", (string?)(await app.Client.UploadRowAsync(image))["caption"]);
     }
 
     private static async Task<string> SendAsync(AperturApp app, string session, string? caption) =>
