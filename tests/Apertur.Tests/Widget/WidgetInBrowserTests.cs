@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Apertur.Tests.Repository;
 using Apertur.Tests.Support;
-using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 
 namespace Apertur.Tests.Widget;
@@ -37,7 +36,7 @@ public sealed partial class WidgetInBrowserTests(ITestOutputHelper output) : Bro
             await Assertions.Expect(desk.Locator("img.qr")).ToHaveJSPropertyAsync("naturalWidth", 300);
             await Assertions.Expect(desk.GetByRole(AriaRole.Status)).ToContainTextAsync("Scan this code");
             Assert.False(await desk.EvaluateAsync<bool>("document.forms[0].checkValidity()"));
-            await AccessibleAsync(desk);
+            Assert.Empty(await desk.ViolationsAsync());
             var link = await desk.GetByRole(AriaRole.Link).GetAttributeAsync("href");
             var phone = await Chromium.OpenAsync($"{link}?lang=en", Browser.Phone);
             await Assertions.Expect(desk.GetByRole(AriaRole.Status)).ToContainTextAsync("Phone connected");
@@ -47,7 +46,7 @@ public sealed partial class WidgetInBrowserTests(ITestOutputHelper output) : Bro
             var since = Stopwatch.GetTimestamp();
             await desk.EvaluateAsync(ThumbnailIsThere);
             output.WriteLine($"From the photo's 201 to its thumbnail: {Stopwatch.GetElapsedTime(since).TotalMilliseconds:0} ms.");
-            await AccessibleAsync(desk);
+            Assert.Empty(await desk.ViolationsAsync());
 
             await desk.ReloadAsync();
             await Assertions.Expect(desk.Locator("li")).ToHaveCountAsync(1);
@@ -78,9 +77,6 @@ public sealed partial class WidgetInBrowserTests(ITestOutputHelper output) : Bro
             response => response.Status == 201);
         return (await answer.JsonAsync())!.Value.GetProperty("id").GetString()!;
     }
-
-    private static async Task AccessibleAsync(IPage page) =>
-        Assert.Empty((await page.RunAxe()).Violations.Select(v => $"{v.Id} at {string.Join(", ", v.Nodes.Select(node => node.Html))}"));
 
     private static Process StartSite(AperturApp app, TempFolder folder)
     {
