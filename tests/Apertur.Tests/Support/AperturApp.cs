@@ -92,11 +92,15 @@ internal sealed class AperturApp : IAsyncDisposable
         {
             if (database == DatabaseKind.PostgreSql)
             {
-                app._postgreSql = await TestDatabase.CreateAsync(database);
+                app._postgreSql = await TestDatabase.CreateAsync(database, await DatabaseTemplate.PostgreSqlAsync());
                 app._settings["Database:Provider"] = nameof(DatabaseProvider.PostgreSql);
                 app._settings["Database:ConnectionString"] = app._postgreSql.ConnectionString;
                 // The one that tests use is a throwaway and syncs nothing.
                 app._settings.TryAdd("Database:AllowDataLoss", "true");
+            }
+            else
+            {
+                await DatabaseTemplate.CopySqliteAsync(app.DataFolder);
             }
 
             await app.StartServerAsync();

@@ -26,7 +26,7 @@ internal sealed class AllDatabasesAttribute(params object?[] further) : DataAttr
     public override bool SupportsDiscoveryEnumeration() => true;
 }
 
-/// <summary>A database of one test's own, empty; gone when disposed.</summary>
+/// <summary>A database of one test's own; gone when disposed.</summary>
 internal sealed class TestDatabase : IAsyncDisposable
 {
     private readonly TempFolder? _folder;
@@ -42,7 +42,12 @@ internal sealed class TestDatabase : IAsyncDisposable
     /// <summary>For Microsoft.Data.Sqlite or for Npgsql, by <see cref="Kind"/>.</summary>
     public string ConnectionString { get; }
 
-    public static async Task<TestDatabase> CreateAsync(DatabaseKind kind)
+    /// <summary>Of a PostgreSQL database.</summary>
+    public string Name => _name ?? throw new InvalidOperationException("It is a file.");
+
+    /// <param name="kind">Where.</param>
+    /// <param name="template">The PostgreSQL database that it is a copy of; an empty one when nothing is said.</param>
+    public static async Task<TestDatabase> CreateAsync(DatabaseKind kind, string template = "template0")
     {
         if (kind == DatabaseKind.Sqlite)
         {
@@ -51,8 +56,8 @@ internal sealed class TestDatabase : IAsyncDisposable
         }
 
         var name = $"test_{Guid.NewGuid():N}";
-        // template0 has no sessions that could be in the way; copying its files takes a third of the time that logging each page does.
-        await AdministerAsync($"CREATE DATABASE {name} TEMPLATE template0 STRATEGY=FILE_COPY");
+        // Of one that nobody is connected to; copying its files takes a third of the time that logging each page does.
+        await AdministerAsync($"CREATE DATABASE {name} TEMPLATE {template} STRATEGY=FILE_COPY");
         return new(kind, new NpgsqlConnectionStringBuilder(Components.PostgreSql) { Database = name }.ConnectionString, null, name);
     }
 
