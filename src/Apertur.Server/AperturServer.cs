@@ -12,6 +12,7 @@ using Apertur.Server.Events;
 using Apertur.Server.Health;
 using Apertur.Server.Http;
 using Apertur.Server.OpenId;
+using Apertur.Server.Pages;
 using Apertur.Server.Pictures;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
@@ -159,6 +160,7 @@ internal static class AperturServer
         services.AddSingleton<LongPoll>();
         services.AddSingleton<SessionPasswords>();
         services.AddSingleton<SessionGate>();
+        services.AddSingleton<WidgetTokens>();
         services.AddSingleton<SessionFeed>();
         services.AddSingleton<SessionStream>();
         services.AddSingleton<ProjectFeed>();
@@ -245,7 +247,8 @@ internal static class AperturServer
         app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = TimeSpan.Zero });
         app.UseRouting();
         app.UseWhen(
-            context => context.Request.Path.StartsWithSegments("/api") || context.Request.Path.StartsWithSegments(SocketApi.Path),
+            context => context.Request.Path.StartsWithSegments("/api") || context.Request.Path.StartsWithSegments(SocketApi.Path)
+                || context.Request.Path == WebAssets.WidgetPath,
             api => api.UseCors(CrossOrigin.Allow));
         app.Use(app.Services.GetRequiredService<StopDeadline>().RefuseAsync);
         app.Use(limits.BeforeAuthenticationAsync);

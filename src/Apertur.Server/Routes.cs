@@ -46,6 +46,7 @@ internal static class Routes
             return;
 
         anyone.MapGet("/assets/{name}", WebAssets.Get);
+        anyone.MapMethods(WebAssets.WidgetPath, _getOrHead, WebAssets.Widget);
         anyone.MapGet("/accents/{name}", Accent.Get);
         anyone.MapGet("/logos/{name}", Logos.Get);
         anyone.MapMethods("/api/v1/upload-sessions/{id}/qr", _getOrHead, SessionsApi.Qr);
@@ -86,6 +87,8 @@ internal static class Routes
         sessionHolders.MapPost("/complete", SessionLinkApi.Complete);
         sessionHolders.MapGet("/events", SessionStream.Open);
         sessionHolders.MapPost("/event-ticket", EventTicket.Create);
+        sessionHolders.MapGet("/images", WidgetApi.Images);
+        sessionHolders.MapGet("/images/{imageId}/thumbnail", WidgetApi.Thumbnail);
         sessionHolders.MapPost("/images", UploadApi.Create);
         sessionHolders.MapPatch("/images/{imageId}", SessionLinkApi.UpdateImage);
         sessionHolders.MapDelete("/images/{imageId}", SessionLinkApi.Withdraw);

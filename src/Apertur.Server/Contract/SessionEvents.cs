@@ -6,6 +6,9 @@ namespace Apertur.Server.Contract;
 /// <summary>Data of <c>connected</c> and <c>session:completed</c>.</summary>
 internal sealed record SessionEventData(Guid SessionId);
 
+/// <summary>Data of <c>session:visitors</c>: how many have the page open.</summary>
+internal sealed record SessionVisitorsData(Guid SessionId, int Visitors);
+
 /// <summary>Data of <c>image:ready</c>.</summary>
 internal sealed record ImageReadyData(Guid ImageId, string Filename, long SizeBytes);
 

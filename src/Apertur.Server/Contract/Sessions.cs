@@ -145,6 +145,10 @@ internal sealed record CreateSessionResponse
     [JsonPropertyName("qr_specs")]
     public required QrSpecs QrSpecs { get; init; }
 
+    /// <summary>Lets a page show what arrives, until a day after the session: see docs/widget.md.</summary>
+    [JsonPropertyName("widget_token")]
+    public required string WidgetToken { get; init; }
+
     public required IReadOnlyList<SessionDestination> Destinations { get; init; }
 
     [JsonPropertyName("long_polling")]
@@ -264,8 +268,17 @@ internal sealed record SessionDetails : SessionInfo
     public string Env { get; init; } = "";
     public DateTimeOffset CreatedAt { get; init; }
 
+    /// <summary>Lets a page show what arrives, as <c>widget_token</c> at creation.</summary>
+    public string WidgetToken { get; init; } = "";
+
     public static SessionDetails Of(SessionInfo info) => new(info);
 }
 
 /// <summary>Opens one event stream, once, within a minute.</summary>
 internal sealed record EventTicketResponse(string Ticket);
+
+/// <summary>What a session has received, as a page of its owner shows it.</summary>
+internal sealed record SessionPhotos(string Status, DateTimeOffset ExpiresAt, IReadOnlyList<SessionPhoto> Images);
+
+/// <summary>A photo of a session, as a page of its owner shows it.</summary>
+internal sealed record SessionPhoto(Guid Id, string Filename, long SizeBytes, string MimeType, bool HasThumbnail, DateTimeOffset CreatedAt);

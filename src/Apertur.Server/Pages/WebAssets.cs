@@ -10,6 +10,9 @@ namespace Apertur.Server.Pages;
 /// </summary>
 internal static class WebAssets
 {
+    /// <summary>Where pages elsewhere load the widget from. It changes with what they can rely on, and only then.</summary>
+    public const string WidgetPath = "/widget/v1.js";
+
     private static readonly string _root = Path.Combine(AppContext.BaseDirectory, "wwwroot");
 
     private static readonly Lazy<FrozenDictionary<string, Chunk>> _manifest = new(ReadManifest);
@@ -32,10 +35,19 @@ internal static class WebAssets
     public static IResult Get(string name, HttpContext context)
     {
         if (!_files.Value.TryGetValue(name, out var path)) return Results.NotFound();
+        return Send(path, "public, max-age=31536000, immutable", context);
+    }
+
+    /// <summary>GET /widget/v1.js: the script of <c>web/widget</c>, for pages anywhere. Its name stays, so browsers look for a newer one every hour.</summary>
+    public static IResult Widget(HttpContext context) => Send(Path.Combine(_root, "widget", "v1.js"), "public, max-age=3600", context);
+
+    private static IResult Send(string path, string cacheControl, HttpContext context)
+    {
         var headers = context.Response.Headers;
-        headers.CacheControl = "public, max-age=31536000, immutable";
+        headers.CacheControl = cacheControl;
         headers.Vary = HeaderNames.AcceptEncoding;
         headers.XContentTypeOptions = "nosniff";
+        var type = Path.GetExtension(path);
         if (context.Request.GetTypedHeaders().AcceptEncoding.Any(coding => coding.Value == "br" && coding.Quality is null or > 0)
             && File.Exists(path + ".br"))
         {
@@ -43,7 +55,7 @@ internal static class WebAssets
             path += ".br";
         }
 
-        return Results.File(path, Path.GetExtension(name) switch
+        return Results.File(path, type switch
         {
             ".js" => "text/javascript; charset=utf-8",
             ".css" => "text/css; charset=utf-8",

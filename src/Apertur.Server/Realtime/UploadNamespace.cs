@@ -107,7 +107,7 @@ internal sealed partial class UploadNamespace(SessionGate gate, SessionFeed feed
         gate.EnterAsync(id, password, cancellationToken);
 
     private IAsyncEnumerable<SessionEvent?> Follow(UploadSession session, CancellationToken cancellationToken) =>
-        feed.FollowAsync(session.Id, EventCursor.After(session.LastChanged), _silence, tellsChanges: false, cancellationToken);
+        feed.FollowAsync(session.Id, EventCursor.After(session.LastChanged), _silence, tellsChanges: false, tellsVisitors: false, cancellationToken);
 
     [LoggerMessage(EventName = "socket.failed", Level = LogLevel.Warning, Message = "{Event} failed")]
     private partial void LogFailure(string @event, Exception exception);

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
+using Apertur.Server.Contract;
 using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Sessions;
 
@@ -20,13 +22,16 @@ internal sealed class SessionFeed(Database database, SessionGate gate, SessionNo
     /// <param name="after">Where to begin.</param>
     /// <param name="silence">The longest; after it comes null.</param>
     /// <param name="tellsChanges">Whether what is no event, such as another limit, is told as <c>session:changed</c>.</param>
+    /// <param name="tellsVisitors">Whether <c>session:visitors</c> tells who is there, at first and whenever that changes.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async IAsyncEnumerable<SessionEvent?> FollowAsync(
-        Guid sessionId, EventCursor after, TimeSpan silence, bool tellsChanges, [EnumeratorCancellation] CancellationToken cancellationToken)
+        Guid sessionId, EventCursor after, TimeSpan silence, bool tellsChanges, bool tellsVisitors,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var watch = notifier.Watch(sessionId);
         var lastBeat = clock.GetTimestamp();
+        int? visitors = null;
         while (true)
         {
             var looked = clock.GetTimestamp();
@@ -42,10 +47,16 @@ internal sealed class SessionFeed(Database database, SessionGate gate, SessionNo
             if (IsOverForGood(session))
                 yield break;
 
+            if (tellsVisitors && await CountVisitorsAsync(sessionId, cancellationToken) is var there && there != visitors)
+            {
+                visitors = there;
+                yield return new SessionEvent(after, "session:visitors", new SessionVisitorsData(sessionId, there));
+            }
+
             var now = EventCursor.After(session.LastChanged);
             if (tellsChanges && events.Count == 0 && now.CompareTo(after) > 0)
             {
-                yield return new SessionEvent(now, ProjectFeed.Changed, new Contract.SessionEventData(session.Id));
+                yield return new SessionEvent(now, ProjectFeed.Changed, new SessionEventData(session.Id));
                 after = now;
             }
 
@@ -70,6 +81,12 @@ internal sealed class SessionFeed(Database database, SessionGate gate, SessionNo
         if (await gate.FindAsync(sessionId, cancellationToken) is not { } session)
             return true;
         return IsOverForGood(session) && (await SessionEvents.ReadAsync(database, session, after, clock.GetUtcNow(), cancellationToken)).Count == 0;
+    }
+
+    private async Task<int> CountVisitorsAsync(Guid sessionId, CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        return await db.Visitors.CountAsync(visitor => visitor.SessionId == sessionId && visitor.Pages > 0, cancellationToken);
     }
 
     private bool IsOverForGood(UploadSession session) =>

@@ -12,7 +12,7 @@ namespace Apertur.Server.Sessions;
 /// comes back by 204 that there will be nothing else, which browsers obey.
 /// </summary>
 internal sealed class SessionStream(
-    Database database, SessionGate gate, SessionFeed feed, Visitors visitors, IHostApplicationLifetime lifetime, TimeProvider clock)
+    Database database, SessionGate gate, SessionFeed feed, Visitors visitors, WidgetTokens widgets, IHostApplicationLifetime lifetime, TimeProvider clock)
 {
     public const int MostPerSession = 20;
 
@@ -29,8 +29,9 @@ internal sealed class SessionStream(
 
     private async Task<IResult> OpenAsync(string id, HttpContext http, CancellationToken cancellationToken)
     {
-        var session = http.Request.Query["ticket"].ToString() is { Length: > 0 } ticket
-            ? await EnterAsync(id, ticket, cancellationToken)
+        var isWidget = http.Request.Query.ContainsKey(WidgetTokens.Parameter);
+        var session = isWidget ? await widgets.EnterAsync(id, http.Request, cancellationToken)
+            : http.Request.Query["ticket"].ToString() is { Length: > 0 } ticket ? await EnterAsync(id, ticket, cancellationToken)
             : await gate.EnterAsync(id, http.Request, cancellationToken);
         var visitor = Visitors.Of(http.Request);
         var seen = EventCursor.Parse(http.Request.Headers["Last-Event-ID"].ToString());
@@ -56,7 +57,9 @@ internal sealed class SessionStream(
             var stream = new EventStream(http.Response);
             await stream.BeginAsync(ended.Token);
             await stream.SendAsync(after.ToString(), "connected", new SessionEventData(session.Id), ended.Token);
-            await foreach (var each in feed.FollowAsync(session.Id, after, _heartbeat, tellsChanges: visitor is not null, ended.Token))
+            var happens = feed.FollowAsync(
+                session.Id, after, _heartbeat, tellsChanges: isWidget || visitor is not null, tellsVisitors: isWidget, ended.Token);
+            await foreach (var each in happens)
             {
                 await (each is null
                     ? stream.HeartbeatAsync(ended.Token)

@@ -32,7 +32,7 @@ internal static class SessionsApi
     /// <summary>Makes an upload session, and gives the link and QR code to hand out.</summary>
     public static async Task<Created<CreateSessionResponse>> Create(
         Body<CreateSessionRequest> body, Caller caller, AperturDb read, Database database, Settings settings, PublicAddress address,
-        DerivedKeys keys, TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
+        DerivedKeys keys, WidgetTokens widgets, TimeProvider clock, HttpRequest http, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var now = clock.GetUtcNow();
@@ -40,7 +40,7 @@ internal static class SessionsApi
         var idempotency = Idempotency.Of(http, $"session {caller.Id}");
         var fingerprint = idempotency is null ? "" : Idempotency.FingerprintOf(request, WireJson.Wire.CreateSessionRequest, keys);
         if (idempotency is not null && await idempotency.FindAsync(read, now, cancellationToken) is { } before)
-            return Created(before.Repeat(fingerprint, WireJson.Wire.CreateSessionResponse));
+            return Created(before.Repeat(fingerprint, WireJson.Wire.CreateSessionResponse), widgets);
 
         var errors = new List<FieldError>();
         var project = await ProjectOfAsync(request, caller, database, cancellationToken);
@@ -105,11 +105,12 @@ internal static class SessionsApi
                 return null;
             },
             cancellationToken);
-        return Created(first?.Repeat(fingerprint, WireJson.Wire.CreateSessionResponse) ?? answer);
+        return Created(first?.Repeat(fingerprint, WireJson.Wire.CreateSessionResponse) ?? answer, widgets);
     }
 
-    private static Created<CreateSessionResponse> Created(CreateSessionResponse answer) =>
-        TypedResults.Created($"/api/v1/upload/{answer.Id}/session", answer);
+    // The token is not in what an idempotency key keeps.
+    private static Created<CreateSessionResponse> Created(CreateSessionResponse answer, WidgetTokens widgets) =>
+        TypedResults.Created($"/api/v1/upload/{answer.Id}/session", answer with { WidgetToken = widgets.Of(answer.Id) });
 
     /// <summary>
     /// Changes limits, expiry and password. Like at creation, the tightest of request, key, project and server is what holds.
@@ -172,7 +173,8 @@ internal static class SessionsApi
 
     /// <summary>Everything about one session but its photos.</summary>
     public static async Task<Ok<SessionDetails>> Get(
-        string id, Caller caller, SessionGate gate, Database database, ServerKeyPair keyPair, TimeProvider clock, CancellationToken cancellationToken)
+        string id, Caller caller, SessionGate gate, Database database, ServerKeyPair keyPair, WidgetTokens widgets, TimeProvider clock,
+        CancellationToken cancellationToken)
     {
         var session = await gate.FindAsync(id, caller, cancellationToken);
         var info = await SessionLinkApi.DescribeAsync(session, verified: true, database, keyPair, clock, cancellationToken);
@@ -190,6 +192,7 @@ internal static class SessionsApi
             ImagesFailed = session.ImagesFailed,
             Env = session.Env.WireName(),
             CreatedAt = session.CreatedAt,
+            WidgetToken = widgets.Of(session.Id),
         });
     }
 
@@ -272,6 +275,7 @@ internal static class SessionsApi
             ShortUrl = url,
             QrUrl = qr,
             QrSpecs = new QrSpecs(qr, QrStyle.Formats, QrStyle.Params),
+            WidgetToken = "",
             Destinations = [.. destinations.Select(Describe)],
             LongPolling = session.LongPolling,
             ExpiresAt = session.ExpiresAt,

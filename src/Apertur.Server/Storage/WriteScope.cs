@@ -75,6 +75,10 @@ internal sealed class WriteScope
                     ChangedSessions.Add(session.Id);
                     break;
 
+                case Visitor visitor when entry.State == EntityState.Added || IsModified(entry, nameof(visitor.Pages)):
+                    ChangedSessions.Add(visitor.SessionId);
+                    break;
+
                 case IQueueRow row when entry.State is EntityState.Added or EntityState.Modified:
                     Note(row);
                     break;

@@ -111,7 +111,13 @@ internal static class UploadApi
     public static async Task<IResult> Thumbnail(
         string id, HttpContext http, Caller caller, AperturDb db, ThumbnailStore thumbnails, CancellationToken cancellationToken)
     {
-        var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
+        return await ThumbnailOfAsync(await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken), http, thumbnails, cancellationToken);
+    }
+
+    /// <summary>The answer with an image's thumbnail, to somebody who may see it.</summary>
+    /// <exception cref="ApiErrorException">404: it has none.</exception>
+    public static async Task<IResult> ThumbnailOfAsync(Upload upload, HttpContext http, ThumbnailStore thumbnails, CancellationToken cancellationToken)
+    {
         if (await thumbnails.OpenAsync(upload, cancellationToken) is not { } jpeg)
             throw ApiErrors.NoThumbnail.ToException();
         http.Response.Headers.XContentTypeOptions = "nosniff";

@@ -3,6 +3,7 @@ using Apertur.Server;
 using Apertur.Server.Auth;
 using Apertur.Server.Dashboard;
 using Apertur.Server.Keys;
+using Apertur.Server.Pages;
 using Apertur.Server.Projects;
 using Apertur.Tests.Support;
 
@@ -29,7 +30,7 @@ public sealed class TenantMatrixTests(ITestOutputHelper output)
             database, new Dictionary<string, string?> { ["Thumbnails:AtOnce"] = "2" });
         var world = await TenantWorld.CreateAsync(app);
         // Files and a page that hold nothing of anybody, and a stream that does not end: ProjectStreamTests reads it.
-        string[] same = ["/assets/{name}", "/accents/{name}", "/api/v1/events", .. DashboardPage.Paths];
+        string[] same = ["/assets/{name}", WebAssets.WidgetPath, "/accents/{name}", "/api/v1/events", .. DashboardPage.Paths];
         var routes = RouteTable.Of(app).Where(route => !same.Contains(route.Pattern)).ToList();
         var before = await world.RowsAsync();
         await CountOwnAsync(world);

@@ -118,6 +118,6 @@ internal sealed partial class Golden(AperturApp app)
     /// <summary>API keys, tokens (JWT), refresh tokens, base32 secrets, and what makes an address secret.</summary>
     [GeneratedRegex(
         @"aptr_(?:live|test)_[A-Za-z0-9]{6,}|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b[A-Z2-7]{32,}\b"
-        + @"|(?<=/s/)[A-Za-z0-9]{8}|(?<=(?:signature|state|code_challenge)=|/link/|""refreshToken"":""|""ticket"":"")[\w-]+")]
+        + @"|(?<=/s/)[A-Za-z0-9]{8}|(?<=(?:signature|state|code_challenge)=|/link/|""refreshToken"":""|""ticket"":""|""widget_token"":""|""widgetToken"":"")[\w-]+")]
     private static partial Regex Secret();
 }

@@ -211,6 +211,21 @@ public sealed class GoldenTests
     }
 
     [Theory, AllDatabases]
+    public async Task What_a_widget_shows_answers_as_accepted(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var golden = new Golden(app);
+        var page = app.ClientOf(null);
+        var session = golden.Name("session", await app.Client.CreateSessionAsync());
+        var token = golden.Name("token", (string)(await app.Client.GetAsync($"upload-sessions/{session}")).Json["widgetToken"]!);
+        var photo = golden.Name("image", (string)(await page.UploadAsync(session, Photos.Png()))["id"]!);
+
+        await golden.PinAsync("widget-images", "GET", $"upload/{session}/images?token={token}", client: page);
+        await golden.PinAsync("error-widget-token", "GET", $"upload/{session}/images", client: page);
+        await golden.PinAsync("error-widget-thumbnail", "GET", $"upload/{session}/images/{photo}/thumbnail?token={token}", client: page);
+    }
+
+    [Theory, AllDatabases]
     public async Task Event_webhooks_answer_as_accepted(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
@@ -412,6 +427,7 @@ public sealed class GoldenTests
         ["GET /api/v1/downloads/{id}"] = "the bytes of a photo, as uploads/{id}/download, by a link that only payloads hold",
         ["GET /api/v1/uploads/{id}/thumbnail"] = "its bytes are those of the machine's libvips; ThumbnailTests look at them",
         ["POST /api/v1/uploads/archive"] = "a zip archive; UploadArchiveTests open it",
+        ["GET /api/v1/upload/{id}/images/{imageId}/thumbnail"] = "the same; WidgetTokenTests look at them",
         ["GET /api/v1/admin/settings"] = "every setting there is; AdminTests look at them",
         ["GET /api/v1/events"] = "a stream that does not end; the tests of ProjectStream read it",
         ["GET /api/v1/upload/{id}/events"] = "a stream that does not end; the tests of SessionStream read it frame by frame",

@@ -65,6 +65,7 @@ internal static class OpenApiFields
         ["filename"] = "The file's name.",
         ["files"] = "The session's photos, oldest first.",
         ["hasPassword"] = "False for who comes by single sign-on only.",
+        ["hasThumbnail"] = "Whether there is a small picture of it.",
         ["has_thumbnail"] = "Whether `GET …/thumbnail` has a picture.",
         ["height"] = "Height as it is shown, in pixels; null when the photo is encrypted.",
         ["help"] = "A sentence for people; null when the label says enough.",

@@ -60,6 +60,8 @@ internal sealed record OpenApiNotes
 
     private static readonly JsonObject _visitor = Query("visitor", Id(), "The id that this visitor of the page goes by.");
 
+    private static readonly JsonObject _widgetToken = Query("token", Text(), "The session's `widget_token`, in place of its password.");
+
     private static readonly JsonArray _tus = [_password.DeepClone(), Header("Tus-Resumable", "The version of tus.", OneOf("1.0.0"))];
 
     private static readonly JsonObject _source = OneOf(
@@ -180,6 +182,8 @@ internal sealed record OpenApiNotes
                 Query("signature", Text(), "What makes the link valid."),
             ],
         },
+        ["WidgetApi.Images"] = new() { Parameters = [_widgetToken.DeepClone()], Errors = [401] },
+        ["WidgetApi.Thumbnail"] = new() { Parameters = [_widgetToken.DeepClone()], Answer = Bytes("The thumbnail.", "image/jpeg"), Errors = [401] },
         ["SessionLinkApi.Info"] = new() { Parameters = [_password.DeepClone()], Errors = [401] },
         ["SessionLinkApi.Complete"] = new() { Parameters = [_password.DeepClone(), _visitor.DeepClone()], Errors = [401] },
         ["SessionLinkApi.UpdateImage"] = new() { Parameters = [_password.DeepClone(), _visitor.DeepClone()], Errors = [401, 403, 409] },
@@ -190,12 +194,13 @@ internal sealed record OpenApiNotes
             [
                 _password.DeepClone(),
                 Query("visitor", Id(), "Shows the session that this visitor has the page open. `session:changed` tells then of what is no other event."),
+                _widgetToken.DeepClone(),
                 Query("ticket", Text(), "In place of the password: what `POST …/event-ticket` gave, once, within a minute."),
                 Header("Last-Event-ID", "The id of the last event seen: what came since then, within 5 minutes, is sent again."),
             ],
             Answer = Bytes(
                 "Server-sent events: `connected`, `image:ready`, `image:delivering`, `image:delivered`, `image:failed`, `session:completed`, "
-                + "each with JSON as its data; a comment every 15 seconds.", "text/event-stream"),
+                + "with `token` also `session:changed` and `session:visitors`, each with JSON as its data; a comment every 15 seconds.", "text/event-stream"),
             Errors = [401],
         },
         ["ProjectStream.Open"] = new()

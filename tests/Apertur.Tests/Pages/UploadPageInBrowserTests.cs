@@ -199,16 +199,26 @@ public sealed class UploadPageInBrowserTests : BrowserTests
         await Assertions.Expect(framed.Locator("#limits")).ToContainTextAsync("One more photo");
         await SendAsync("#gallery", "lies.jpg", "not a photo at all, whatever it says"u8.ToArray());
         await Assertions.Expect(framed.Locator("#photos li[data-state=refused]")).ToHaveCountAsync(1);
+        await SendAsync("#gallery", "empty.jpg", []);
         await SendAsync("#gallery", "two.jpg", Photos.Png());
         await page.WaitForFunctionAsync("heard.some(message => message.type === 'apertur:session:complete')");
 
         var heard = JsonNode.Parse(await page.EvaluateAsync<string>("JSON.stringify(heard)"))!.AsArray();
+        List<JsonNode> Data(string type) => [.. heard.Where(message => (string)message!["type"]! == $"apertur:{type}").Select(message => message!["data"]!)];
+        Assert.Equal(("apertur:ready", session), ((string)heard[0]!["type"]!, (string)heard[0]!["data"]!["sessionId"]!));
         Assert.Equal(
-            ["apertur:image:received", "apertur:error", "apertur:image:received", "apertur:session:complete"],
-            heard.Select(message => (string)message!["type"]!));
-        Assert.Contains("damaged", (string)heard[1]!["data"]!["message"]!, StringComparison.Ordinal);
-        foreach (var (index, source) in new[] { (0, "camera"), (2, "gallery") })
-            Assert.Equal(source, (string)(await app.Client.UploadRowAsync((string)heard[index]!["data"]!["id"]!))["source"]!);
+            ["apertur:image:received", "apertur:error", "apertur:error", "apertur:image:received", "apertur:session:complete"],
+            heard.Select(message => (string)message!["type"]!).Where(type => type is not ("apertur:ready" or "apertur:progress" or "apertur:height")));
+        Assert.Equal(
+            [("lies.jpg", "UNSUPPORTED_IMAGE_TYPE"), ("empty.jpg", "VALIDATION_ERROR")],
+            Data("error").Select(error => ((string)error["filename"]!, (string)error["code"]!)));
+        Assert.Contains("damaged", (string)Data("error")[0]["message"]!, StringComparison.Ordinal);
+        Assert.Equal(["one.jpg", "lies.jpg", "two.jpg"], Data("progress").Select(progress => (string)progress["filename"]!).Distinct());
+        Assert.All(Data("progress"), progress => Assert.InRange((double)progress["progress"]!, 0, 1));
+        var heights = Data("height").Select(height => (int)height["height"]!).ToList();
+        Assert.True(heights.Count > 1 && heights.All(height => height is > 100 and < 2000), string.Join(' ', heights));
+        foreach (var (received, source) in Data("image:received").Zip(["camera", "gallery"]))
+            Assert.Equal(source, (string)(await app.Client.UploadRowAsync((string)received["id"]!))["source"]!);
         await Assertions.Expect(framed.Locator("#upload")).ToBeHiddenAsync();
     }
 

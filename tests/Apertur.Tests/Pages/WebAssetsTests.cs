@@ -26,6 +26,7 @@ public sealed partial class WebAssetsTests(ITestOutputHelper output) : IAsyncLif
         _app = builder.Build();
         _app.UseRouting();
         _app.MapGet("/assets/{name}", (string name, HttpContext context) => WebAssets.Get(name, context));
+        _app.MapGet(WebAssets.WidgetPath, (HttpContext context) => WebAssets.Widget(context));
         await _app.StartAsync(Cancel);
     }
 
@@ -80,6 +81,19 @@ public sealed partial class WebAssetsTests(ITestOutputHelper output) : IAsyncLif
         Assert.True(pages.Count > 15);
         Assert.All(pages, page => Assert.InRange(page.Value, 1, 60_000));
         output.WriteLine($"First load {SizeOf(first)} bytes; largest page {pages.MaxBy(page => page.Value)}.");
+    }
+
+    [Fact]
+    public async Task Widget_is_one_small_script_at_an_address_that_stays()
+    {
+        using var plain = await GetAsync(WebAssets.WidgetPath, "gzip");
+        using var compressed = await GetAsync(WebAssets.WidgetPath, "gzip, br");
+
+        Assert.Equal("text/javascript", plain.Content.Headers.ContentType!.MediaType);
+        Assert.DoesNotContain("import\"", await plain.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+        Assert.Equal("br", compressed.Content.Headers.ContentEncoding.Single());
+        Assert.Equal("public, max-age=3600", compressed.Headers.GetValues("Cache-Control").Single());
+        Assert.InRange(compressed.Content.Headers.ContentLength!.Value, 1, 8_000);
     }
 
     [Theory]

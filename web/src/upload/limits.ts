@@ -27,12 +27,12 @@ export function limitsLine(texts: Texts, limits: Limits): string {
   return parts.join(' · ');
 }
 
-/** Why this file need not be sent at all, or null. The server decides in the end: it looks at the bytes. */
-export function refusalBeforeSending(texts: Texts, limits: Limits, file: File): string | null {
-  if (file.size === 0) return texts.empty;
-  if (file.size > limits.maxMegabytes * 1024 * 1024) return fill(texts.tooLarge, { n: limits.maxMegabytes });
+/** Which text says why this file need not be sent at all, or null. The server decides in the end: it looks at the bytes. */
+export function refusalBeforeSending(limits: Limits, file: File): keyof Texts | null {
+  if (file.size === 0) return 'empty';
+  if (file.size > limits.maxMegabytes * 1024 * 1024) return 'tooLarge';
   // Browsers that do not know HEIC leave the type empty: then only the bytes can tell.
   const type = file.type.replace('image/heif', 'image/heic');
-  if (type !== '' && !limits.types.includes(type)) return fill(texts.wrongType, { types: typeNames(limits) });
+  if (type !== '' && !limits.types.includes(type)) return 'wrongType';
   return null;
 }

@@ -2,14 +2,14 @@ import './page.css';
 import type { Asked, Refusal } from './attempt';
 import { complete, withdraw } from './complete';
 import { byId } from './dom';
-import { tellParent } from './frame';
-import { limitsLine, refusalBeforeSending, type Limits } from './limits';
+import type { Told } from './frame';
+import { limitsLine, refusalBeforeSending, typeNames, type Limits } from './limits';
 import { verify } from './password';
 import { UploadQueue, type Photo } from './queue';
 import { Row } from './row';
 import { ask as askServer, follow, type Session } from './session';
 import { newId, Store, visitorOf } from './store';
-import { fill, plural, refusalText, type Texts } from './texts';
+import { fill, plural, type Texts } from './texts';
 import { shown, thumbnail, toBlob } from './thumbnail';
 import { keepAwake } from './wake';
 
@@ -32,6 +32,13 @@ interface PageData {
 
 const sessionOver = ['SESSION_EXPIRED', 'SESSION_COMPLETED', 'SESSION_FULL', 'NOT_FOUND'];
 
+const frame = window.parent === window ? null : import('./frame');
+
+/** Tells the page that frames this one, if any. */
+function tellParent(...told: Told): void {
+  void frame?.then(({ tell }) => tell(...told));
+}
+
 /** The server writes the time of expiry in UTC: it does not know where the reader is. */
 function showLocalExpiry(): void {
   const line = document.getElementById('until');
@@ -51,7 +58,7 @@ async function start(data: PageData): Promise<void> {
     // Nothing else of this script runs, so nothing can be sent in the clear.
     byId('upload').hidden = true;
     byId('summary').textContent = seal;
-    tellParent({ type: 'apertur:error', data: { message: seal } });
+    tellParent('error', seal, 'error.SEALING_FAILED');
     return;
   }
 
@@ -93,16 +100,17 @@ async function start(data: PageData): Promise<void> {
   const queue = new UploadQueue(api, seal, store, about, {
     changed(photo) {
       draw(photo);
-      if (photo.state !== 'sending') showSummary();
+      if (photo.state === 'sending') tellParent('progress', photo);
+      else showSummary();
     },
     received(photo, received) {
-      tellParent({ type: 'apertur:image:received', data: received });
+      tellParent('image:received', received);
       void captions?.save(photo);
       // Others send too: what is left now, the server knows.
       refresh();
     },
     refused(photo, refusal) {
-      refuse(photo, refusalText(texts, refusal.code, refusal.message));
+      refuse(photo, `error.${refusal.code}` as keyof Texts, refusal);
       if (sessionOver.includes(refusal.code)) end(refusal);
     },
     passwordNeeded(refusal) {
@@ -118,11 +126,13 @@ async function start(data: PageData): Promise<void> {
     },
   });
 
-  function refuse(photo: Photo, words: string): void {
+  /** Own words for a refusal known by its key, else the server's message. */
+  function refuse(photo: Photo, key: keyof Texts, values: { message?: string; n?: number; types?: string }): void {
+    const words = fill(texts[key] ?? '{message}', values);
     photo.state = 'refused';
     rows.get(photo)?.refuse(words);
     byId('announcement').textContent = `${photo.name}: ${words}`;
-    tellParent({ type: 'apertur:error', data: { message: words } });
+    tellParent('error', words, key, photo);
     showSummary();
   }
 
@@ -163,8 +173,8 @@ async function start(data: PageData): Promise<void> {
       const photo = queue.add({ file, name: file.name, source, visitor, key: newId() });
       const row = show(photo);
       const waiting = queue.taken - queue.count('sent');
-      const refusal = waiting > limits.left ? texts.tooMany : refusalBeforeSending(texts, limits, file);
-      if (refusal !== null) refuse(photo, refusal);
+      const refusal = waiting > limits.left ? 'tooMany' : refusalBeforeSending(limits, file);
+      if (refusal) refuse(photo, refusal, { n: limits.maxMegabytes, types: typeNames(limits) });
       void prepare(photo, row, limits);
     }
     showSummary();
@@ -178,7 +188,7 @@ async function start(data: PageData): Promise<void> {
       await queue.prepare(photo);
       const measured = known.maxSide === null ? null : await made;
       if (measured !== null && known.maxSide !== null && measured.longSide > known.maxSide) {
-        refuse(photo, fill(texts.tooManyPixels, { n: known.maxSide }));
+        refuse(photo, 'tooManyPixels', { n: known.maxSide });
         void store.remove(photo.key);
       } else {
         queue.ready(photo);
@@ -319,7 +329,7 @@ async function start(data: PageData): Promise<void> {
   function tellComplete(): void {
     if (told) return;
     told = true;
-    tellParent({ type: 'apertur:session:complete', data: { sessionId: data.sessionId } });
+    tellParent('session:complete');
   }
 
   function askPassword(words: string): void {

@@ -4,7 +4,7 @@ import type en from '../texts/en.json';
 export type Texts = typeof en;
 
 /** Fills the `{name}` holes of a text. */
-export function fill(text: string, values: Record<string, string | number>): string {
+export function fill(text: string, values: Record<string, string | number | undefined>): string {
   return text.replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
 }
 
@@ -12,10 +12,4 @@ export function fill(text: string, values: Record<string, string | number>): str
 export function plural(one: string, other: string, count: number): string {
   const isOne = count === 1 || (count === 0 && document.documentElement.lang === 'fr');
   return isOne ? one : other;
-}
-
-/** Own words for a refusal known by its code, else the server's message. */
-export function refusalText(texts: Texts, code: string, message: string): string {
-  const known = (texts as Record<string, string | undefined>)[`error.${code}`];
-  return known === undefined ? message : fill(known, { message });
 }
