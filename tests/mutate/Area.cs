@@ -15,7 +15,7 @@ internal sealed record Area(string Name, string[] Files, string[] Tests)
             ["KeyTemplateTests", "S3KeyTests", "FilenamesTests"]),
         new("codes", ["Apertur.Destinations/Signature.cs", "Apertur.Server/Auth/Totp.cs"], ["SignatureTests", "TotpTests"]),
         new("limits", ["Apertur.Server/Sessions/SessionLimits.cs"], ["SessionLimitsTests"]),
-        new("outcomes", ["Apertur.Destinations/HttpOutcome.cs"], ["HttpOutcomeTests"]),
+        new("outcomes", ["Apertur.Destinations/HttpOutcome.cs", "Apertur.Destinations/S3Outcome.cs"], ["HttpOutcomeTests", "S3OutcomeTests"]),
         new("schedule",
             ["Apertur.Server/Queue/Breaker.cs", "Apertur.Server/Queue/Due.cs", "Apertur.Server/Queue/LaneShares.cs",
                 "Apertur.Server/Queue/LaneWindows.cs", "Apertur.Server/Queue/RetrySchedule.cs"],

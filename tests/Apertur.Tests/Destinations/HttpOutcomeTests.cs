@@ -43,7 +43,9 @@ public sealed class HttpOutcomeTests
     [InlineData(503, "Fri, 31 Dec 9999 23:59:59 GMT", 604800)]
     [InlineData(503, "Friday, 12-Jun-26 10:05:00 GMT", 300)]
     [InlineData(503, "Fri Jun 12 10:05:00 2026", 300)]
+    [InlineData(503, "Thu Jul  2 10:00:00 2026", 604800)]
     [InlineData(503, "0", 0)]
+    [InlineData(503, "", null)]
     [InlineData(503, "Fri, 12 Jun 2026 10:05:00 GMT", 300)]
     [InlineData(503, "Fri, 12 Jun 2026 09:00:00 GMT", 0)]
     [InlineData(503, "soon", null)]
@@ -64,16 +66,28 @@ public sealed class HttpOutcomeTests
     {
         using var response = new HttpResponseMessage(HttpStatusCode.BadRequest) { ReasonPhrase = "Bearer t0ken refused" };
         Assert.Equal("The destination answered 400 Bad Request.", HttpOutcome.Of(response, _clock).ReasonText);
+        using var elsewhere = new HttpResponseMessage(HttpStatusCode.Found);
+        Assert.Equal("The destination answered 302 Found. Redirects are not followed.", HttpOutcome.Of(elsewhere, _clock).ReasonText);
+        using var unknown = new HttpResponseMessage((HttpStatusCode)599) { ReasonPhrase = "Bearer t0ken refused" };
+        Assert.Equal("The destination answered 599.", HttpOutcome.Of(unknown, _clock).ReasonText);
     }
 
     [Fact]
     public void Failures_without_an_answer_are_tried_again_and_named()
     {
-        var refused = new HttpRequestException(
-            HttpRequestError.ConnectionError, "internals", new SocketException((int)SocketError.ConnectionRefused));
+        var refused = Unconnected(new SocketException((int)SocketError.ConnectionRefused));
         Assert.Equal("No connection to the destination: it was refused.", Reason(refused));
+        Assert.Equal("No connection to the destination: it timed out.", Reason(Unconnected(new SocketException((int)SocketError.TimedOut))));
+        foreach (var nowhere in new[] { SocketError.HostUnreachable, SocketError.NetworkUnreachable })
+            Assert.Equal("No connection to the destination: the host cannot be reached.", Reason(Unconnected(new SocketException((int)nowhere))));
+        foreach (var inner in new Exception[] { new SocketException((int)SocketError.ConnectionReset), new IOException("internals") })
+            Assert.Equal("No connection to the destination: it was broken off.", Reason(Unconnected(inner)));
         Assert.Equal("The destination's host name could not be resolved.",
             Reason(new HttpRequestException(HttpRequestError.NameResolutionError)));
+        Assert.Equal("The destination's TLS certificate or handshake was not acceptable.",
+            Reason(new HttpRequestException(HttpRequestError.SecureConnectionError)));
+        Assert.Equal("The destination closed the connection before it answered.",
+            Reason(new HttpRequestException(HttpRequestError.ResponseEnded)));
         Assert.Equal("No connection to the destination: it timed out.", Reason(new TaskCanceledException()));
         Assert.Equal("No connection to the destination: it timed out.", Reason(new TimeoutException()));
         Assert.Equal("The request to the destination failed.", Reason(new IOException("internals")));
@@ -82,6 +96,7 @@ public sealed class HttpOutcomeTests
         Assert.True(Assert.IsType<DeliveryOutcome.TryAgain>(HttpOutcome.Of(new TaskCanceledException())).TimedOut);
         Assert.False(Assert.IsType<DeliveryOutcome.TryAgain>(HttpOutcome.Of(refused)).TimedOut);
 
+        static HttpRequestException Unconnected(Exception inner) => new(HttpRequestError.ConnectionError, "internals", inner);
         static string Reason(Exception exception) => Assert.IsType<DeliveryOutcome.TryAgain>(HttpOutcome.Of(exception)).Reason;
     }
 

@@ -22,6 +22,8 @@ public sealed class AddressRangesTests
     [InlineData("0.0.0.0/0", "2001:db8::1", false)]
     [InlineData("::/0", "2001:db8::1", true)]
     [InlineData("::/0", "8.8.8.8", false)]
+    [InlineData("::/0", "::ffff:8.8.8.8", false)]
+    [InlineData("::ffff:0:0/64", "::1", true)]
     public void Address_is_inside_or_outside(string range, string address, bool inside) =>
         Assert.Equal(inside, AddressRanges.Contain([range], IPAddress.Parse(address)));
 

@@ -197,14 +197,16 @@ public sealed class BreakerTests
     [Fact]
     public void Reset_forgets_all_trouble()
     {
-        TimeOut(2);
-        Fail(10);
+        Fail(9, took: TimeSpan.FromSeconds(1));
         _breaker.Reset(_now);
+        Assert.Equal((0, 0, 0L), (_breaker.WindowAttempts, _breaker.WindowFailures, _breaker.WindowLaneMs));
 
+        Fail(10);
+        TimeOut(2);
+        _breaker.Reset(_now);
         Assert.Null(_breaker.LaneLimit);
         Assert.Null(_breaker.OpenUntil);
-        Assert.Equal((0, 0), (_breaker.OpenedCount, _breaker.Timeouts));
-        Assert.Equal((0, 0, 0L), (_breaker.WindowAttempts, _breaker.WindowFailures, _breaker.WindowLaneMs));
+        Assert.Equal((0, 0, 0), (_breaker.OpenedCount, _breaker.Timeouts, _breaker.FailuresInRow));
     }
 
     [Fact]

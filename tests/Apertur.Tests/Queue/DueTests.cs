@@ -31,6 +31,18 @@ public sealed class DueTests
     }
 
     [Fact]
+    public void Whatever_else_happens_makes_it_due_at_once_and_is_the_cause()
+    {
+        (DueEvent What, DueCause Cause)[] all =
+        [
+            (new DueEvent.Received(), DueCause.Received), (new DueEvent.Parked(), DueCause.Parked), (new DueEvent.Resumed(), DueCause.Resumed),
+            (new DueEvent.Abandoned(), DueCause.Abandoned), (new DueEvent.Stopped(), DueCause.Stopped), (new DueEvent.Deleted(), DueCause.Deleted),
+            (new DueEvent.ClockChanged(), DueCause.ClockChanged),
+        ];
+        Assert.All(all, one => Assert.Equal(new Due(_now, one.Cause), Due.After(one.What, _now)));
+    }
+
+    [Fact]
     public void What_was_due_waited_on_for_its_destination_when_that_became_usable_later()
     {
         var due = new Due(At(-100), DueCause.Received);

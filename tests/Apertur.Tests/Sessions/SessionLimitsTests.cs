@@ -2,6 +2,7 @@ using Apertur.Server;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
+using Apertur.Server.Metadata;
 using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
 using Apertur.Tests.Support;
@@ -93,9 +94,29 @@ public sealed class SessionLimitsTests
         Assert.Equal(["allowed_mime_types", "allowed_mime_types"], _errors.Select(error => error.Field));
     }
 
+    [Theory]
+    [InlineData(null, nameof(Strip.None), nameof(Strip.None))]
+    [InlineData("none", nameof(Strip.Location), nameof(Strip.Location))]
+    [InlineData("all", nameof(Strip.Location), nameof(Strip.All))]
+    [InlineData("location", nameof(Strip.All), nameof(Strip.All))]
+    public void What_takes_out_more_counts(string? asked, string ofProject, string expected)
+    {
+        Assert.Equal(expected, Of(new CreateSessionRequest { Strip = asked }, strip: Enum.Parse<Strip>(ofProject)).Strip.ToString());
+        Assert.Empty(_errors);
+    }
+
+    [Fact]
+    public void Unknown_word_for_what_to_take_out_is_refused()
+    {
+        Of(new CreateSessionRequest { Strip = "some" });
+
+        Assert.Equal(["strip"], _errors.Select(error => error.Field));
+    }
+
     private static CreateSessionRequest Types(params string[] types) => new() { AllowedMimeTypes = types };
 
-    private SessionLimits Of(CreateSessionRequest request, ApiKey? key = null, (int? Images, int? SizeMb) project = default)
+    private SessionLimits Of(
+        CreateSessionRequest request, ApiKey? key = null, (int? Images, int? SizeMb) project = default, Strip strip = Strip.None)
     {
         using var folder = new TempFolder();
         var of = new Project
@@ -107,6 +128,7 @@ public sealed class SessionLimitsTests
             UpdatedAt = default,
             MaxImagesPerSession = project.Images,
             MaxImageSizeMb = project.SizeMb,
+            Strip = strip,
         };
         return SessionLimits.Of(request, key, of, Settings.Load(folder.Path).Limits, _errors);
     }
