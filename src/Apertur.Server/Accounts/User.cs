@@ -42,11 +42,11 @@ internal sealed class User
     public required DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>A person with a password; the caller has checked both.</summary>
-    public static User Create(string email, string password, DateTimeOffset now) => new()
+    public static User Create(string email, string passwordHash, DateTimeOffset now) => new()
     {
         Id = Guid.CreateVersion7(now),
         Email = email,
-        PasswordHash = Passwords.Hash(password),
+        PasswordHash = passwordHash,
         CreatedAt = now,
     };
 

@@ -25,7 +25,8 @@ internal static class InitCommand
         string data, string email, string password, string project, bool json, CancellationToken cancellationToken)
     {
         await using var folder = await DataFolder.OpenOrMakeAsync(data, cancellationToken);
-        var made = await Installation.CreateAsync(folder.Services, email, password, project, beforeCommit: null, cancellationToken);
+        var made = await Installation.CreateAsync(
+            folder.Services, email, Installation.HashOf(password), project, beforeCommit: null, cancellationToken);
         Console.WriteLine(json ? Json(made) : Text(made));
     }
 

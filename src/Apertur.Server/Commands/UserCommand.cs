@@ -61,7 +61,7 @@ internal static class UserCommand
 
         await using var folder = await DataFolder.OpenAsync(data, cancellationToken);
         // Without a password nobody knows what was set here, until the link is followed.
-        var person = User.Create(address, password ?? OneTimeSecret.Generate(), folder.Now);
+        var person = User.Create(address, Passwords.Hash(password ?? OneTimeSecret.Generate()), folder.Now);
         var (link, secret) = OneTimeLink.ForPassword(person, folder.Now);
         await folder.Database.WriteAsync(
             async db =>

@@ -105,7 +105,7 @@ internal static class LinkPageApi
             await throttle.ForgetSignInAsync(email, http.Connection.RemoteIpAddress, cancellationToken);
         }
 
-        var person = known ?? User.Create(email, typed.Password!, now);
+        var person = known ?? User.Create(email, Passwords.Hash(typed.Password!), now);
         var done = await database.WriteAsync(
             async write =>
             {

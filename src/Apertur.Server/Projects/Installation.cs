@@ -13,17 +13,17 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
 {
     /// <param name="services">Database and encryption.</param>
     /// <param name="email">The owner's.</param>
-    /// <param name="password">The owner's.</param>
+    /// <param name="passwordHash">Of the password, by <see cref="HashOf"/>.</param>
     /// <param name="projectName">Of the first project.</param>
     /// <param name="beforeCommit">Gets what is about to be made, to put away what is shown only once.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="InstallationException">There is an owner already, or a value cannot be used.</exception>
     public static async Task<Installation> CreateAsync(
-        IServiceProvider services, string email, string password, string projectName, Action<Installation>? beforeCommit,
+        IServiceProvider services, string email, string passwordHash, string projectName, Action<Installation>? beforeCommit,
         CancellationToken cancellationToken)
     {
         var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
-        var owner = NewOwner(email, password, projectName, now);
+        var owner = NewOwner(email, passwordHash, projectName, now);
         var (project, live, test) = NewProject(projectName, services.GetRequiredService<ColumnEncryption>(), now);
         var made = new Installation(owner, project, live.PlainText, test.PlainText);
         beforeCommit?.Invoke(made);
@@ -37,7 +37,7 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
         IServiceProvider services, string email, string password, string projectName, OneTimeLink link, CancellationToken cancellationToken)
     {
         var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
-        var owner = NewOwner(email, password, projectName, now);
+        var owner = NewOwner(email, HashOf(password), projectName, now);
         var project = Project.Create(projectName.Trim(), services.GetRequiredService<ColumnEncryption>(), now);
         await WriteAsync(services, owner, project, [], link, now, cancellationToken);
         return (owner, project);
@@ -66,6 +66,11 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
         return new Installation(owner, project, live.PlainText, test.PlainText);
     }
 
+    /// <summary>What is kept of an owner's password.</summary>
+    /// <exception cref="InstallationException">It cannot be one.</exception>
+    public static string HashOf(string password) =>
+        Passwords.Problem(password) is { } problem ? throw new InstallationException(problem) : Passwords.Hash(password);
+
     private static (Project Project, (ApiKey Row, string PlainText) Live, (ApiKey Row, string PlainText) Test) NewProject(
         string name, ColumnEncryption encryption, DateTimeOffset now)
     {
@@ -73,14 +78,12 @@ internal sealed record Installation(User Owner, Project Project, string LiveKey,
         return (project, ApiKey.Create(project.Id, Env.Live, "Live", now), ApiKey.Create(project.Id, Env.Test, "Test", now));
     }
 
-    private static User NewOwner(string email, string password, string projectName, DateTimeOffset now)
+    private static User NewOwner(string email, string passwordHash, string projectName, DateTimeOffset now)
     {
         var address = User.CleanEmail(email) ?? throw new InstallationException($"'{email}' is not an e-mail address.");
-        if (Passwords.Problem(password) is { } problem)
-            throw new InstallationException(problem);
         if (Project.NameProblem(projectName) is { } nameProblem)
             throw new InstallationException(nameProblem);
-        var owner = User.Create(address, password, now);
+        var owner = User.Create(address, passwordHash, now);
         // Whoever begins has the machine, or its terminal.
         owner.IsOperator = true;
         return owner;

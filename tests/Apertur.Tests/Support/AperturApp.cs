@@ -207,7 +207,7 @@ internal sealed class AperturApp : IAsyncDisposable
             _configure?.Invoke(services);
         });
         _installation ??= await Installation.CreateAsync(
-            _server.Services, "owner@example.com", "correct horse", "Claims", beforeCommit: null, TestContext.Current.CancellationToken);
+            _server.Services, People.OwnerEmail, People.OwnerPasswordHash, "Claims", beforeCommit: null, TestContext.Current.CancellationToken);
         await _server.StartAsync(TestContext.Current.CancellationToken);
     }
 

@@ -17,6 +17,11 @@ internal static class People
     public const string OwnerEmail = "owner@example.com";
     public const string OwnerPassword = "correct horse";
 
+    // A hash takes a fifth of the time that the start of a server does.
+    private static readonly Lazy<string> _hash = new(() => Passwords.Hash(OwnerPassword));
+
+    public static string OwnerPasswordHash => _hash.Value;
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>Signs in as a browser does, with a password.</summary>
@@ -40,7 +45,7 @@ internal static class People
         {
             Id = Guid.CreateVersion7(app.Clock.GetUtcNow()),
             Email = email,
-            PasswordHash = _hash.Value,
+            PasswordHash = OwnerPasswordHash,
             CreatedAt = app.Clock.GetUtcNow(),
         };
         await app.ChangeAsync(db =>
@@ -74,6 +79,4 @@ internal static class People
                 return Task.CompletedTask;
             },
             Cancellation);
-
-    private static readonly Lazy<string> _hash = new(() => Passwords.Hash(OwnerPassword));
 }

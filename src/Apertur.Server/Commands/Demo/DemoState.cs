@@ -35,7 +35,7 @@ internal sealed record DemoState(string Email, string Password, string ProjectId
         DemoState? state = null;
         // Saved first: an owner without it would be an installation that nobody has the keys of. It without an owner is replaced.
         await Installation.CreateAsync(
-            services, Email, password, "Demo",
+            services, Email, Installation.HashOf(password), "Demo",
             made =>
             {
                 state = new DemoState(Email, password, made.Project.Id.ToString(), made.LiveKey, ColumnEncryption.Generate());
