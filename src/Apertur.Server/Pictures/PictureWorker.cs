@@ -63,6 +63,13 @@ internal static class PictureWorker
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static int Run(int length, string type, PictureJob job)
     {
+        var code = Work(length, type, job);
+        ProcessLimits.Exit(code);
+        return code;
+    }
+
+    private static int Work(int length, string type, PictureJob job)
+    {
         global::NetVips.NetVips.Concurrency = 1;
         Cache.Max = 0;
         AllowOnly(type);
