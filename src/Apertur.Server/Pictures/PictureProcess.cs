@@ -15,7 +15,7 @@ internal sealed record PictureResult(string? Failure = null, string? Unavailable
 
 /// <summary>
 /// Runs <see cref="PictureWorker"/> in a child process, one for each picture: whatever a picture does to its decoder ends with it, and
-/// no picture can see another. That costs some 80 ms of a core each.
+/// no picture can see another. That costs up to a second of a core each.
 /// </summary>
 internal sealed partial class PictureProcess(Settings settings, TimeProvider clock, ILogger<PictureProcess> log)
 {

@@ -40,7 +40,7 @@ internal static partial class ProcessLimits
 
     /// <summary>
     /// Ends this process at once (_exit(2)): an ordinary end takes two seconds where no file may be open, since one of .NET's own threads then asks
-    /// poll(2), which allows no more descriptors than that limit, over and over.
+    /// poll(2), which allows no more descriptors than that limit, over and over. Does nothing on other systems than Linux.
     /// </summary>
     public static void Exit(int code)
     {

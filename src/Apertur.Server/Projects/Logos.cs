@@ -42,7 +42,7 @@ internal sealed class Logos(PictureProcess process, Settings settings, TimeProvi
 
     private static readonly TimeSpan _longestWait = TimeSpan.FromSeconds(10);
 
-    // A picture takes a tenth of a second of a core, and one that was made to be slow some seconds. Whoever sends several at once waits.
+    // A picture takes up to a second of a core, and one that was made to be slow some seconds. Whoever sends several at once waits.
     private readonly PictureLanes _lanes = new(2);
 
     private readonly PictureJob _job = new()
