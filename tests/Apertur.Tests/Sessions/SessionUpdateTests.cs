@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server.Sessions;
@@ -71,6 +72,46 @@ public sealed class SessionUpdateTests
         Assert.Equal("VALIDATION_ERROR", (string)refusal["code"]!);
         Assert.Equal(field, (string)refusal["errors"]![0]!["field"]!);
         Assert.Equal(20, (int)(await app.Client.GetAsync($"upload/{session}/session")).Json["effectiveMaxImages"]!);
+    }
+
+    [Fact]
+    public async Task What_a_session_is_made_or_changed_with_has_bounds()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var made = await app.Client.CreateSessionAsync();
+        var latest = app.Clock.GetUtcNow().AddHours(168);
+        foreach (var (field, most, over, isChanged) in new (string, JsonNode, JsonNode, bool)[]
+        {
+            ("tags", Tags(50, 200), Tags(51, 200), false),
+            ("tags", Tags(1, 1), Tags(1, 0), false),
+            ("tags", Tags(1, 200), Tags(1, 201), false),
+            ("label", Text(200), Text(201), false),
+            ("metadata", new JsonObject { ["n"] = Text(8184) }, new JsonObject { ["n"] = Text(8185) }, false),
+            ("expires_in", 604_800, 604_801, false),
+            ("expires_at", Instant(latest), Instant(latest.AddSeconds(1)), true),
+            ("expires_at", Instant(latest), Instant(app.Clock.GetUtcNow()), true),
+            ("done", "never", "sometimes", true),
+            ("instructions", Text(2000), Text(2001), true),
+            ("thank_you", Text(500), Text(501), true),
+            ("return_url", "https://a.example/" + Text(1982), "https://a.example/" + Text(1983), true),
+            ("return_url", "https://a.example/", "http://a.example/", true),
+            ("return_url", "https://a.example/", "https://me@a.example/", true),
+        })
+        {
+            (await app.Client.PostAsync("upload-sessions", new JsonObject { [field] = most.DeepClone() })).Expect(HttpStatusCode.Created);
+            Refuses(field, await app.Client.PostAsync("upload-sessions", new JsonObject { [field] = over.DeepClone() }));
+            if (!isChanged)
+                continue;
+            (await UpdateAsync(app, made, new JsonObject { [field] = most.DeepClone() }.ToJsonString())).Expect(HttpStatusCode.OK);
+            Refuses(field, await UpdateAsync(app, made, new JsonObject { [field] = over.DeepClone() }.ToJsonString()));
+        }
+
+        static void Refuses(string field, Answer answer) =>
+            Assert.Equal(field, (string)Assert.Single(answer.Expect(HttpStatusCode.BadRequest).Json["errors"]!.AsArray())!["field"]!);
+
+        static string Text(int length) => new('x', length);
+        static string Instant(DateTimeOffset at) => at.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
+        static JsonArray Tags(int count, int length) => [.. Enumerable.Repeat(Text(length), count).Select(tag => (JsonNode)tag)];
     }
 
     [Theory, AllDatabases]
