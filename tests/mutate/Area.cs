@@ -81,7 +81,7 @@ internal sealed record Area(string Name, string[] Files, string[] Tests)
                 "Apertur.Server/Uploads/PlainText.cs", "Apertur.Server/Uploads/MultipartPart.cs", "Apertur.Server/Uploads/EncodedWords.cs",
                 "Apertur.Server/Uploads/StrippedPhotos.cs", "Apertur.Server/Uploads/ImageBytes.cs", "Apertur.Server/Uploads/UploadArchive.cs",
                 "Apertur.Server/Encryption/Envelope.cs", "Apertur.Server/Encryption/SessionEncryption.cs"],
-            ["UploadFieldsTests", "AskedFieldsTests", "CaptionTests", "MultipartReaderTests", "UploadArchiveTests", "ServerDecryptionTests",
+            ["MultipartReaderTests", "FilenamesTests", "AskedFieldsTests", "CaptionTests", "UploadArchiveTests", "ServerDecryptionTests",
                 "EndToEndTests", "BrokenFormTests", "RefusalTests", "MetadataRemovalTests"]),
         new("webhooks",
             ["Apertur.Destinations/WebhookBody.cs", "Apertur.Destinations/WebhookDestination.cs", "Apertur.Destinations/WebhookHeaders.cs",
