@@ -200,6 +200,15 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_object_of_the_same_checksum_and_another_digest_is_another_image()
+    {
+        var delivery = Sample.Delivery(Config());
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(delivery with { Sha256 = new string('0', 64) }));
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(delivery));
+        Assert.Equal(2, _google.Objects.Count);
+    }
+
+    [Fact]
     public async Task An_image_whose_names_are_both_taken_is_given_up()
     {
         var delivery = Sample.Delivery(Config());

@@ -36,6 +36,28 @@ public sealed class SessionUpdateTests
     }
 
     [Theory, AllDatabases]
+    public async Task Each_option_is_changed_when_it_is_named_and_kept_when_it_is_not(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync();
+        const string all = """
+            {"expiresAt":"2026-06-13T10:00:00Z","maxImages":7,"allowedMimeTypes":["image/png"],"maxImageDimension":800,"maxImageSizeMb":3,"done":"never",
+            "allowWithdraw":true,"allowCaptions":true,"instructions":"i","thankYou":"t","returnUrl":"https://a.example/","cameraOnly":true,
+            "ask":[{"field":"name","required":true}],"strip":"all"}
+            """;
+
+        foreach (var change in new[] { all, "{}" })
+        {
+            var info = (await UpdateAsync(app, session, change)).Expect(HttpStatusCode.OK).Json;
+            foreach (var (field, value) in JsonNode.Parse(all)!.AsObject())
+            {
+                var shown = info["effective" + char.ToUpperInvariant(field[0]) + field[1..]] ?? info[field];
+                Assert.Equal((field, field == "expiresAt" ? "\"2026-06-13T10:00:00.000Z\"" : value!.ToJsonString()), (field, shown!.ToJsonString()));
+            }
+        }
+    }
+
+    [Theory, AllDatabases]
     public async Task Key_and_server_bound_what_an_update_may_ask_for(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
