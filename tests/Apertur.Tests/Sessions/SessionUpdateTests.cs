@@ -42,7 +42,7 @@ public sealed class SessionUpdateTests
         var session = await app.Client.CreateSessionAsync();
         const string all = """
             {"expiresAt":"2026-06-13T10:00:00Z","maxImages":7,"allowedMimeTypes":["image/png"],"maxImageDimension":800,"maxImageSizeMb":3,"done":"never",
-            "allowWithdraw":true,"allowCaptions":true,"instructions":"i","thankYou":"t","returnUrl":"https://a.example/","cameraOnly":true,
+            "allowWithdraw":false,"allowCaptions":true,"instructions":"i","thankYou":"t","returnUrl":"https://a.example/","cameraOnly":true,
             "ask":[{"field":"name","required":true}],"strip":"all"}
             """;
 
