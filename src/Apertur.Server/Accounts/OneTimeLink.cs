@@ -1,3 +1,4 @@
+using Apertur.Server.Audit;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -11,7 +12,7 @@ internal sealed class OneTimeLink
     public required string Hash { get; init; }
     public required OneTimeLinkKind Kind { get; init; }
 
-    /// <summary>Whose password it sets.</summary>
+    /// <summary>Whose password it sets, or who signs in by it.</summary>
     public Guid? UserId { get; init; }
 
     /// <summary>The project it leads into, as <see cref="Role"/>.</summary>
@@ -67,6 +68,30 @@ internal sealed class OneTimeLink
         return (row, secret);
     }
 
+    /// <summary>
+    /// For a person to sign in without a password; ends after half an hour, and with it the one before. Made by whoever runs the server, which
+    /// the audit log of each of the person's projects says.
+    /// </summary>
+    /// <returns>What stands in the link.</returns>
+    public static async Task<string> ForSignInAsync(AperturDb db, User person, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        await db.OneTimeLinks.Where(l => l.UserId == person.Id && l.Kind == OneTimeLinkKind.SignIn).ExecuteDeleteAsync(cancellationToken);
+        var secret = OneTimeSecret.Generate();
+        db.OneTimeLinks.Add(new OneTimeLink
+        {
+            Id = Guid.CreateVersion7(now),
+            Hash = OneTimeSecret.HashOf(secret),
+            Kind = OneTimeLinkKind.SignIn,
+            UserId = person.Id,
+            Email = person.Email,
+            ExpiresAt = now.AddMinutes(30),
+            CreatedAt = now,
+        });
+        foreach (var project in await db.Members.Where(m => m.UserId == person.Id).Select(m => m.ProjectId).ToListAsync(cancellationToken))
+            AuditLog.AddOperator(db, project, "members.create_sign_in_link", person.Id, now);
+        return secret;
+    }
+
     /// <summary>For somebody to become a member; ends after a week.</summary>
     public static (OneTimeLink Row, string Secret) ForInvitation(Guid projectId, string email, Role role, Guid createdBy, DateTimeOffset now)
     {
@@ -106,4 +131,5 @@ internal enum OneTimeLinkKind
     Owner,
     Password,
     Invitation,
+    SignIn,
 }

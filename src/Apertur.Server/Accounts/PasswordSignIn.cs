@@ -1,4 +1,5 @@
 using System.Net;
+using Apertur.Server.Audit;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
@@ -7,7 +8,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Accounts;
 
-/// <summary>Signs a person in by password, and by a code too when the person has switched codes on.</summary>
+/// <summary>Signs a person in by password or by a link in its place, and by a code too when the person has switched codes on.</summary>
 internal sealed class PasswordSignIn(
     Database database, SignIns signIns, LoginThrottle throttle, ColumnEncryption encryption, TimeProvider clock)
 {
@@ -26,6 +27,36 @@ internal sealed class PasswordSignIn(
             await CheckCodeAsync(person, request.Totp, cancellationToken);
 
         await throttle.ForgetSignInAsync(email, address, cancellationToken);
+        return await signIns.BeginAsync(person, cancellationToken);
+    }
+
+    /// <summary>Takes a link for what a password is otherwise: guesses at the code count as sign-ins do.</summary>
+    /// <returns>Null when the link was used meanwhile.</returns>
+    /// <exception cref="ApiErrorException">401: the code is wrong or missing; 403: disabled; 429: too many guesses.</exception>
+    public async Task<TokenPair?> RunAsync(OneTimeLink link, string? code, IPAddress? address, CancellationToken cancellationToken)
+    {
+        await throttle.CountSignInAsync(link.Email!, address, cancellationToken);
+        await using var db = database.Open();
+        var person = await db.Users.AsNoTracking().SingleAsync(u => u.Id == link.UserId, cancellationToken);
+        if (person.DisabledAt is not null)
+            throw ApiErrors.AccountDisabled.ToException();
+        if (person.TotpOn)
+            await CheckCodeAsync(person, code, cancellationToken);
+
+        var now = clock.GetUtcNow();
+        var taken = await database.WriteAsync(
+            async write =>
+            {
+                if (!await link.TakeAsync(write, cancellationToken))
+                    return false;
+                foreach (var project in await write.Members.Where(m => m.UserId == person.Id).Select(m => m.ProjectId).ToListAsync(cancellationToken))
+                    AuditLog.Add(write, project, person, "members.sign_in_by_link", person.Id, address?.ToString(), now);
+                return true;
+            },
+            cancellationToken);
+        if (!taken)
+            return null;
+        await throttle.ForgetSignInAsync(link.Email!, address, cancellationToken);
         return await signIns.BeginAsync(person, cancellationToken);
     }
 

@@ -2,9 +2,11 @@ using System.CommandLine;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using Apertur.Server.Accounts;
 using Apertur.Server.Commands.Demo;
 using Apertur.Server.QrCodes;
 using Apertur.Server.Storage;
+using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Commands;
 
@@ -53,16 +55,26 @@ internal static class DemoCommand
         using var client = new DemoClient(settings.Server.PublicUrl, state);
         (state, var link) = await client.PrepareAsync($"http://127.0.0.1:{port + 1}/hook", cancellationToken);
         state.Save(settings.DataFolder);
-        Console.WriteLine(Greeting(state, link, settings, port, lan));
+        var secret = await SignInLinkAsync(app.Services, state.Email, cancellationToken);
+        Console.WriteLine(Greeting(state, link, secret is null ? null : OneTimeLink.Address($"http://127.0.0.1:{port}", secret), settings, port, lan));
         await app.WaitForShutdownAsync(cancellationToken);
     }
 
-    private static string Greeting(DemoState state, string link, Settings settings, int port, bool lan) =>
+    /// <summary>Null when the demo's owner has another address by now, or none.</summary>
+    private static Task<string?> SignInLinkAsync(IServiceProvider services, string email, CancellationToken cancellationToken) =>
+        services.GetRequiredService<Database>().WriteAsync(
+            async db => await db.Users.SingleOrDefaultAsync(u => u.Email == email, cancellationToken) is { } owner
+                ? await OneTimeLink.ForSignInAsync(db, owner, services.GetRequiredService<TimeProvider>().GetUtcNow(), cancellationToken)
+                : null,
+            cancellationToken);
+
+    private static string Greeting(DemoState state, string link, string? signIn, Settings settings, int port, bool lan) =>
         $"""
 
         {(lan ? QrCode.ForTerminal(link, ansi: !Console.IsOutputRedirected) : "")}
+        Dashboard     {signIn ?? $"http://127.0.0.1:{port}/"}
+                      {(signIn is null ? "Sign" : "Signs you in once, within half an hour; after that sign")} in as {state.Email} with {state.Password}
         Upload link   {link}
-        Dashboard     http://127.0.0.1:{port}/   (sign in as {state.Email} with {state.Password})
         Inbox         http://127.0.0.1:{port + 1}/
         API           http://127.0.0.1:{port}/docs
         API key       {state.Key}

@@ -11,7 +11,7 @@ internal static class UserCommand
     {
         var email = new Option<string>("--email") { Description = "The person's e-mail address.", Required = true };
         var remove = new Option<bool>("--remove") { Description = "Take it back." };
-        return new Command("user", "List, create, disable and enable people, or make a link to set a password.")
+        return new Command("user", "List, create, disable and enable people, or make a link to sign in or to set a password.")
         {
             Act("list", "Show everybody.", [], (parsed, token) => ListAsync(Data(parsed), Json(parsed), token)),
             Act("create", "Make an account. Without a password a link to set one is printed.",
@@ -23,6 +23,8 @@ internal static class UserCommand
                 SwitchAsync(Data(parsed), parsed.GetValue(email)!, disable: false, Json(parsed), token)),
             Act("operator", "Let somebody see to the whole server in the dashboard.", [email, remove], (parsed, token) =>
                 GrantAsync(Data(parsed), parsed.GetValue(email)!, !parsed.GetValue(remove), Json(parsed), token)),
+            Act("sign-in-link", "Make a link that signs somebody in, once, within half an hour, in place of the password. Codes of an app are asked for.", [email],
+                (parsed, token) => SignInLinkAsync(Data(parsed), parsed.GetValue(email)!, Json(parsed), token)),
             Act("reset", "Make a link that sets a new password, once, within a day. Codes of an app and links to single sign-on end.", [email], (parsed, token) =>
                 ResetAsync(Data(parsed), parsed.GetValue(email)!, Json(parsed), token)),
         };
@@ -117,6 +119,20 @@ internal static class UserCommand
             $"{person.Email} is {(isOperator ? "an operator" : "no operator")}.");
     }
 
+    private static async Task SignInLinkAsync(string data, string email, bool json, CancellationToken cancellationToken)
+    {
+        await using var folder = await DataFolder.OpenAsync(data, cancellationToken);
+        var (person, secret) = await folder.Database.WriteAsync(
+            async db =>
+            {
+                var user = await FindAsync(db.Users, email, cancellationToken);
+                return (user, await OneTimeLink.ForSignInAsync(db, user, folder.Now, cancellationToken));
+            },
+            cancellationToken);
+        var url = OneTimeLink.Address(folder.BaseUrl, secret);
+        DataFolder.Print(json, new { user = new { id = person.Id, email = person.Email }, signInUrl = url }, $"Link  {url}");
+    }
+
     private static async Task ResetAsync(string data, string email, bool json, CancellationToken cancellationToken)
     {
         await using var folder = await DataFolder.OpenAsync(data, cancellationToken);
@@ -125,7 +141,7 @@ internal static class UserCommand
             {
                 var user = await FindAsync(db.Users, email, cancellationToken);
                 var (link, text) = OneTimeLink.ForPassword(user, folder.Now);
-                await db.OneTimeLinks.Where(l => l.UserId == user.Id && l.Kind == OneTimeLinkKind.Password).ExecuteDeleteAsync(cancellationToken);
+                await db.OneTimeLinks.Where(l => l.UserId == user.Id).ExecuteDeleteAsync(cancellationToken);
                 db.OneTimeLinks.Add(link);
                 user.TotpOn = false;
                 user.TotpSecret = null;

@@ -13,13 +13,13 @@ internal static class LinkPage
     /// <summary>The form that a link leads to.</summary>
     /// <param name="link">What it does.</param>
     /// <param name="projectName">Where an invitation leads.</param>
-    /// <param name="known">Whether the invited person has an account already.</param>
+    /// <param name="known">The account of the person that it is for; null when there is none yet.</param>
     /// <param name="typed">What was typed before and refused; passwords are not shown again.</param>
     /// <param name="problem">Why it was refused; null at first.</param>
     /// <param name="signOn">The name of the provider that the invited person may come by; null when there is none.</param>
     /// <param name="onlySignOn">Whether there is no other way for an address like that.</param>
     public static IResult Form(
-        OneTimeLink link, string? projectName, bool known, TypedForm typed, string? problem, string? signOn, bool onlySignOn) =>
+        OneTimeLink link, string? projectName, User? known, TypedForm typed, string? problem, string? signOn, bool onlySignOn) =>
         link.Kind switch
         {
             OneTimeLinkKind.Owner => Page("Set up Apertur", problem, 200, $"""
@@ -32,9 +32,13 @@ internal static class LinkPage
                 <p>For {link.Email}. You will be signed out everywhere.</p>
                 {Field("New password, at least 8 characters", "password", "password", "new-password")}
                 """, "Set password"),
+            OneTimeLinkKind.SignIn => Page("Sign in", problem, 200, $"""
+                <p>As {link.Email}. This link works once.</p>
+                {Html.If(known is { TotpOn: true }, Field("Code from your app", "code", "text", "one-time-code"))}
+                """, "Sign in"),
             _ => Page("Invitation", problem, 200, $"""
                 <p>{link.Email} is invited to the project <strong>{projectName}</strong> as {link.Role!.Value.WireName()}.</p>
-                {Html.If(!onlySignOn, known
+                {Html.If(!onlySignOn, known is not null
                     ? Field("Your password", "password", "password", "current-password")
                     : Field("New password, at least 8 characters", "password", "password", "new-password"))}
                 {Html.If(signOn is not null, $"<p>{(onlySignOn ? "Accept" : "Or accept")} by signing in: <a href=\"{OpenIdApi.Path}\">sign in with {signOn}</a>, where your address must be {link.Email}.</p>")}
@@ -61,4 +65,4 @@ internal static class LinkPage
 }
 
 /// <summary>What somebody typed into a form of a one-time link.</summary>
-internal sealed record TypedForm(string? Email = null, string? Password = null, string? Project = null);
+internal sealed record TypedForm(string? Email = null, string? Password = null, string? Project = null, string? Code = null);

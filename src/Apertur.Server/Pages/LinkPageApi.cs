@@ -24,13 +24,14 @@ internal static class LinkPageApi
             return LinkPage.Gone();
 
         var form = http.Request.HasFormContentType ? await http.Request.ReadFormAsync(cancellationToken) : FormCollection.Empty;
-        var typed = new TypedForm(form["email"], form["password"], form["project"]);
+        var typed = new TypedForm(form["email"], form["password"], form["project"], form["code"]);
         try
         {
             return link.Kind switch
             {
                 OneTimeLinkKind.Owner => await SetUpAsync(http, link, typed, cancellationToken),
                 OneTimeLinkKind.Password => await SetPasswordAsync(http, link, typed, database, cancellationToken),
+                OneTimeLinkKind.SignIn => await SignInAsync(http, link, typed, cancellationToken),
                 _ => await JoinAsync(http, link, typed, db, database, throttle, clock, cancellationToken),
             };
         }
@@ -82,6 +83,13 @@ internal static class LinkPageApi
         return person is null ? LinkPage.Gone() : await EnterAsync(http, person, "/", cancellationToken);
     }
 
+    private static async Task<IResult> SignInAsync(HttpContext http, OneTimeLink link, TypedForm typed, CancellationToken cancellationToken)
+    {
+        var pair = await http.RequestServices.GetRequiredService<PasswordSignIn>()
+            .RunAsync(link, typed.Code, http.Connection.RemoteIpAddress, cancellationToken);
+        return pair is null ? LinkPage.Gone() : Enter(http, pair, "/");
+    }
+
     private static async Task<IResult> JoinAsync(
         HttpContext http, OneTimeLink link, TypedForm typed, AperturDb db, Database database, LoginThrottle throttle, TimeProvider clock,
         CancellationToken cancellationToken)
@@ -123,12 +131,16 @@ internal static class LinkPageApi
     /// <summary>Leads into the dashboard: signed in, unless a code is asked for or the account is closed, which its own form then says.</summary>
     private static async Task<IResult> EnterAsync(HttpContext http, User person, string address, CancellationToken cancellationToken)
     {
-        if (!person.TotpOn && person.DisabledAt is null)
-        {
-            var pair = await http.RequestServices.GetRequiredService<SignIns>().BeginAsync(person, cancellationToken);
-            SessionCookie.Write(http, pair.RefreshToken);
-        }
+        var pair = person is { TotpOn: false, DisabledAt: null }
+            ? await http.RequestServices.GetRequiredService<SignIns>().BeginAsync(person, cancellationToken)
+            : null;
+        return Enter(http, pair, address);
+    }
 
+    private static IResult Enter(HttpContext http, TokenPair? pair, string address)
+    {
+        if (pair is not null)
+            SessionCookie.Write(http, pair.RefreshToken);
         http.Response.Headers.Location = address;
         http.Response.Headers.CacheControl = "no-store";
         return TypedResults.StatusCode(StatusCodes.Status303SeeOther);
@@ -144,9 +156,9 @@ internal static class LinkPageApi
         HttpContext http, AperturDb db, OneTimeLink link, TypedForm typed, string? problem, CancellationToken cancellationToken)
     {
         var project = await db.Projects.Where(p => p.Id == link.ProjectId).Select(p => p.Name).SingleOrDefaultAsync(cancellationToken);
-        var known = await db.Users.AnyAsync(u => u.Email == link.Email, cancellationToken);
+        var known = await db.Users.AsNoTracking().SingleOrDefaultAsync(u => u.Email == link.Email, cancellationToken);
         var openId = http.RequestServices.GetRequiredService<Settings>().OpenId;
         return LinkPage.Form(
-            link, project, known, typed, problem, openId.IsOn ? openId.Name : null, !known && link.Email is { } email && openId.LetsIn(email));
+            link, project, known, typed, problem, openId.IsOn ? openId.Name : null, known is null && link.Email is { } email && openId.LetsIn(email));
     }
 }

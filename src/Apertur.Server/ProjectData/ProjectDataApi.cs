@@ -68,11 +68,13 @@ internal static class ProjectDataApi
         var (page, pageSize) = Paging.Page(request);
         var range = DateRange.Of(request);
         var mine = caller.See(db.Uploads).Where(u => u.CreatedAt >= range.From && u.CreatedAt < range.To);
-        if (ListFilters.Of(request, mine, db, range) is var (all, newestFirst))
+        if (await ListFilters.OfAsync(request, mine, db, range, cancellationToken) is { } filtered)
         {
-            var total = await all.Take(ListFilters.MostCounted).CountAsync(cancellationToken);
-            var found = newestFirst.Skip(Skip(page, pageSize)).Take(pageSize);
-            return TypedResults.Ok(Page(await RowsAsync(found, db, cancellationToken), total, page, pageSize));
+            // Looked for once, to be counted and shown: what few have in common may take a look at every row.
+            var ids = await filtered.Take(ListFilters.MostCounted).ToListAsync(cancellationToken);
+            var shown = ids.Skip(Skip(page, pageSize)).Take(pageSize).ToList();
+            var found = db.Uploads.Where(u => shown.Contains(u.Id)).OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id);
+            return TypedResults.Ok(Page(await RowsAsync(found, db, cancellationToken), ids.Count, page, pageSize));
         }
 
         var place = await WindowAsync(range, null, mine, caller, db, page, pageSize, cancellationToken);
@@ -194,8 +196,8 @@ internal static class ProjectDataApi
         from destination in db.Destinations
         where caller.Projects.Keys.Contains(destination.ProjectId)
         join row in db.Deliveries on destination.Id equals row.DestinationId
-        where row.State == DeliveryState.Retrying
-            && caller.See(db.Uploads).Any(upload => upload.Id == row.UploadId && upload.CreatedAt >= range.From && upload.CreatedAt < range.To)
+        where row.State == DeliveryState.Retrying && row.ReceivedAt >= range.From && row.ReceivedAt < range.To
+            && db.Uploads.Any(upload => upload.Id == row.UploadId && (caller.Env == null || upload.Env == caller.Env))
         select row;
 
     private static int Skip(int page, int pageSize) => (int)Math.Min((page - 1L) * pageSize, int.MaxValue);

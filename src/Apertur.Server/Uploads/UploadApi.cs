@@ -89,7 +89,10 @@ internal static class UploadApi
         return new ImageBytes(upload, renditions);
     }
 
-    /// <summary>Several images as one zip archive, as they are stored and in the order they are named.</summary>
+    /// <summary>
+    /// Several images as one zip archive, as they are stored and in the order they are named. Those whose bytes retention has removed are left
+    /// out: the header <c>Apertur-Left-Out</c> says how many, and <c>left-out.txt</c> in the archive which.
+    /// </summary>
     public static async Task<IResult> Archive(
         Body<ArchiveRequest> body, Caller caller, AperturDb db, RenditionStore renditions, CancellationToken cancellationToken)
     {
@@ -100,9 +103,9 @@ internal static class UploadApi
             .ToDictionaryAsync(upload => upload.Id, cancellationToken);
         if (found.Count < ids.Count)
             throw ApiErrors.NotFound.ToException();
-        if (found.Values.Any(upload => upload.RemovedAt is not null))
+        if (found.Values.All(upload => upload.RemovedAt is not null))
             throw ApiErrors.ImageRemoved.ToException();
-        if (found.Values.Sum(upload => upload.SizeBytes) > UploadArchive.MostBytes)
+        if (found.Values.Where(upload => upload.RemovedAt is null).Sum(upload => upload.SizeBytes) > UploadArchive.MostBytes)
             throw ApiErrors.Validation("uploadIds", "These photos have more than 2 GB together. Choose fewer.").ToException();
         return new UploadArchive(ids.ConvertAll(id => found[id]), renditions);
     }

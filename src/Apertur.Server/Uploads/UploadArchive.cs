@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.IO.Compression;
+using System.Text;
 using Apertur.Destinations;
 using Apertur.Server.Renditions;
 
@@ -22,11 +24,14 @@ internal sealed class UploadArchive(IReadOnlyList<Upload> uploads, RenditionStor
         response.Headers.ContentDisposition = "attachment; filename=\"photos.zip\"";
         response.Headers.XContentTypeOptions = "nosniff";
         response.Headers.CacheControl = "private, no-store";
+        var leftOut = uploads.Where(upload => upload.RemovedAt is not null).ToList();
+        if (leftOut.Count > 0)
+            response.Headers["Apertur-Left-Out"] = leftOut.Count.ToString(CultureInfo.InvariantCulture);
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         var body = new AsynchronousBody(response.Body);
         // Ended only when all went well: its end is what makes it an archive.
         var archive = await ZipArchive.CreateAsync(body, ZipArchiveMode.Create, leaveOpen: true, entryNameEncoding: null, httpContext.RequestAborted);
-        foreach (var upload in uploads)
+        foreach (var upload in uploads.Where(upload => upload.RemovedAt is null))
         {
             var image = await renditions.ReadAsync(upload, null, httpContext.RequestAborted);
             var entry = archive.CreateEntry(Unique(image.Filename, names), CompressionLevel.NoCompression);
@@ -44,9 +49,17 @@ internal sealed class UploadArchive(IReadOnlyList<Upload> uploads, RenditionStor
             }
         }
 
+        if (leftOut.Count > 0)
+        {
+            await using var list = await archive.CreateEntry(Unique("left-out.txt", names)).OpenAsync(httpContext.RequestAborted);
+            await list.WriteAsync(Encoding.UTF8.GetBytes(string.Concat(leftOut.Select(Line))), httpContext.RequestAborted);
+        }
+
         await archive.DisposeAsync();
         await body.FlushAsync(httpContext.RequestAborted);
     }
+
+    private static string Line(Upload upload) => $"{upload.Filename} ({upload.Id}): removed on {upload.RemovedAt:yyyy-MM-dd}\r\n";
 
     /// <summary>A name that no other has, also where upper and lower case are the same: <c>roof.jpg</c>, <c>roof (2).jpg</c>.</summary>
     private static string Unique(string filename, HashSet<string> names)

@@ -1,12 +1,18 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Apertur.Server.Accounts;
+using Apertur.Server.Storage;
 using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.Commands;
 
 /// <summary>The commands as an operator runs them: another process, beside the running server, on the same data.</summary>
 public sealed class OperatorCommandTests
 {
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
     [Theory, AllDatabases]
     public async Task Users_projects_and_keys_are_managed_while_the_server_runs(DatabaseKind database)
     {
@@ -65,6 +71,46 @@ public sealed class OperatorCommandTests
         await app.SignInAsync(password: "battery staple");
     }
 
+    [Theory, AllDatabases]
+    public async Task Sign_in_link_works_once_asks_for_the_code_of_an_app_and_is_told_in_the_audit_log(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var owner = await app.SignInAsync();
+        async Task<string> MakeAsync() =>
+            new Uri((await JsonAsync(app, "user", "sign-in-link", "--email", People.OwnerEmail))["signInUrl"]!.GetValue<string>()).AbsolutePath;
+        Task<Answer> FollowAsync(string link, string code) => SetAsync(app, link, code, "code");
+
+        var before = await MakeAsync();
+        var link = await MakeAsync();
+        (await FollowAsync(before, "")).Expect(HttpStatusCode.NotFound);
+        (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.OK);
+        var entered = (await FollowAsync(link, "")).Expect(HttpStatusCode.SeeOther);
+        Assert.Contains("apertur_session=", entered.Headers.GetValues("Set-Cookie").Single(), StringComparison.Ordinal);
+        (await FollowAsync(link, "")).Expect(HttpStatusCode.NotFound);
+
+        var secret = (await owner.Client.PostAsync("me/totp")).Json["secret"]!.GetValue<string>();
+        (await owner.Client.PostAsync("me/totp/confirm", new { code = app.CodeOf(secret) })).Expect(HttpStatusCode.NoContent);
+        link = await MakeAsync();
+        Assert.Contains("Code from your app", (await app.ClientOf(null).GetAsync(link)).Text, StringComparison.Ordinal);
+        (await FollowAsync(link, "")).Expect(HttpStatusCode.BadRequest);
+        app.Clock.Jump(TimeSpan.FromSeconds(30));
+        (await FollowAsync(link, app.CodeOf(secret))).Expect(HttpStatusCode.SeeOther);
+
+        var actions = (await owner.Client.GetAsync($"projects/{app.ProjectId}/audit")).Json["entries"]!.AsArray().Select(e => e!["action"]!.GetValue<string>()).ToList();
+        Assert.Equal(3, actions.Count(action => action == "members.create_sign_in_link"));
+        Assert.Equal(2, actions.Count(action => action == "members.sign_in_by_link"));
+
+        link = await MakeAsync();
+        for (var guess = 0; guess < 5; guess++)
+            (await FollowAsync(link, "000000")).Expect(HttpStatusCode.BadRequest);
+        Assert.Contains("Too many", (await FollowAsync(link, "000000")).Text, StringComparison.OrdinalIgnoreCase);
+        link = $"/link/{await app.Services.GetRequiredService<Database>().WriteAsync(
+            async db => await OneTimeLink.ForSignInAsync(db, await db.Users.SingleAsync(Cancellation), app.Clock.GetUtcNow(), Cancellation), Cancellation)}";
+        (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.OK);
+        app.Clock.Jump(TimeSpan.FromMinutes(31));
+        (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.NotFound);
+    }
+
     [Fact]
     public async Task Mistakes_are_told_in_one_line()
     {
@@ -91,9 +137,9 @@ public sealed class OperatorCommandTests
         }
     }
 
-    private static async Task<Answer> SetAsync(AperturApp app, string link, string password)
+    private static async Task<Answer> SetAsync(AperturApp app, string link, string value, string field = "password")
     {
-        using var form = new FormUrlEncodedContent([KeyValuePair.Create("password", password)]);
+        using var form = new FormUrlEncodedContent([KeyValuePair.Create(field, value)]);
         return await app.ClientOf(null).PostAsync(link, form);
     }
 

@@ -37,11 +37,12 @@ public sealed partial class ServerOutputTests
 
     /// <summary>A phone cannot open an address of this machine alone.</summary>
     [Fact]
-    public async Task Demo_shows_a_code_to_scan_only_where_a_phone_can_open_it()
+    public async Task Demo_begins_with_a_link_that_signs_in_and_shows_a_code_to_scan_only_where_a_phone_can_open_it()
     {
         using var data = new TempFolder();
         var shown = await DemoAsync(data.Path);
 
+        Assert.Matches("^Dashboard     http://127.0.0.1:[0-9]+/link/[A-Za-z0-9_-]{43}$", shown.First(line => line.Contains("http", StringComparison.Ordinal) && !line.Contains("info:", StringComparison.Ordinal)));
         Assert.DoesNotContain(shown, line => line.Contains('█', StringComparison.Ordinal));
         Assert.Contains(shown, line => line.Contains("./run demo --lan", StringComparison.Ordinal));
         Assert.Contains(shown, line => UploadLink().IsMatch(line));

@@ -1,9 +1,13 @@
 using System.Diagnostics;
 using System.Net;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Apertur.Server.Accounts;
 using Apertur.Server.Projects;
 using Apertur.Server.Storage;
+using Apertur.Tests.Encryption;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -193,6 +197,58 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         Assert.Empty(page.Errors);
 
         static bool IsDestination(string path) => path.StartsWith("/destinations/", StringComparison.Ordinal);
+    }
+
+    /// <summary>One sealed by the upload page, one by Node's own cryptography.</summary>
+    [Fact]
+    public async Task Encrypted_photos_are_opened_in_the_browser_with_a_key_that_does_not_leave_it()
+    {
+        using var owner = RSA.Create(2048);
+        using var other = RSA.Create(2048);
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        await EndToEndTests.SetKeyAsync(app, owner.ExportSubjectPublicKeyInfoPem());
+        var session = await app.Client.CreateSessionAsync();
+        var photo = Photos.Jpeg();
+        var phone = await _browser.OpenAsync($"{app.Url}/u/{session}", Browser.Phone);
+        await phone.Locator("#gallery").SetInputFilesAsync(new FilePayload { Name = "roof.jpg", MimeType = "image/jpeg", Buffer = photo });
+        await Assertions.Expect(phone.Locator("#photos li[data-state=sent]")).ToHaveCountAsync(1);
+        var sealedByNode = (await Sealed.ByNodeAsync(owner.ExportSubjectPublicKeyInfoPem(), Photos.Png())).Bytes();
+        (await app.PostFormAsync(session, sealedByNode, "wall.png.enc", "e2e")).Expect(HttpStatusCode.Created);
+
+        var page = await DashboardPage.SignInAsync(_browser, app, $"/sessions/{session}");
+        var sent = new List<string>();
+        page.Page.Request += (_, request) => sent.Add(request.PostData + request.Url + string.Concat(request.Headers.Values));
+        await page.Page.GetByText("roof.jpg.enc.json").ClickAsync();
+        foreach (var (pem, words) in new[]
+        {
+            ("no key", "This is no private key."),
+            (owner.ExportSubjectPublicKeyInfoPem(), "This is a public key."),
+            (owner.ExportRSAPrivateKeyPem(), "an older form"),
+            (other.ExportPkcs8PrivateKeyPem(), "This key does not open the photo"),
+        })
+        {
+            await page.Page.GetByLabel("Private key").FillAsync(pem);
+            await page.Button("Open the photo").ClickAsync();
+            await Assertions.Expect(page.Page.GetByRole(AriaRole.Alert).Filter(new() { HasText = words })).ToHaveCountAsync(1);
+        }
+
+        await page.Page.GetByLabel("Or choose its file").SetInputFilesAsync(
+            new FilePayload { Name = "key.pem", MimeType = "application/x-pem-file", Buffer = Encoding.ASCII.GetBytes(owner.ExportPkcs8PrivateKeyPem()) });
+        await Assertions.Expect(page.Page.GetByLabel("Private key")).ToHaveValueAsync(new Regex("BEGIN PRIVATE KEY"));
+        await page.Button("Open the photo").ClickAsync();
+        await Assertions.Expect(page.Page.GetByAltText("roof.jpg")).ToBeVisibleAsync();
+        var file = await page.Page.RunAndWaitForDownloadAsync(() => page.Button("Download decrypted").ClickAsync());
+        Assert.Equal("roof.jpg", file.SuggestedFilename);
+        Assert.Equal(photo, await File.ReadAllBytesAsync(await file.PathAsync(), Cancellation));
+
+        // Lists show what the key opens, as long as the page lives.
+        await page.Page.GoBackAsync();
+        await Assertions.Expect(page.Page.Locator(".pictures img")).ToHaveCountAsync(2);
+        await page.Page.ReloadAsync();
+        await page.Page.GetByText("wall.png.enc.json").ClickAsync();
+        await Assertions.Expect(page.Page.GetByLabel("Private key")).ToHaveValueAsync("");
+        Assert.DoesNotContain(sent, request => request.Contains("PRIVATE KEY", StringComparison.Ordinal));
+        Assert.Empty(page.Errors);
     }
 
     [Fact]

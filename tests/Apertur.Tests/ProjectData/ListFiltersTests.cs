@@ -7,6 +7,25 @@ namespace Apertur.Tests.ProjectData;
 /// <summary>Lists narrowed down to what somebody looks for.</summary>
 public sealed class ListFiltersTests
 {
+    /// <summary>Among a million photos those that a filter lets through may be three.</summary>
+    [Fact]
+    public async Task Filters_that_few_fit_are_answered_by_an_index_of_those()
+    {
+        var plans = new QueryPlans();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, configure: plans.Into);
+
+        foreach (var (path, index) in new[]
+        {
+            ("uploads?status=failed", "uploads_failed"), ("uploads?status=partial", "uploads_failed"), ("uploads?status=pending", "uploads_pending"),
+            ("uploads?status=stored_only", "uploads_stored_only"), ("uploads?source=box", "uploads_source"), ("uploads?q=roof", "COVERING INDEX uploads_list"),
+            ("stats", "deliveries_retrying"),
+        })
+        {
+            (await app.Client.GetAsync(path)).Expect(HttpStatusCode.OK);
+            Assert.True(plans.Steps.Any(step => step.Contains($"{index} ", StringComparison.Ordinal)), $"{path}: {string.Join(", ", plans.Steps)}");
+        }
+    }
+
     [Theory, AllDatabases]
     public async Task Sessions_are_found_by_label_tag_id_and_status(DatabaseKind database)
     {

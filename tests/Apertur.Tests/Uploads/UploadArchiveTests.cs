@@ -41,11 +41,33 @@ public sealed class UploadArchiveTests
         (await PostAsync(app.Client, [ids[0], Guid.NewGuid().ToString()])).Expect(HttpStatusCode.NotFound);
         (await PostAsync(app.ClientOf(app.TestKey), [ids[0]])).Expect(HttpStatusCode.NotFound);
 
+        await RemoveAsync(1);
+        var rest = (await PostAsync(app.Client, ids)).Expect(HttpStatusCode.OK);
+        Assert.Equal("1", rest["Apertur-Left-Out"]);
+        using (var partial = new ZipArchive(new MemoryStream(rest.Bytes)))
+        {
+            Assert.Equal(["roof.jpg", "roof.png", "tür.jpg", "left-out.txt"], partial.Entries.Select(entry => entry.FullName));
+            using var list = new StreamReader(await partial.Entries[^1].OpenAsync(TestContext.Current.CancellationToken));
+            Assert.StartsWith($"Roof.jpg ({ids[0]}): removed on 2026-", await list.ReadToEndAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        }
+
+        await RemoveAsync(4);
+        (await PostAsync(app.Client, ids)).Expect(HttpStatusCode.Gone);
+        await RemoveAsync(0);
+
         await SizeAsync(UploadArchive.MostBytes);
         Assert.Contains("2 GB", (string)(await PostAsync(app.Client, ids)).Expect(HttpStatusCode.BadRequest).Json["message"]!, StringComparison.Ordinal);
         // One that is not what was received: nothing comes that could be taken for an archive.
         await SizeAsync(199_999);
         await Assert.ThrowsAnyAsync<Exception>(async () => (await PostAsync(app.Client, ids)).Expect(HttpStatusCode.OK));
+
+        Task RemoveAsync(int first)
+        {
+            var removed = ids.Take(first).Select(Guid.Parse).ToList();
+            var now = app.Clock.GetUtcNow();
+            return app.WriteAsync(db => db.Uploads.ExecuteUpdateAsync(
+                row => row.SetProperty(upload => upload.RemovedAt, upload => removed.Contains(upload.Id) ? now : null), TestContext.Current.CancellationToken));
+        }
 
         Task SizeAsync(long bytes)
         {

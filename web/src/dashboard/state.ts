@@ -25,6 +25,9 @@ export const scheme = kept<'system' | 'light' | 'dark'>('scheme', 'system');
 /** Short notes at the edge of the page. */
 export const toasts = signal<readonly { id: number; text: string; kind: 'good' | 'bad' }[]>([]);
 
+/** Private keys that open encrypted photos, as long as the page lives: the browser gives none of them out. */
+export const openedKeys = signal<readonly CryptoKey[]>([]);
+
 let lastToast = 0;
 
 export function toast(text: string, kind: 'good' | 'bad' = 'good'): void {

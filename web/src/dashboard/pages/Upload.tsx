@@ -1,4 +1,5 @@
 import { ChevronDown, Download, RefreshCw, Trash2 } from 'lucide';
+import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { CopyButton } from '../../design/Copy';
@@ -18,6 +19,7 @@ import { save } from '../save';
 import { sourceWords } from '../sources';
 import { may, toast } from '../state';
 import { count, t, type Words } from '../text';
+import { Zoomable } from '../Zoomable';
 
 type Details = Schemas['UploadDetails'];
 type Delivery = Schemas['Delivery'];
@@ -37,7 +39,7 @@ export default function Upload({ project, id }: { project: string; id: string })
       <Refusal of={upload.problem} />
       <div class="split">
         <div class="stack">
-          {details ? <Viewer upload={details} /> : <span class="bone viewer" />}
+          {details ? (details.isEncrypted ? <Sealed upload={details} /> : <Viewer upload={details} />) : <span class="bone viewer" />}
           {details?.damage && <Notice kind="bad">{t('The stored file is no longer what was received ({damage}). It is not delivered as it is.', { damage: details.damage })}</Notice>}
           <section class="card" aria-label={t('Deliveries')}>
             <header><h2>{t('Deliveries')}</h2></header>
@@ -54,25 +56,22 @@ export default function Upload({ project, id }: { project: string; id: string })
 /** The picture as it was received; browsers that cannot show its kind show the small one. */
 function Viewer({ upload }: { upload: Details }) {
   const [source, setSource] = useState<string | null>();
-  const [whole, setWhole] = useState(false);
   useEffect(() => {
-    if (upload.isEncrypted) { setSource(null); return; }
     const end = new AbortController();
     let made: string | undefined;
     bytes(`/api/v1/uploads/${upload.id}/download`, end.signal).then(
       blob => { if (!end.signal.aborted) setSource(made = URL.createObjectURL(blob)); }, () => { if (!end.signal.aborted) setSource(null); });
     return () => { end.abort(); if (made) URL.revokeObjectURL(made); };
   }, [upload.id]);
-  if (source === null) {
-    return <div class="viewer">{upload.isEncrypted ? <p class="quiet">{t('Only the owner of the private key can open this photo.')}</p> : <Thumbnail upload={upload} />}</div>;
-  }
-  return (
-    <div class={whole ? 'viewer whole' : 'viewer'}>
-      {source === undefined
-        ? <span class="quiet">{kindOf(upload)}</span>
-        : <button type="button" class="picture-button" aria-label={whole ? t('Show all of it') : t('Show in full size')} aria-pressed={whole} onClick={() => setWhole(!whole)}><img src={source} alt={upload.filename} onError={() => setSource(null)} /></button>}
-    </div>
-  );
+  if (source) return <Zoomable source={source} alt={upload.filename} onError={() => setSource(null)} />;
+  return <div class="viewer">{source === null ? <Thumbnail upload={upload} /> : <span class="quiet">{kindOf(upload)}</span>}</div>;
+}
+
+/** Its script comes only where there is such a photo. */
+function Sealed({ upload }: { upload: Details }) {
+  const [part, setPart] = useState<{ default: ComponentType<{ upload: Details }> }>();
+  useEffect(() => { void import('../SealedPhoto').then(setPart); }, []);
+  return part ? <part.default upload={upload} /> : <span class="bone viewer" />;
 }
 
 // What a session may ask of whoever sends photos.

@@ -160,7 +160,12 @@ function Choose({ upload, choice }: { upload: Row; choice: Choice }) {
 function Chosen({ project, ids, onDone }: { project: string; ids: readonly string[]; onDone: () => void }) {
   const [asking, setAsking] = useState(false);
   const act = useAct();
-  const download = () => act.run(async () => save('photos.zip', await ok(api.POST('/api/v1/uploads/archive', { body: { uploadIds: [...ids] }, parseAs: 'blob' })) as Blob));
+  const download = () => act.run(async () => {
+    const answer = await api.POST('/api/v1/uploads/archive', { body: { uploadIds: [...ids] }, parseAs: 'blob' });
+    save('photos.zip', await ok(Promise.resolve(answer)) as Blob);
+    const leftOut = Number(answer.response.headers.get('Apertur-Left-Out'));
+    if (leftOut > 0) toast(count(leftOut, '{n} photo is not stored here any more and was left out: left-out.txt in the file names it.', '{n} photos are not stored here any more and were left out: left-out.txt in the file names them.'), 'bad');
+  });
   const retry = () => act.run(async () => {
     await Promise.all(ids.map(id => ok(api.POST('/api/v1/uploads/{id}/retry', { params: { path: { id } } }))));
     toast(count(ids.length, '{n} photo is tried again where it has not arrived.', '{n} photos are tried again where they have not arrived.'));
