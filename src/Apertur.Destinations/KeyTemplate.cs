@@ -118,9 +118,6 @@ public static partial class KeyTemplate
         // "." and ".." would climb; a name of dots alone is refused by Windows and by several drives.
         if (segment.All(c => c is '.' or ' '))
             segment = segment.Replace('.', '_');
-        if (Encoding.UTF8.GetByteCount(segment) <= MaxSegmentBytes)
-            return segment;
-
         var extension = Path.GetExtension(segment);
         if (Encoding.UTF8.GetByteCount(extension) > 16)
             extension = "";

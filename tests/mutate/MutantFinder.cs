@@ -7,9 +7,9 @@ namespace Apertur.Mutate;
 
 /// <summary>
 /// Finds what can be changed in a file. Rules: guards that never or always hold, one of two conditions, a filter, an update, a field, a
-/// statement, a part of a pattern, a case, or a condition or column of a database statement left out. Details: comparisons off by one,
-/// conditions joined otherwise, other numbers. Only places where the unchanged code can stand beside the changed one, so that all mutants are
-/// built at once.
+/// statement, a bound, an order, an entry of a list, a part of a pattern, a case, or a condition or column of a database statement left out.
+/// Details: comparisons off by one, conditions joined otherwise, other numbers. Only places where the unchanged code can stand beside the
+/// changed one, so that all mutants are built at once.
 /// </summary>
 internal sealed partial class MutantFinder(string file, SyntaxNode root)
 {
@@ -30,6 +30,15 @@ internal sealed partial class MutantFinder(string file, SyntaxNode root)
         [SyntaxKind.ModuloExpression] = "*",
     };
 
+    // What these are called on can stand for what they give.
+    private static readonly HashSet<string> _links =
+    [
+        "Where", "SetProperty", "Distinct", "Take", "Skip", "Trim", "TrimStart", "TrimEnd", "ToLowerInvariant", "ToUpperInvariant", "OrderBy",
+        "OrderByDescending", "ThenBy", "ThenByDescending", "Replace",
+    ];
+
+    private static readonly HashSet<string> _bounds = ["Min", "Max", "Clamp", "Round", "Floor", "Ceiling", "Abs"];
+
     public IEnumerable<Mutant> Details() => root.DescendantNodes().Where(IsRun).SelectMany(node => node switch
     {
         BinaryExpressionSyntax binary => Operators(binary),
@@ -42,6 +51,9 @@ internal sealed partial class MutantFinder(string file, SyntaxNode root)
     {
         BinaryExpressionSyntax { RawKind: (int)SyntaxKind.LogicalAndExpression or (int)SyntaxKind.LogicalOrExpression } binary => Halves(binary),
         InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax method } call => Links(call, method),
+        InvocationExpressionSyntax { Expression: IdentifierNameSyntax } call => Entries(call),
+        CollectionExpressionSyntax { Parent: EqualsValueClauseSyntax } list => Entries(list),
+        CatchFilterClauseSyntax filter => Conditions(filter.FilterExpression),
         IfStatementSyntax branch => Conditions(branch.Condition),
         ConditionalExpressionSyntax choice => Conditions(choice.Condition),
         WhileStatementSyntax { Condition: not LiteralExpressionSyntax } loop => [.. Conditions(loop.Condition).Take(1)],
@@ -52,6 +64,7 @@ internal sealed partial class MutantFinder(string file, SyntaxNode root)
         IsPatternExpressionSyntax test => Patterns(test),
         SwitchExpressionSyntax choice => Cases(choice),
         BinaryExpressionSyntax { RawKind: (int)SyntaxKind.CoalesceExpression, Right: ThrowExpressionSyntax } binary => Missing(binary),
+        BinaryExpressionSyntax { RawKind: (int)SyntaxKind.CoalesceExpression } binary => Fallbacks(binary),
         LiteralExpressionSyntax { RawKind: (int)SyntaxKind.StringLiteralExpression } or InterpolatedStringExpressionSyntax => Sql(node),
         _ => [],
     });
@@ -99,13 +112,22 @@ internal sealed partial class MutantFinder(string file, SyntaxNode root)
             yield return Of(binary, $"{OneLine(binary)}  =>  {OneLine(half)}", (on, same) => $"({on} ? ({OneLine(half)}) : ({same}))");
     }
 
-    /// <summary>Calls whose result can stand for what they are called on: a filter of a query, a column of an update.</summary>
+    /// <summary>Calls whose result can stand for what they are called on, such as a filter of a query, and those that bound or round a number.</summary>
     private IEnumerable<Mutant> Links(InvocationExpressionSyntax call, MemberAccessExpressionSyntax method)
     {
-        if (method.Name.Identifier.Text is not ("Where" or "SetProperty") || Declares(call))
+        if (Declares(call))
+            yield break;
+        if (method is { Expression: IdentifierNameSyntax { Identifier.Text: "Math" } } && _bounds.Contains(method.Name.Identifier.Text))
+        {
+            foreach (var left in call.ArgumentList.Arguments.Take(method.Name.Identifier.Text is "Min" or "Max" ? 2 : 1))
+                yield return Of(call, $"{OneLine(call)}  =>  {OneLine(left)}", (on, same) => $"({on} ? ({OneLine(left)}) : ({same}))");
+        }
+
+        // An order must be there for another to come after it.
+        if (!_links.Contains(method.Name.Identifier.Text) || call.Parent is MemberAccessExpressionSyntax { Name.Identifier.Text: "ThenBy" or "ThenByDescending" })
             yield break;
         var (before, link) = (OneLine(method.Expression), $"{method.Name}{OneLine(call.ArgumentList)}");
-        yield return Of(call, $".{link}  =>  ", (on, same) => method.Name.Identifier.Text == "Where"
+        yield return Of(call, $".{link}  =>  ", (on, same) => method.Name.Identifier.Text != "SetProperty"
             ? $"({on} ? ({before}) : ({same}))"
             // A call, because updates are written as statements.
             : $"global::Apertur.MutantSwitch.Either({on}, () => {before}, () => {same})");
@@ -149,6 +171,13 @@ internal sealed partial class MutantFinder(string file, SyntaxNode root)
     /// <summary>One case of a choice: the ones after it, or the last, stand for it.</summary>
     private IEnumerable<Mutant> Cases(SwitchExpressionSyntax choice)
     {
+        var parts = choice.Arms.SelectMany(arm => arm.Pattern.DescendantNodesAndSelf()).OfType<BinaryPatternSyntax>();
+        foreach (var (part, left) in parts.SelectMany(part => new[] { (part, part.Left), (part, part.Right) }))
+        {
+            var changed = OneLine(choice.ReplaceNode(part, left));
+            yield return Of(choice, $"{OneLine(part)}  =>  {OneLine(left)}", (on, same) => $"({on} ? ({changed}) : ({same}))");
+        }
+
         foreach (var arm in choice.Arms.Where(arm => arm is not { Pattern: DiscardPatternSyntax, WhenClause: null }))
         {
             var changed = OneLine(choice.RemoveNode(arm, SyntaxRemoveOptions.KeepNoTrivia)!);
@@ -160,6 +189,31 @@ internal sealed partial class MutantFinder(string file, SyntaxNode root)
     {
         if (!Declares(binary))
             yield return Of(binary, $"{OneLine(binary)}  =>  {OneLine(binary.Left)}", (on, same) => $"({on} ? ({OneLine(binary.Left)}) : ({same}))");
+    }
+
+    private IEnumerable<Mutant> Fallbacks(BinaryExpressionSyntax binary)
+    {
+        if (!Declares(binary))
+            yield return Of(binary, $"{OneLine(binary)}  =>  {OneLine(binary.Right)}", (on, same) => $"({on} ? ({OneLine(binary.Right)}) : ({same}))");
+    }
+
+    private IEnumerable<Mutant> Entries(CollectionExpressionSyntax list)
+    {
+        foreach (var element in list.Elements.Take(list.Elements.Count > 1 ? list.Elements.Count : 0).Where(_ => !Declares(list)))
+        {
+            var rest = OneLine(list.RemoveNode(element, SyntaxRemoveOptions.KeepNoTrivia)!);
+            yield return Of(list, $"{OneLine(element)}  =>  ", (on, same) => $"({on} ? {rest} : {same})");
+        }
+    }
+
+    private IEnumerable<Mutant> Entries(InvocationExpressionSyntax call)
+    {
+        var entries = call.ArgumentList.Arguments;
+        foreach (var entry in entries.Take(entries.Count > 2 && entries.All(each => each.Expression.IsKind(SyntaxKind.StringLiteralExpression)) ? entries.Count : 0))
+        {
+            var rest = OneLine(call.RemoveNode(entry, SyntaxRemoveOptions.KeepNoTrivia)!);
+            yield return Of(call, $"{OneLine(entry)}  =>  ", (on, same) => $"({on} ? {rest} : {same})");
+        }
     }
 
     private IEnumerable<Mutant> Sql(SyntaxNode text)

@@ -49,7 +49,7 @@ internal sealed partial class MutatedTree(string root, string copy, IReadOnlyLis
             foreach (var file in files)
                 File.WriteAllText(Path.Combine(copy, file), Render(file));
             // What is written here need not be in the style of the house.
-            var output = Run("dotnet", "build", "tests/Apertur.Tests", "-c", "Release", "-v", "quiet", "--disable-build-servers", "-p:SkipWeb=true",
+            var output = Run("dotnet", "build", "tests/Apertur.Tests", "-c", "Release", "-v", "quiet", "--disable-build-servers", "-p:SkipWeb=true", "-p:CompileAhead=false",
                 "-p:RunAnalyzers=false", "-p:EnforceCodeStyleInBuild=false", "-p:TreatWarningsAsErrors=false");
             var errors = Error().Matches(output);
             if (errors.Count == 0)

@@ -19,7 +19,7 @@ internal static class DashboardPage
         return PageShell.Result(
             PageShell.Document(look, "Apertur", Entry, $"""
                 <div id="app"{signOn}></div>
-                <noscript><main><h1>Apertur</h1><p>{texts["noScriptText"]}</p><p><a href="/docs">{texts["startDocs"]}</a></p></main></noscript>
+                <noscript><main><h1>Apertur</h1><p>{texts["page.noScriptText"]}</p><p><a href="/docs">{texts["page.startDocs"]}</a></p></main></noscript>
                 """),
             StatusCodes.Status200OK,
             mayBeFramed: false);

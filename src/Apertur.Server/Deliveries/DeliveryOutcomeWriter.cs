@@ -257,7 +257,7 @@ internal sealed class DeliveryOutcomeWriter
         }
     }
 
-    private void Count(DeliveryRow row, Upload upload, UploadSession session, DailyCountChanges counts, EventOutbox events)
+    private void Count(DeliveryRow row, Upload upload, UploadSession session, CountChanges counts, EventOutbox events)
     {
         session.Touch(_clock.GetUtcNow());
         row.EndedAt = row.State is DeliveryState.Sent or DeliveryState.Failed ? session.LastChanged : null;

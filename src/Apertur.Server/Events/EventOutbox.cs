@@ -73,9 +73,6 @@ internal sealed class EventOutbox(DateTimeOffset now)
             .Select(pending => (Event: pending, Hearers: webhooks.ConvertAll(webhook => (webhook.Id, Topic: webhook.SpellingOf(pending)))
                 .FindAll(hearer => hearer.Topic is not null)))
             .Where(pair => pair.Hearers.Count > 0).ToList();
-        if (heard.Count == 0)
-            return;
-
         var deliveries = await DeliveriesAsync(db, heard.ConvertAll(pair => pair.Event), cancellationToken);
         foreach (var (pending, hearers) in heard)
             Log(db, pending, hearers!, deliveries);

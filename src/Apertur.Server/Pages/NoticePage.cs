@@ -16,7 +16,7 @@ internal static class NoticePage
     {
         var look = PageLook.Of(request);
         var texts = Texts.In(look.Language);
-        var name = error.StatusCode == StatusCodes.Status404NotFound ? "notFound" : "failed";
+        var name = error.StatusCode == StatusCodes.Status404NotFound ? "page.notFound" : "page.failed";
         var title = texts[name + "Title"];
         return PageShell.Result(
             PageShell.Document(look, title, Entry, $"<main><h1>{title}</h1><p>{texts[name + "Text"]}</p></main>"), error.StatusCode);

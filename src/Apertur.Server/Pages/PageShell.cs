@@ -1,3 +1,7 @@
+using System.IO.Compression;
+using System.Text;
+using Microsoft.Net.Http.Headers;
+
 namespace Apertur.Server.Pages;
 
 /// <summary>The document around every page, and its security headers.</summary>
@@ -7,6 +11,10 @@ internal static class PageShell
     private const string Icon = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
         + "%3Ccircle cx='8' cy='8' r='8' fill='%230b6b5a'/%3E%3Ccircle cx='8' cy='8' r='3.5' fill='none' stroke='%23fff' "
         + "stroke-width='2'/%3E%3C/svg%3E";
+
+    // A millisecond for a third of the bytes; the best would take fourteen for a tenth less.
+    private const int Quality = 5;
+    private const int WindowBits = 16;
 
     /// <param name="look">Its language and colours.</param>
     /// <param name="title">Of the window.</param>
@@ -24,7 +32,7 @@ internal static class PageShell
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <title>{title}</title>
-            <link rel="icon" href="{Icon}">
+            <link rel="icon" href="{Html.Raw(Icon)}">
             {WebAssets.Tags(entry)}{(accent is null ? null : (Html)$"<link rel=\"stylesheet\" href=\"{Accent.Path(accent)}\">")}
             </head>
             <body>
@@ -62,9 +70,25 @@ internal static class PageShell
                 response.Headers.XFrameOptions = "DENY";
             response.Headers["Referrer-Policy"] = "no-referrer";
             response.Headers.XContentTypeOptions = "nosniff";
-            return HttpMethods.IsHead(httpContext.Request.Method)
-                ? Task.CompletedTask
-                : response.WriteAsync(document, httpContext.RequestAborted);
+            if (HttpMethods.IsHead(httpContext.Request.Method))
+                return Task.CompletedTask;
+            var bytes = Encoding.UTF8.GetBytes(document);
+            if (mayBeFramed)
+                bytes = Compress(bytes, httpContext);
+            response.ContentLength = bytes.Length;
+            return response.Body.WriteAsync(bytes, httpContext.RequestAborted).AsTask();
+        }
+
+        // Not where people act under their name: what is said beside a secret would show in the length (https://www.breachattack.com). All that is
+        // secret of an upload page is its address, and who does not know that cannot have it loaded.
+        private static byte[] Compress(byte[] bytes, HttpContext context)
+        {
+            context.Response.Headers.Vary = HeaderNames.AcceptEncoding;
+            var compressed = new byte[BrotliEncoder.GetMaxCompressedLength(bytes.Length)];
+            if (!WebAssets.TakesBrotli(context.Request) || !BrotliEncoder.TryCompress(bytes, compressed, out var length, Quality, WindowBits))
+                return bytes;
+            context.Response.Headers.ContentEncoding = "br";
+            return compressed[..length];
         }
     }
 }

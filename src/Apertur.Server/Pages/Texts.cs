@@ -21,9 +21,13 @@ internal sealed class Texts
             ?? throw new InvalidOperationException($"The program holds no texts in {language}");
         Words = JsonSerializer.Deserialize<Dictionary<string, string>>(stream)!;
         _words = Words.ToFrozenDictionary();
+        OfScript = Words.Where(word => !word.Key.StartsWith("page.", StringComparison.Ordinal)).ToDictionary();
     }
 
     public IReadOnlyDictionary<string, string> Words { get; }
+
+    /// <summary>Those that the script of the upload page may need; <c>page.*</c> are written by the server only, and phones do not wait for them.</summary>
+    public IReadOnlyDictionary<string, string> OfScript { get; }
 
     public string this[string name] => _words[name];
 
@@ -48,7 +52,7 @@ internal sealed class Texts
     public string Date(DateTimeOffset instant)
     {
         var utc = instant.ToUniversalTime();
-        return Fill("date", ("day", utc.Day), ("month", this["months"].Split(' ')[utc.Month - 1]), ("year", utc.Year),
+        return Fill("page.date", ("day", utc.Day), ("month", this["page.months"].Split(' ')[utc.Month - 1]), ("year", utc.Year),
             ("time", utc.ToString("HH':'mm", CultureInfo.InvariantCulture)));
     }
 

@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Unicode;
 using Apertur.Server.Contract;
 using Apertur.Server.Uploads;
 
@@ -11,6 +13,9 @@ namespace Apertur.Server.Pages;
 /// </summary>
 internal static class UploadPage
 {
+    // Letters of every script as they are, which the default would write as six characters each; what could end a script element is escaped all the same.
+    private static readonly JsonSerializerOptions _scriptJson = new(JsonSerializerOptions.Web) { Encoder = JavaScriptEncoder.Create(UnicodeRanges.All) };
+
     private static readonly Html _cameraIcon = Icon(
         "M4 8h3l1.5-2.5h7L17 8h3a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V9a1 1 0 0 1 1-1z"
         + "M12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z");
@@ -42,20 +47,20 @@ internal static class UploadPage
 
     private static Html ClosedBody(UploadPageModel model, Texts texts)
     {
-        var name = model.Status switch
+        var (title, text) = model.Status switch
         {
-            UploadPageStatus.Completed => "completed",
-            UploadPageStatus.Expired => "expired",
-            UploadPageStatus.Full => "full",
-            _ => "notFound",
+            UploadPageStatus.Completed => ("page.completedTitle", "page.completedText"),
+            UploadPageStatus.Expired => ("page.expiredTitle", "page.expiredText"),
+            UploadPageStatus.Full => ("page.fullTitle", "fullText"),
+            _ => ("page.notFoundTitle", "page.notFoundText"),
         };
         return $"""
             <header>
             {Project(model)}
-            <h1>{texts[name + "Title"]}</h1>
+            <h1>{texts[title]}</h1>
             </header>
             {Results(model, texts)}
-            {WithExpiry(model, texts, name + "Text")}
+            {WithExpiry(model, texts, text)}
             """;
     }
 
@@ -79,11 +84,11 @@ internal static class UploadPage
             {Project(model)}
             <h1 id="title" dir="auto">{title}</h1>
             <p id="limits">{(known is null ? null : LimitsLine(known, texts))}</p>
-            {(model.ExpiresAt is null ? null : WithExpiry(model, texts, "openUntil"))}
+            {(model.ExpiresAt is null ? null : WithExpiry(model, texts, "page.openUntil"))}
             </header>
             <p id="strip" class="hint">{(known is null ? null : texts["strip." + known.Strip.WireName()])}</p>
             <div id="instructions" dir="auto" data-text="{known?.Instructions ?? ""}">{Instructions.Render(known?.Instructions)}</div>
-            {Html.If(model.SealingDowngraded, $"<p class=\"hint\">{texts["notSealed"]}</p>")}
+            {Html.If(model.SealingDowngraded, $"<p class=\"hint\">{texts["page.notSealed"]}</p>")}
             <p id="sealing" class="hint" hidden></p>
             <p id="notice" class="notice" role="alert" hidden></p>
             {Results(model, texts)}
@@ -94,13 +99,13 @@ internal static class UploadPage
             <button id="done" type="button" hidden>{texts["done"]}</button>
             </div>
             <p id="summary" role="status"></p>
-            <ul id="photos" class="photos" aria-label="{texts["yourPhotos"]}" hidden></ul>
+            <ul id="photos" class="photos" aria-label="{texts["page.yourPhotos"]}" hidden></ul>
             <p id="announcement" class="unseen" aria-live="polite"></p>
             <section id="thanks" hidden>
             <h1 id="thanks-title" tabindex="-1">{texts["thanks"]}</h1>
             <p id="thanks-text"></p>
-            <button id="more" type="button">{texts["sendMore"]}</button>
-            <p><a id="return" href="{known?.ReturnUrl ?? ""}" hidden>{texts["goBack"]}</a></p>
+            <button id="more" type="button">{texts["page.sendMore"]}</button>
+            <p><a id="return" href="{known?.ReturnUrl ?? ""}" hidden>{texts["page.goBack"]}</a></p>
             </section>
             <script id="page-data" type="application/json">{Data(model, model.PasswordNeeded ? null : model, texts)}</script>
             """;
@@ -118,7 +123,7 @@ internal static class UploadPage
             <input id="password" name="password" type="password" required maxlength="128" autocomplete="off"
                 aria-describedby="password-hint password-error">
             <p id="password-error" class="bad" role="alert">{error}</p>
-            <p id="password-hint" class="hint">{texts["passwordHint"]}</p>
+            <p id="password-hint" class="hint">{texts["page.passwordHint"]}</p>
             </div>
             """;
         // Without its script the page cannot encrypt, and then it must not send.
@@ -127,16 +132,16 @@ internal static class UploadPage
         var several = Html.Raw(model.CameraOnly ? " capture=\"environment\"" : " multiple");
         var locked = Html.If(sealing, Html.Raw(" disabled"));
         return $"""
-            {Html.If(sealing, $"<noscript><p class=\"bad\">{texts["sealingNeedsScript"]}</p></noscript>")}
+            {Html.If(sealing, $"<noscript><p class=\"bad\">{texts["page.sealingNeedsScript"]}</p></noscript>")}
             <form id="upload" method="post" enctype="multipart/form-data"
                 action="/u/{model.SessionId}{model.Look.Query}" autocomplete="off">
             {password}
             <div id="pick">
-            <label id="take" class="big" hidden>{_cameraIcon}<span>{texts["takePhoto"]}</span>
+            <label id="take" class="big" hidden>{_cameraIcon}<span>{texts["page.takePhoto"]}</span>
             <input id="camera" type="file" accept="image/*" capture="environment"></label>
-            <label id="choose" class="big">{_galleryIcon}<span>{texts["choosePhotos"]}</span>
+            <label id="choose" class="big">{_galleryIcon}<span>{texts["page.choosePhotos"]}</span>
             <input id="gallery" type="file" name="file"{several} required accept="{accept}"{locked}></label>
-            <p id="drop-hint">{texts["dropHint"]}</p>
+            <p id="drop-hint">{texts["page.dropHint"]}</p>
             </div>
             <button id="send" class="primary" type="submit"{locked}>{texts["send"]}</button>
             </form>
@@ -146,7 +151,7 @@ internal static class UploadPage
     /// <summary>What is asked for. The script folds it up once it is answered, and fills it in for a session whose password hides it yet.</summary>
     private static Html Questions(UploadPageModel model, IReadOnlyList<AskedField> ask, Texts texts) => $"""
         <details id="asked" open{Html.If(ask.Count == 0, Html.Raw(" hidden"))}>
-        <summary>{texts["ask.title"]}</summary>
+        <summary>{texts["page.ask.title"]}</summary>
         <div id="questions">{ask.Select(asked => Question(model, asked, texts))}</div>
         </details>
         """;
@@ -204,7 +209,7 @@ internal static class UploadPage
             <bdi class="name">{result.FileName}</bdi><span class="state">{Outcome(result, texts)}</span></div></li>
 
             """);
-        return $"<ul class=\"photos\" role=\"status\" aria-label=\"{texts["yourPhotos"]}\">\n{rows}</ul>";
+        return $"<ul class=\"photos\" role=\"status\" aria-label=\"{texts["page.yourPhotos"]}\">\n{rows}</ul>";
     }
 
     private static string Outcome(UploadPageResult result, Texts texts) =>
@@ -240,7 +245,7 @@ internal static class UploadPage
         _ => type,
     };
 
-    /// <summary>For the script. The serializer escapes the characters that could end a script element.</summary>
+    /// <summary>For the script.</summary>
     private static Html Data(UploadPageModel model, UploadPageModel? known, Texts texts) => Html.Raw(JsonSerializer.Serialize(
         new
         {
@@ -260,9 +265,9 @@ internal static class UploadPage
             Expires = model.ExpiresAt?.ToUnixTimeMilliseconds(),
             Now = model.Now.ToUnixTimeMilliseconds(),
             model.SealingKey,
-            Texts = texts.Words,
+            Texts = texts.OfScript,
         },
-        JsonSerializerOptions.Web));
+        _scriptJson));
 
     private static Html Icon(string path) => $"""
         <svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linejoin="round" aria-hidden="true">

@@ -22,13 +22,18 @@ internal static class WebAssets
         Directory.GetFiles(Path.Combine(_root, "assets")).Where(path => !path.EndsWith(".br", StringComparison.Ordinal))
             .ToFrozenDictionary(path => Path.GetFileName(path)));
 
-    /// <summary>The elements that load an entry's script and styles.</summary>
+    /// <summary>
+    /// The elements that load an entry's script and styles. What the script imports is named too: a browser that first learns of it from the
+    /// script asks for it one round trip later, which on a phone's line is half a second.
+    /// </summary>
     /// <param name="entry">Its source, as Vite's manifest names it: <c>src/upload/page.ts</c>.</param>
     public static Html Tags(string entry)
     {
         var chunk = _manifest.Value[entry];
         var styles = StylesOf(chunk).Distinct().Select(file => (Html)$"<link rel=\"stylesheet\" href=\"/{file}\">");
-        return $"{styles}<script type=\"module\" src=\"/{chunk.File}\"></script>";
+        var scripts = ImportsOf(chunk).Append(chunk).Select(each => each.File).Distinct()
+            .Select(file => (Html)$"<script type=\"module\" src=\"/{file}\"></script>");
+        return $"{styles}{scripts}";
     }
 
     /// <summary>GET /assets/{name}</summary>
@@ -41,6 +46,9 @@ internal static class WebAssets
     /// <summary>GET /widget/v1.js: the script of <c>web/widget</c>, for pages anywhere. Its name stays, so browsers look for a newer one every hour.</summary>
     public static IResult Widget(HttpContext context) => Send(Path.Combine(_root, "widget", "v1.js"), "public, max-age=3600", context);
 
+    public static bool TakesBrotli(HttpRequest request) =>
+        request.GetTypedHeaders().AcceptEncoding.Any(coding => coding.Value == "br" && coding.Quality is null or > 0);
+
     private static IResult Send(string path, string cacheControl, HttpContext context)
     {
         var headers = context.Response.Headers;
@@ -48,8 +56,7 @@ internal static class WebAssets
         headers.Vary = HeaderNames.AcceptEncoding;
         headers.XContentTypeOptions = "nosniff";
         var type = Path.GetExtension(path);
-        if (context.Request.GetTypedHeaders().AcceptEncoding.Any(coding => coding.Value == "br" && coding.Quality is null or > 0)
-            && File.Exists(path + ".br"))
+        if (TakesBrotli(context.Request) && File.Exists(path + ".br"))
         {
             headers.ContentEncoding = "br";
             path += ".br";
@@ -65,8 +72,10 @@ internal static class WebAssets
         });
     }
 
-    private static IEnumerable<string> StylesOf(Chunk chunk) =>
-        chunk.Imports.SelectMany(import => StylesOf(_manifest.Value[import])).Concat(chunk.Css);
+    private static IEnumerable<string> StylesOf(Chunk chunk) => ImportsOf(chunk).Append(chunk).SelectMany(each => each.Css);
+
+    private static IEnumerable<Chunk> ImportsOf(Chunk chunk) =>
+        chunk.Imports.Select(import => _manifest.Value[import]).SelectMany(import => ImportsOf(import).Append(import));
 
     private static FrozenDictionary<string, Chunk> ReadManifest()
     {

@@ -45,38 +45,3 @@ internal sealed class DailyCount
 
     public static int DayOf(DateTimeOffset instant) => (int)(instant.ToUnixTimeSeconds() / 86400);
 }
-
-/// <summary>Collects changes to the counts during a transaction, so that each row is written once.</summary>
-internal sealed class DailyCountChanges
-{
-    private readonly SortedDictionary<(string Project, Env Env, int Day), DailyCount> _changes = [];
-
-    public DailyCount For(Guid projectId, Env env, DateTimeOffset createdAt)
-    {
-        var day = DailyCount.DayOf(createdAt);
-        var key = (projectId.ToString(), env, day);
-        if (!_changes.TryGetValue(key, out var change))
-            _changes[key] = change = new DailyCount { ProjectId = projectId, Env = env, Day = day };
-        return change;
-    }
-
-    /// <summary>
-    /// What adds the changes up, in the order of the key: two transactions that write the same rows never deadlock.
-    /// </summary>
-    public IEnumerable<FormattableString> Statements() => _changes.Select(pair => Add(pair.Key.Project, pair.Key.Env.WireName(), pair.Value));
-
-    private static FormattableString Add(string project, string env, DailyCount change) =>
-        $"""
-        INSERT INTO daily_counts (project_id, env, day, sessions, images, images_delivered, sent, failed, stored_images, stored_bytes)
-        VALUES ({project}, {env}, {change.Day}, {change.Sessions}, {change.Images}, {change.ImagesDelivered}, {change.Sent}, {change.Failed},
-                {change.StoredImages}, {change.StoredBytes})
-        ON CONFLICT (project_id, env, day) DO UPDATE SET
-          sessions = daily_counts.sessions + excluded.sessions,
-          images = daily_counts.images + excluded.images,
-          images_delivered = daily_counts.images_delivered + excluded.images_delivered,
-          sent = daily_counts.sent + excluded.sent,
-          failed = daily_counts.failed + excluded.failed,
-          stored_images = daily_counts.stored_images + excluded.stored_images,
-          stored_bytes = daily_counts.stored_bytes + excluded.stored_bytes
-        """;
-}

@@ -25,6 +25,9 @@ internal sealed record DateRange
         (_from, _to) = (From.ToUnixTimeMilliseconds(), To.ToUnixTimeMilliseconds());
     }
 
+    /// <summary>All time.</summary>
+    public static DateRange Always { get; } = new(null, null);
+
     /// <summary>Whether the caller asked for one.</summary>
     public bool IsGiven { get; }
 
@@ -50,6 +53,9 @@ internal sealed record DateRange
     /// <summary>The counts of the days that lie in the range as a whole.</summary>
     public IQueryable<DailyCount> WholeDays(IQueryable<DailyCount> counts) =>
         counts.Where(count => count.Day >= FirstWholeDay && count.Day < EndOfWholeDays);
+
+    /// <summary>Whether a day lies in the range as a whole.</summary>
+    public bool HasWhole(int day) => day >= FirstWholeDay && day < EndOfWholeDays;
 
     /// <summary>What the days that the range cuts have in it.</summary>
     /// <param name="sessions">Sessions to count; null when they do not matter.</param>

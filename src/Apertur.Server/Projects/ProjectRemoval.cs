@@ -35,6 +35,7 @@ internal sealed partial class ProjectRemoval(
         ("destinations", "project_id = {0}"),
         ("api_keys", "project_id = {0}"),
         ("daily_counts", "project_id = {0}"),
+        ("minute_counts", "project_id = {0}"),
         ("one_time_links", "project_id = {0}"),
         ("audit_log", "project_id = {0}"),
         ("members", "project_id = {0}"),

@@ -43,7 +43,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public bool IsInTransaction => _write is { HasBegun: true };
 
     /// <summary>Changes to the counts of days, written at the end of the transaction.</summary>
-    public DailyCountChanges Counts => Write.Counts;
+    public CountChanges Counts => Write.Counts;
 
     public DbSet<User> Users => Set<User>();
     public DbSet<SignIn> SignIns => Set<SignIn>();
@@ -72,6 +72,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     public DbSet<Replay> Replays => Set<Replay>();
     public DbSet<DestinationHour> DestinationHours => Set<DestinationHour>();
     public DbSet<DailyCount> DailyCounts => Set<DailyCount>();
+    public DbSet<MinuteCount> MinuteCounts => Set<MinuteCount>();
     public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
     public DbSet<WrappedKey> WrappedKeys => Set<WrappedKey>();
     public DbSet<EventWebhook> EventWebhooks => Set<EventWebhook>();
@@ -135,6 +136,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     {
         modelBuilder.Entity<Member>().HasKey(member => new { member.ProjectId, member.UserId });
         modelBuilder.Entity<DailyCount>().HasKey(count => new { count.ProjectId, count.Env, count.Day });
+        modelBuilder.Entity<MinuteCount>().HasKey(count => new { count.ProjectId, count.Env, count.Minute });
         modelBuilder.Entity<IdempotentAnswer>().HasKey(answer => new { answer.Scope, answer.Key });
         modelBuilder.Entity<RefreshToken>().HasKey(token => token.Hash);
         modelBuilder.Entity<EventTicket>().HasKey(ticket => ticket.Hash);

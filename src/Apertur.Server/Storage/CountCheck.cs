@@ -13,12 +13,14 @@ internal sealed record CountReport(IReadOnlyList<Guid> Sessions, IReadOnlyList<C
 internal sealed record CountedDay(string ProjectId, string Env, int Day);
 
 /// <summary>
-/// Compares the counts that are kept with what they count: a photo's deliveries, a session's photos, a day's of everything. Every transaction changes
+/// Compares the counts that are kept with what they count: a photo's deliveries, a session's photos, a day's of everything and its minutes'. Every transaction changes
 /// both alike, and one statement sees one moment, so what they differ by is the same beside running servers, and can be added at any time.
 /// </summary>
 internal sealed class CountCheck(Database database)
 {
     private const long DayMilliseconds = 86_400_000;
+    private const long MinuteMilliseconds = 60_000;
+    private const int DayMinutes = 1440;
     private const int BatchSize = 100;
 
     // Of projects that are being removed, photos go before what was counted for them.
@@ -33,6 +35,8 @@ internal sealed class CountCheck(Database database)
         """
         (v.sessions <> 0 OR v.images <> 0 OR v.images_delivered <> 0 OR v.sent <> 0 OR v.failed <> 0 OR v.stored_images <> 0 OR v.stored_bytes <> 0)
         """;
+
+    private const string MinutesDiffer = "(v.sessions <> 0 OR v.images <> 0)";
 
     public Task<CountReport> RunAsync(CancellationToken cancellationToken) =>
         database.ReadLongAsync(db => RunAsync(db, cancellationToken), cancellationToken);
@@ -51,7 +55,12 @@ internal sealed class CountCheck(Database database)
     {
         var photos = $"""SELECT DISTINCT v.session_id AS "Value" FROM ({Photos(Everything)}) v WHERE {PhotosDiffer}""";
         var sessions = $"""SELECT v.id AS "Value" FROM ({Sessions(Everything, Everything)}) v WHERE {SessionsDiffer}""";
-        var days = $"""SELECT v.project_id AS "ProjectId", v.env AS "Env", v.day AS "Day" FROM ({Days(Everything, Everything)}) v WHERE {DaysDiffer}""";
+        var days =
+            $"""
+            SELECT v.project_id AS "ProjectId", v.env AS "Env", v.day AS "Day" FROM ({Days(Everything, Everything)}) v WHERE {DaysDiffer}
+            UNION
+            SELECT v.project_id, v.env, v.minute / {DayMinutes} FROM ({Minutes(Everything, Everything)}) v WHERE {MinutesDiffer}
+            """;
         string[] found =
         [
             .. await db.Database.SqlQueryRaw<string>(photos).ToListAsync(cancellationToken),
@@ -90,8 +99,8 @@ internal sealed class CountCheck(Database database)
     private async Task RepairAsync(AperturDb db, CountedDay day, CancellationToken cancellationToken)
     {
         await LockAsync(db, cancellationToken);
-        var lacking = Days(
-            "project_id = {0} AND env = {1} AND created_at >= {2} AND created_at < {3}", "project_id = {0} AND env = {1} AND day = {4}");
+        const string rows = "project_id = {0} AND env = {1} AND created_at >= {2} AND created_at < {3}";
+        var lacking = Days(rows, "project_id = {0} AND env = {1} AND day = {4}");
         var sql =
             $"""
             INSERT INTO daily_counts (project_id, env, day, sessions, images, images_delivered, sent, failed, stored_images, stored_bytes)
@@ -104,6 +113,19 @@ internal sealed class CountCheck(Database database)
             """;
         await db.Database.ExecuteSqlRawAsync(
             sql, [day.ProjectId, day.Env, day.Day * DayMilliseconds, (day.Day + 1) * DayMilliseconds, day.Day], cancellationToken);
+
+        const string own = "project_id = {0} AND env = {1} AND minute >= {4} AND minute < {5}";
+        var minutes =
+            $"""
+            INSERT INTO minute_counts (project_id, env, minute, sessions, images) SELECT v.* FROM ({Minutes(rows, own)}) v WHERE {MinutesDiffer}
+            ON CONFLICT (project_id, env, minute) DO UPDATE SET
+              sessions = minute_counts.sessions + excluded.sessions, images = minute_counts.images + excluded.images
+            """;
+        await db.Database.ExecuteSqlRawAsync(
+            minutes,
+            [day.ProjectId, day.Env, day.Day * DayMilliseconds, (day.Day + 1) * DayMilliseconds, day.Day * DayMinutes, (day.Day + 1) * DayMinutes],
+            cancellationToken);
+        await db.MinuteCounts.Where(count => count.Sessions == 0 && count.Images == 0).ExecuteDeleteAsync(cancellationToken);
     }
 
     /// <summary>One repair at a time: a second one must see what the first has added.</summary>
@@ -166,5 +188,20 @@ internal sealed class CountCheck(Database database)
           SELECT project_id, env, day, -sessions, -images, -images_delivered, -sent, -failed, -stored_images, -stored_bytes
           FROM daily_counts WHERE {own}) c
         WHERE project_id NOT IN {Removed} GROUP BY project_id, env, day
+        """;
+
+    /// <summary>What the counts of each minute lack.</summary>
+    /// <param name="rows">Which ones, by project, environment and time of what they count,</param>
+    /// <param name="own">and by their own columns.</param>
+    private static string Minutes(string rows, string own) =>
+        $"""
+        SELECT project_id, env, minute, sum(sessions) AS sessions, sum(images) AS images
+        FROM (
+          SELECT project_id, env, CAST(created_at / {MinuteMilliseconds} AS INTEGER) AS minute, 1 AS sessions, 0 AS images FROM sessions WHERE {rows}
+          UNION ALL
+          SELECT project_id, env, CAST(created_at / {MinuteMilliseconds} AS INTEGER), 0, 1 FROM uploads WHERE {rows}
+          UNION ALL
+          SELECT project_id, env, minute, -sessions, -images FROM minute_counts WHERE {own}) c
+        WHERE project_id NOT IN {Removed} GROUP BY project_id, env, minute
         """;
 }

@@ -27,8 +27,8 @@ internal sealed class WriteScope
     /// <summary>Whether the pump may find something to do.</summary>
     public bool IsSomethingDue { get; private set; }
 
-    /// <summary>Changes to the counts of days; written last.</summary>
-    public DailyCountChanges Counts { get; } = new();
+    /// <summary>Changes to the counts of days and minutes; written last.</summary>
+    public CountChanges Counts { get; } = new();
 
     public async Task<IDbContextTransaction> BeginAsync(AperturDb db, CancellationToken cancellationToken)
     {

@@ -34,7 +34,7 @@ internal static class Filenames
 
     /// <summary>Whether this is what programs go by, rather than the end of a name: 12.30.45 and "No. 5" have none.</summary>
     private static bool IsEnding(string extension) =>
-        extension.Length is > 1 and <= 5 && extension.Skip(1).All(char.IsAsciiLetterOrDigit) && extension.Any(char.IsAsciiLetter);
+        extension.Length <= 5 && extension.Skip(1).All(char.IsAsciiLetterOrDigit) && extension.Any(char.IsAsciiLetter);
 
     private static bool Agrees(string extension, string mimeType) => (mimeType, extension.ToLowerInvariant()) is
         (ImageHeader.Jpeg, ".jpg" or ".jpeg" or ".jpe" or ".jfif")

@@ -46,8 +46,7 @@ internal sealed class MultipartReader : IDisposable
 
     /// <summary>Whether a Content-Type announces what this class reads.</summary>
     public static bool Reads(string? contentType) =>
-        contentType is not null
-        && contentType.AsSpan().TrimStart().StartsWith("multipart/form-data", StringComparison.OrdinalIgnoreCase);
+        contentType.AsSpan().StartsWith("multipart/form-data", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The next part, in the order sent; what is left of the current one is skipped. Null after the last.</summary>
     public async ValueTask<MultipartPart?> NextAsync(CancellationToken ct)
@@ -89,7 +88,7 @@ internal sealed class MultipartReader : IDisposable
             clean = Math.Max(0, buffer.Length - overlap);
             if (last)
                 throw Truncated();
-            if (clean >= Math.Max(1, minimum))
+            if (clean >= minimum)
             {
                 var content = buffer.Slice(0, clean);
                 Hold(content.End, buffer.End);

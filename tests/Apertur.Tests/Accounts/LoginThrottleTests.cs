@@ -1,7 +1,9 @@
 using System.Net;
 using Apertur.Server.Accounts;
 using Apertur.Server.Http;
+using Apertur.Server.Storage;
 using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.Accounts;
@@ -57,6 +59,20 @@ public sealed class LoginThrottleTests
 
         await RefusedAsync(app, "ann@example.com", Address(1));
         await CountAsync(app, "ann@example.com", Address(2));
+    }
+
+    /// <summary>Who floods is refused from memory: nobody waits for what that would write.</summary>
+    [Theory, AllDatabases]
+    public async Task Flood_from_one_address_is_not_written(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        for (var number = 0; number < 70; number++)
+            await Record.ExceptionAsync(() => CountAsync(app, "ann@example.com", Address(1)));
+
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        var counted = await db.Guesses.Where(guess => guess.Subject == $"address {Address(1)}" && guess.Seconds == 60)
+            .Select(guess => guess.Count).SingleAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(60, counted);
     }
 
     private static IPAddress Address(int number) => new([198, 51, (byte)(number / 256), (byte)(number % 256)]);

@@ -52,6 +52,7 @@ public sealed class KeyRestrictionTests
     [AllDatabases("Origin", "https://example.com.evil.net", HttpStatusCode.Forbidden)]
     [AllDatabases("Origin", "https://example.com@evil.net", HttpStatusCode.Forbidden)]
     [AllDatabases("Origin", "null", HttpStatusCode.Forbidden)]
+    [AllDatabases("Origin", "ftp://example.com", HttpStatusCode.Forbidden)]
     [AllDatabases("X-Nothing", "", HttpStatusCode.Forbidden)]
     public async Task Key_counts_only_on_its_pages(DatabaseKind database, string header, string value, HttpStatusCode status)
     {

@@ -74,6 +74,17 @@ public sealed class TotpTests
         Assert.NotNull(Verify(Step - 3, new UsedCodes(Step, Step + 2880), at: Step - 2));
     }
 
+    [Fact]
+    public void Latest_of_all_codes_is_remembered_beside_the_last_one()
+    {
+        Assert.Equal(new(5, 9), new UsedCodes(3, 9).With(5));
+        Assert.Equal(new(10, 10), new UsedCodes(3, 9).With(10));
+    }
+
+    [Fact]
+    public void White_space_around_a_code_is_none_of_it() =>
+        Assert.NotNull(Totp.Verify(_secret, " 050471\t", default, DateTimeOffset.FromUnixTimeSeconds(1111111110)));
+
     [Theory]
     [InlineData("")]
     [InlineData(null)]

@@ -140,6 +140,17 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
         Assert.Equal(Sample.Bytes(attempts.Delivery), Assert.Single(_service.Files).Bytes);
     }
 
+    [Fact]
+    public async Task A_session_that_was_closed_is_replaced()
+    {
+        var attempts = new Attempts(_dropbox, Sample.Delivery(Config(), Large));
+        _service.Refuse(Finish, 500);
+        Is<DeliveryOutcome.TryAgain>(await attempts.NextAsync());
+        _service.RefuseBecause(Append, new JsonObject { [".tag"] = "closed" });
+        Is<DeliveryOutcome.Accepted>(await attempts.NextAsync());
+        Assert.Equal(2, _service.Count(Start));
+    }
+
     [Theory]
     [InlineData(Small)]
     [InlineData(Large)]
@@ -206,6 +217,7 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
 
     [Theory]
     [InlineData("no_write_permission", typeof(DeliveryOutcome.Broken))]
+    [InlineData("access_restricted", typeof(DeliveryOutcome.Broken))]
     [InlineData("team_folder", typeof(DeliveryOutcome.Broken))]
     [InlineData("disallowed_name", typeof(DeliveryOutcome.GiveUp))]
     [InlineData("malformed_path", typeof(DeliveryOutcome.GiveUp))]
@@ -251,6 +263,38 @@ public sealed class DropboxDestinationTests : IAsyncLifetime
         var error = new JsonObject { [".tag"] = "missing_scope", ["required_scope"] = "files.content.write" };
         _service.RefuseBecause(Upload, error, 401);
         Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config())));
+    }
+
+    [Theory]
+    [InlineData(401, "user_suspended", typeof(DeliveryOutcome.Broken), "suspended")]
+    [InlineData(403, "access_error", typeof(DeliveryOutcome.Broken), "may not use this feature")]
+    [InlineData(409, "payload_too_large", typeof(DeliveryOutcome.GiveUp), "too large")]
+    [InlineData(409, "other", typeof(DeliveryOutcome.TryAgain), "now")]
+    public async Task A_refusal_has_its_outcome(int status, string tag, Type expected, string words)
+    {
+        _service.RefuseBecause(Upload, new JsonObject { [".tag"] = tag }, status);
+        var outcome = await DeliverAsync(Sample.Delivery(Config()));
+        Assert.IsType(expected, outcome);
+        Assert.Contains(words, outcome.ReasonText, StringComparison.Ordinal);
+        Assert.Equal(status, outcome.Status);
+    }
+
+    [Fact]
+    public async Task A_file_in_the_way_that_cannot_be_looked_at_is_no_verdict_on_the_image()
+    {
+        var delivery = Sample.Delivery(Config());
+        _service.Put($"/Apertur/2026-06-12/{delivery.SessionId}/2-IMG_0001.jpg", [1, 2, 3]);
+        _service.Refuse("get_metadata", 503, retryAfterSeconds: 4);
+        Assert.Equal(TimeSpan.FromSeconds(4), Is<DeliveryOutcome.TryAgain>(await DeliverAsync(delivery)).After);
+    }
+
+    [Fact]
+    public async Task An_image_whose_names_are_both_taken_is_given_up()
+    {
+        var delivery = Sample.Delivery(Config());
+        foreach (var name in new[] { "2-IMG_0001.jpg", $"2-IMG_0001-{delivery.ImageId}.jpg" })
+            _service.Put($"/Apertur/2026-06-12/{delivery.SessionId}/{name}", [1, 2, 3]);
+        Assert.Contains("both names", Is<DeliveryOutcome.GiveUp>(await DeliverAsync(delivery)).Reason, StringComparison.Ordinal);
     }
 
     [Fact]

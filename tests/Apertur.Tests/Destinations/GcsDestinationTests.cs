@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
+using Apertur.Tests.Support;
 using Apertur.Tests.Support.Fakes;
 using static Apertur.Tests.Destinations.Cloud;
 
@@ -199,6 +200,36 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_object_of_the_same_checksum_and_another_digest_is_another_image()
+    {
+        var delivery = Sample.Delivery(Config());
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(delivery with { Sha256 = new string('0', 64) }));
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(delivery));
+        Assert.Equal(2, _google.Objects.Count);
+    }
+
+    [Fact]
+    public async Task An_image_whose_names_are_both_taken_is_given_up()
+    {
+        var delivery = Sample.Delivery(Config());
+        foreach (var name in new[] { "2-IMG_0001.jpg", $"2-IMG_0001-{delivery.ImageId}.jpg" })
+            _google.PutObject($"apertur/2026-06-12/{delivery.SessionId}/{name}", [1, 2, 3]);
+        Assert.Contains("both names", Is<DeliveryOutcome.GiveUp>(await DeliverAsync(delivery)).Reason, StringComparison.Ordinal);
+        Assert.Equal(2, _google.Objects.Count);
+    }
+
+    [Fact]
+    public async Task An_object_in_the_way_that_goes_or_cannot_be_read_is_no_verdict_on_the_image()
+    {
+        var delivery = Sample.Delivery(Config());
+        _google.RefuseBecause(Create, 412, "conditionNotMet");
+        Assert.Contains("gone again", Is<DeliveryOutcome.TryAgain>(await DeliverAsync(delivery)).Reason, StringComparison.Ordinal);
+        _google.RefuseBecause(Create, 412, "conditionNotMet");
+        _google.Refuse("GET /storage/v1/b/", 503, retryAfterSeconds: 6);
+        Assert.Equal(TimeSpan.FromSeconds(6), Is<DeliveryOutcome.TryAgain>(await DeliverAsync(delivery)).After);
+    }
+
+    [Fact]
     public async Task A_damaged_upload_becomes_no_object()
     {
         var delivery = Sample.Delivery(Config(), Small);
@@ -257,16 +288,34 @@ public sealed class GcsDestinationTests : IAsyncLifetime
         Is<DeliveryOutcome.Broken>(await _gcs.TestAsync(Config("no-such-bucket"), Cancellation));
     }
 
-    [Fact]
-    public async Task A_forbidden_bucket_breaks_the_destination()
+    [Theory]
+    [InlineData(403, "forbidden", "Storage Object User")]
+    [InlineData(403, "accountDisabled", "unpaid bill")]
+    [InlineData(403, "userProjectAccountProblem", "unpaid bill")]
+    [InlineData(403, "accessNotConfigured", "not enabled")]
+    [InlineData(404, "notFound", "does not exist")]
+    [InlineData(412, "orgPolicyConstraintFailed", "policy")]
+    public async Task A_refusal_that_only_the_owner_can_end_breaks_the_destination(int status, string reason, string words)
     {
-        _google.RefuseBecause(Create, 403, "forbidden");
-        Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config(), Small)));
+        _google.RefuseBecause(Create, status, reason);
+        var outcome = Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config())));
+        Assert.Contains(words, outcome.Reason, StringComparison.Ordinal);
+        Assert.Equal(status, outcome.Status);
+    }
+
+    [Fact]
+    public async Task An_image_that_is_too_large_for_the_service_is_not_sent_again()
+    {
+        _google.Refuse(Create, 413);
+        Assert.Equal(413, Is<DeliveryOutcome.GiveUp>(await DeliverAsync(Sample.Delivery(Config()))).Status);
     }
 
     [Theory]
     [InlineData(403, "rateLimitExceeded", null)]
-    [InlineData(403, "userRateLimitExceeded", null)]
+    [InlineData(403, "userRateLimitExceeded", 9)]
+    [InlineData(403, "sharingRateLimitExceeded", 9)]
+    [InlineData(403, "dailyLimitExceeded", 3600)]
+    [InlineData(403, "quotaExceeded", 12)]
     [InlineData(429, "rateLimitExceeded", 30)]
     [InlineData(500, "internalError", null)]
     [InlineData(503, "backendError", 5)]
@@ -288,12 +337,43 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData(410)]
-    [InlineData(415)]
-    public async Task A_token_endpoint_that_is_gone_ends_no_image(int status)
+    [InlineData(400, "Save a new key file")]
+    [InlineData(401, "Save a new key file")]
+    [InlineData(403, "Save a new key file")]
+    [InlineData(410, "token_uri does not give access tokens")]
+    [InlineData(415, "token_uri does not give access tokens")]
+    public async Task A_token_endpoint_that_gives_none_breaks_the_destination_and_ends_no_image(int status, string words)
     {
         _google.Refuse("POST /token", status);
-        Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config())));
+        var outcome = Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config())));
+        Assert.Contains(words, outcome.Reason, StringComparison.Ordinal);
+        Assert.Equal(status, outcome.Status);
+    }
+
+    [Fact]
+    public async Task A_busy_token_endpoint_is_asked_again_when_it_says()
+    {
+        _google.Refuse("POST /token", 503, retryAfterSeconds: 8);
+        Assert.Equal(TimeSpan.FromSeconds(8), Is<DeliveryOutcome.TryAgain>(await DeliverAsync(Sample.Delivery(Config()))).After);
+    }
+
+    [Theory]
+    [InlineData(null, 2)]
+    [InlineData(300, 2)]
+    [InlineData(301, 1)]
+    public async Task A_token_that_is_about_to_end_is_not_kept(int? lifetime, int asked)
+    {
+        _google.Refuse("POST /token", 200, new JsonObject
+        {
+            ["access_token"] = _google.OAuth.IssueAccessToken(),
+            ["expires_in"] = lifetime,
+        }.ToJsonString());
+        // It stands still, whatever else the machine does.
+        var gcs = new GcsDestination(_http, new() { GcsApi = _google.Root }, new TestClock());
+        _google.Clock = new TestClock();
+        for (var i = 0; i < 2; i++)
+            Is<DeliveryOutcome.Accepted>(await gcs.DeliverAsync(Sample.Delivery(Config()), Cancellation));
+        Assert.Equal(asked, _google.Count("POST /token"));
     }
 
     [Fact]
@@ -353,11 +433,26 @@ public sealed class GcsDestinationTests : IAsyncLifetime
         Assert.Contains("private RSA key", Assert.Single(errors).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_key_that_is_too_short_is_refused()
+    {
+        using var rsa = RSA.Create(1024);
+        var key = JsonNode.Parse(_google.ServiceAccountJson)!;
+        key["private_key"] = rsa.ExportPkcs8PrivateKeyPem();
+        var (_, errors) = DestinationConfig.Validate(
+            _gcs.Fields, new JsonObject { ["bucket"] = "photos", ["serviceAccountJson"] = key });
+        Assert.Contains("2,048 to 8,192 bits", Assert.Single(errors).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("gs://photos")]
     [InlineData("a/../b")]
     [InlineData("Photos")]
     [InlineData("..")]
+    [InlineData("ab")]
+    [InlineData("-photos")]
+    [InlineData("photos.")]
+    [InlineData("pho tos")]
     public void A_name_that_is_no_bucket_is_refused(string bucket)
     {
         var (_, errors) = DestinationConfig.Validate(

@@ -301,7 +301,9 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
 
     [Theory]
     [InlineData(Create, 403, "rateLimitExceeded", null)]
-    [InlineData(Create, 403, "userRateLimitExceeded", null)]
+    [InlineData(Create, 403, "userRateLimitExceeded", 9)]
+    [InlineData(Create, 403, "sharingRateLimitExceeded", 9)]
+    [InlineData(Create, 403, "dailyLimitExceeded", 3600)]
     [InlineData(Create, 429, "rateLimitExceeded", 11)]
     [InlineData(MakeFolder, 429, "rateLimitExceeded", 11)]
     [InlineData("generateIds", 500, "backendError", null)]
@@ -318,7 +320,11 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("storageQuotaExceeded", "full")]
+    [InlineData("storageQuotaExceeded", "is full")]
+    [InlineData("quotaExceeded", "is full")]
+    [InlineData("teamDriveFileLimitExceeded", "is full")]
+    [InlineData("activeItemCreationLimitExceeded", "is full")]
+    [InlineData("numChildrenInNonRootLimitExceeded", "as many files as Google Drive allows")]
     [InlineData("insufficientFilePermissions", "may not write")]
     [InlineData("accessNotConfigured", "not enabled")]
     public async Task A_refusal_that_only_the_owner_can_end_breaks_the_destination(string reason, string words)
@@ -326,6 +332,14 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
         _google.RefuseBecause(Create, 403, reason);
         var outcome = Is<DeliveryOutcome.Broken>(await DeliverAsync(Sample.Delivery(Config(), Small)));
         Assert.Contains(words, outcome.Reason, StringComparison.Ordinal);
+        Assert.Equal(403, outcome.Status);
+    }
+
+    [Fact]
+    public async Task An_image_that_is_too_large_for_the_service_is_not_sent_again()
+    {
+        _google.Refuse(Create, 413);
+        Assert.Equal(413, Is<DeliveryOutcome.GiveUp>(await DeliverAsync(Sample.Delivery(Config(), Small))).Status);
     }
 
     [Fact]

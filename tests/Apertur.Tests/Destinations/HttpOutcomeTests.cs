@@ -38,6 +38,7 @@ public sealed class HttpOutcomeTests
 
     [Theory]
     [InlineData(429, "120", 120)]
+    [InlineData(429, " 120 ", 120)]
     [InlineData(429, "99999999999", 604800)]
     [InlineData(503, "99999999999999999999999999999999", 604800)]
     [InlineData(503, "Fri, 31 Dec 9999 23:59:59 GMT", 604800)]
@@ -68,6 +69,8 @@ public sealed class HttpOutcomeTests
         Assert.Equal("The destination answered 400 Bad Request.", HttpOutcome.Of(response, _clock).ReasonText);
         using var elsewhere = new HttpResponseMessage(HttpStatusCode.Found);
         Assert.Equal("The destination answered 302 Found. Redirects are not followed.", HttpOutcome.Of(elsewhere, _clock).ReasonText);
+        using var switched = new HttpResponseMessage(HttpStatusCode.SwitchingProtocols);
+        Assert.Equal("The destination answered 101 Switching Protocols.", HttpOutcome.Of(switched, _clock).ReasonText);
         using var unknown = new HttpResponseMessage((HttpStatusCode)599) { ReasonPhrase = "Bearer t0ken refused" };
         Assert.Equal("The destination answered 599.", HttpOutcome.Of(unknown, _clock).ReasonText);
     }

@@ -97,6 +97,8 @@ public sealed class KeyTemplateTests
         var (one, other) = (Hostile("a.jpg"), Hostile("a.jpg"));
         Assert.Equal($"photos/a-{one.ImageId}.jpg", KeyTemplate.Alternative("photos/a.jpg", one));
         Assert.NotEqual(KeyTemplate.Alternative("photos/a.jpg", one), KeyTemplate.Alternative("photos/a.jpg", other));
+        // Of another rendition the bytes are others.
+        Assert.Equal($"photos/a-{one.ImageId}-{one.Sha256[..8]}.jpg", KeyTemplate.Alternative("photos/a.jpg", one with { IsRendition = true }));
     }
 
     [Fact]

@@ -124,6 +124,31 @@ public sealed class OAuthFlowTests : IAsyncLifetime
         Assert.DoesNotContain("planted", settings.ToString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(400, "invalid_client: Invalid client_id or client_secret", "client id and secret")]
+    [InlineData(400, "unauthorized_client", "client id and secret")]
+    [InlineData(400, "redirect_uri_mismatch", "callback address")]
+    [InlineData(400, "invalid_request", "refused the request")]
+    [InlineData(400, "invalid_scope", "refused the request")]
+    [InlineData(400, "unsupported_grant_type", "refused the request")]
+    [InlineData(401, "anything", "client id and secret")]
+    [InlineData(500, "anything", null)]
+    public async Task What_only_the_operator_can_change_is_told_from_the_rest(int status, string error, string? words)
+    {
+        _google.Refuse("POST /token", status, $$"""{"error":"{{error}}"}""");
+        var answer = await Flow("google_drive").RefreshAsync("any", Cancellation);
+        Assert.Equal(words is null, answer is OAuthAnswer.TryAgain);
+        Assert.Contains(words ?? "500", (answer as OAuthAnswer.Misconfigured)?.Reason ?? ((OAuthAnswer.TryAgain)answer).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_token_whose_life_is_not_told_lasts_five_minutes()
+    {
+        _google.Refuse("POST /token", 200, """{"access_token":"any"}""");
+        Assert.Equal(
+            TimeSpan.FromMinutes(5), Assert.IsType<OAuthAnswer.Granted>(await Flow("google_drive").RefreshAsync("any", Cancellation)).ExpiresIn);
+    }
+
     private OAuthFlow Flow(string type) => type == "dropbox"
         ? DropboxDestinationTests.Dropbox(_http, _dropbox).OAuth!
         : GoogleDriveDestinationTests.Drive(_http, _google).OAuth!;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Xml;
+using Amazon.Runtime;
 using Amazon.S3;
 using Apertur.Destinations;
 
@@ -46,6 +47,7 @@ public sealed class S3OutcomeTests
     [InlineData(400, "EntityTooLarge", typeof(DeliveryOutcome.GiveUp))]
     [InlineData(400, "KeyTooLongError", typeof(DeliveryOutcome.GiveUp))]
     [InlineData(413, null, typeof(DeliveryOutcome.GiveUp))]
+    [InlineData(200, "InternalError", typeof(DeliveryOutcome.TryAgain))]
     [InlineData(302, null, typeof(DeliveryOutcome.Broken))]
     [InlineData(401, null, typeof(DeliveryOutcome.Broken))]
     [InlineData(403, "Unheard", typeof(DeliveryOutcome.Broken))]
@@ -71,9 +73,24 @@ public sealed class S3OutcomeTests
         Assert.Contains("breaks off", Reason(new XmlException()), StringComparison.Ordinal);
         Assert.Equal("The destination's host name could not be resolved.",
             Reason(new AmazonS3Exception("internals", new IOException("outer", new HttpRequestException(HttpRequestError.NameResolutionError)))));
+        Assert.Equal("No connection to the destination: it timed out.",
+            Reason(new AmazonS3Exception("internals", new IOException("outer", new OperationCanceledException()))));
         Assert.IsType<DeliveryOutcome.Broken>(Of(new ArgumentException("internals") { Source = "AWSSDK.S3" }));
 
         static string Reason(Exception exception) => Assert.IsType<DeliveryOutcome.TryAgain>(Of(exception)).Reason;
+    }
+
+    [Fact]
+    public void What_a_service_or_the_way_to_it_does_is_a_failure_and_a_mistake_of_ours_is_not()
+    {
+        Exception[] theirs =
+        [
+            new AmazonS3Exception(""), new AmazonClientException(""), new HttpRequestException(), new OperationCanceledException(), new TimeoutException(),
+            new XmlException(), new IOException(), new ArgumentException("") { Source = "AWSSDK.S3" },
+        ];
+        Assert.All(theirs, each => Assert.True(S3Outcome.IsFailure(each), each.GetType().Name));
+        Exception[] ours = [new FileNotFoundException(), new ArgumentException(""), new InvalidOperationException()];
+        Assert.All(ours, each => Assert.False(S3Outcome.IsFailure(each), each.GetType().Name));
     }
 
     private static DeliveryOutcome Of(HttpStatusCode status, string? code) =>

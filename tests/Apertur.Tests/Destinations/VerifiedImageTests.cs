@@ -8,6 +8,7 @@ namespace Apertur.Tests.Destinations;
 public sealed class VerifiedImageTests : IDisposable
 {
     private readonly TempFolder _folder = new();
+    private int _opened;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -36,6 +37,33 @@ public sealed class VerifiedImageTests : IDisposable
                 : stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
             Assert.True(bytes.AsSpan(at, Math.Min(buffer.Length, length - at)).SequenceEqual(buffer.AsSpan(0, read)));
         }
+
+        // To be looked at, and to be read.
+        Assert.Equal(2, _opened);
+    }
+
+    [Fact]
+    public async Task Stream_that_was_closed_gives_nothing_and_leaves_no_file_open()
+    {
+        var (image, bytes) = await VerifyAsync(10);
+        var stream = image.OpenRead();
+        Assert.Throws<ArgumentOutOfRangeException>(() => stream.Position = -1);
+        Assert.Equal(bytes[0], stream.ReadByte());
+        await stream.DisposeAsync();
+        Assert.Throws<ObjectDisposedException>(() => stream.ReadByte());
+
+        // Closed while its file is being opened.
+        var opening = new TaskCompletionSource<Stream>();
+        var open = Open;
+        var slow = await VerifiedImage.VerifyAsync((position, cancellation) => open(position, cancellation), bytes.Length, Hash(bytes), Cancellation);
+        open = (_, _) => opening.Task;
+        var late = slow.OpenRead();
+        var reading = late.ReadAsync(new byte[1], Cancellation).AsTask();
+        await late.DisposeAsync();
+        var file = await Open(0, Cancellation);
+        opening.SetResult(file);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => reading);
+        Assert.False(file.CanRead);
     }
 
     [Theory]
@@ -63,8 +91,16 @@ public sealed class VerifiedImageTests : IDisposable
         await using var stream = image.OpenRead();
         Assert.Equal(ImageFault.Missing, Assert.Throws<StoredImageException>(() => stream.ReadByte()).Fault);
         Assert.Equal(ImageFault.Missing, (await Assert.ThrowsAsync<StoredImageException>(() => stream.CopyToAsync(Stream.Null, Cancellation))).Fault);
-        Assert.Equal(ImageFault.Unreadable, (await Assert.ThrowsAsync<StoredImageException>(
-            () => VerifiedImage.VerifyAsync((_, _) => throw new IOException("EIO"), bytes.Length, Hash(bytes), Cancellation))).Fault);
+        foreach (var (exception, fault) in new (Exception, ImageFault)[]
+        {
+            (new FileNotFoundException(), ImageFault.Missing), (new DirectoryNotFoundException(), ImageFault.Missing),
+            (new EndOfStreamException(), ImageFault.Truncated), (new IOException("EIO"), ImageFault.Unreadable),
+            (new UnauthorizedAccessException(), ImageFault.Unreadable),
+        })
+        {
+            Assert.Equal(fault, (await Assert.ThrowsAsync<StoredImageException>(
+                () => VerifiedImage.VerifyAsync((_, _) => throw exception, bytes.Length, Hash(bytes), Cancellation))).Fault);
+        }
     }
 
     [Theory]
@@ -93,11 +129,15 @@ public sealed class VerifiedImageTests : IDisposable
         return (await VerifiedImage.VerifyAsync(Open, length, Hash(bytes), Cancellation), bytes);
     }
 
-    private Task<Stream> Open(long position, CancellationToken cancellationToken) => Task.FromResult<Stream>(
-        new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 0, FileOptions.Asynchronous)
-        {
-            Position = position,
-        });
+    private Task<Stream> Open(long position, CancellationToken cancellationToken)
+    {
+        _opened++;
+        return Task.FromResult<Stream>(
+            new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 0, FileOptions.Asynchronous)
+            {
+                Position = position,
+            });
+    }
 
     private static byte[] Flip(byte[] bytes, int at)
     {

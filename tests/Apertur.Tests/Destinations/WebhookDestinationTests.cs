@@ -157,6 +157,14 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
     [InlineData("X-APTR-Delivery-ID", "1")]
     [InlineData("Webhook-Signature", "v1,AA==")]
     [InlineData("Connection", "close")]
+    [InlineData("Keep-Alive", "timeout=5")]
+    [InlineData("Upgrade", "h2c")]
+    [InlineData("TE", "trailers")]
+    [InlineData("Trailer", "Expires")]
+    [InlineData("Expect", "100-continue")]
+    [InlineData("HTTP2-Settings", "AAMAAABk")]
+    [InlineData("Proxy-Authorization", "Basic eA==")]
+    [InlineData("svix-id", "msg_2")]
     [InlineData("X Y", "space in the name")]
     [InlineData("X:Y", "colon in the name")]
     [InlineData("", "no name")]
@@ -169,6 +177,27 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
         var error = Assert.Single(DestinationConfig.Validate(_webhook.Fields, sent).Errors);
         Assert.Equal("headers", error.Field);
         Assert.DoesNotContain(value, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Names_and_values_of_headers_have_a_longest()
+    {
+        var (name, value) = (new string('n', 128), new string('v', 4096));
+        Assert.Null(WebhookHeaders.Problem(name, value));
+        Assert.NotNull(WebhookHeaders.Problem(name + "n", value));
+        Assert.NotNull(WebhookHeaders.Problem(name, value + "v"));
+    }
+
+    [Fact]
+    public async Task What_would_be_too_long_for_a_header_is_left_out_of_a_binary_body()
+    {
+        var delivery = Sample.Delivery(Config("binary")) with { Tags = [new string('t', 2044)], Metadata = new JsonObject { ["n"] = new string('m', 2041) } };
+        Assert.IsType<DeliveryOutcome.Accepted>(await _webhook.DeliverAsync(delivery, Cancellation));
+
+        var received = _receiver.Requests.Single();
+        Assert.Equal(2048, received["X-Aptr-Tags"]!.Length);
+        Assert.Null(received["X-Aptr-Metadata"]);
+        Assert.NotNull(received["X-Aptr-Sha256"]);
     }
 
     [Fact]

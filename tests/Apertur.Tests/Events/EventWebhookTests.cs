@@ -145,6 +145,41 @@ public sealed class EventWebhookTests
     }
 
     [Fact]
+    public async Task Each_field_has_a_bound_and_so_has_the_number_of_webhooks()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var made = (await MakeAsync()).Expect(HttpStatusCode.Created).Json;
+        foreach (var (field, most, over) in new (string, JsonNode, JsonNode)[]
+        {
+            ("url", "https://example.com/" + new string('a', 2028), "https://example.com/" + new string('a', 2029)),
+            ("topics", Texts(50), Texts(51)),
+            ("maxRetries", 50, 51),
+            ("retryIntervals", Numbers(50, 1), Numbers(51, 1)),
+            ("retryIntervals", Numbers(1, 604_800), Numbers(1, 604_801)),
+            ("disableAfterFailures", 10_000, 10_001),
+            ("customHeaders", Headers(50), Headers(51)),
+        })
+        {
+            await app.ChangeWebhookAsync(made, new JsonObject { [field] = most });
+            var refused = await app.Client.SendAsync(HttpMethod.Patch, $"{app.WebhooksPath()}/{made["id"]}", new JsonObject { [field] = over });
+            Assert.Equal(field, (string)Assert.Single(refused.Expect(HttpStatusCode.BadRequest).Json["errors"]!.AsArray())!["field"]!);
+        }
+
+        for (var others = 1; others < 50; others++)
+            (await MakeAsync()).Expect(HttpStatusCode.Created);
+        (await MakeAsync()).Expect(HttpStatusCode.BadRequest);
+        (await app.Client.SendAsync(HttpMethod.Delete, $"{app.WebhooksPath()}/{made["id"]}")).Expect(HttpStatusCode.NoContent);
+        (await MakeAsync()).Expect(HttpStatusCode.Created);
+
+        Task<Answer> MakeAsync() => app.Client.PostAsync(
+            app.WebhooksPath(), new JsonObject { ["url"] = "https://example.com/", ["topics"] = new JsonArray("*") });
+
+        static JsonArray Texts(int count) => [.. Enumerable.Range(0, count).Select(i => (JsonNode)$"project.t{i}")];
+        static JsonArray Numbers(int count, int value) => [.. Enumerable.Repeat(value, count).Select(each => (JsonNode)each)];
+        static JsonObject Headers(int count) => new(Enumerable.Range(0, count).Select(i => KeyValuePair.Create($"X-H{i}", (JsonNode?)"x")));
+    }
+
+    [Fact]
     public async Task Empty_array_is_taken_for_no_headers()
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);

@@ -25,6 +25,10 @@ public sealed class TopicTests
 
     [Theory]
     [InlineData("image.uploaded", Topics.UploadStarted, "image.uploaded")]
+    [InlineData("upload.started", Topics.UploadStarted, "upload.started")]
+    [InlineData("image.delivered", Topics.UploadCompleted, "image.delivered")]
+    [InlineData("upload.failed", Topics.UploadFailed, "upload.failed")]
+    [InlineData("session.created", Topics.SessionCreated, "session.created")]
     [InlineData("project.upload.image.uploaded", Topics.UploadStarted, "project.upload.image.uploaded")]
     [InlineData("upload.completed", Topics.UploadCompleted, "upload.completed")]
     [InlineData("project.upload.image.delivered", Topics.UploadCompleted, "project.upload.image.delivered")]

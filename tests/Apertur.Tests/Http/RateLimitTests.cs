@@ -72,6 +72,16 @@ public sealed class RateLimitTests
         }
     }
 
+    [Fact]
+    public async Task What_costs_something_is_counted_for_strangers_and_pages_are_not()
+    {
+        await using var app = await StartAsync(DatabaseKind.Sqlite);
+        foreach (var path in new[] { "/api/v1/none", "/logos/none", "/socket.io/", "/dashboard/session", "/dashboard/openid/none" })
+            Assert.True((await app.ClientOf(null).GetAsync(path)).Headers.Contains("X-RateLimit-Limit"), path);
+        foreach (var path in new[] { "/", "/dashboard/", "/none" })
+            Assert.False((await app.ClientOf(null).GetAsync(path)).Headers.Contains("X-RateLimit-Limit"), path);
+    }
+
     [Theory, AllDatabases]
     public async Task Kinds_of_calls_and_keys_are_counted_apart_and_anew_each_minute(DatabaseKind database)
     {

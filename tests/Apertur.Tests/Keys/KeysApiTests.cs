@@ -98,6 +98,45 @@ public sealed class KeysApiTests
         Assert.Single((await app.Client.GetAsync($"projects/{app.ProjectId}/keys")).Json.AsArray());
     }
 
+    [Fact]
+    public async Task What_a_key_holds_is_bounded_and_holds_each_entry_once()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var (key, _) = await app.CreateKeyAsync(new JsonObject { ["label"] = "a" });
+        var path = $"projects/{app.ProjectId}/keys/{key["id"]}";
+        foreach (var (field, most, over) in new (string, JsonNode, JsonNode)[]
+        {
+            ("label", new string('l', 200), new string('l', 201)),
+            ("maxImageDimension", 100_000, 100_001),
+            ("allowedIps", List(100, i => $"192.0.2.{i}"), List(101, i => $"192.0.2.{i}")),
+            ("allowedDomains", List(100, i => $"h{i}.example"), List(101, i => $"h{i}.example")),
+            ("allowedDomains", List(1, _ => Host(253)), List(1, _ => Host(254))),
+            ("env", "live", "test"),
+        })
+        {
+            await app.ChangeKeyAsync(key, new JsonObject { [field] = most });
+            var refused = (await app.Client.SendAsync(HttpMethod.Patch, path, new JsonObject { [field] = over })).Expect(HttpStatusCode.BadRequest);
+            Assert.Equal(field, (string)Assert.Single(refused.Json["errors"]!.AsArray())!["field"]!);
+        }
+
+        foreach (var (field, entry) in new[] { ("allowedIps", "192.0.2.7"), ("allowedDomains", "example.com"), ("allowedMimeTypes", "image/png") })
+        {
+            var changed = await app.ChangeKeyAsync(key, new JsonObject { [field] = List(2, _ => entry) });
+            Assert.Equal(entry, (string)Assert.Single(changed[field]!.AsArray())!);
+        }
+
+        var destination = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = "https://example.com/" });
+        var set = (await SetAsync(List(101, _ => destination))).Expect(HttpStatusCode.OK).Json;
+        Assert.Equal(destination, (string)Assert.Single(set["destinations"]!.AsArray())!["id"]!);
+        Assert.Contains("up to 100", (string)(await SetAsync(List(101, _ => $"{Guid.NewGuid()}"))).Expect(HttpStatusCode.BadRequest).Json["message"]!, StringComparison.Ordinal);
+
+        Task<Answer> SetAsync(JsonArray ids) =>
+            app.Client.SendAsync(HttpMethod.Put, $"keys/{key["id"]}/destinations", new JsonObject { ["destination_ids"] = ids });
+
+        static JsonArray List(int count, Func<int, string> entry) => [.. Enumerable.Range(0, count).Select(i => (JsonNode)entry(i))];
+        static string Host(int length) => string.Concat(Enumerable.Repeat("abcdefghi.", 30))[..(length - 1)] + "z";
+    }
+
     [Theory, AllDatabases]
     public async Task Revoked_and_deleted_keys_are_refused_from_the_next_request_on(DatabaseKind database)
     {

@@ -19,7 +19,7 @@ public sealed class ListFiltersTests
 
         foreach (var (query, expected) in new (string, string[])[]
         {
-            ("q=roof", [roof]), ("q=100%25", [roof]), ("q=_", []), ("q=CLAIM:17", [roof]), ($"q={full}", [full]), ("q=nothing", []),
+            ("q=roof", [roof]), ("q=100%25", [roof]), ("q=_", []), ("q=CLAIM:17", [roof]), ("q=%20roof%20", [roof]), ($"q={full}", [full]), ("q=nothing", []),
             ("status=pending", [roof]), ("status=completed", [full]), ("status=expired", [old]), ("status=failed", []), ("q=kit&status=completed", [full]),
         })
         {
@@ -29,7 +29,8 @@ public sealed class ListFiltersTests
         }
 
         Assert.Equal("Roof 100%", (string)(await app.Client.GetAsync("sessions?q=roof")).Json["data"]![0]!["label"]!);
-        foreach (var bad in new[] { "sessions?status=odd", "uploads?status=odd", "sessions?q=%00", "uploads?sessionId=x", "uploads?destinationId=x" })
+        var tooMuch = "sessions?q=" + new string('q', 201);
+        foreach (var bad in new[] { "sessions?status=odd", "uploads?status=odd", "sessions?q=%00", tooMuch, "uploads?sessionId=x", "uploads?destinationId=x" })
             Assert.True((await app.Client.GetAsync(bad)).Status is HttpStatusCode.BadRequest or HttpStatusCode.NotFound, bad);
     }
 
@@ -57,6 +58,7 @@ public sealed class ListFiltersTests
             await app.Client.UploadBecomesAsync(id, status);
             expected[status] = id;
             Assert.Equal(id, Single(await app.Client.GetAsync($"uploads?sessionId={session}")));
+            Assert.Equal(id, Single(await app.Client.GetAsync($"uploads?q={session}")));
         }
 
         foreach (var (status, id) in expected)
@@ -160,7 +162,10 @@ public sealed class ListFiltersTests
 
         (await owner.Client.GetAsync($"sessions?projectId={Guid.NewGuid()}")).Expect(HttpStatusCode.NotFound);
         (await app.Client.GetAsync($"uploads?projectId={other}")).Expect(HttpStatusCode.NotFound);
-        (await app.Client.GetAsync("stats/daily?from=2020-01-01")).Expect(HttpStatusCode.BadRequest);
+        Assert.Equal(366, (await app.Client.GetAsync("stats/daily?from=2025-06-12")).Expect(HttpStatusCode.OK).Json.AsArray().Count);
+        (await app.Client.GetAsync("stats/daily?from=2025-06-11")).Expect(HttpStatusCode.BadRequest);
+        var twoDays = (await app.Client.GetAsync("stats/daily?from=2026-05-01&to=2026-05-03")).Expect(HttpStatusCode.OK).Json.AsArray();
+        Assert.Equal(["2026-05-01", "2026-05-02"], twoDays.Select(day => (string)day!["date"]!));
     }
 
     private static async Task<(int Attempts, int Failures)> AttemptsAsync(AperturApp app, string destination, int hours)

@@ -67,6 +67,23 @@ public sealed class LaneSharesTests
     }
 
     [Fact]
+    public void Endpoints_that_answer_use_up_nothing_of_what_is_left_to_silent_ones()
+    {
+        var healthy = Project(endpoints: 5);
+        var silent = healthy[0] with { Id = Guid.NewGuid(), Standing = Standing.Silent };
+
+        Assert.Equal(1, _shares.Divide([.. healthy, silent], [])[silent.Id]);
+    }
+
+    [Fact]
+    public void Endpoint_that_keeps_up_gets_as_many_as_its_window_has()
+    {
+        var endpoint = Project(endpoints: 1)[0] with { Lanes = 12 };
+
+        Assert.Equal((endpoint.Id, 12), Only(_shares.Divide([endpoint], [])));
+    }
+
+    [Fact]
     public void Endpoint_that_answers_comes_before_one_that_fell_silent()
     {
         var shares = new LaneShares(lanes: 1, perEndpoint: 1);

@@ -14,6 +14,9 @@ public sealed class LaneWindowsTests
         Assert.Equal(8, _windows.Of(_endpoint));
         Assert.Equal([9, 10, 11, 12, 12], Enumerable.Range(0, 5).Select(_ => Counted(succeeded: true, LaneWindows.Fast)));
         Assert.Equal(8, _windows.Of(Guid.NewGuid()));
+        var full = new LaneWindows(start: 8, most: 8);
+        full.Count(_endpoint, succeeded: true, TimeSpan.Zero);
+        Assert.Equal(8, full.Of(_endpoint));
     }
 
     [Theory]

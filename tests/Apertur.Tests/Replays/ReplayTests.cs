@@ -71,6 +71,10 @@ public sealed class ReplayTests(ITestOutputHelper output)
         var letters = (await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?status=failed&pageSize=1")).Expect(HttpStatusCode.OK).Json;
         Assert.Equal((2, 2), ((int)letters["total"]!, (int)letters["totalPages"]!));
         Assert.Equal((refused, "refused.png"), ((string)letters["data"]![0]!["uploadId"]!, (string)letters["data"]![0]!["filename"]!));
+        Assert.Single(letters["data"]!.AsArray());
+        var next = (await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?status=failed&pageSize=1&page=2")).Json;
+        Assert.Equal(gone, (string)Assert.Single(next["data"]!.AsArray())!["uploadId"]!);
+        Assert.Equal(0, (int)(await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?destinationId={Guid.NewGuid()}")).Json["total"]!);
         Assert.Equal(2, (int)(await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?destinationId={destination}")).Json["total"]!);
         Assert.Equal(0, (int)(await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?status=retrying")).Json["total"]!);
         (await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?status=sent")).Expect(HttpStatusCode.BadRequest);
@@ -94,6 +98,10 @@ public sealed class ReplayTests(ITestOutputHelper output)
         var stats = (await app.Client.GetAsync("stats")).Json;
         Assert.Equal(50, (int)stats["deliverySuccessRate"]!);
         Assert.Equal(1, (int)(await app.Client.GetAsync("sessions")).Json["data"]![0]!["imagesFailed"]!);
+
+        // One whose deliveries fail for good is over, too.
+        receiver.Answers(415);
+        Assert.Equal(("completed", 1, 1, 0, 1), Progress(await RunAsync(app, await PostAsync(app, new { errorContains = "415" }))));
     }
 
     [Theory, AllDatabases]

@@ -218,12 +218,15 @@ public sealed class DeliveryTests
     public async Task Deleted_destination_ends_its_waiting_deliveries_with_a_reason(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
-        receiver.Answers(503);
+        receiver.Answers(503, 503);
         await using var app = await AperturApp.StartAsync(database);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
-        await receiver.NextAsync(TestContext.Current.CancellationToken);
-        await app.PassAsync(TimeSpan.Zero);
+        var other = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var waits = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(other), Photos.Png()))["id"]!;
+        foreach (var upload in new[] { id, waits })
+            await Eventually.Becomes(() => app.DeliveriesAsync(upload), rows => rows.Single().State == DeliveryState.Retrying, "it waits");
+        var due = (await app.DeliveriesAsync(waits)).Single().Due;
 
         var deleted = await app.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}/destinations/{webhook}");
 
@@ -231,7 +234,9 @@ public sealed class DeliveryTests
         Assert.Empty(deleted.Bytes);
         await app.Client.UploadBecomesAsync(id, "failed");
         Assert.Contains("deleted", (await app.DeliveriesAsync(id)).Single().LastError, StringComparison.Ordinal);
-        Assert.Empty((await app.Client.GetAsync($"projects/{app.ProjectId}/destinations")).Json.AsArray());
+        Assert.Equal(other, (string)Assert.Single((await app.Client.GetAsync($"projects/{app.ProjectId}/destinations")).Json.AsArray())!["id"]!);
+        // What waits for another is not touched.
+        Assert.Equal(due, (await app.DeliveriesAsync(waits)).Single().Due);
     }
 
     [Theory, AllDatabases]

@@ -82,6 +82,8 @@ public sealed class SessionLimitsTests
         Assert.Equal(["image/png"], Of(Types("image/png", "image/webp"), Key(types: ["image/png", "image/jpeg"])).AllowedMimeTypes);
         Assert.Equal(["image/jpeg"], Of(new CreateSessionRequest(), Key(types: ["image/jpeg"])).AllowedMimeTypes);
         Assert.Equal(["image/heic"], Of(Types("image/heif", "image/heic")).AllowedMimeTypes);
+        Assert.Equal(["image/png"], Of(Types("image/png"), Key()).AllowedMimeTypes);
+        Assert.Equal(["image/jpeg", "image/png", "image/webp", "image/heic"], SessionLimits.AllTypes);
         Assert.Empty(_errors);
     }
 

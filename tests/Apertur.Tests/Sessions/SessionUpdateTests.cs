@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server.Sessions;
@@ -32,6 +33,28 @@ public sealed class SessionUpdateTests
         info.AsObject().Remove("warnings");
         Assert.Equal(info.ToJsonString(), (await app.ClientOf(null).GetAsync($"upload/{session}/session")).Json.ToJsonString());
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, (await app.Client.PostImageAsync(session, Photos.Jpeg())).Status);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Each_option_is_changed_when_it_is_named_and_kept_when_it_is_not(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync();
+        const string all = """
+            {"expiresAt":"2026-06-13T10:00:00Z","maxImages":7,"allowedMimeTypes":["image/png"],"maxImageDimension":800,"maxImageSizeMb":3,"done":"never",
+            "allowWithdraw":false,"allowCaptions":true,"instructions":"i","thankYou":"t","returnUrl":"https://a.example/","cameraOnly":true,
+            "ask":[{"field":"name","required":true}],"strip":"all"}
+            """;
+
+        foreach (var change in new[] { all, "{}" })
+        {
+            var info = (await UpdateAsync(app, session, change)).Expect(HttpStatusCode.OK).Json;
+            foreach (var (field, value) in JsonNode.Parse(all)!.AsObject())
+            {
+                var shown = info["effective" + char.ToUpperInvariant(field[0]) + field[1..]] ?? info[field];
+                Assert.Equal((field, field == "expiresAt" ? "\"2026-06-13T10:00:00.000Z\"" : value!.ToJsonString()), (field, shown!.ToJsonString()));
+            }
+        }
     }
 
     [Theory, AllDatabases]
@@ -71,6 +94,46 @@ public sealed class SessionUpdateTests
         Assert.Equal("VALIDATION_ERROR", (string)refusal["code"]!);
         Assert.Equal(field, (string)refusal["errors"]![0]!["field"]!);
         Assert.Equal(20, (int)(await app.Client.GetAsync($"upload/{session}/session")).Json["effectiveMaxImages"]!);
+    }
+
+    [Fact]
+    public async Task What_a_session_is_made_or_changed_with_has_bounds()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var made = await app.Client.CreateSessionAsync();
+        var latest = app.Clock.GetUtcNow().AddHours(168);
+        foreach (var (field, most, over, isChanged) in new (string, JsonNode, JsonNode, bool)[]
+        {
+            ("tags", Tags(50, 200), Tags(51, 200), false),
+            ("tags", Tags(1, 1), Tags(1, 0), false),
+            ("tags", Tags(1, 200), Tags(1, 201), false),
+            ("label", Text(200), Text(201), false),
+            ("metadata", new JsonObject { ["n"] = Text(8184) }, new JsonObject { ["n"] = Text(8185) }, false),
+            ("expires_in", 604_800, 604_801, false),
+            ("expires_at", Instant(latest), Instant(latest.AddSeconds(1)), true),
+            ("expires_at", Instant(latest), Instant(app.Clock.GetUtcNow()), true),
+            ("done", "never", "sometimes", true),
+            ("instructions", Text(2000), Text(2001), true),
+            ("thank_you", Text(500), Text(501), true),
+            ("return_url", "https://a.example/" + Text(1982), "https://a.example/" + Text(1983), true),
+            ("return_url", "https://a.example/", "http://a.example/", true),
+            ("return_url", "https://a.example/", "https://me@a.example/", true),
+        })
+        {
+            (await app.Client.PostAsync("upload-sessions", new JsonObject { [field] = most.DeepClone() })).Expect(HttpStatusCode.Created);
+            Refuses(field, await app.Client.PostAsync("upload-sessions", new JsonObject { [field] = over.DeepClone() }));
+            if (!isChanged)
+                continue;
+            (await UpdateAsync(app, made, new JsonObject { [field] = most.DeepClone() }.ToJsonString())).Expect(HttpStatusCode.OK);
+            Refuses(field, await UpdateAsync(app, made, new JsonObject { [field] = over.DeepClone() }.ToJsonString()));
+        }
+
+        static void Refuses(string field, Answer answer) =>
+            Assert.Equal(field, (string)Assert.Single(answer.Expect(HttpStatusCode.BadRequest).Json["errors"]!.AsArray())!["field"]!);
+
+        static string Text(int length) => new('x', length);
+        static string Instant(DateTimeOffset at) => at.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
+        static JsonArray Tags(int count, int length) => [.. Enumerable.Repeat(Text(length), count).Select(tag => (JsonNode)tag)];
     }
 
     [Theory, AllDatabases]

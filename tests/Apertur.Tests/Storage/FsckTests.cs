@@ -72,6 +72,7 @@ public sealed class FsckTests
             await db.Sessions.Where(s => s.Id == second).ExecuteUpdateAsync(
                 s => s.SetProperty(x => x.ImagesCount, 5).SetProperty(x => x.NextIndex, 0).SetProperty(x => x.DeliveriesOpen, -1), Cancellation);
             await db.DailyCounts.ExecuteDeleteAsync(Cancellation);
+            await db.MinuteCounts.ExecuteUpdateAsync(m => m.SetProperty(x => x.Images, 9), Cancellation);
         });
         var (code, output, _) = await app.TryCommandAsync("fsck");
         Assert.Equal(2, code);
@@ -192,6 +193,11 @@ public sealed class FsckTests
             .Select(s => new { s.Id, s.ImagesCount, s.ImagesDispatched, s.ImagesDelivered, s.ImagesFailed, s.DeliveriesOpen }).ToListAsync(Cancellation);
         var days = await db.DailyCounts
             .Select(d => new { d.Day, d.Env, d.Sessions, d.Images, d.ImagesDelivered, d.Sent, d.Failed, d.StoredImages, d.StoredBytes }).ToListAsync(Cancellation);
-        return [.. uploads.Select(row => $"{row}").Concat(sessions.Select(row => $"{row}")).Concat(days.Select(row => $"{row}")).Order(StringComparer.Ordinal)];
+        var minutes = await db.MinuteCounts.Select(m => new { m.Minute, m.Env, m.Sessions, m.Images }).ToListAsync(Cancellation);
+        return
+        [
+            .. uploads.Select(row => $"{row}").Concat(sessions.Select(row => $"{row}")).Concat(days.Select(row => $"{row}"))
+                .Concat(minutes.Select(row => $"{row}")).Order(StringComparer.Ordinal),
+        ];
     }
 }

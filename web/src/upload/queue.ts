@@ -41,22 +41,22 @@ export class UploadQueue {
   password: string | null = null;
   /** What goes along with each photo that is sent from now on. */
   answers: Answers = {};
-  readonly #photos: Photo[] = [];
-  readonly #api: string;
-  readonly #events: QueueEvents;
-  readonly #seal: Seal | null;
-  readonly #store: Store;
-  readonly #about: { session: string; expires: number };
-  readonly #line = new Line();
-  #paused = true;
+  private readonly list: Photo[] = [];
+  private readonly api: string;
+  private readonly events: QueueEvents;
+  private readonly seal: Seal | null;
+  private readonly store: Store;
+  private readonly about: { session: string; expires: number };
+  private readonly line = new Line();
+  private paused = true;
 
   /** With a seal, no photo leaves without it. */
   constructor(api: string, seal: Seal | null, store: Store, about: { session: string; expires: number }, events: QueueEvents) {
-    this.#api = api;
-    this.#seal = seal;
-    this.#store = store;
-    this.#about = about;
-    this.#events = events;
+    this.api = api;
+    this.seal = seal;
+    this.store = store;
+    this.about = about;
+    this.events = events;
     // A network that comes back, or a page that comes to the front again, need not wait for a timer.
     window.addEventListener('online', () => this.retryAll());
     document.addEventListener('visibilitychange', () => {
@@ -67,9 +67,9 @@ export class UploadQueue {
   add(parcel: Omit<Parcel, 'caption' | 'sealed' | 'digest' | 'url'>): Photo {
     const photo: Photo = {
       ...parcel, caption: '', told: null, sealed: null, digest: null, url: null, state: 'waiting', isReady: false, progress: 0, attempts: 0, timer: 0, sha256: null,
-      added: Date.now() + this.#photos.length / 1000, picture: null, received: null,
+      added: Date.now() + this.list.length / 1000, picture: null, received: null,
     };
-    this.#photos.push(photo);
+    this.list.push(photo);
     return photo;
   }
 
@@ -78,7 +78,7 @@ export class UploadQueue {
     const state = kept.received === null ? 'waiting' : 'sent';
     // Before there were captions, photos were kept without.
     const photo: Photo = { ...kept, caption: kept.caption ?? '', told: kept.told ?? null, file: kept.file ?? new Blob(), state, isReady: true, progress: 0, attempts: 0, timer: 0 };
-    this.#photos.push(photo);
+    this.list.push(photo);
     return photo;
   }
 
@@ -86,9 +86,9 @@ export class UploadQueue {
   async prepare(photo: Photo): Promise<void> {
     await this.keep(photo);
     photo.sha256 = await sha256(photo.file);
-    if (photo.sha256 !== null && this.#photos.some(other => isOlderCopy(other, photo))) {
-      this.#move(photo, 'copy');
-      await this.#store.remove(photo.key);
+    if (photo.sha256 !== null && this.list.some(other => isOlderCopy(other, photo))) {
+      this.move(photo, 'copy');
+      await this.store.remove(photo.key);
     } else if (photo.sha256 !== null) {
       await this.keep(photo);
     }
@@ -96,20 +96,20 @@ export class UploadQueue {
 
   /** Whether anything is on its way or about to be. */
   get isBusy(): boolean {
-    return this.#photos.some(photo => photo.state === 'sending' || (photo.state === 'waiting' && !this.#paused));
+    return this.list.some(photo => photo.state === 'sending' || (photo.state === 'waiting' && !this.paused));
   }
 
   get photos(): readonly Photo[] {
-    return this.#photos;
+    return this.list;
   }
 
   /** Keeps a photo as it stands, for another page or another day. */
   async keep(photo: Photo): Promise<void> {
     // It may have been taken out of the list meanwhile.
-    if (!this.#photos.includes(photo)) return;
+    if (!this.list.includes(photo)) return;
     const { key, name, source, visitor, caption, told, digest, url, sha256: hash, added, picture, received } = photo;
     const [file, sealed] = received === null ? [photo.file, photo.sealed] : [null, null];
-    await this.#store.put({ key, name, source, visitor, caption, told, digest, url, sha256: hash, added, picture, received, file, sealed, ...this.#about });
+    await this.store.put({ key, name, source, visitor, caption, told, digest, url, sha256: hash, added, picture, received, file, sealed, ...this.about });
   }
 
   /** Sends a copy all the same. */
@@ -122,63 +122,63 @@ export class UploadQueue {
   /** Forgets a photo here; what the server has of it is another matter. */
   async remove(photo: Photo): Promise<void> {
     clearTimeout(photo.timer);
-    this.#photos.splice(this.#photos.indexOf(photo), 1);
-    await this.#store.remove(photo.key);
+    this.list.splice(this.list.indexOf(photo), 1);
+    await this.store.remove(photo.key);
     this.run();
   }
 
   get unfinished(): boolean {
-    return this.#photos.some(photo => !['sent', 'refused', 'copy', 'gaveUp'].includes(photo.state));
+    return this.list.some(photo => !['sent', 'refused', 'copy', 'gaveUp'].includes(photo.state));
   }
 
   count(state: State): number {
-    return this.#photos.filter(photo => photo.state === state).length;
+    return this.list.filter(photo => photo.state === state).length;
   }
 
   /** Photos that have been or may still be accepted. */
   get taken(): number {
-    return this.#photos.length - this.count('refused') - this.count('copy');
+    return this.list.length - this.count('refused') - this.count('copy');
   }
 
   retry(photo: Photo): void {
     photo.attempts = 0;
-    this.#wait(photo);
+    this.wait(photo);
     this.run();
   }
 
   retryAll(): void {
-    for (const photo of this.#photos) {
+    for (const photo of this.list) {
       if (photo.state === 'gaveUp') photo.attempts = 0;
-      if (['interrupted', 'stalled', 'gaveUp'].includes(photo.state)) this.#wait(photo);
+      if (['interrupted', 'stalled', 'gaveUp'].includes(photo.state)) this.wait(photo);
     }
     this.run();
   }
 
   resume(): void {
-    this.#paused = false;
+    this.paused = false;
     this.run();
   }
 
   /** Holds back what has not set out yet. */
   pause(): void {
-    this.#paused = true;
+    this.paused = true;
   }
 
   /** Refuses what has not been sent yet, for the reason that ended the session. What is on its way may still arrive. */
   close(refusal: Refusal): void {
-    for (const photo of this.#photos) {
+    for (const photo of this.list) {
       if (['sent', 'refused', 'copy', 'sending'].includes(photo.state)) continue;
       clearTimeout(photo.timer);
-      this.#refuse(photo, refusal);
+      this.refuse(photo, refusal);
     }
   }
 
   run(): void {
-    for (const photo of this.#photos) {
-      const sending = this.#photos.filter(other => other.state === 'sending');
+    for (const photo of this.list) {
+      const sending = this.list.filter(other => other.state === 'sending');
       const left = sending.reduce((sum, other) => sum + other.file.size * (1 - other.progress), 0);
-      if (this.#paused || (photo.state === 'waiting' && photo.isReady && !this.#line.hasRoom(left, photo.file.size, sending.length))) return;
-      if (photo.state === 'waiting' && photo.isReady) void this.#send(photo);
+      if (this.paused || (photo.state === 'waiting' && photo.isReady && !this.line.hasRoom(left, photo.file.size, sending.length))) return;
+      if (photo.state === 'waiting' && photo.isReady) void this.send(photo);
     }
   }
 
@@ -188,44 +188,44 @@ export class UploadQueue {
     this.run();
   }
 
-  async #send(photo: Photo): Promise<void> {
+  private async send(photo: Photo): Promise<void> {
     photo.attempts++;
     // Only the first time is sure: when its answer was lost, the server has the photo as it was then.
     photo.told ??= photo.caption;
-    this.#move(photo, 'sending');
-    const outcome = await this.#try(photo);
+    this.move(photo, 'sending');
+    const outcome = await this.try(photo);
     switch (outcome.kind) {
       case 'received':
-        this.#move(photo, 'sent');
-        this.#events.received(photo, outcome.data);
+        this.move(photo, 'sent');
+        this.events.received(photo, outcome.data);
         break;
       case 'refused':
         if (outcome.status === 401) {
-          this.#wait(photo);
-          this.#paused = true;
-          this.#events.passwordNeeded(outcome);
+          this.wait(photo);
+          this.paused = true;
+          this.events.passwordNeeded(outcome);
         } else if (outcome.code === answersMissing) {
-          this.#wait(photo);
-          this.#paused = true;
-          this.#events.answersNeeded(outcome);
+          this.wait(photo);
+          this.paused = true;
+          this.events.answersNeeded(outcome);
         } else {
-          this.#refuse(photo, outcome);
+          this.refuse(photo, outcome);
         }
         break;
       case 'busy':
-        this.#later(photo, 'busy', outcome.afterMs);
+        this.later(photo, 'busy', outcome.afterMs);
         break;
       default:
-        this.#later(photo, outcome.kind, 0);
+        this.later(photo, outcome.kind, 0);
     }
     this.run();
   }
 
-  async #try(photo: Photo): Promise<Outcome> {
+  private async try(photo: Photo): Promise<Outcome> {
     try {
       // Once: the same key with other bytes would be another photo to the server.
-      if (this.#seal !== null && photo.sealed === null) {
-        photo.sealed = await this.#seal(photo.file);
+      if (this.seal !== null && photo.sealed === null) {
+        photo.sealed = await this.seal(photo.file);
         photo.digest = await sha256(photo.sealed);
         await this.keep(photo);
       }
@@ -234,7 +234,7 @@ export class UploadQueue {
     }
     photo.digest ??= photo.sha256;
     return alone<Outcome>(photo.key, async () => {
-      const outcome = await this.#sendAlone(photo);
+      const outcome = await this.sendAlone(photo);
       if (outcome.kind === 'received') {
         photo.received = outcome.data;
         photo.sealed = null;
@@ -245,9 +245,9 @@ export class UploadQueue {
     }).catch(() => ({ kind: 'interrupted' }));
   }
 
-  async #sendAlone(photo: Photo): Promise<Outcome> {
+  private async sendAlone(photo: Photo): Promise<Outcome> {
     // Another page on the same link may have sent it meanwhile.
-    const kept = await this.#store.get(photo.key);
+    const kept = await this.store.get(photo.key);
     if (kept?.received) {
       photo.told = kept.told;
       return { kind: 'received', data: kept.received };
@@ -256,51 +256,51 @@ export class UploadQueue {
     const body = photo.sealed ?? photo.file;
     let before = photo.url === null ? 0 : -1;
     const onProgress = (sent: number): void => {
-      if (before >= 0 && sent > before) this.#line.carried(sent - before);
+      if (before >= 0 && sent > before) this.line.carried(sent - before);
       // A photo in pieces gets on with each attempt that brings some.
       if (photo.url !== null && before >= 0 && sent > before) photo.attempts = 1;
       before = sent;
       photo.progress = Math.min(1, sent / body.size);
-      this.#events.changed(photo);
+      this.events.changed(photo);
       this.run();
     };
     // On a line that has stalled once, what has arrived should stay.
-    if (body.size <= oneRequestBytes && photo.url === null && photo.attempts <= 2) return attempt(this.#api, photo, this.answers, this.password, onProgress);
+    if (body.size <= oneRequestBytes && photo.url === null && photo.attempts <= 2) return attempt(this.api, photo, this.answers, this.password, onProgress);
     const { sendRest } = await import('./pieces');
-    return sendRest(this.#api, photo, this.answers, this.password, onProgress, url => {
+    return sendRest(this.api, photo, this.answers, this.password, onProgress, url => {
       photo.url = url;
       return this.keep(photo);
     });
   }
 
-  #later(photo: Photo, state: 'interrupted' | 'stalled' | 'busy', atLeastMs: number): void {
+  private later(photo: Photo, state: 'interrupted' | 'stalled' | 'busy', atLeastMs: number): void {
     if (photo.attempts >= automaticAttempts) {
-      this.#move(photo, 'gaveUp');
+      this.move(photo, 'gaveUp');
       return;
     }
     const backOff = Math.min(longestWaitMs, 1000 * 2 ** (photo.attempts - 1));
     const wait = Math.max(atLeastMs, backOff) * (1 + Math.random() / 4);
     photo.timer = window.setTimeout(() => {
-      this.#wait(photo);
+      this.wait(photo);
       this.run();
     }, wait);
-    this.#move(photo, state);
+    this.move(photo, state);
   }
 
-  #wait(photo: Photo): void {
+  private wait(photo: Photo): void {
     clearTimeout(photo.timer);
-    this.#move(photo, 'waiting');
+    this.move(photo, 'waiting');
   }
 
-  #refuse(photo: Photo, refusal: Refusal): void {
-    this.#move(photo, 'refused');
-    void this.#store.remove(photo.key);
-    this.#events.refused(photo, refusal);
+  private refuse(photo: Photo, refusal: Refusal): void {
+    this.move(photo, 'refused');
+    void this.store.remove(photo.key);
+    this.events.refused(photo, refusal);
   }
 
-  #move(photo: Photo, state: State): void {
+  private move(photo: Photo, state: State): void {
     photo.state = state;
-    this.#events.changed(photo);
+    this.events.changed(photo);
   }
 }
 

@@ -12,57 +12,57 @@ export interface RowActions {
 /** One photo in the list: picture, name, progress, what became of it and what can be done about it. */
 export class Row {
   readonly element: HTMLLIElement;
-  readonly #tile: HTMLDivElement;
-  readonly #status = make('span', { className: 'state' });
-  readonly #progress: HTMLProgressElement;
-  readonly #retry: HTMLButtonElement;
-  readonly #insist: HTMLButtonElement;
-  readonly #remove: HTMLButtonElement;
-  readonly #texts: Texts;
+  private readonly tile: HTMLDivElement;
+  private readonly status = make('span', { className: 'state' });
+  private readonly progress: HTMLProgressElement;
+  private readonly retry: HTMLButtonElement;
+  private readonly insist: HTMLButtonElement;
+  private readonly remove: HTMLButtonElement;
+  private readonly texts: Texts;
 
   constructor(texts: Texts, name: string, actions: RowActions) {
-    this.#texts = texts;
+    this.texts = texts;
     // Stays where the browser cannot show the photo itself.
     const kind = name.split('.').pop()?.slice(0, 4).toUpperCase() ?? '';
-    this.#tile = make('div', { className: 'tile', textContent: kind });
-    this.#tile.setAttribute('aria-hidden', 'true');
-    this.#progress = make('progress', { max: 1, value: 0 });
-    this.#progress.setAttribute('aria-label', fill(texts.progressNamed, { name }));
+    this.tile = make('div', { className: 'tile', textContent: kind });
+    this.tile.setAttribute('aria-hidden', 'true');
+    this.progress = make('progress', { max: 1, value: 0 });
+    this.progress.setAttribute('aria-label', fill(texts.progressNamed, { name }));
     const button = (className: string, text: string, named: string, onclick: () => void): HTMLButtonElement => {
       const made = make('button', { type: 'button', className, textContent: text, hidden: true, onclick });
       made.setAttribute('aria-label', fill(named, { name }));
       return made;
     };
-    this.#retry = button('retry', texts.retry, texts.retryNamed, actions.retry);
-    this.#insist = button('retry', texts.sendAnyway, texts.sendAnywayNamed, actions.insist);
-    this.#remove = button('remove', '×', texts.removeNamed, actions.remove);
-    this.#remove.title = texts.remove;
+    this.retry = button('retry', texts.retry, texts.retryNamed, actions.retry);
+    this.insist = button('retry', texts.sendAnyway, texts.sendAnywayNamed, actions.insist);
+    this.remove = button('remove', '×', texts.removeNamed, actions.remove);
+    this.remove.title = texts.remove;
     const text = make(
-      'div', { className: 'text' }, make('bdi', { className: 'name', textContent: name }), this.#status, this.#progress,
-      this.#retry, this.#insist,
+      'div', { className: 'text' }, make('bdi', { className: 'name', textContent: name }), this.status, this.progress,
+      this.retry, this.insist,
     );
-    this.element = make('li', {}, this.#tile, text, this.#remove);
+    this.element = make('li', {}, this.tile, text, this.remove);
   }
 
   picture(shown: HTMLElement): void {
-    this.#tile.replaceChildren(shown);
+    this.tile.replaceChildren(shown);
   }
 
   /** @param mayWithdraw Whether what was sent can be taken back. */
   show(photo: Photo, mayWithdraw: boolean): void {
     const { state, progress } = photo;
-    this.#progress.value = state === 'sent' ? 1 : progress;
-    this.#say(state, this.#words(state, progress));
-    this.#remove.hidden = state === 'sent' ? !mayWithdraw : state === 'sending';
+    this.progress.value = state === 'sent' ? 1 : progress;
+    this.say(state, this.words(state, progress));
+    this.remove.hidden = state === 'sent' ? !mayWithdraw : state === 'sending';
   }
 
   refuse(words: string): void {
-    this.#say('refused', words);
-    this.#remove.hidden = false;
+    this.say('refused', words);
+    this.remove.hidden = false;
   }
 
-  #words(state: State, progress: number): string {
-    const texts = this.#texts;
+  private words(state: State, progress: number): string {
+    const texts = this.texts;
     switch (state) {
       case 'waiting': return texts.waiting;
       case 'sending': return progress < 1 ? `${texts.sending} ${Math.floor(progress * 100)} %` : texts.saving;
@@ -72,15 +72,15 @@ export class Row {
       case 'gaveUp': return texts.gaveUp;
       case 'sent': return texts.sent;
       case 'copy': return texts.copy;
-      case 'refused': return this.#status.textContent ?? '';
+      case 'refused': return this.status.textContent ?? '';
     }
   }
 
-  #say(state: State, words: string): void {
+  private say(state: State, words: string): void {
     this.element.dataset['state'] = state;
-    this.#status.textContent = words;
-    this.#progress.hidden = ['sent', 'refused', 'gaveUp', 'copy'].includes(state);
-    this.#retry.hidden = !['gaveUp', 'interrupted', 'stalled'].includes(state);
-    this.#insist.hidden = state !== 'copy';
+    this.status.textContent = words;
+    this.progress.hidden = ['sent', 'refused', 'gaveUp', 'copy'].includes(state);
+    this.retry.hidden = !['gaveUp', 'interrupted', 'stalled'].includes(state);
+    this.insist.hidden = state !== 'copy';
   }
 }

@@ -25,12 +25,12 @@ export interface KeptAnswers {
 
 /** The photos of this browser, by session. Where the browser keeps nothing, as some do in private windows, all of this does nothing. */
 export class Store {
-  readonly #db: IDBDatabase | null;
-  readonly #session: string;
+  private readonly db: IDBDatabase | null;
+  private readonly session: string;
 
   private constructor(db: IDBDatabase | null, session: string) {
-    this.#db = db;
-    this.#session = session;
+    this.db = db;
+    this.session = session;
   }
 
   static open(session: string): Promise<Store> {
@@ -48,52 +48,52 @@ export class Store {
 
   /** Whether photos outlive the page. */
   get keeps(): boolean {
-    return this.#db !== null;
+    return this.db !== null;
   }
 
   /** What is kept of this session, oldest first. What others have left is forgotten. */
   async all(): Promise<Kept[]> {
-    const all = await this.#ask<Kept[]>('readonly', photos => photos.getAll()) ?? [];
+    const all = await this.ask<Kept[]>('readonly', photos => photos.getAll()) ?? [];
     for (const kept of all) {
-      if (kept.expires < Date.now() && kept.session !== this.#session && kept.key !== this.#answersKey) void this.remove(kept.key);
+      if (kept.expires < Date.now() && kept.session !== this.session && kept.key !== this.answersKey) void this.remove(kept.key);
     }
-    return all.filter(kept => kept.session === this.#session).sort((a, b) => a.added - b.added);
+    return all.filter(kept => kept.session === this.session).sort((a, b) => a.added - b.added);
   }
 
   get(key: string): Promise<Kept | undefined> {
-    return this.#ask<Kept>('readonly', photos => photos.get(key));
+    return this.ask<Kept>('readonly', photos => photos.get(key));
   }
 
   async put(kept: Kept): Promise<void> {
-    await this.#ask('readwrite', photos => photos.put(kept));
+    await this.ask('readwrite', photos => photos.put(kept));
   }
 
   async remove(key: string): Promise<void> {
-    await this.#ask('readwrite', photos => photos.delete(key));
+    await this.ask('readwrite', photos => photos.delete(key));
   }
 
   /** Not under the session's own id, so that it is not among the photos. */
-  get #answersKey(): string {
-    return `answers:${this.#session}`;
+  private get answersKey(): string {
+    return `answers:${this.session}`;
   }
 
   answers(): Promise<KeptAnswers | undefined> {
-    return this.#ask<KeptAnswers>('readonly', photos => photos.get(this.#answersKey));
+    return this.ask<KeptAnswers>('readonly', photos => photos.get(this.answersKey));
   }
 
   async keepAnswers(answers: KeptAnswers, expires: number): Promise<void> {
-    await this.#ask('readwrite', photos => photos.put({ ...answers, key: this.#answersKey, session: this.#answersKey, expires }));
+    await this.ask('readwrite', photos => photos.put({ ...answers, key: this.answersKey, session: this.answersKey, expires }));
   }
 
   /** Never rejects: what cannot be kept is sent all the same, as long as the page is open. */
-  #ask<T>(mode: IDBTransactionMode, what: (photos: IDBObjectStore) => IDBRequest): Promise<T | undefined> {
+  private ask<T>(mode: IDBTransactionMode, what: (photos: IDBObjectStore) => IDBRequest): Promise<T | undefined> {
     return new Promise(resolve => {
-      if (this.#db === null) {
+      if (this.db === null) {
         resolve(undefined);
         return;
       }
       try {
-        const transaction = this.#db.transaction('photos', mode);
+        const transaction = this.db.transaction('photos', mode);
         const asked = what(transaction.objectStore('photos'));
         transaction.oncomplete = () => resolve(asked.result as T);
         transaction.onerror = transaction.onabort = () => resolve(undefined);
