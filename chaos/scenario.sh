@@ -16,7 +16,7 @@ run_scenario() {
   for component in "$@"; do
     case $component in
       swift) APERTUR_TEST_S3_ENDPOINT=$(tests/components/swift start "$scratch/swift") && export APERTUR_TEST_S3_ENDPOINT ;;
-      postgres) APERTUR_TEST_POSTGRES=$(tests/components/postgres start "$scratch/postgres") && export APERTUR_TEST_POSTGRES ;;
+      postgres) export CHAOS_POSTGRES=$scratch/postgres; APERTUR_TEST_POSTGRES=$(tests/components/postgres start "$scratch/postgres") && export APERTUR_TEST_POSTGRES ;;
     esac
   done
 

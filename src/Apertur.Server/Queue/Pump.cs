@@ -9,8 +9,14 @@ namespace Apertur.Server.Queue;
 internal sealed partial class Pump(
     IEnumerable<IQueue> queues, AsyncAutoResetEvent signal, Settings settings, TimeProvider clock, ILogger<Pump> log) : BackgroundService
 {
-    /// <summary>How long a claim holds without a heartbeat. Another node takes over after that.</summary>
-    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
+    /// <summary>
+    /// How long a claim holds without a heartbeat. Another node takes over after that; one that dies right after a heartbeat within a minute,
+    /// while a database that is away for half a minute takes no claim from anybody.
+    /// </summary>
+    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(45);
+
+    /// <summary>How often claims are extended, and those looked for that nobody extended.</summary>
+    public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
 
     /// <summary>
     /// How long the outcome of an attempt waits for rows that somebody else holds: its claim is extended meanwhile, and an outcome that is
@@ -19,7 +25,6 @@ internal sealed partial class Pump(
     public static readonly TimeSpan OutcomeLockWait = TimeSpan.FromMinutes(5);
 
     private static readonly TimeSpan _idle = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan _heartbeat = Lease / 3;
     private static readonly TimeSpan _afterFailure = TimeSpan.FromSeconds(5);
 
     private readonly Dictionary<IQueue, LaneWindows> _windows =
@@ -78,7 +83,7 @@ internal sealed partial class Pump(
         LogNode(Node.Name);
         return Task.WhenAll(
             ClaimAsync(stoppingToken),
-            WorkerLoop.EveryAsync(_heartbeat, KeepLeasesAsync, clock, LogFailure, stoppingToken));
+            WorkerLoop.EveryAsync(Heartbeat, KeepLeasesAsync, clock, LogFailure, stoppingToken));
     }
 
     private async Task<int> RunOnceAsync(IQueue queue, CancellationToken cancellationToken)

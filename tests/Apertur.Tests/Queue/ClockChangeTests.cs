@@ -33,7 +33,7 @@ public sealed class ClockChangeTests
         Assert.Equal(
             [
                 "Pending 00:10:00 ClockChanged", "Retrying 00:10:00 ClockChanged", "Sent -23:50:00 Schedule", "Retrying -1.00:00:01 Schedule",
-                "Sending 00:01:00", "Sending -1.00:00:01",
+                "Sending 00:00:45", "Sending -1.00:00:01",
             ],
             await RowsAsync(app));
     }
@@ -51,7 +51,7 @@ public sealed class ClockChangeTests
         Assert.Equal(
             [
                 "Pending 00:10:00 ClockChanged", "Retrying 00:10:00 ClockChanged", "Sent 1.00:10:00 Schedule", "Retrying -00:00:01 ClockChanged",
-                "Sending 00:01:00", "Sending 00:01:00",
+                "Sending 00:00:45", "Sending 00:00:45",
             ],
             await RowsAsync(app));
     }
@@ -70,7 +70,7 @@ public sealed class ClockChangeTests
         Assert.Equal(
             [
                 "Pending 00:00:00 ClockChanged", "Retrying 00:00:00 ClockChanged", "Sent 1.00:00:00 Schedule", "Retrying 00:10:00 Schedule",
-                "Sending 00:01:00", "Sending 00:01:30",
+                "Sending 00:00:45", "Sending 00:01:15",
             ],
             await RowsAsync(app));
     }

@@ -1,13 +1,17 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
+using System.Text.Json.Nodes;
 using Apertur.Tests.Encryption;
 using Apertur.Tests.Support;
 
 namespace Apertur.Tests.Scenarios;
 
 /// <summary>What the server answers when its disk fails: for uploads in all their forms, for other writes, and for reads, which go on.</summary>
-public sealed class DiskFaultTests
+public sealed class DiskFaultTests(ITestOutputHelper output)
 {
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
     [Fact]
     public Task Disk_that_has_become_read_only_refuses_writes_for_now_and_reads_go_on() => RunAsync(
         HttpStatusCode.ServiceUnavailable, disk => disk.MakeReadOnly(), heal: null);
@@ -33,6 +37,103 @@ public sealed class DiskFaultTests
 
         Limit(server, 1024);
         await server.Client.UploadAsync(session, Photos.Jpeg(300_000, seed: 3));
+    }
+
+    /// <summary>Photos on a disk of their own that fails again and again while some wait to be delivered; see chaos/README.md.</summary>
+    [Theory(Explicit = true)]
+    [InlineData("full", HttpStatusCode.InsufficientStorage, true)]
+    [InlineData("read-only", HttpStatusCode.ServiceUnavailable, true)]
+    [InlineData("over quota", HttpStatusCode.InsufficientStorage, false)]
+    public async Task Figures(string fault, HttpStatusCode refused, bool delivers)
+    {
+        var photos = int.Parse(Environment.GetEnvironmentVariable("CHAOS_PHOTOS") ?? "250", CultureInfo.InvariantCulture);
+        const int Waiting = 100;
+        using var disk = SmallDisk.Mount(megabytes: 300);
+        using var data = new TempFolder();
+        var images = Path.Combine(disk.Path, "images");
+        Directory.CreateDirectory(images);
+        Directory.CreateSymbolicLink(data.File("images"), images);
+        await using var receiver = await Receiver.StartAsync();
+        receiver.KeepsBodies = false;
+        var goes = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        receiver.Otherwise = async context =>
+        {
+            await receiver.ReadAsync(context);
+            await goes.Task;
+        };
+        await using var server = await AperturProcess.ServeAsync(data.Path, await AperturProcess.InitAsync(data.Path));
+        var webhook = await server.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url, ["format"] = "binary" });
+        var session = await server.Client.CreateSessionAsync(new JsonObject
+        {
+            ["destination_ids"] = new JsonArray(webhook),
+            ["max_images"] = 500,
+        });
+        var uploads = await FormsAsync(server, session);
+        for (var seed = 0; seed < Waiting; seed++)
+            await server.Client.UploadAsync(session, Photos.Jpeg(100_000, seed));
+        var before = Directory.GetFiles(images, "*", SearchOption.AllDirectories).Order().ToList();
+
+        var heal = Environment.GetEnvironmentVariable("CHAOS_WITHOUT_FAULT") is { Length: > 0 } ? () => { } : Break(fault, server, disk);
+        goes.SetResult();
+        for (var photo = 0; photo < photos; photo++)
+            Refuses(await uploads[photo % uploads.Count](), refused);
+        if (delivers)
+            await DeliveredAsync(Waiting);
+        var meanwhile = await DeliveredAsync();
+        heal();
+        var healed = Stopwatch.GetTimestamp();
+        await server.Client.UploadAsync(session, Photos.Jpeg(300_000, seed: 1000));
+        var taken = Stopwatch.GetElapsedTime(healed);
+        await DeliveredAsync(Waiting + 1);
+        var (exitCode, said, errors) = await AperturProcess.RunAsync("fsck", "--hashes", "--data", data.Path);
+        Assert.True(exitCode == 0, said + errors);
+        var left = Directory.GetFiles(images, "*", SearchOption.AllDirectories).Except(before).Count() - 1;
+        output.WriteLine(
+            $"> {fault}: {photos} of {photos} photos refused with {(int)refused}{(refused == HttpStatusCode.ServiceUnavailable ? " and Retry-After" : "")}, {left} files left behind; "
+            + $"{meanwhile} of {Waiting} waiting ones delivered meanwhile, all afterwards; the next was taken {taken.TotalMilliseconds:F0} ms after the end");
+        Assert.Equal(0, left);
+
+        async Task<int> DeliveredAsync(int all = 0)
+        {
+            var began = Stopwatch.GetTimestamp();
+            while (true)
+            {
+                var delivered = (int)(await server.Client.GetAsync("stats")).Expect(HttpStatusCode.OK).Json["imagesDelivered"]!;
+                if (delivered >= all)
+                    return delivered;
+                Assert.True(Stopwatch.GetElapsedTime(began) < TimeSpan.FromMinutes(3), $"{delivered} of {all} are delivered.");
+                await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, Cancellation);
+            }
+        }
+    }
+
+    /// <summary>Makes it so, and gives what ends it.</summary>
+    private static Action Break(string fault, AperturProcess server, SmallDisk disk)
+    {
+        switch (fault)
+        {
+            case "full":
+                disk.Fill();
+                return disk.Free;
+            case "read-only":
+                disk.MakeReadOnly(true);
+                return () => disk.MakeReadOnly(false);
+            default:
+                // The user's share of the whole disk: no file takes another byte, the database's no more than the photos'.
+                var strace = Process.Start(new ProcessStartInfo(
+                    Components.Program("strace"),
+                    ["-f", "-q", "-o", "/dev/null", "-e", "trace=pwrite64,pwritev", "-e", "inject=pwrite64,pwritev:error=EDQUOT", "-p", $"{server.Id}"])
+                { RedirectStandardError = true })!;
+                while (Directory.GetDirectories($"/proc/{server.Id}/task").Any(thread =>
+                    !File.ReadAllLines(Path.Combine(thread, "status")).Contains($"TracerPid:\t{strace.Id}")))
+                    Thread.Yield();
+                return () =>
+                {
+                    Process.Start("kill", ["-INT", $"{strace.Id}"]).WaitForExit();
+                    strace.WaitForExit();
+                    strace.Dispose();
+                };
+        }
     }
 
     private static async Task RunAsync(HttpStatusCode refused, Action<SmallDisk> fail, Action<SmallDisk>? heal)

@@ -22,6 +22,8 @@ public sealed class RestartTests(ITestOutputHelper output)
         Stop,
     }
 
+    private static readonly TimeSpan _promisedStart = TimeSpan.FromSeconds(3);
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Theory]
@@ -70,7 +72,7 @@ public sealed class RestartTests(ITestOutputHelper output)
         await VerifyAsync(world, uploads, receiver, bucket, drain);
         Tell($"{uploads.Taken.Count} photos acknowledged, {endings} times {ending}, {nodes} node(s); sent again {uploads.SentAgain} times, of which refused with Retry-After {uploads.Refused}");
         Tell($"each listed once with equal SHA-256; {receiver.Requests.Count} webhooks, each photo under one delivery id; {photos} objects, none twice");
-        Tell($"ended after {Spread(stopped)}, ready again after {Spread(ready)}");
+        Tell($"ended after {Spread(stopped)}, ready again after {Spread(ready)}, within 3 s {ready.Count(time => time < _promisedStart)} of {ready.Count} times");
         Assert.All(stopped, time => Assert.InRange(time, TimeSpan.Zero, TimeSpan.FromSeconds(30)));
     }
 

@@ -11,6 +11,7 @@ internal sealed class PortForward : IAsyncDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly ConcurrentDictionary<TcpClient, bool> _clients = new();
     private readonly Task _accepting;
+    private volatile TaskCompletionSource? _held;
 
     public PortForward(string target)
     {
@@ -29,6 +30,23 @@ internal sealed class PortForward : IAsyncDisposable
         Target = "http://127.0.0.1:1";
         foreach (var client in _clients.Keys)
             client.Dispose();
+    }
+
+    /// <summary>
+    /// From now on nothing comes through and nobody is told, until <see cref="Release"/>. Connections there are by then stay silent for good, as
+    /// behind a firewall that has forgotten them.
+    /// </summary>
+    public void Hold()
+    {
+        _held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        foreach (var client in _clients.Keys)
+            _clients[client] = false;
+    }
+
+    public void Release()
+    {
+        _held?.SetResult();
+        _held = null;
     }
 
     public string Url => $"http://{_listener.LocalEndpoint}";
@@ -62,10 +80,12 @@ internal sealed class PortForward : IAsyncDisposable
         using var server = new TcpClient();
         try
         {
+            if (_held is { } held)
+                await held.Task.WaitAsync(_end.Token);
             var target = new Uri(Target);
             await server.ConnectAsync(target.Host, target.Port, _end.Token);
             var (here, there) = (client.GetStream(), server.GetStream());
-            await Task.WhenAny(here.CopyToAsync(there, _end.Token), there.CopyToAsync(here, _end.Token));
+            await Task.WhenAny(PassAsync(here, there, client), PassAsync(there, here, client));
         }
         catch (Exception exception) when (exception is OperationCanceledException or SocketException or IOException or ObjectDisposedException)
         {
@@ -74,6 +94,18 @@ internal sealed class PortForward : IAsyncDisposable
         finally
         {
             _clients.TryRemove(client, out _);
+        }
+    }
+
+    private async Task PassAsync(NetworkStream from, NetworkStream to, TcpClient client)
+    {
+        var buffer = new byte[64 * 1024];
+        int count;
+        while ((count = await from.ReadAsync(buffer, _end.Token)) > 0)
+        {
+            if (!_clients.GetValueOrDefault(client, true))
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, _end.Token);
+            await to.WriteAsync(buffer.AsMemory(0, count), _end.Token);
         }
     }
 }

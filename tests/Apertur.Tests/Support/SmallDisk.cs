@@ -30,6 +30,9 @@ internal sealed class SmallDisk : IDisposable
     /// <summary>As the system does when it finds the file system damaged: everything can be read, nothing written. For good.</summary>
     public void MakeReadOnly() => Assert.True(Run("mount", "-o", "remount,abort", Path));
 
+    /// <summary>The same by an operator, who can take it back; no file may be open for writing.</summary>
+    public void MakeReadOnly(bool isReadOnly) => Assert.True(Run("mount", "-o", isReadOnly ? "remount,ro" : "remount,rw", Path));
+
     /// <summary>Takes all room that is left; <see cref="Free"/> gives it back.</summary>
     public void Fill()
     {
