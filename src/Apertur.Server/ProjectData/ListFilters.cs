@@ -115,7 +115,7 @@ internal static class ListFilters
     private static Expression<Func<Upload, bool>> HasStatus(string status) => status switch
     {
         "stored_only" => upload => upload.DestinationsTotal == 0,
-        "pending" => upload => upload.DestinationsTotal > upload.DestinationsDelivered + upload.DestinationsFailed,
+        "pending" => upload => upload.DestinationsDelivered + upload.DestinationsFailed < upload.DestinationsTotal,
         "delivered" => upload => upload.DestinationsTotal > 0 && upload.DestinationsDelivered == upload.DestinationsTotal,
         "failed" => upload => upload.DestinationsFailed > 0 && upload.DestinationsFailed == upload.DestinationsTotal,
         "partial" => upload => upload.DestinationsDelivered > 0 && upload.DestinationsFailed > 0

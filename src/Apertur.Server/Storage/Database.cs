@@ -14,7 +14,7 @@ internal sealed class Database
     private const int MaxAttempts = 4;
 
     // idle_in_transaction_session_timeout has struck: this process had stopped.
-    private const string IdleInTransaction = "25P03";
+    internal const string IdleInTransaction = "25P03";
 
     // SQLite has one writer at a time. Waiting here is first come, first served; waiting in SQLite polls.
     private readonly SemaphoreSlim? _sqliteWriter;

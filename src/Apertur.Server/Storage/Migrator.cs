@@ -88,9 +88,10 @@ internal static class Migrator
                 return;
             }
             catch (Exception exception)
-                when (attempt < MaxAttempts && Database.FailureIn(exception)?.SqlState == PostgresErrorCodes.AdminShutdown)
+                when (attempt < MaxAttempts && Database.FailureIn(exception)?.SqlState is PostgresErrorCodes.AdminShutdown or Database.IdleInTransaction)
             {
-                // A connection from before PostgreSQL was restarted or its database restored; it has left the pool.
+                // A connection from before PostgreSQL was restarted or its database restored, which has left the pool; or this process stood still
+                // for longer than PostgreSQL waits, as on a machine that starts everything at once. Nothing of the script is there.
             }
         }
     }

@@ -24,6 +24,10 @@ public sealed class AccessibilityTests(ITestOutputHelper output)
         Assert.Contains(await outside.Page.ViolationsAsync(), violation => violation.Contains("image-alt", StringComparison.Ordinal));
         var page = await DashboardPage.SignInAsync(browser, app, look: look);
 
+        await page.Page.Locator(".skip").FocusAsync();
+        await page.Page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Page.Locator("#main")).ToBeFocusedAsync();
+
         string[] paths = [.. things.Paths, .. things.Forms];
         foreach (var path in paths)
         {

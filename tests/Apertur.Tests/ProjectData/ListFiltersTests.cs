@@ -16,7 +16,7 @@ public sealed class ListFiltersTests
 
         foreach (var (path, index) in new[]
         {
-            ("uploads?status=failed", "uploads_failed"), ("uploads?status=partial", "uploads_failed"), ("uploads?status=pending", "uploads_pending"),
+            ("uploads?status=failed", "uploads_failed"), ("uploads?status=partial", "uploads_failed"),
             ("uploads?status=stored_only", "uploads_stored_only"), ("uploads?source=box", "uploads_source"), ("uploads?q=roof", "COVERING INDEX uploads_list"),
             ("stats", "deliveries_retrying"),
         })

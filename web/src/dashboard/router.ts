@@ -40,6 +40,8 @@ function follow(event: MouseEvent): void {
   const link = event.composedPath().find((node): node is HTMLAnchorElement => node instanceof HTMLAnchorElement);
   if (!link || link.origin !== location.origin || link.target !== '' || link.hasAttribute('download')) return;
   if (link.pathname !== '/' && link.pathname !== '/account' && !/^\/(p\/|admin(\/|$))/.test(link.pathname)) return;
+  // A place on this page is the browser's to go to, with the focus.
+  if (link.hash !== '' && link.pathname === location.pathname) return;
   event.preventDefault();
   go(link.href);
 }

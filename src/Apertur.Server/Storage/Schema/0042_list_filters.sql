@@ -1,5 +1,5 @@
--- Lists by what few photos of very many have in common: without these, finding the last of them reads every photo.
-CREATE INDEX uploads_pending ON uploads (project_id, env, created_at, id) WHERE destinations_total > destinations_delivered + destinations_failed;
+-- Lists by what few photos of very many have in common: without these, finding the last of them reads every photo. None looks at the count of
+-- what was delivered: PostgreSQL would then write every index of a photo anew with each delivery.
 CREATE INDEX uploads_failed ON uploads (project_id, env, created_at, id) WHERE destinations_failed > 0;
 CREATE INDEX uploads_stored_only ON uploads (project_id, env, created_at, id) WHERE destinations_total = 0;
 CREATE INDEX uploads_source ON uploads (project_id, env, source, created_at, id);
