@@ -28,6 +28,9 @@ internal sealed partial class Installation
 
     public string Data { get; }
 
+    /// <summary>The connection string of its database; null on SQLite.</summary>
+    public string? Postgres => _environment.GetValueOrDefault("APERTUR__Database__ConnectionString");
+
     public string Key { get; }
 
     public string Project { get; }
