@@ -5,8 +5,8 @@ using System.Runtime.InteropServices;
 namespace Apertur.Server.Pictures;
 
 /// <summary>
-/// Resource limits (setrlimit(2)) that a process puts on itself before it does something dangerous. Only root can take them back; they hold for
-/// whatever else comes to run in it.
+/// Resource limits (setrlimit(2)), and those that a process puts on itself before it does something dangerous. Only root can take these back; they
+/// hold for whatever else comes to run in it.
 /// </summary>
 internal static partial class ProcessLimits
 {
@@ -16,6 +16,10 @@ internal static partial class ProcessLimits
     private const int CoreSize = 4;
     private const int OpenFiles = 7;
     private const int AddressSpace = 9;
+
+    /// <summary>How many file descriptors this process may have; null where nothing limits them, or it is not known.</summary>
+    public static long? MostOpenFiles =>
+        OperatingSystem.IsLinux() && GetLimit(OpenFiles, out var limit) == 0 && limit.Soft <= int.MaxValue ? (long)limit.Soft : null;
 
     /// <summary>
     /// Limits the memory it may map and the processor time it may use in all, and keeps it from opening anything: no file, no socket, no
@@ -59,6 +63,9 @@ internal static partial class ProcessLimits
 
     [LibraryImport("libc", EntryPoint = "setrlimit", SetLastError = true)]
     private static partial int SetLimit(int resource, in Limit limit);
+
+    [LibraryImport("libc", EntryPoint = "getrlimit", SetLastError = true)]
+    private static partial int GetLimit(int resource, out Limit limit);
 
     [LibraryImport("libc", EntryPoint = "_exit")]
     private static partial void ExitNow(int code);

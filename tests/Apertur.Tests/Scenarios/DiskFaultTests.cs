@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Apertur.Tests.Encryption;
 using Apertur.Tests.Support;
@@ -37,6 +38,23 @@ public sealed class DiskFaultTests(ITestOutputHelper output)
 
         Limit(server, 1024);
         await server.Client.UploadAsync(session, Photos.Jpeg(300_000, seed: 3));
+    }
+
+    [Fact]
+    public async Task Crowd_of_connections_leaves_descriptors_for_those_who_were_there_before()
+    {
+        using var data = new TempFolder();
+        await using var server = await AperturProcess.ServeAsync(
+            data.Path, await AperturProcess.InitAsync(data.Path), Components.Program("prlimit"), "--nofile=1024:1024");
+        var session = await server.Client.CreateSessionAsync();
+        var crowd = new List<Socket>();
+        for (var i = 0; i < 1100; i++)
+            crowd.Add(await ConnectAsync(server));
+
+        Assert.False(await IsHeardAsync(server));
+        await server.Client.UploadAsync(session, Photos.Jpeg(300_000, seed: 1));
+        crowd.ForEach(socket => socket.Dispose());
+        await Eventually.Becomes(() => IsHeardAsync(server), isHeard => isHeard);
     }
 
     /// <summary>Photos on a disk of their own that fails again and again while some wait to be delivered; see chaos/README.md.</summary>
@@ -199,5 +217,27 @@ public sealed class DiskFaultTests(ITestOutputHelper output)
         using var prlimit = Process.Start(Components.Program("prlimit"), [$"--pid={server.Id}", $"--nofile={descriptors}:"]);
         prlimit.WaitForExit();
         Assert.Equal(0, prlimit.ExitCode);
+    }
+
+    private static async Task<Socket> ConnectAsync(AperturProcess server)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync("127.0.0.1", new Uri(server.Url).Port, Cancellation);
+        return socket;
+    }
+
+    /// <summary>Whether a new connection gets an answer.</summary>
+    private static async Task<bool> IsHeardAsync(AperturProcess server)
+    {
+        using var socket = await ConnectAsync(server);
+        try
+        {
+            await socket.SendAsync("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray(), Cancellation);
+            return await socket.ReceiveAsync(new byte[100], Cancellation) > 0;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
     }
 }
