@@ -38,26 +38,27 @@ internal sealed class PasswordSignIn(
         await throttle.CountSignInAsync(link.Email!, address, cancellationToken);
         await using var db = database.Open();
         var person = await db.Users.AsNoTracking().SingleAsync(u => u.Id == link.UserId, cancellationToken);
-        if (person.DisabledAt is not null)
-            throw ApiErrors.AccountDisabled.ToException();
         if (person.TotpOn)
             await CheckCodeAsync(person, code, cancellationToken);
 
         var now = clock.GetUtcNow();
-        var taken = await database.WriteAsync(
+        var pair = await database.WriteAsync(
             async write =>
             {
+                // Who is kept out at this moment is, and a link is used up by a sign-in and by nothing else.
+                person = await database.Locked(write.Users, [person.Id]).AsNoTracking().SingleAsync(cancellationToken);
+                if (person.DisabledAt is not null)
+                    throw ApiErrors.AccountDisabled.ToException();
                 if (!await link.TakeAsync(write, cancellationToken))
-                    return false;
+                    return null;
                 foreach (var project in await write.Members.Where(m => m.UserId == person.Id).Select(m => m.ProjectId).ToListAsync(cancellationToken))
                     AuditLog.Add(write, project, person, "members.sign_in_by_link", person.Id, address?.ToString(), now);
-                return true;
+                return signIns.Begin(write, person);
             },
             cancellationToken);
-        if (!taken)
-            return null;
-        await throttle.ForgetSignInAsync(link.Email!, address, cancellationToken);
-        return await signIns.BeginAsync(person, cancellationToken);
+        if (pair is not null)
+            await throttle.ForgetSignInAsync(link.Email!, address, cancellationToken);
+        return pair;
     }
 
     private async Task CheckCodeAsync(User person, string? code, CancellationToken cancellationToken)

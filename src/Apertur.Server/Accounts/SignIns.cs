@@ -19,17 +19,16 @@ internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clo
     /// <summary>How long a sign-in lives without being renewed.</summary>
     public static readonly TimeSpan IdleTime = TimeSpan.FromDays(30);
 
-    public Task<TokenPair> BeginAsync(User person, CancellationToken cancellationToken)
+    public Task<TokenPair> BeginAsync(User person, CancellationToken cancellationToken) =>
+        database.WriteAsync(db => Task.FromResult(Begin(db, person)), cancellationToken);
+
+    /// <summary>The same within a transaction.</summary>
+    public TokenPair Begin(AperturDb db, User person)
     {
         var now = clock.GetUtcNow();
         var signIn = new SignIn { Id = Guid.CreateVersion7(now), UserId = person.Id, CreatedAt = now };
-        return database.WriteAsync(
-            db =>
-            {
-                db.SignIns.Add(signIn);
-                return Task.FromResult(Pair(db, person, signIn.Id, now));
-            },
-            cancellationToken);
+        db.SignIns.Add(signIn);
+        return Pair(db, person, signIn.Id, now);
     }
 
     /// <summary>How long a used token counts where it was used: several tabs of one browser, or a client that got no answer, renew at once.</summary>
@@ -90,9 +89,12 @@ internal sealed class SignIns(Database database, Tokens tokens, TimeProvider clo
             cancellationToken);
     }
 
-    /// <summary>Ends every sign-in of a person but one.</summary>
-    public static Task EndAllAsync(Database database, AperturDb db, Guid userId, Guid? except, CancellationToken cancellationToken) =>
-        EndAsync(database, db, db.SignIns.Where(s => s.UserId == userId && s.Id != except), cancellationToken);
+    /// <summary>Ends every sign-in of a person but one, and links that would begin another.</summary>
+    public static async Task EndAllAsync(Database database, AperturDb db, Guid userId, Guid? except, CancellationToken cancellationToken)
+    {
+        await db.OneTimeLinks.Where(l => l.UserId == userId && l.Kind == OneTimeLinkKind.SignIn).ExecuteDeleteAsync(cancellationToken);
+        await EndAsync(database, db, db.SignIns.Where(s => s.UserId == userId && s.Id != except), cancellationToken);
+    }
 
     /// <summary>Keeps a person out from the next call on, or lets them in again. Enabled again, the person signs in anew.</summary>
     public static Task SwitchAsync(Database database, AperturDb db, User person, bool disable, DateTimeOffset now, CancellationToken cancellationToken)

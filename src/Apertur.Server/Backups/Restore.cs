@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Apertur.Server.Accounts;
 using Apertur.Server.Blobs;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
@@ -141,6 +142,8 @@ internal sealed class Restore(Database database, BlobStore blobs, ImagesOwner ow
         await db.Database.ExecuteSqlRawAsync(Migrator.RestoreEnd, cancellationToken);
         // Another database from now on: a server that still runs on the old one touches no photo of this.
         await db.ImagesOwnership.ExecuteDeleteAsync(cancellationToken);
+        // They may have been followed since.
+        await db.OneTimeLinks.Where(link => link.Kind == OneTimeLinkKind.SignIn).ExecuteDeleteAsync(cancellationToken);
         // Whoever was delivering is gone.
         await db.Deliveries.Where(row => row.State == DeliveryState.Sending)
             .ExecuteUpdateAsync(row => row.SetProperty(r => r.LeaseUntil, DateTimeOffset.UnixEpoch), cancellationToken);

@@ -58,7 +58,10 @@ internal sealed class DeliveryQueue(
     private async Task<int> PutBackAsync(AperturDb db, IQueryable<DeliveryRow> abandoned, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        var rows = await abandoned.AsNoTracking().ToListAsync(cancellationToken);
+        // Looked at again once they are locked: a worker that was thought dead may have extended its claim meanwhile.
+        var ids = await database.Locked(db.Deliveries, await abandoned.Select(row => row.Id).ToListAsync(cancellationToken))
+            .Select(row => row.Id).ToListAsync(cancellationToken);
+        var rows = await abandoned.Where(row => ids.Contains(row.Id)).AsNoTracking().ToListAsync(cancellationToken);
         db.DeliveryAttempts.AddRange(rows.Select(row => new DeliveryAttempt
         {
             DeliveryId = row.Id,
@@ -73,7 +76,7 @@ internal sealed class DeliveryQueue(
             NextAt = now,
             NextCause = DueCause.Abandoned,
         }));
-        var ids = rows.ConvertAll(row => row.Id);
+        ids = rows.ConvertAll(row => row.Id);
         var put = db.Deliveries.Where(row => ids.Contains(row.Id));
         await put.ExecuteUpdateAsync(row => row.SetProperty(r => r.AttemptsMade, r => r.AttemptsMade + 1), cancellationToken);
         return await _table.PutBackAsync(put, cancellationToken);

@@ -1,4 +1,5 @@
 using Apertur.Server.Tus;
+using Apertur.Server.Uploads;
 using Microsoft.AspNetCore.Cors.Infrastructure;
 
 namespace Apertur.Server.Http;
@@ -18,6 +19,6 @@ internal static class CrossOrigin
         .AllowAnyHeader()
         .WithExposedHeaders([
             "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Location", "Content-Disposition",
-            "ETag", .. TusHeaders.Exposed])
+            "ETag", UploadArchive.LeftOutHeader, .. TusHeaders.Exposed])
         .SetPreflightMaxAge(_remembered);
 }

@@ -72,7 +72,10 @@ internal static class ProjectDataApi
         {
             // Looked for once, to be counted and shown: what few have in common may take a look at every row.
             var ids = await filtered.Take(ListFilters.MostCounted).ToListAsync(cancellationToken);
-            var shown = ids.Skip(Skip(page, pageSize)).Take(pageSize).ToList();
+            var skip = Skip(page, pageSize);
+            var shown = ids.Count < ListFilters.MostCounted || skip + pageSize <= ids.Count
+                ? ids.Skip(skip).Take(pageSize).ToList()
+                : await filtered.Skip(skip).Take(pageSize).ToListAsync(cancellationToken);
             var found = db.Uploads.Where(u => shown.Contains(u.Id)).OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id);
             return TypedResults.Ok(Page(await RowsAsync(found, db, cancellationToken), ids.Count, page, pageSize));
         }

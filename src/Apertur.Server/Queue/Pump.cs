@@ -10,8 +10,9 @@ internal sealed partial class Pump(
     IEnumerable<IQueue> queues, AsyncAutoResetEvent signal, Settings settings, TimeProvider clock, ILogger<Pump> log) : BackgroundService
 {
     /// <summary>
-    /// How long a claim holds without a heartbeat. Another node takes over after that; one that dies right after a heartbeat within a minute,
-    /// while a database that is away for half a minute takes no claim from anybody.
+    /// How long a claim holds without a heartbeat. Another node takes over after that: within a minute of the end of one that died right after a
+    /// heartbeat, where clocks differ by no more than a few seconds. A database that refuses for half a minute takes no claim from anybody; one
+    /// that falls silent may, and what is under way is then sent twice, under one id.
     /// </summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(45);
 

@@ -42,7 +42,7 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
     /// <summary>Whether a transaction has begun, which everything that follows belongs to.</summary>
     public bool IsInTransaction => _write is { HasBegun: true };
 
-    /// <summary>Changes to the counts of days, written at the end of the transaction.</summary>
+    /// <summary>Changes to the counts of days and minutes, written at the end of the transaction.</summary>
     public CountChanges Counts => Write.Counts;
 
     public DbSet<User> Users => Set<User>();

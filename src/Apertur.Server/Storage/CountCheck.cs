@@ -117,7 +117,7 @@ internal sealed class CountCheck(Database database)
         const string own = "project_id = {0} AND env = {1} AND minute >= {4} AND minute < {5}";
         var minutes =
             $"""
-            INSERT INTO minute_counts (project_id, env, minute, sessions, images) SELECT v.* FROM ({Minutes(rows, own)}) v WHERE {MinutesDiffer}
+            INSERT INTO minute_counts (project_id, env, minute, sessions, images) SELECT v.* FROM ({Minutes(rows, own)}) v WHERE {MinutesDiffer} ORDER BY v.minute
             ON CONFLICT (project_id, env, minute) DO UPDATE SET
               sessions = minute_counts.sessions + excluded.sessions, images = minute_counts.images + excluded.images
             """;
@@ -125,7 +125,9 @@ internal sealed class CountCheck(Database database)
             minutes,
             [day.ProjectId, day.Env, day.Day * DayMilliseconds, (day.Day + 1) * DayMilliseconds, day.Day * DayMinutes, (day.Day + 1) * DayMinutes],
             cancellationToken);
-        await db.MinuteCounts.Where(count => count.Sessions == 0 && count.Images == 0).ExecuteDeleteAsync(cancellationToken);
+        await db.Database.ExecuteSqlRawAsync(
+            "DELETE FROM minute_counts WHERE project_id = {0} AND env = {1} AND minute >= {2} AND minute < {3} AND sessions = 0 AND images = 0",
+            [day.ProjectId, day.Env, day.Day * DayMinutes, (day.Day + 1) * DayMinutes], cancellationToken);
     }
 
     /// <summary>One repair at a time: a second one must see what the first has added.</summary>

@@ -12,6 +12,9 @@ namespace Apertur.Server.Uploads;
 /// </summary>
 internal sealed class UploadArchive(IReadOnlyList<Upload> uploads, RenditionStore renditions) : IResult
 {
+    /// <summary>The header that says how many images are not in it, because their bytes were removed.</summary>
+    public const string LeftOutHeader = "Apertur-Left-Out";
+
     public const int MostImages = 500;
 
     /// <summary>More than any program needs the 64-bit form of an archive for.</summary>
@@ -26,7 +29,7 @@ internal sealed class UploadArchive(IReadOnlyList<Upload> uploads, RenditionStor
         response.Headers.CacheControl = "private, no-store";
         var leftOut = uploads.Where(upload => upload.RemovedAt is not null).ToList();
         if (leftOut.Count > 0)
-            response.Headers["Apertur-Left-Out"] = leftOut.Count.ToString(CultureInfo.InvariantCulture);
+            response.Headers[LeftOutHeader] = leftOut.Count.ToString(CultureInfo.InvariantCulture);
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         var body = new AsynchronousBody(response.Body);
         // Ended only when all went well: its end is what makes it an archive.
@@ -59,7 +62,10 @@ internal sealed class UploadArchive(IReadOnlyList<Upload> uploads, RenditionStor
         await body.FlushAsync(httpContext.RequestAborted);
     }
 
-    private static string Line(Upload upload) => $"{upload.Filename} ({upload.Id}): removed on {upload.RemovedAt:yyyy-MM-dd}\r\n";
+    // Its name went with its bytes.
+    private static string Line(Upload upload) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{upload.Id}, number {upload.ImageIndex + 1} of session {upload.SessionId}, received {upload.CreatedAt:yyyy-MM-dd}, removed {upload.RemovedAt:yyyy-MM-dd}\r\n");
 
     /// <summary>A name that no other has, also where upper and lower case are the same: <c>roof.jpg</c>, <c>roof (2).jpg</c>.</summary>
     private static string Unique(string filename, HashSet<string> names)

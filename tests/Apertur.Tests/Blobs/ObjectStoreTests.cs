@@ -149,6 +149,7 @@ public sealed class ObjectStoreTests
             await db.Uploads.ExecuteDeleteAsync(Cancellation);
             await db.Sessions.ExecuteDeleteAsync(Cancellation);
             await db.DailyCounts.ExecuteDeleteAsync(Cancellation);
+            await db.MinuteCounts.ExecuteDeleteAsync(Cancellation);
         });
         Assert.Single((await app.CommandAsync("fsck"))["orphaned"]!.AsArray());
         // The store's own clock says when an object was written.

@@ -104,6 +104,11 @@ public sealed class OperatorCommandTests
         for (var guess = 0; guess < 5; guess++)
             (await FollowAsync(link, "000000")).Expect(HttpStatusCode.BadRequest);
         Assert.Contains("Too many", (await FollowAsync(link, "000000")).Text, StringComparison.OrdinalIgnoreCase);
+        // Whoever changes the password, or is kept out, ends the link with all else.
+        link = await MakeAsync();
+        foreach (var switched in new[] { "disable", "enable" })
+            await app.CommandAsync("user", switched, "--email", People.OwnerEmail);
+        (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.NotFound);
         link = $"/link/{await app.Services.GetRequiredService<Database>().WriteAsync(
             async db => await OneTimeLink.ForSignInAsync(db, await db.Users.SingleAsync(Cancellation), app.Clock.GetUtcNow(), Cancellation), Cancellation)}";
         (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.OK);

@@ -228,6 +228,7 @@ public sealed partial class RestoreTests(ITestOutputHelper output)
             await db.Uploads.ExecuteDeleteAsync(Cancellation);
             await db.Sessions.ExecuteDeleteAsync(Cancellation);
             await db.DailyCounts.ExecuteDeleteAsync(Cancellation);
+            await db.MinuteCounts.ExecuteDeleteAsync(Cancellation);
         },
         Cancellation);
 
