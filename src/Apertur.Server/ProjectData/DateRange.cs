@@ -57,6 +57,10 @@ internal sealed record DateRange
     /// <summary>Whether a day lies in the range as a whole.</summary>
     public bool HasWhole(int day) => day >= FirstWholeDay && day < EndOfWholeDays;
 
+    /// <summary>The part of a page's window that lies in the range. One bound at each end: of two, SQLite begins to read at whichever it likes.</summary>
+    public (DateTimeOffset From, DateTimeOffset To) Within(PageWindow window) =>
+        (From > window.From ? From : window.From, To < window.Before ? To : window.Before);
+
     /// <summary>What the days that the range cuts have in it.</summary>
     /// <param name="sessions">Sessions to count; null when they do not matter.</param>
     /// <param name="uploads">Uploads to count; null when they do not matter.</param>

@@ -44,8 +44,9 @@ internal static class ProjectDataApi
             return TypedResults.Ok(Page(await RowsAsync(found, db, clock.GetUtcNow(), cancellationToken), total, page, pageSize));
         }
 
-        var place = await WindowAsync(range, mine, null, caller, db, page, pageSize, cancellationToken);
-        var sessions = mine.Where(s => s.CreatedAt < place.Before && s.CreatedAt >= place.From)
+        var place = await WindowAsync(range, caller.See(db.Sessions), null, caller, db, page, pageSize, cancellationToken);
+        var (first, end) = range.Within(place);
+        var sessions = caller.See(db.Sessions).Where(s => s.CreatedAt < end && s.CreatedAt >= first)
             .OrderByDescending(s => s.CreatedAt).ThenByDescending(s => s.Id).Skip(place.Skip).Take(place.Take);
         return TypedResults.Ok(place.Page(await RowsAsync(sessions, db, clock.GetUtcNow(), cancellationToken)));
     }
@@ -80,8 +81,9 @@ internal static class ProjectDataApi
             return TypedResults.Ok(Page(await RowsAsync(found, db, cancellationToken), ids.Count, page, pageSize));
         }
 
-        var place = await WindowAsync(range, null, mine, caller, db, page, pageSize, cancellationToken);
-        var uploads = mine.Where(u => u.CreatedAt < place.Before && u.CreatedAt >= place.From)
+        var place = await WindowAsync(range, null, caller.See(db.Uploads), caller, db, page, pageSize, cancellationToken);
+        var (first, end) = range.Within(place);
+        var uploads = caller.See(db.Uploads).Where(u => u.CreatedAt < end && u.CreatedAt >= first)
             .OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id).Skip(place.Skip).Take(place.Take);
         return TypedResults.Ok(place.Page(await RowsAsync(uploads, db, cancellationToken)));
     }
