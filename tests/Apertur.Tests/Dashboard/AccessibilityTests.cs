@@ -3,10 +3,17 @@ using Microsoft.Playwright;
 
 namespace Apertur.Tests.Dashboard;
 
-/// <summary>What axe-core finds on every page, in both colour schemes, on a phone and on a wide screen.</summary>
+/// <summary>What axe-core finds on every page, in both colour schemes, on a phone and on a wide screen, and whether letters of twice the size find room.</summary>
 public sealed class AccessibilityTests(ITestOutputHelper output)
 {
     private static readonly int[] _widths = [390, 1440];
+
+    /// <summary>How wide the page is when that is more than the window, and which elements are to blame.</summary>
+    private const string Wide = """
+        () => document.documentElement.scrollWidth <= innerWidth ? [] : [`${document.documentElement.scrollWidth} px`, ...[...document.querySelectorAll('body *')]
+            .filter(element => element.getBoundingClientRect().right > innerWidth || element.scrollWidth > element.clientWidth)
+            .map(element => `${element.tagName}.${element.className}`).slice(0, 12)]
+        """;
 
     [Fact]
     public async Task Every_page_is_fit_for_everybody()
@@ -55,6 +62,11 @@ public sealed class AccessibilityTests(ITestOutputHelper output)
             found.AddRange(violations.Select(violation => $"{path}, {width} px: {violation}"));
             if (!await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth"))
                 found.Add($"{path} is wider than {width} px");
+            await page.EvaluateAsync("document.documentElement.style.fontSize = '200%'");
+            var wide = await page.EvaluateAsync<string[]>(Wide);
+            if (wide.Length > 0)
+                found.Add($"{path} with letters of twice the size is wider than {width} px: {string.Join(", ", wide)}");
+            await page.EvaluateAsync("document.documentElement.style.fontSize = ''");
         }
 
         return found;

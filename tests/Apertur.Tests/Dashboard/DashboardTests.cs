@@ -205,6 +205,8 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
     {
         using var owner = RSA.Create(2048);
         using var other = RSA.Create(2048);
+        using var third = RSA.Create(2048);
+        using var curve = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
         await EndToEndTests.SetKeyAsync(app, owner.ExportSubjectPublicKeyInfoPem());
         var session = await app.Client.CreateSessionAsync();
@@ -213,7 +215,9 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         await phone.Locator("#gallery").SetInputFilesAsync(new FilePayload { Name = "roof.jpg", MimeType = "image/jpeg", Buffer = photo });
         await Assertions.Expect(phone.Locator("#photos li[data-state=sent]")).ToHaveCountAsync(1);
         var sealedByNode = (await Sealed.ByNodeAsync(owner.ExportSubjectPublicKeyInfoPem(), Photos.Png())).Bytes();
-        (await app.PostFormAsync(session, sealedByNode, "wall.png.enc", "e2e")).Expect(HttpStatusCode.Created);
+        (await app.PostFormAsync(session, sealedByNode, "wall.jpg.hta.enc", "e2e")).Expect(HttpStatusCode.Created);
+        var sealedToOther = (await Sealed.ByNodeAsync(other.ExportSubjectPublicKeyInfoPem(), Photos.Png())).Bytes();
+        (await app.PostFormAsync(session, sealedToOther, "door.png.enc", "e2e")).Expect(HttpStatusCode.Created);
 
         var page = await DashboardPage.SignInAsync(_browser, app, $"/sessions/{session}");
         var sent = new List<string>();
@@ -224,6 +228,7 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
             ("no key", "This is no private key."),
             (owner.ExportSubjectPublicKeyInfoPem(), "This is a public key."),
             (owner.ExportRSAPrivateKeyPem(), "an older form"),
+            (curve.ExportPkcs8PrivateKeyPem(), "This is no private RSA key"),
             (other.ExportPkcs8PrivateKeyPem(), "This key does not open the photo"),
         })
         {
@@ -232,11 +237,14 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
             await Assertions.Expect(page.Page.GetByRole(AriaRole.Alert).Filter(new() { HasText = words })).ToHaveCountAsync(1);
         }
 
+        var bothHalves = owner.ExportSubjectPublicKeyInfoPem() + "\n" + owner.ExportPkcs8PrivateKeyPem();
         await page.Page.GetByLabel("Or choose its file").SetInputFilesAsync(
-            new FilePayload { Name = "key.pem", MimeType = "application/x-pem-file", Buffer = Encoding.ASCII.GetBytes(owner.ExportPkcs8PrivateKeyPem()) });
+            new FilePayload { Name = "key.pem", MimeType = "application/x-pem-file", Buffer = Encoding.ASCII.GetBytes(bothHalves) });
         await Assertions.Expect(page.Page.GetByLabel("Private key")).ToHaveValueAsync(new Regex("BEGIN PRIVATE KEY"));
         await page.Button("Open the photo").ClickAsync();
         await Assertions.Expect(page.Page.GetByAltText("roof.jpg")).ToBeVisibleAsync();
+        var block = page.Page.GetByRole(AriaRole.Region, new() { Name = "Encrypted photo" });
+        await Assertions.Expect(block).ToBeFocusedAsync();
         var file = await page.Page.RunAndWaitForDownloadAsync(() => page.Button("Download decrypted").ClickAsync());
         Assert.Equal("roof.jpg", file.SuggestedFilename);
         Assert.Equal(photo, await File.ReadAllBytesAsync(await file.PathAsync(), Cancellation));
@@ -244,8 +252,22 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         // Lists show what the key opens, as long as the page lives.
         await page.Page.GoBackAsync();
         await Assertions.Expect(page.Page.Locator(".pictures img")).ToHaveCountAsync(2);
+        // A key that opens nothing takes the place of none.
+        await page.Page.GetByText("door.png.enc.json").ClickAsync();
+        await page.Page.GetByLabel("Private key").FillAsync(third.ExportPkcs8PrivateKeyPem());
+        await page.Button("Open the photo").ClickAsync();
+        await Assertions.Expect(page.Page.GetByLabel("Private key")).ToHaveValueAsync("");
+        await page.Page.GoBackAsync();
+        await Assertions.Expect(page.Page.Locator(".pictures img")).ToHaveCountAsync(2);
+
+        // A name's ending follows the bytes.
+        await page.Page.GetByText("wall.jpg.hta.enc.json").ClickAsync();
+        file = await page.Page.RunAndWaitForDownloadAsync(() => page.Button("Download decrypted").ClickAsync());
+        Assert.Equal("wall.jpg.png", file.SuggestedFilename);
+        await page.Button("Forget the key").ClickAsync();
+        await Assertions.Expect(block.GetByRole(AriaRole.Heading)).ToBeFocusedAsync();
+        await Assertions.Expect(page.Page.GetByLabel("Private key")).ToHaveValueAsync("");
         await page.Page.ReloadAsync();
-        await page.Page.GetByText("wall.png.enc.json").ClickAsync();
         await Assertions.Expect(page.Page.GetByLabel("Private key")).ToHaveValueAsync("");
         Assert.DoesNotContain(sent, request => request.Contains("PRIVATE KEY", StringComparison.Ordinal));
         Assert.Empty(page.Errors);

@@ -41,7 +41,7 @@ function follow(event: MouseEvent): void {
   if (!link || link.origin !== location.origin || link.target !== '' || link.hasAttribute('download')) return;
   if (link.pathname !== '/' && link.pathname !== '/account' && !/^\/(p\/|admin(\/|$))/.test(link.pathname)) return;
   // A place on this page is the browser's to go to, with the focus.
-  if (link.hash !== '' && link.pathname === location.pathname) return;
+  if (link.hash !== '' && link.pathname === location.pathname && link.search === location.search) return;
   event.preventDefault();
   go(link.href);
 }

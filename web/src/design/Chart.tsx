@@ -31,11 +31,11 @@ export function Chart({ bars, name, caption, column, most, low = false }: {
       <div class="row apart small quiet" aria-hidden="true">
         <span>{bars[0] && name(bars[0].at)}</span><span>{t(most, { n: number(highest) })}</span><span>{bars.length > 0 && name(bars.at(-1)!.at)}</span>
       </div>
-      <table class="unseen">
+      <div class="unseen"><table>
         <caption>{t(caption)}</caption>
         <thead><tr><th>{t('Time')}</th><th>{t(column)}</th><th>{t('Delivered')}</th><th>{t('Failed')}</th></tr></thead>
         <tbody>{bars.map(bar => <tr key={bar.at}><th>{name(bar.at)}</th><td>{bar.all}</td><td>{bar.delivered}</td><td>{bar.failed}</td></tr>)}</tbody>
-      </table>
+      </table></div>
     </div>
   );
 }

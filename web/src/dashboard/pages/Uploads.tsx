@@ -97,7 +97,7 @@ function Table({ project, list, choice }: { project: string; list: Paged<Row>; c
         if (!upload) return <tr key={index}>{Array.from({ length: 6 }, (_, cell) => <td key={cell}><span class="bone" style={{ width: '4rem' }} /></td>)}</tr>;
         return (
           <tr key={index} class="link">
-            <td><span class="row still"><Thumbnail key={upload.id} upload={upload} class="small" /><a class="title clip" href={`/p/${project}/uploads/${upload.id}`}>{upload.filename}</a>{upload.caption && <bdi class="quiet small clip">{upload.caption}</bdi>}</span></td>
+            <td class="name"><span class="row still"><Thumbnail key={upload.id} upload={upload} class="small" /><a class="title clip" href={`/p/${project}/uploads/${upload.id}`}>{upload.filename}</a>{upload.caption && <bdi class="quiet small clip">{upload.caption}</bdi>}</span></td>
             <td data-label={t('Status')}><Status of={upload.status} /></td>
             <td data-label={t('Source')}><span>{sourceWords(upload.source)}</span></td>
             <td data-label={t('Size')} class="num"><span>{size(upload.sizeBytes)}</span></td>
@@ -119,8 +119,10 @@ function Grid({ project, list, choice }: { project: string; list: Paged<Row>; ch
     return () => observer.disconnect();
   }, []);
   const gap = 12;
-  const columns = Math.max(2, Math.floor((width + gap) / (width < 600 ? 150 : 168)));
-  const height = (width - (columns - 1) * gap) / columns + 62;
+  // Whoever needs larger letters gets larger pictures with them.
+  const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+  const columns = Math.max(1, Math.floor((width + gap) / ((width < 600 ? 150 : 168) * scale)));
+  const height = (width - (columns - 1) * gap) / columns + 62 * scale;
   const total = list.total ?? columns * 3;
   const { top, from, to, before, after } = useWindow(Math.ceil(total / columns), height + gap);
   return (
