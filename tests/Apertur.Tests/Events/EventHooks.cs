@@ -36,7 +36,10 @@ internal static class EventHooks
     /// <summary>Waits until the newest entry of the history has that status, and gives it.</summary>
     public static async Task<JsonNode> NewestBecomesAsync(this AperturApp app, JsonNode webhook, string status) =>
         (await Eventually.Becomes(
-            () => app.HistoryAsync(webhook), history => (string?)history["deliveries"]!.AsArray().FirstOrDefault()?["status"] == status,
+            () => app.HistoryAsync(webhook),
+            // One that waits for its first attempt is called retrying too.
+            history => history["deliveries"]!.AsArray().FirstOrDefault() is { } newest && (string)newest["status"]! == status
+                && (status != "retrying" || newest["lastError"] is not null),
             $"the newest event is {status}"))["deliveries"]![0]!;
 
     /// <summary>The next event that arrives.</summary>
