@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Tests.Support;
-using Npgsql;
 
 namespace Apertur.Tests.Scenarios;
 
@@ -192,7 +191,7 @@ public sealed class FrozenNodeTests(ITestOutputHelper output)
         public async Task VerifyAsync(IEnumerable<string> taken, IEnumerable<string> withDestination)
         {
             await Eventually.Becomes(() => CountAsync("SELECT count(*) FROM deliveries WHERE state <> 'sent'"), open => open == 0, "everything is delivered");
-            Assert.Equal(taken.Order(), (await TextsAsync("SELECT id FROM uploads")).Order());
+            Assert.Equal(taken.Order(), (await database.TextsAsync("SELECT id FROM uploads")).Order());
             Assert.Equal(withDestination.Order(), receiver.Requests.Select(request => request["X-Aptr-Image-Id"]!).Order());
         }
 
@@ -206,18 +205,6 @@ public sealed class FrozenNodeTests(ITestOutputHelper output)
             data.Dispose();
         }
 
-        private async Task<long> CountAsync(string sql) => long.Parse((await TextsAsync(sql)).Single(), CultureInfo.InvariantCulture);
-
-        private async Task<List<string>> TextsAsync(string sql)
-        {
-            await using var connection = new NpgsqlConnection(database.ConnectionString);
-            await connection.OpenAsync(Cancellation);
-            await using var command = new NpgsqlCommand(sql, connection);
-            await using var reader = await command.ExecuteReaderAsync(Cancellation);
-            var texts = new List<string>();
-            while (await reader.ReadAsync(Cancellation))
-                texts.Add(reader.GetValue(0).ToString()!);
-            return texts;
-        }
+        private async Task<long> CountAsync(string sql) => long.Parse((await database.TextsAsync(sql)).Single(), CultureInfo.InvariantCulture);
     }
 }

@@ -292,14 +292,7 @@ public sealed class RestartTests(ITestOutputHelper output)
                 ["Database"] = new JsonObject { ["Provider"] = "PostgreSql", ["ConnectionString"] = database.ConnectionString, ["AllowDataLoss"] = true },
                 ["Keys"] = new JsonObject { ["Place"] = "Database", ["WrappingKey"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)) },
             };
-            foreach (var (name, value) in bucket.StorageSettings())
-            {
-                var parts = name.Split(':');
-                var section = settings;
-                foreach (var part in parts[..^1])
-                    section = (JsonObject)(section[part] ??= new JsonObject());
-                section[parts[^1]] = value;
-            }
+            SettingsFile.Add(settings, bucket.StorageSettings());
 
             return settings;
         }

@@ -4,7 +4,6 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Apertur.Server.Queue;
 using Apertur.Tests.Support;
-using Npgsql;
 
 namespace Apertur.Tests.Scenarios;
 
@@ -36,8 +35,8 @@ public sealed class TakeoverTests(ITestOutputHelper output)
         var webhook = await node.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url, ["format"] = "binary" });
         if (Environment.GetEnvironmentVariable("CHAOS_WITHOUT_LEASES") is { Length: > 0 })
         {
-            await TextsAsync(database, "CREATE FUNCTION forever() RETURNS trigger AS $$ BEGIN IF NEW.lease_until IS NOT NULL THEN NEW.lease_until := 9999999999999; END IF; RETURN NEW; END $$ LANGUAGE plpgsql");
-            await TextsAsync(database, "CREATE TRIGGER forever BEFORE UPDATE ON deliveries FOR EACH ROW EXECUTE FUNCTION forever()");
+            await database.TextsAsync("CREATE FUNCTION forever() RETURNS trigger AS $$ BEGIN IF NEW.lease_until IS NOT NULL THEN NEW.lease_until := 9999999999999; END IF; RETURN NEW; END $$ LANGUAGE plpgsql");
+            await database.TextsAsync("CREATE TRIGGER forever BEFORE UPDATE ON deliveries FOR EACH ROW EXECUTE FUNCTION forever()");
         }
 
         // Until it has answered once it is sent one at a time.
@@ -70,7 +69,7 @@ public sealed class TakeoverTests(ITestOutputHelper output)
             {
                 await node.ThawAsync();
                 await Eventually.Becomes(
-                    () => TextsAsync(database, "SELECT count(*) FROM deliveries WHERE state <> 'sent'"), open => open[0] == "0", "all is sent");
+                    () => database.TextsAsync("SELECT count(*) FROM deliveries WHERE state <> 'sent'"), open => open[0] == "0", "all is sent");
                 await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, Cancellation);
                 await node.TerminateAsync();
             }
@@ -80,9 +79,9 @@ public sealed class TakeoverTests(ITestOutputHelper output)
         }
 
         var all = (rounds * photos) + 1;
-        await Eventually.Becomes(() => TextsAsync(database, "SELECT count(*) FROM deliveries WHERE state = 'sent'"), sent => sent[0] == $"{all}", "all is sent");
-        var completed = await TextsAsync(database, "SELECT count(*) FROM delivery_attempts WHERE outcome = 'accepted'");
-        var twice = await TextsAsync(database, "SELECT delivery_id FROM delivery_attempts WHERE outcome = 'accepted' GROUP BY delivery_id HAVING count(*) > 1");
+        await Eventually.Becomes(() => database.TextsAsync("SELECT count(*) FROM deliveries WHERE state = 'sent'"), sent => sent[0] == $"{all}", "all is sent");
+        var completed = await database.TextsAsync("SELECT count(*) FROM delivery_attempts WHERE outcome = 'accepted'");
+        var twice = await database.TextsAsync("SELECT delivery_id FROM delivery_attempts WHERE outcome = 'accepted' GROUP BY delivery_id HAVING count(*) > 1");
         var counted = (int)(await node.Client.GetAsync("stats")).Json["imagesDelivered"]!;
         await node.DisposeAsync();
         output.WriteLine($"> {rounds} nodes killed or frozen, {rounds * photos} deliveries under way: {completed[0]} completed of {all}, {twice.Count} twice, {counted} counted; taken over after at most {taken.Max().TotalSeconds.ToString("F1", CultureInfo.InvariantCulture)} s");
@@ -98,18 +97,6 @@ public sealed class TakeoverTests(ITestOutputHelper output)
 
     private static int Setting(string name, int otherwise) =>
         int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : otherwise;
-
-    private static async Task<List<string>> TextsAsync(TestDatabase database, string sql)
-    {
-        await using var connection = new NpgsqlConnection(database.ConnectionString);
-        await connection.OpenAsync(Cancellation);
-        await using var command = new NpgsqlCommand(sql, connection);
-        await using var reader = await command.ExecuteReaderAsync(Cancellation);
-        var texts = new List<string>();
-        while (await reader.ReadAsync(Cancellation))
-            texts.Add(reader.GetValue(0).ToString()!);
-        return texts;
-    }
 
     /// <summary>Keeps requests waiting while it is told to, and answers others.</summary>
     private sealed class Hook

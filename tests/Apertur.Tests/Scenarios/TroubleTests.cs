@@ -169,14 +169,7 @@ public sealed class TroubleTests(ITestOutputHelper output)
             {
                 ["Database"] = new JsonObject { ["Provider"] = "PostgreSql", ["ConnectionString"] = connection.ConnectionString, ["AllowDataLoss"] = true },
             };
-            foreach (var (name, value) in bucket.StorageSettings(endpoint: toStore.Url))
-            {
-                var parts = name.Split(':');
-                var section = settings;
-                foreach (var part in parts[..^1])
-                    section = (JsonObject)(section[part] ??= new JsonObject());
-                section[parts[^1]] = value;
-            }
+            SettingsFile.Add(settings, bucket.StorageSettings(endpoint: toStore.Url));
 
             var data = new TempFolder();
             await File.WriteAllTextAsync(data.File("apertur.json"), settings.ToJsonString(), Cancellation);
@@ -244,13 +237,13 @@ public sealed class TroubleTests(ITestOutputHelper output)
         {
             // What could not be read from the object store waits by the schedule.
             var began = Stopwatch.GetTimestamp();
-            while ((await TextsAsync("SELECT count(*) FROM deliveries WHERE state <> 'sent'"))[0] != "0")
+            while ((await database.TextsAsync("SELECT count(*) FROM deliveries WHERE state <> 'sent'"))[0] != "0")
             {
                 Assert.True(Stopwatch.GetElapsedTime(began) < _drain, "Not everything is delivered.");
                 await Task.Delay(TimeSpan.FromMilliseconds(500), TimeProvider.System, Cancellation);
             }
 
-            Assert.Equal(taken.Keys.Order(), (await TextsAsync("SELECT id FROM uploads")).Order());
+            Assert.Equal(taken.Keys.Order(), (await database.TextsAsync("SELECT id FROM uploads")).Order());
             var arrived = hook.Requests.Select(request => (Photo: request["X-Aptr-Image-Id"]!, Delivery: request["X-APTR-Delivery-ID"]!)).Distinct().ToList();
             Assert.Equal(taken.Keys.Order(), arrived.Select(one => one.Photo).Order());
             var (exitCode, said, errors) = await AperturProcess.RunAsync("fsck", "--hashes", "--data", data.Path);
@@ -275,7 +268,7 @@ public sealed class TroubleTests(ITestOutputHelper output)
             end();
         }
 
-        private Task<List<string>> EndBackendsAsync() => TextsAsync(
+        private Task<List<string>> EndBackendsAsync() => database.TextsAsync(
             $"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.Name}' AND pid <> pg_backend_pid()");
 
         private async Task TakeConnectionsAsync()
@@ -313,18 +306,6 @@ public sealed class TroubleTests(ITestOutputHelper output)
                 foreach (var one in taken)
                     await one.DisposeAsync();
             }
-        }
-
-        private async Task<List<string>> TextsAsync(string sql)
-        {
-            await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(database.ConnectionString) { Pooling = false }.ConnectionString);
-            await connection.OpenAsync(Cancellation);
-            await using var command = new NpgsqlCommand(sql, connection);
-            await using var reader = await command.ExecuteReaderAsync(Cancellation);
-            var texts = new List<string>();
-            while (await reader.ReadAsync(Cancellation))
-                texts.Add(reader.GetValue(0).ToString()!);
-            return texts;
         }
     }
 }

@@ -61,6 +61,20 @@ internal sealed class TestDatabase : IAsyncDisposable
         return new(kind, new NpgsqlConnectionStringBuilder(Components.PostgreSql) { Database = name }.ConnectionString, null, name);
     }
 
+    /// <summary>The first column of what PostgreSQL answers, over a connection of its own: those before may have been ended.</summary>
+    public async Task<List<string>> TextsAsync(string sql)
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);
+        await connection.OpenAsync(cancellation);
+        await using var command = new NpgsqlCommand(sql, connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var texts = new List<string>();
+        while (await reader.ReadAsync(cancellation))
+            texts.Add(reader.GetValue(0).ToString()!);
+        return texts;
+    }
+
     public async ValueTask DisposeAsync()
     {
         _folder?.Dispose();
