@@ -1,5 +1,6 @@
 import { CircleUser, FolderOpen, Image, Plus, QrCode, Search, type IconNode } from 'lucide';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from 'preact/hooks';
+import { useModal } from '../design/Dialog';
 import { Icon } from '../design/Icon';
 import { api, ok } from './api/client';
 import { go } from './router';
@@ -11,12 +12,11 @@ interface Found { readonly label: string; readonly kind: string; readonly icon: 
 
 /** Anything by a few letters of its name: places, projects, sessions and photos. */
 export function Palette({ project, onClose }: { project: string | undefined; onClose: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
+  const dialog = useModal();
   const [words, setWords] = useState('');
   const [things, setThings] = useState<readonly Found[]>([]);
   const [at, setAt] = useState(0);
   const id = useId();
-  useEffect(() => { dialog.current!.showModal(); }, []);
   useEffect(() => {
     setAt(0);
     const end = new AbortController();

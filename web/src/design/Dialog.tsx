@@ -1,22 +1,32 @@
 import { X } from 'lucide';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../dashboard/text';
 import { Button } from './Button';
 import { Refusal } from './Notice';
 import type { Act } from '../dashboard/load';
 
-/** A matter of its own in front of the page. The browser keeps the focus in it and gives it back afterwards. */
+/** Opens a dialog in front of the page, which keeps the focus in it; what had the focus gets it back when the dialog goes. */
+export function useModal() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => {
+    const [element, opener] = [dialog.current!, document.activeElement as HTMLElement | null];
+    element.showModal();
+    return () => {
+      element.close();
+      // The browser does so only as long as the dialog is in the page.
+      opener?.focus();
+    };
+  }, []);
+  return dialog;
+}
+
+/** A matter of its own in front of the page. */
 export function Dialog({ title, onClose, children, onSubmit, broad, actions }: {
   title: string; onClose: () => void; children: ComponentChildren; onSubmit?: () => void; broad?: boolean; actions?: ComponentChildren;
 }) {
-  const dialog = useRef<HTMLDialogElement>(null);
+  const dialog = useModal();
   const id = useId();
-  useEffect(() => {
-    const element = dialog.current!;
-    element.showModal();
-    return () => element.close();
-  }, []);
   const content = (
     <>
       <header><h2 id={id}>{title}</h2><Button plain icon={X} label={t('Close')} onClick={onClose} /></header>

@@ -69,10 +69,10 @@ export function Check({ label, checked, onInput, hint }: { label: ComponentChild
   );
 }
 
-export function Switch({ label, checked, onInput, disabled = false }: { label: string; checked: boolean; onInput: (checked: boolean) => void; disabled?: boolean }) {
+export function Switch({ label, checked, onInput }: { label: string; checked: boolean; onInput: (checked: boolean) => void }) {
   return (
     <label class="switch" title={label}>
-      <input type="checkbox" role="switch" checked={checked} disabled={disabled} aria-label={label} onInput={event => onInput(event.currentTarget.checked)} />
+      <input type="checkbox" role="switch" checked={checked} aria-label={label} onInput={event => onInput(event.currentTarget.checked)} />
       <i />
     </label>
   );

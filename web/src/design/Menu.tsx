@@ -42,7 +42,8 @@ export function Menu({ trigger, label, items, placement = '' }: {
     <div class={`menu ${placement}`} ref={root} onKeyDown={onKeyDown}>
       <button type="button" class="button plain" aria-haspopup="menu" aria-expanded={open} title={label} onClick={() => setOpen(!open)}><span class="unseen">{label}</span>{trigger}</button>
       {open && (
-        <div role="menu" aria-label={label} onClick={() => setOpen(false)}>
+        // The focus goes back first: a dialog that opens now gives it back to where it was.
+        <div role="menu" aria-label={label} onClickCapture={() => root.current!.querySelector('button')?.focus()} onClick={() => setOpen(false)}>
           {items.map(item => {
             const content = <>{item.icon && <Icon of={item.icon} />}{item.label}</>;
             return item.href !== undefined
