@@ -34,7 +34,11 @@ export function Palette({ project, onClose }: { project: string | undefined; onC
     if (step !== undefined) {
       event.preventDefault();
       setAt((at + step + found.length) % Math.max(1, found.length));
-    } else if (event.key === 'Enter') open(at);
+    } else if (event.key === 'Enter') {
+      // What gets the focus back now must not be pressed by the same key.
+      event.preventDefault();
+      open(at);
+    }
   };
   useEffect(() => { document.getElementById(`${id}-${at}`)?.scrollIntoView({ block: 'nearest' }); }, [at]);
   return (
