@@ -1,7 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server.ProjectData;
-using Apertur.Tests.Dashboard;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 
@@ -136,13 +135,22 @@ public sealed class ListFiltersTests
         var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(destination), Photos.Jpeg(), "first.jpg"))["id"]!;
         await app.Client.UploadBecomesAsync(upload, "delivered");
         var elsewhere = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Jpeg(), "first.jpg"))["id"]!;
-        await DashboardWorld.CopyUploadsAsync(app, ListFilters.MostCounted + 10);
+        // Written by the database itself, and known to it then.
+        await app.WriteAsync(db => db.Database.ExecuteSqlAsync(
+            $"""
+            WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ListFilters.MostCounted + 10})
+            INSERT INTO uploads (id, session_id, project_id, env, image_index, filename, size_bytes, mime_type, source, sha256, is_encrypted,
+              destination_types, destinations_total, created_at)
+            SELECT '019a0000-0000-7000-8000-0000' || CAST(10000000 + n AS TEXT), u.session_id, u.project_id, u.env, n, 'copy.jpg', 1, u.mime_type,
+              u.source, u.sha256, FALSE, '[]', 0, u.created_at - n
+            FROM numbers JOIN uploads u ON u.id = {upload}
+            """));
         await app.WriteAsync(db => db.Database.ExecuteSqlRawAsync(
             """
             INSERT INTO deliveries (id, upload_id, session_id, destination_id, destination_type, destination_name, state, attempts, due_at, due_cause,
               received_at, created_at, updated_at, ended_at)
             SELECT u.id, u.id, u.session_id, d.destination_id, d.destination_type, d.destination_name, 'failed', 1, 0, 'received', u.created_at, 0, 0, 1
-            FROM uploads u CROSS JOIN deliveries d WHERE u.filename LIKE 'copy%';
+            FROM uploads u CROSS JOIN deliveries d WHERE u.filename = 'copy.jpg';
             ANALYZE;
             """));
 
