@@ -49,19 +49,32 @@ internal static class DeliveriesApi
             destinations = destinations.Where(destination => destination.Id == id);
         }
 
-        var rows =
-            from destination in destinations
-            join row in db.Deliveries on destination.Id equals row.DestinationId
-            where row.State == state
-            join upload in caller.See(db.Uploads) on row.UploadId equals upload.Id
-            select new { row, upload.Filename };
-        var total = await rows.Take(ListFilters.MostCounted).CountAsync(cancellationToken);
+        // Destination by destination, or no index has them in their order.
         var skip = (int)Math.Min((page - 1L) * pageSize, ListFilters.MostCounted);
-        var found = await rows.OrderByDescending(pair => pair.row.UpdatedAt).ThenByDescending(pair => pair.row.Id)
-            .Skip(skip).Take(pageSize).AsNoTracking().ToListAsync(cancellationToken);
+        var (total, newest) = (0, new List<Place>());
+        foreach (var destination in await destinations.Select(destination => destination.Id).ToListAsync(cancellationToken))
+        {
+            var rows = In(state, db, destination)
+                .Where(row => caller.Env == null || db.Uploads.Any(upload => upload.Id == row.UploadId && upload.Env == caller.Env));
+            total += await rows.Take(ListFilters.MostCounted - total).CountAsync(cancellationToken);
+            newest.AddRange(await NewestFirst(rows).Take(skip + pageSize).ToListAsync(cancellationToken));
+        }
+
+        var shown = newest.OrderByDescending(place => place.At).ThenByDescending(place => place.UploadId).ThenBy(place => place.DestinationId)
+            .Skip(skip).Take(pageSize).ToList();
+        var uploadIds = shown.ConvertAll(place => place.UploadId);
+        var described = await (
+            from row in db.Deliveries
+            where uploadIds.Contains(row.UploadId)
+            join upload in db.Uploads on row.UploadId equals upload.Id
+            select new { row, upload.Filename })
+            .AsNoTracking().ToDictionaryAsync(
+                pair => (pair.row.UploadId, pair.row.DestinationId), pair => DescribeOfProject(pair.row, pair.Filename), cancellationToken);
         return TypedResults.Ok(new Page<ProjectDelivery>
         {
-            Data = found.ConvertAll(pair => DescribeOfProject(pair.row, pair.Filename)),
+            // One that has gone on meanwhile is no more what was asked for.
+            Data = [.. shown.Select(place => described.GetValueOrDefault((place.UploadId, place.DestinationId))).OfType<ProjectDelivery>()
+                .Where(delivery => delivery.Status == status)],
             Total = total,
             Number = page,
             PageSize = pageSize,
@@ -78,7 +91,8 @@ internal static class DeliveriesApi
     {
         var upload = await caller.FindAsync(db.Uploads.AsNoTracking(), id, cancellationToken);
         var destination = Ids.Parse(destinationId);
-        var delivery = await Of(db, upload).AsNoTracking().SingleOrDefaultAsync(row => row.DestinationId == destination, cancellationToken)
+        // Told apart here: SQLite would read all deliveries of the destination.
+        var delivery = (await Of(db, upload).AsNoTracking().ToListAsync(cancellationToken)).SingleOrDefault(row => row.DestinationId == destination)
             ?? throw ApiErrors.NotFound.ToException();
         var attempts = await db.DeliveryAttempts.AsNoTracking().Where(attempt => attempt.DeliveryId == delivery.Id)
             .OrderByDescending(attempt => attempt.Number).Take(DeliveryAttempt.Kept).ToListAsync(cancellationToken);
@@ -153,6 +167,26 @@ internal static class DeliveriesApi
         return failed.Count + waiting;
     }
 
+    /// <summary>Deliveries of a destination in one state, in the words of the index that has them.</summary>
+    private static IQueryable<DeliveryRow> In(DeliveryState state, AperturDb db, Guid destination)
+    {
+        var rows = db.Deliveries.Where(row => row.DestinationId == destination);
+        return state switch
+        {
+            DeliveryState.Failed => rows.Where(row => row.State == DeliveryState.Failed),
+            DeliveryState.Retrying => rows.Where(row => row.State == DeliveryState.Retrying),
+            DeliveryState.Pending => rows.Where(row => row.State == DeliveryState.Pending || row.State == DeliveryState.Retrying)
+                .Where(row => row.State == DeliveryState.Pending),
+            // Those of all destinations first: they are few, and their index does not tell whose they are.
+            _ => db.Deliveries.Where(row => row.State == DeliveryState.Sending).Take(ListFilters.MostCounted)
+                .Where(row => row.DestinationId == destination),
+        };
+    }
+
+    private static IQueryable<Place> NewestFirst(IQueryable<DeliveryRow> rows) =>
+        rows.OrderByDescending(row => row.UpdatedAt).ThenByDescending(row => row.UploadId)
+            .Select(row => new Place(row.UploadId, row.DestinationId, row.UpdatedAt));
+
     // By session first, which is how they are indexed.
     private static IQueryable<DeliveryRow> Of(AperturDb db, Upload upload) =>
         db.Deliveries.Where(row => row.SessionId == upload.SessionId && row.UploadId == upload.Id);
@@ -218,4 +252,7 @@ internal static class DeliveriesApi
         NextAt = attempt.NextAt,
         NextCause = attempt.NextCause?.WireName(),
     };
+
+    /// <summary>Where a delivery stands in a list: all that an index has to tell.</summary>
+    private sealed record Place(Guid UploadId, Guid DestinationId, DateTimeOffset At);
 }

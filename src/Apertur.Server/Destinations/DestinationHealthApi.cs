@@ -23,18 +23,22 @@ internal static class DestinationHealthApi
         var project = Ids.Parse(projectId);
         var destinations = await db.Destinations.AsNoTracking().Where(d => d.ProjectId == project && d.DeletedAt == null)
             .OrderByDescending(d => d.CreatedAt).ThenByDescending(d => d.Id).ToListAsync(cancellationToken);
-        var failed = await FailedAsync(db, project, clock.GetUtcNow() - _lately, cancellationToken);
+        var since = clock.GetUtcNow() - _lately;
         var health = new List<DestinationHealth>();
         foreach (var destination in destinations)
         {
-            var waiting = db.Deliveries.AsNoTracking()
-                .Where(d => d.DestinationId == destination.Id && (d.State == DeliveryState.Pending || d.State == DeliveryState.Retrying));
+            // Each in the words of an index.
+            var deliveries = db.Deliveries.Where(d => d.DestinationId == destination.Id);
+            var waiting = deliveries.Where(d => d.State == DeliveryState.Pending || d.State == DeliveryState.Retrying).Take(MostCounted);
+            // What failed before the photo came in did not fail: the first bound is the index's, the second is what counts.
+            var failed = deliveries.Where(d => d.State == DeliveryState.Failed && d.UpdatedAt >= since && d.ReceivedAt >= since).Take(MostCounted);
             health.Add(new DestinationHealth
             {
                 DestinationId = destination.Id,
-                Waiting = await waiting.Take(MostCounted).CountAsync(cancellationToken),
-                IsFailing = await waiting.AnyAsync(d => d.LastError != null, cancellationToken),
-                FailedLately = failed.GetValueOrDefault(destination.Id),
+                Waiting = await waiting.CountAsync(cancellationToken),
+                IsFailing = await deliveries.AnyAsync(d => d.State == DeliveryState.Retrying && d.LastError != null, cancellationToken)
+                    || await waiting.AnyAsync(d => d.LastError != null, cancellationToken),
+                FailedLately = await failed.CountAsync(cancellationToken),
                 LastError = destination.Recent.LastError,
                 LastErrorAt = destination.Recent.LastErrorAt,
             });
@@ -57,21 +61,5 @@ internal static class DestinationHealthApi
             var hour = known.GetValueOrDefault(first + offset);
             return new HourOfAttempts(DateTimeOffset.FromUnixTimeSeconds((first + offset) * 3600), hour?.Attempts ?? 0, hour?.Failures ?? 0);
         }).ToList());
-    }
-
-    /// <summary>How many failed at each destination, by way of the uploads, which are found by their time.</summary>
-    private static async Task<Dictionary<Guid, int>> FailedAsync(
-        AperturDb db, Guid project, DateTimeOffset since, CancellationToken cancellationToken)
-    {
-        var envs = Enum.GetValues<Env>();
-        var failed = (
-            from upload in db.Uploads
-            where upload.ProjectId == project && envs.Contains(upload.Env) && upload.CreatedAt >= since && upload.DestinationsFailed > 0
-            join row in db.Deliveries on new { upload.SessionId, UploadId = upload.Id } equals new { row.SessionId, row.UploadId }
-            where row.State == DeliveryState.Failed
-            orderby upload.CreatedAt descending
-            select row.DestinationId).Take(MostCounted);
-        return await failed.GroupBy(id => id).Select(group => new { group.Key, Count = group.Count() })
-            .ToDictionaryAsync(group => group.Key, group => group.Count, cancellationToken);
     }
 }

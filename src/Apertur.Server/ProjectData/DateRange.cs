@@ -61,12 +61,20 @@ internal sealed record DateRange
     public (DateTimeOffset From, DateTimeOffset To) Within(PageWindow window) =>
         (From > window.From ? From : window.From, To < window.Before ? To : window.Before);
 
+    /// <summary>The part of the range from one day to another, both included.</summary>
+    public (DateTimeOffset From, DateTimeOffset To) Within(int firstDay, int lastDay)
+    {
+        var (first, end) = (DateTimeOffset.UnixEpoch.AddDays(firstDay), DateTimeOffset.UnixEpoch.AddDays(lastDay + 1));
+        return (From > first ? From : first, To < end ? To : end);
+    }
+
     /// <summary>What the days that the range cuts have in it.</summary>
     /// <param name="sessions">Sessions to count; null when they do not matter.</param>
     /// <param name="uploads">Uploads to count; null when they do not matter.</param>
+    /// <param name="withDeliveries">Whether to count what became of the uploads: no index tells that, so each row is opened.</param>
     /// <param name="cancellationToken">Ends the queries.</param>
     public async Task<List<DailyCount>> CutDaysAsync(
-        IQueryable<UploadSession>? sessions, IQueryable<Upload>? uploads, CancellationToken cancellationToken)
+        IQueryable<UploadSession>? sessions, IQueryable<Upload>? uploads, bool withDeliveries, CancellationToken cancellationToken)
     {
         var found = new List<DailyCount>();
         foreach (var (from, to) in CutDays())
@@ -83,9 +91,10 @@ internal sealed record DateRange
 
             if (uploads is not null)
             {
-                var rows = await uploads.Where(upload => upload.CreatedAt >= start && upload.CreatedAt < end)
-                    .GroupBy(upload => new { upload.ProjectId, upload.Env })
-                    .Select(group => new DailyCount
+                var cut = uploads.Where(upload => upload.CreatedAt >= start && upload.CreatedAt < end)
+                    .GroupBy(upload => new { upload.ProjectId, upload.Env });
+                var rows = await (withDeliveries
+                    ? cut.Select(group => new DailyCount
                     {
                         ProjectId = group.Key.ProjectId,
                         Env = group.Key.Env,
@@ -95,7 +104,13 @@ internal sealed record DateRange
                         Sent = group.Sum(upload => upload.DestinationsDelivered),
                         Failed = group.Sum(upload => upload.DestinationsFailed),
                     })
-                    .ToListAsync(cancellationToken);
+                    : cut.Select(group => new DailyCount
+                    {
+                        ProjectId = group.Key.ProjectId,
+                        Env = group.Key.Env,
+                        Day = day,
+                        Images = group.LongCount(),
+                    })).ToListAsync(cancellationToken);
                 found.AddRange(rows);
             }
         }

@@ -68,15 +68,14 @@ internal static class ProjectDataApi
     {
         var (page, pageSize) = Paging.Page(request);
         var range = DateRange.Of(request);
-        var mine = caller.See(db.Uploads).Where(u => u.CreatedAt >= range.From && u.CreatedAt < range.To);
-        if (await ListFilters.OfAsync(request, mine, db, range, cancellationToken) is { } filtered)
+        if (await ListFilters.OfAsync(request, caller, db, range, cancellationToken) is { } chosen)
         {
             // Looked for once, to be counted and shown: what few have in common may take a look at every row.
-            var ids = await filtered.Take(ListFilters.MostCounted).ToListAsync(cancellationToken);
+            var ids = await chosen.CountedAsync(cancellationToken);
             var skip = Skip(page, pageSize);
             var shown = ids.Count < ListFilters.MostCounted || skip + pageSize <= ids.Count
                 ? ids.Skip(skip).Take(pageSize).ToList()
-                : await filtered.Skip(skip).Take(pageSize).ToListAsync(cancellationToken);
+                : await chosen.Ids.Skip(skip).Take(pageSize).ToListAsync(cancellationToken);
             var found = db.Uploads.Where(u => shown.Contains(u.Id)).OrderByDescending(u => u.CreatedAt).ThenByDescending(u => u.Id);
             return TypedResults.Ok(Page(await RowsAsync(found, db, cancellationToken), ids.Count, page, pageSize));
         }
@@ -109,7 +108,7 @@ internal static class ProjectDataApi
                 group.Sum(count => count.Sent),
                 group.Sum(count => count.Failed)))
             .ToListAsync(cancellationToken);
-        sums.AddRange((await range.CutDaysAsync(caller.See(db.Sessions), caller.See(db.Uploads), cancellationToken)).Select(count => new Sums(
+        sums.AddRange((await range.CutDaysAsync(caller.See(db.Sessions), caller.See(db.Uploads), true, cancellationToken)).Select(count => new Sums(
             count.ProjectId, count.Sessions, count.Sessions, count.Images, count.ImagesDelivered, count.Sent, count.Failed)));
         var names = await db.Projects.Where(p => caller.Projects.Keys.Contains(p.Id))
             .ToDictionaryAsync(p => p.Id, p => p.Name, cancellationToken);
@@ -222,7 +221,7 @@ internal static class ProjectDataApi
         CancellationToken cancellationToken)
     {
         var counts = await range.WholeDays(Counts(caller, db)).AsNoTracking().ToListAsync(cancellationToken);
-        counts.AddRange(await range.CutDaysAsync(sessions, uploads, cancellationToken));
+        counts.AddRange(await range.CutDaysAsync(sessions, uploads, false, cancellationToken));
         var days = counts.GroupBy(count => count.Day, count => sessions is null ? count.Images : count.Sessions)
             .Select(day => new PageWindow.Period(DateTimeOffset.UnixEpoch.AddDays(day.Key), day.Sum()))
             .ToList();
@@ -248,7 +247,8 @@ internal static class ProjectDataApi
         }
     }
 
-    private static IQueryable<DailyCount> Counts(Caller caller, AperturDb db) =>
+    /// <summary>The daily counts of what the caller may see.</summary>
+    public static IQueryable<DailyCount> Counts(Caller caller, AperturDb db) =>
         db.DailyCounts.Where(count => caller.Projects.Keys.Contains(count.ProjectId) && (caller.Env == null || count.Env == caller.Env));
 
     private static async Task<List<SessionRow>> RowsAsync(
