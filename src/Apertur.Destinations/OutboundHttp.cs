@@ -26,6 +26,7 @@ public sealed class OutboundHttp : IDisposable
     public OutboundHttp(bool allowPrivateNetworks)
     {
         AllowPrivateNetworks = allowPrivateNetworks;
+        MayReach = allowPrivateNetworks ? static _ => true : AddressGuard.IsPublic;
         // Long enough to profit from open connections, short enough to follow a moved host.
         _handler = new StaleConnectionRetry(pooled: Handler(TimeSpan.FromMinutes(5)), fresh: Handler(TimeSpan.Zero));
         // The time of a request is its caller's to bound, by token.
@@ -33,6 +34,9 @@ public sealed class OutboundHttp : IDisposable
     }
 
     public bool AllowPrivateNetworks { get; }
+
+    /// <summary>Which addresses are connected to. Tests have one that is not, since they have none that is public.</summary>
+    internal Func<IPAddress, bool> MayReach { get; init; }
 
     /// <summary>
     /// For client libraries that want a client of their own; whatever they send takes the same guarded way. Libraries read
@@ -77,7 +81,7 @@ public sealed class OutboundHttp : IDisposable
         var addresses = IPAddress.TryParse(host, out var literal)
             ? [literal]
             : await Dns.GetHostAddressesAsync(host, cancellationToken).ConfigureAwait(false);
-        var reachable = AllowPrivateNetworks ? addresses : [.. addresses.Where(AddressGuard.IsPublic)];
+        var reachable = addresses.Where(MayReach).ToArray();
         if (reachable.Length == 0)
         {
             throw addresses.Length == 0

@@ -9,6 +9,7 @@ using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
 using Apertur.Server.Events;
+using Apertur.Server.Fetching;
 using Apertur.Server.Health;
 using Apertur.Server.Http;
 using Apertur.Server.OpenId;
@@ -177,6 +178,8 @@ internal static class AperturServer
         services.AddSingleton<StrippedPhotos>();
         services.AddSingleton<ImageIntake>();
         services.AddSingleton<EnvelopeIntake>();
+        services.AddSingleton<PhotoFetch>();
+        services.AddSingleton<FetchPlaces>();
         services.AddSingleton<IPartStore, FolderParts>();
         services.AddSingleton<PartialUploads>();
         services.AddSingleton<ServerKeyPair.Generator>(() => RSA.Create(ServerKeyPair.Bits));

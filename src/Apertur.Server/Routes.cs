@@ -7,6 +7,7 @@ using Apertur.Server.Deliveries;
 using Apertur.Server.Destinations;
 using Apertur.Server.Encryption;
 using Apertur.Server.Events;
+using Apertur.Server.Fetching;
 using Apertur.Server.Health;
 using Apertur.Server.Http;
 using Apertur.Server.Keys;
@@ -90,6 +91,7 @@ internal static class Routes
         sessionHolders.MapGet("/images", WidgetApi.Images);
         sessionHolders.MapGet("/images/{imageId}/thumbnail", WidgetApi.Thumbnail);
         sessionHolders.MapPost("/images", UploadApi.Create);
+        sessionHolders.MapPost("/images/from-url", FetchApi.Create);
         sessionHolders.MapPatch("/images/{imageId}", SessionLinkApi.UpdateImage);
         sessionHolders.MapDelete("/images/{imageId}", SessionLinkApi.Withdraw);
         sessionHolders.MapMethods("/tus", ["OPTIONS"], TusApi.Options);

@@ -14,6 +14,7 @@ internal sealed class Settings
     public required OAuthSettings OAuth { get; init; }
     public required OpenIdSettings OpenId { get; init; }
     public required LimitSettings Limits { get; init; }
+    public required SourceSettings Sources { get; init; }
     public required StorageSettings Storage { get; init; }
     public required KeysSettings Keys { get; init; }
     public required ThumbnailSettings Thumbnails { get; init; }
@@ -102,6 +103,7 @@ internal sealed class Settings
         Require(Limits.DefaultSessionHours >= 1 && Limits.DefaultSessionHours <= Limits.MaxSessionHours,
             "Limits:DefaultSessionHours must be between 1 and Limits:MaxSessionHours.");
         Require(Limits.EnvelopesAtOnce >= 1, "Limits:EnvelopesAtOnce must be at least 1.");
+        Require(Sources is { FetchesAtOnce: >= 1, FetchesPerSession: >= 1, FetchesPerAddress: >= 1 }, "Sources: numbers of fetches must be at least 1.");
         Require(Storage.QuarantineDays >= 1, "Storage:QuarantineDays must be at least 1.");
         Require(Storage.PartialUploadHours >= 1, "Storage:PartialUploadHours must be at least 1.");
         Require((Storage.Kind != StorageKind.S3 && Storage.ReadAlso != StorageKind.S3) || Storage.HasS3,
@@ -278,6 +280,14 @@ internal sealed class LimitSettings
     public required int MinUploadBytesPerSecond { get; init; }
     public required int MaxUploadMinutes { get; init; }
     public required int EnvelopesAtOnce { get; init; }
+}
+
+internal sealed class SourceSettings
+{
+    public required bool Url { get; init; }
+    public required int FetchesAtOnce { get; init; }
+    public required int FetchesPerSession { get; init; }
+    public required int FetchesPerAddress { get; init; }
 }
 
 internal enum NodeRole

@@ -57,12 +57,13 @@ internal sealed partial class MutantFinder(string file, SyntaxNode root)
         IfStatementSyntax branch => Conditions(branch.Condition),
         ConditionalExpressionSyntax choice => Conditions(choice.Condition),
         WhileStatementSyntax { Condition: not LiteralExpressionSyntax } loop => [.. Conditions(loop.Condition).Take(1)],
-        ExpressionStatementSyntax statement => Omissions(statement),
+        ExpressionStatementSyntax or YieldStatementSyntax => Omissions((StatementSyntax)node),
         // Others may be what keeps a method from ending without a result.
         ThrowStatementSyntax { Parent: IfStatementSyntax or BlockSyntax { Parent: IfStatementSyntax } } statement => Omissions(statement),
         AssignmentExpressionSyntax { Parent: InitializerExpressionSyntax } field => Fields(field),
         IsPatternExpressionSyntax test => Patterns(test),
         SwitchExpressionSyntax choice => Cases(choice),
+        QueryExpressionSyntax query => Clauses(query),
         BinaryExpressionSyntax { RawKind: (int)SyntaxKind.CoalesceExpression, Right: ThrowExpressionSyntax } binary => Missing(binary),
         BinaryExpressionSyntax { RawKind: (int)SyntaxKind.CoalesceExpression } binary => Fallbacks(binary),
         LiteralExpressionSyntax { RawKind: (int)SyntaxKind.StringLiteralExpression } or InterpolatedStringExpressionSyntax => Sql(node),
@@ -182,6 +183,16 @@ internal sealed partial class MutantFinder(string file, SyntaxNode root)
         {
             var changed = OneLine(choice.RemoveNode(arm, SyntaxRemoveOptions.KeepNoTrivia)!);
             yield return Of(choice, $"{OneLine(arm)}  =>  ", (on, same) => $"({on} ? ({changed}) : ({same}))");
+        }
+    }
+
+    /// <summary>A filter or an order of a query that is written as one.</summary>
+    private IEnumerable<Mutant> Clauses(QueryExpressionSyntax query)
+    {
+        foreach (var clause in query.Body.Clauses.Where(clause => clause is WhereClauseSyntax or OrderByClauseSyntax && !Declares(query)))
+        {
+            var rest = OneLine(query.RemoveNode(clause, SyntaxRemoveOptions.KeepNoTrivia)!);
+            yield return Of(query, $"{OneLine(clause)}  =>  ", (on, same) => $"({on} ? ({rest}) : ({same}))");
         }
     }
 

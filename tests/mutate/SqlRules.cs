@@ -2,14 +2,16 @@ using System.Text.RegularExpressions;
 
 namespace Apertur.Mutate;
 
-/// <summary>Finds what can be left out of a statement: one of the conditions that AND joins, one of the columns that an update sets.</summary>
+/// <summary>
+/// Finds what can be left out of a statement: one of the conditions that AND or OR joins, one of the columns that an update sets, an order.
+/// </summary>
 internal static partial class SqlRules
 {
     /// <returns>What is left out, and the statement without it.</returns>
     public static IEnumerable<(string Gone, string Left)> Of(string text)
     {
-        foreach (Match and in And().Matches(text))
-            yield return Without(text, and.Index, EndOf(text, and.Index + and.Length, Clause()));
+        foreach (Match more in More().Matches(text))
+            yield return Without(text, more.Index, EndOf(text, more.Index + more.Length, Clause()));
         foreach (Match where in Where().Matches(text))
         {
             var first = where.Index + where.Length;
@@ -56,6 +58,9 @@ internal static partial class SqlRules
 
     [GeneratedRegex(@"\bWHERE\s+")]
     private static partial Regex Where();
+
+    [GeneratedRegex(@"\s(AND|OR|ORDER BY)\s+")]
+    private static partial Regex More();
 
     [GeneratedRegex(@"\bSET\s+")]
     private static partial Regex Set();

@@ -16,6 +16,19 @@ internal sealed record ImageUpdateResponse(Guid Id, string? Caption)
     public string? Caption { get; init; } = Caption;
 }
 
+/// <summary>An image that the server is to fetch. The fields of an upload may stand beside these.</summary>
+internal sealed record FetchRequest
+{
+    /// <summary>Where it is: an https address without a user name. Redirects are followed.</summary>
+    public string? Url { get; init; }
+
+    /// <summary>Its name; without one it is called as its address says.</summary>
+    public string? Filename { get; init; }
+
+    /// <summary>SHA-256 of the file in hex: checked before the photo is taken.</summary>
+    public string? Sha256 { get; init; }
+}
+
 /// <summary>Images that are wanted together.</summary>
 internal sealed record ArchiveRequest
 {

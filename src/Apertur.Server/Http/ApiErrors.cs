@@ -147,6 +147,24 @@ internal static class ApiErrors
         RetryAfter = Math.Max(1, seconds),
     };
 
+    public static ApiError TooManyFetches { get; } = new(429, "Too Many Requests", "RATE_LIMIT",
+        "Too many photos are being fetched for this upload session, or by you, at the moment. Please try again shortly.")
+    {
+        RetryAfter = 3,
+    };
+
+    public static ApiError SourceNotOffered(string message) => new(403, "Forbidden", "SOURCE_NOT_OFFERED", message);
+
+    public static ApiError SourceRefused(int status) => new(422, "Unprocessable Entity", "SOURCE_REFUSED",
+        string.Create(CultureInfo.InvariantCulture, $"This address gives no photo out: it answered {status}."));
+
+    public static ApiError SourceTooSlow { get; } = new(422, "Unprocessable Entity", "SOURCE_TOO_SLOW",
+        "This address gives the photo out too slowly. Please try again later, or send the photo itself.");
+
+    /// <summary>One text for where nothing answers and for where nobody may look, so that nothing can be learned of a network from the answer.</summary>
+    public static ApiError SourceUnreachable { get; } = new(422, "Unprocessable Entity", "SOURCE_UNREACHABLE",
+        "No photo could be fetched: the server cannot reach this address. Please check it, or send the photo itself.");
+
     public static ApiError NotSent { get; } = new(502, "Bad Gateway", "NOT_SENT",
         "The message could not be handed over for sending. Please try again later.");
 

@@ -19,6 +19,9 @@ internal sealed record Idempotency(string Scope, string Key, TimeSpan Lifetime)
 
     private const string Header = "Idempotency-Key";
 
+    /// <summary>Of what is asked for, where it stands for the request; null where what was sent does.</summary>
+    public string? Fingerprint { get; init; }
+
     /// <returns>Null when the request has no such header.</returns>
     /// <exception cref="ApiErrorException">400: too long.</exception>
     public static Idempotency? Of(HttpRequest request, string scope) => request.Headers[Header].ToString() switch

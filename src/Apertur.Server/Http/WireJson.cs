@@ -17,6 +17,7 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(EventTicketResponse))]
 [JsonSerializable(typeof(SessionPhotos))]
 [JsonSerializable(typeof(UpdateSessionRequest))]
+[JsonSerializable(typeof(FetchRequest))]
 [JsonSerializable(typeof(VerifyPasswordRequest))]
 [JsonSerializable(typeof(VerifyPasswordResponse))]
 [JsonSerializable(typeof(ShareRequest))]

@@ -14,6 +14,7 @@ internal sealed class Texts
         new[] { "en", "fr", "es", "de", "pt", "it", "nl", "pl", "ar", "hi", "zh", "ja" }.ToFrozenDictionary(language => language, language => new Texts(language));
 
     private readonly FrozenDictionary<string, string> _words;
+    private readonly Dictionary<string, string> _ofSealingScript, _ofScript;
 
     private Texts(string language)
     {
@@ -21,13 +22,18 @@ internal sealed class Texts
             ?? throw new InvalidOperationException($"The program holds no texts in {language}");
         Words = JsonSerializer.Deserialize<Dictionary<string, string>>(stream)!;
         _words = Words.ToFrozenDictionary();
-        OfScript = Words.Where(word => !word.Key.StartsWith("page.", StringComparison.Ordinal)).ToDictionary();
+        _ofSealingScript = Words.Where(word => word.Key.Split('.')[0] is not ("page" or "web")).ToDictionary();
+        _ofScript = _ofSealingScript.Where(word => word.Key is not ("sealed" or "sealedAndChecked" or "sealingNeedsHttps")).ToDictionary();
     }
 
     public IReadOnlyDictionary<string, string> Words { get; }
 
-    /// <summary>Those that the script of the upload page may need; <c>page.*</c> are written by the server only, and phones do not wait for them.</summary>
-    public IReadOnlyDictionary<string, string> OfScript { get; }
+    /// <summary>
+    /// Those that the script of the upload page may need at once: <c>page.*</c> are written by the server only, and a part of the script loads
+    /// <c>web.*</c> when somebody wants it, so phones wait for neither.
+    /// </summary>
+    /// <param name="seals">Whether it encrypts photos, and has something to say of that.</param>
+    public IReadOnlyDictionary<string, string> OfScript(bool seals) => seals ? _ofSealingScript : _ofScript;
 
     public string this[string name] => _words[name];
 

@@ -141,6 +141,7 @@ internal static class UploadPage
             <input id="camera" type="file" accept="image/*" capture="environment"></label>
             <label id="choose" class="big">{_galleryIcon}<span>{texts["page.choosePhotos"]}</span>
             <input id="gallery" type="file" name="file"{several} required accept="{accept}"{locked}></label>
+            {Html.If(model.TakesAddresses, $"<button id=\"web\" type=\"button\" aria-expanded=\"false\" hidden>{texts["page.webAddress"]}</button>")}
             <p id="drop-hint">{texts["page.dropHint"]}</p>
             </div>
             <button id="send" class="primary" type="submit"{locked}>{texts["send"]}</button>
@@ -265,7 +266,7 @@ internal static class UploadPage
             Expires = model.ExpiresAt?.ToUnixTimeMilliseconds(),
             Now = model.Now.ToUnixTimeMilliseconds(),
             model.SealingKey,
-            Texts = texts.OfScript,
+            Texts = texts.OfScript(seals: model.SealingKey is not null),
         },
         _scriptJson));
 

@@ -1,4 +1,5 @@
 using Apertur.Server.Encryption;
+using Apertur.Server.Fetching;
 using Apertur.Server.Http;
 using Apertur.Server.Projects;
 using Apertur.Server.Sessions;
@@ -12,19 +13,19 @@ namespace Apertur.Server.Pages;
 internal static class UploadPageApi
 {
     public static async Task<IResult> Open(
-        string id, HttpRequest request, SessionGate gate, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
+        string id, HttpRequest request, SessionGate gate, PhotoFetch fetch, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var look = PageLook.Of(request);
         if (await FindAsync(id, gate, cancellationToken) is not { } session)
             return UploadPage.Result(new UploadPageModel { Status = UploadPageStatus.NotFound, Look = look });
 
         await gate.NoteOpenedAsync(session, cancellationToken);
-        return UploadPage.Result(await DescribeAsync(session, gate, db, clock, look, [], cancellationToken));
+        return UploadPage.Result(await DescribeAsync(session, gate, fetch, db, clock, look, [], cancellationToken));
     }
 
     /// <summary>Takes every photo of the form; one that is refused does not keep the others out.</summary>
     public static async Task<IResult> Send(
-        string id, HttpContext http, SessionGate gate, SessionPasswords passwords, ImageIntake intake, UploadLimits limits,
+        string id, HttpContext http, SessionGate gate, SessionPasswords passwords, ImageIntake intake, UploadLimits limits, PhotoFetch fetch,
         AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var look = PageLook.Of(http.Request);
@@ -56,7 +57,7 @@ internal static class UploadPageApi
 
         if (refused is not null || form.Wrong.Count > 0)
             await BodyDrain.RunAsync(http, clock, BodyDrain.MaxTime);
-        var model = await DescribeAsync(session, gate, db, clock, look, form.Results, cancellationToken);
+        var model = await DescribeAsync(session, gate, fetch, db, clock, look, form.Results, cancellationToken);
         return UploadPage.Result(model with
         {
             PasswordWrong = form.IsLocked,
@@ -129,8 +130,8 @@ internal static class UploadPageApi
             session, await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => p.E2ePublicKey).SingleAsync(cancellationToken));
 
     private static async Task<UploadPageModel> DescribeAsync(
-        UploadSession session, SessionGate gate, AperturDb db, TimeProvider clock, PageLook look, IReadOnlyList<UploadPageResult> results,
-        CancellationToken cancellationToken)
+        UploadSession session, SessionGate gate, PhotoFetch fetch, AperturDb db, TimeProvider clock, PageLook look,
+        IReadOnlyList<UploadPageResult> results, CancellationToken cancellationToken)
     {
         var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == session.ProjectId, cancellationToken);
         var sealing = SessionEncryption.Of(session, project.E2ePublicKey);
@@ -161,6 +162,7 @@ internal static class UploadPageApi
             ThankYou = session.ThankYou,
             ReturnUrl = session.ReturnUrl ?? project.BrandReturnUrl,
             CameraOnly = session.CameraOnly,
+            TakesAddresses = fetch.TakesAddresses && !session.CameraOnly && sealing.PageKey is null,
             AllowCaptions = session.AllowCaptions,
             Ask = session.Ask,
             Strip = session.Strip,

@@ -65,6 +65,9 @@ internal sealed record UploadPageModel
 
     public string? ReturnUrl { get; init; }
 
+    /// <summary>Photos may be given by an address that this server fetches them from.</summary>
+    public bool TakesAddresses { get; init; }
+
     /// <summary>Only the camera is offered.</summary>
     public bool CameraOnly { get; init; }
 

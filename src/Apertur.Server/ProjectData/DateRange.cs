@@ -47,7 +47,7 @@ internal sealed record DateRange
         var (from, to) = (Instant(request, "from"), Instant(request, "to"));
         return from > to
             ? throw ApiErrors.Validation("to", "to must not be before from.").ToException()
-            : new DateRange(from < DateTimeOffset.UnixEpoch ? null : from, to < DateTimeOffset.UnixEpoch ? DateTimeOffset.UnixEpoch : to);
+            : new DateRange(from, to < DateTimeOffset.UnixEpoch ? DateTimeOffset.UnixEpoch : to);
     }
 
     /// <summary>The counts of the days that lie in the range as a whole.</summary>

@@ -184,7 +184,7 @@ internal sealed class ImageIntake
             {
                 // A repeat of what was taken in before the session was over is no new image.
                 var before = idempotency is null ? null : await idempotency.FindAsync(db, _clock.GetUtcNow(), cancellationToken);
-                results.Add(before is null ? new Received(null, refused) : Repeat(before, upload));
+                results.Add(before is null ? new Received(null, refused) : Repeat(before, idempotency!, upload));
                 continue;
             }
 
@@ -192,7 +192,7 @@ internal sealed class ImageIntake
             var answer = Describe(upload, to.Length, session.LongPolling);
             if (idempotency is not null && await ClaimAsync(idempotency, db, answer, cancellationToken) is { } stored)
             {
-                results.Add(Repeat(stored, upload));
+                results.Add(Repeat(stored, idempotency, upload));
                 continue;
             }
 
@@ -209,11 +209,15 @@ internal sealed class ImageIntake
     private Task<IdempotentAnswer?> ClaimAsync(
         Idempotency idempotency, AperturDb db, UploadResponse answer, CancellationToken cancellationToken) =>
         idempotency.ClaimAsync(
-            db, answer.OriginalSha256 ?? answer.Sha256, JsonSerializer.Serialize(answer, WireJson.Wire.UploadResponse), _clock.GetUtcNow(), cancellationToken);
+            db, idempotency.Fingerprint ?? answer.OriginalSha256 ?? answer.Sha256, JsonSerializer.Serialize(answer, WireJson.Wire.UploadResponse), _clock.GetUtcNow(), cancellationToken);
 
-    private static Received Repeat(IdempotentAnswer stored, Upload upload) => stored.Fingerprint == upload.SentSha256
-        ? new(stored.Repeat(upload.SentSha256, WireJson.Wire.UploadResponse), null)
-        : new(null, ApiErrors.IdempotencyConflict);
+    private static Received Repeat(IdempotentAnswer stored, Idempotency idempotency, Upload upload)
+    {
+        var fingerprint = idempotency.Fingerprint ?? upload.SentSha256;
+        return stored.Fingerprint == fingerprint
+            ? new(stored.Repeat(fingerprint, WireJson.Wire.UploadResponse), null)
+            : new(null, ApiErrors.IdempotencyConflict);
+    }
 
     private static UploadResponse Describe(Upload upload, int destinations, bool longPolling) => new()
     {

@@ -30,7 +30,12 @@ internal sealed class UploadLimits(Settings settings, StopDeadline stop, TimePro
 
         if (http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
             rate.MinDataRate = new MinDataRate(settings.Limits.MinUploadBytesPerSecond, _grace);
+        return Deadline(http);
+    }
 
+    /// <summary>A token that ends when an upload's time is up, the server must stop, or with the request.</summary>
+    public CancellationTokenSource Deadline(HttpContext http)
+    {
         // A linked source has no constructor with a clock. A source's own timer may fire when all is over; one that cancels a disposed source
         // would end the process.
         var time = new CancellationTokenSource(TimeSpan.FromMinutes(settings.Limits.MaxUploadMinutes), clock);

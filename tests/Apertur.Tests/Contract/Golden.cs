@@ -1,4 +1,3 @@
-using System.Net.Http.Headers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -65,14 +64,15 @@ internal sealed partial class Golden(AperturApp app)
         Accepting.Compare(Path.Combine(RepositoryFiles.Root, Folder, name + ".json"), pinned.ToJsonString(_layout) + "\n", "The answer");
     }
 
+    // Those that tell how far things are in this run, or how the bytes went.
+    private static bool Differs(string header) => header is "Date" or "Content-Length" or "Transfer-Encoding" or "Upload-Expires"
+        || header.StartsWith("X-RateLimit-", StringComparison.Ordinal);
+
     private void AddHeaders(JsonObject pinned, Answer answer)
     {
-        foreach (var header in new[] { "Content-Type", "Content-Disposition", "Location", "Retry-After" })
-        {
-            HttpHeaders from = header.StartsWith("Content-", StringComparison.Ordinal) ? answer.ContentHeaders : answer.Headers;
-            if (from.TryGetValues(header, out var values))
-                pinned[header] = Hide(string.Join(", ", values));
-        }
+        var headers = answer.ContentHeaders.Concat(answer.Headers).Where(header => !Differs(header.Key));
+        foreach (var header in headers.OrderBy(header => header.Key, StringComparer.Ordinal))
+            pinned[header.Key] = Hide(string.Join(", ", header.Value));
     }
 
     private string Hide(string text)

@@ -137,6 +137,11 @@ public sealed class GoldenTests
             await golden.PinAsync("link-withdraw", "DELETE", $"upload/{shared}/images/{own}?visitor={visitor}", client: phone);
         }
 
+        await using var source = await Receiver.StartAsync();
+        source.Otherwise = context => context.Response.Body.WriteAsync(Photos.Png()).AsTask();
+        await golden.PinAsync("upload-fetch", "POST", $"upload/{shared}/images/from-url", new JsonObject { ["url"] = source.Url }, phone);
+        source.Answers(404);
+        await golden.PinAsync("error-source-refused", "POST", $"upload/{shared}/images/from-url", new JsonObject { ["url"] = source.Url }, phone);
         await golden.PinAsync("encryption-server-key", "GET", "encryption/server-key", client: phone);
         await golden.PinAsync("session-create-warned", "POST", "upload-sessions", new JsonObject { ["pasword"] = "secret" });
         await golden.PinAsync("error-retired-field", "POST", "upload-sessions", new JsonObject { ["webhook_url"] = "https://example.com/" });

@@ -22,6 +22,7 @@ internal static partial class OpenApiExamples
         ["EventWebhooksApi.Create"] =
             """{ "url": "https://example.com/events", "topics": ["project.upload.*"], "customHeaders": { "X-Shop": "4" } }""",
         ["EventWebhooksApi.Update"] = """{ "topics": ["*"], "maxRetries": 5, "retryIntervals": [30, 300, 3600] }""",
+        ["FetchApi.Create"] = """{ "url": "https://example.com/photos/roof.jpg", "caption": "The roof before the storm" }""",
         ["KeySecretsApi.ConfirmTotp"] = """{ "code": "287082" }""",
         ["KeysApi.Create"] = """{ "label": "Kiosk", "env": "live", "maxImages": 20, "allowedIps": ["203.0.113.0/24"] }""",
         ["KeysApi.SetDestinations"] = $$"""{ "destination_ids": ["{{DestinationId}}"], "long_polling_enabled": false }""",

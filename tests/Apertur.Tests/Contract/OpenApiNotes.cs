@@ -137,6 +137,36 @@ internal sealed record OpenApiNotes
             },
             Errors = [400, 408, 409, 410, 413, 415, 422, 507],
         },
+        ["FetchApi.Create"] = new()
+        {
+            Parameters =
+            [
+                _password.DeepClone(),
+                Header("Idempotency-Key", "At most 128 characters: sent again within 24 hours, it gives the same answer, and nothing is fetched again."),
+            ],
+            Body = new JsonObject
+            {
+                ["required"] = true,
+                ["content"] = new JsonObject
+                {
+                    ["application/json"] = new JsonObject
+                    {
+                        ["schema"] = Object(
+                            ["url"],
+                            [
+                                ("url", Text(), "Where the photo is: an https address without a user name. Redirects are followed."),
+                                ("filename", Text(), "Its name; without one it is called as the answer or the address says."),
+                                ("sha256", Text(), "SHA-256 of the file in hex: checked before the photo is taken."),
+                                ("source", OneOf("url"), "Where the photo came from."),
+                                ("visitor", Id(), "As in the form of a photo that is sent."),
+                                ("caption", Text(), "As in that form."),
+                                .. _answers,
+                            ]),
+                    },
+                },
+            },
+            Errors = [400, 403, 408, 409, 410, 413, 415, 422, 507],
+        },
         ["TusApi.Options"] = new() { Parameters = [] },
         ["TusApi.Create"] = new()
         {

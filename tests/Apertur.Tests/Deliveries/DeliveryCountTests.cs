@@ -22,6 +22,8 @@ public sealed class DeliveryCountTests
         var counted = (await app.Client.GetAsync("sessions/recent")).Json[0]!;
         Assert.Equal((1, 1), ((int)counted["imagesDelivered"]!, (int)counted["imagesFailed"]!));
         Assert.Equal(1, (int)(await app.Client.GetAsync("stats")).Json["imagesDelivered"]!);
+        var again = (await app.Client.PostAsync($"uploads/{upload["id"]}/retry")).Json;
+        Assert.Equal("2 deliveries are being tried again.", (string)again["message"]!);
     }
 
     /// <summary>One of three is 33.3 %, one of eight 12.5 %: the nearest whole number, halves upwards.</summary>

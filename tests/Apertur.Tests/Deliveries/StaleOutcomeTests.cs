@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.Deliveries;
 
-/// <summary>What an attempt found out before the owner of its destination acted says nothing about how that is now.</summary>
+/// <summary>What an attempt found out before the owner of its destination acted says nothing about how that is now, nor does one that takes too long.</summary>
 public sealed class StaleOutcomeTests
 {
     [Theory]
@@ -71,6 +71,23 @@ public sealed class StaleOutcomeTests
 
         await Eventually.Becomes(() => app.DeliveriesAsync(upload), rows => rows.Single().State == DeliveryState.Retrying);
         Assert.Equal(0, (await app.DestinationAsync(id)).Breaker.WindowAttempts);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Attempt_that_takes_too_long_is_ended_as_one_to_which_nobody_answered(DatabaseKind database)
+    {
+        var type = new Answering();
+        await using var app = await AperturApp.StartAsync(
+            database, new Dictionary<string, string?> { ["Delivery:AttemptMinutes"] = "1" }, services => services.AddSingleton<IDestinationType>(type));
+        var id = await app.Client.CreateDestinationAsync(type.Type, []);
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(id), Photos.Png()))["id"]!;
+        await Eventually.Arrives(type.Asked.Task);
+
+        app.Clock.Advance(TimeSpan.FromMinutes(1));
+
+        var row = (await Eventually.Becomes(() => app.DeliveriesAsync(upload), rows => rows.Single().LastError is not null)).Single();
+        Assert.Equal("The attempt took longer than 1 minutes.", row.LastError);
+        Assert.Equal(1, (await app.DestinationAsync(id)).Breaker.Timeouts);
     }
 
     /// <summary>Waits to be told the outcome of its first delivery, and accepts all others.</summary>

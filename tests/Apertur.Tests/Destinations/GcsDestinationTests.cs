@@ -209,6 +209,16 @@ public sealed class GcsDestinationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_object_of_the_same_checksum_and_another_size_is_another_image()
+    {
+        var delivery = Sample.Delivery(Config());
+        _google.PutObject($"apertur/2026-06-12/{delivery.SessionId}/2-IMG_0001.jpg", [1, 2, 3]);
+        _google.Objects.Single().Resource["crc32c"] = FakeGoogle.Crc32CReference(Sample.Bytes(delivery));
+        Is<DeliveryOutcome.Accepted>(await DeliverAsync(delivery));
+        Assert.Equal(2, _google.Objects.Count);
+    }
+
+    [Fact]
     public async Task An_image_whose_names_are_both_taken_is_given_up()
     {
         var delivery = Sample.Delivery(Config());

@@ -266,6 +266,7 @@ public sealed class GoogleDriveDestinationTests : IAsyncLifetime
         Is<DeliveryOutcome.TryAgain>(await attempts.NextAsync());
         Is<DeliveryOutcome.Accepted>(await attempts.NextAsync());
         Assert.Single(_google.Files);
+        Assert.Equal(2, _google.Count("generateIds"));
     }
 
     [Fact]

@@ -186,6 +186,44 @@ public sealed class OutboundConnectionTests
         Assert.Equal(answer.Length == 0 ? 1 : 2, requests);
     }
 
+    /// <summary>They read it into memory, but for what the operator's own addresses were asked for.</summary>
+    [Theory]
+    [InlineData("GET", 200, "image/jpeg", true)]
+    [InlineData("GET", 200, "application/xml", false)]
+    [InlineData("GET", 404, "image/jpeg", false)]
+    [InlineData("POST", 200, "image/jpeg", false)]
+    public async Task Long_answer_reaches_a_library_only_as_what_it_fetches(string method, int status, string type, bool isGiven)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Handles(context =>
+        {
+            (context.Response.StatusCode, context.Response.ContentType) = (status, type);
+            return context.Response.Body.WriteAsync(new byte[OutboundHttp.MaxAnswerBytes + 1], context.RequestAborted).AsTask();
+        });
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+        using var client = http.CreateClient(fetches: true);
+        using var request = new HttpRequestMessage(new HttpMethod(method), receiver.Url);
+
+        var failure = await Record.ExceptionAsync(async () => (await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation)).Dispose());
+
+        Assert.Equal(isGiven, failure is null);
+    }
+
+    [Fact]
+    public async Task What_a_receiver_gives_to_be_brought_back_is_not_kept()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+
+        for (var i = 0; i < 2; i++)
+        {
+            receiver.AnswersWith(context => context.Response.Cookies.Append("visitor", "1"));
+            (await SendAsync(http, receiver.Url, [1], library: false)).Dispose();
+        }
+
+        Assert.Equal([null, null], receiver.Requests.Select(request => request["Cookie"]));
+    }
+
     private static async Task<HttpResponseMessage> SendAsync(OutboundHttp http, string url, byte[] body, bool library)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, url) { Content = new ByteArrayContent(body) };

@@ -3,6 +3,7 @@ using System.Xml;
 using Amazon.Runtime;
 using Amazon.S3;
 using Apertur.Destinations;
+using Apertur.Tests.Support;
 
 namespace Apertur.Tests.Destinations;
 
@@ -65,6 +66,25 @@ public sealed class S3OutcomeTests
     [InlineData("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "The service answered 503.")]
     public void Only_words_of_a_service_are_repeated(string? code, string reason) =>
         Assert.Equal(reason, Of(HttpStatusCode.ServiceUnavailable, code).ReasonText);
+
+    [Theory]
+    [InlineData("30", 30)]
+    [InlineData(null, null)]
+    public async Task Service_that_asks_to_wait_is_left_alone_for_so_long(string? header, int? seconds)
+    {
+        await using var service = await Receiver.StartAsync();
+        service.Otherwise = context =>
+        {
+            context.Response.StatusCode = 503;
+            context.Response.Headers.RetryAfter = header;
+            return Task.CompletedTask;
+        };
+        using var s3 = new AmazonS3Client("id", "secret", new AmazonS3Config { ServiceURL = service.Url, ForcePathStyle = true, MaxErrorRetry = 0 });
+        var refusal = await Assert.ThrowsAsync<AmazonS3Exception>(() => s3.DeleteObjectAsync("photos", "a", TestContext.Current.CancellationToken));
+
+        Assert.Equal(
+            seconds is null ? null : TimeSpan.FromSeconds(seconds.Value), Assert.IsType<DeliveryOutcome.TryAgain>(Of(refusal)).After);
+    }
 
     [Fact]
     public void Answers_that_are_no_refusals_have_their_outcome_too()

@@ -128,6 +128,7 @@ public sealed class EventDeliveryTests
         var off = await app.ChangeWebhookAsync(webhook, new JsonObject { ["isActive"] = false });
         Assert.Null(off["disabledAt"]);
         await app.PassAsync(TimeSpan.FromMinutes(1));
+        Assert.Equal("The event is sent again when the webhook is switched on.", await app.RetryNewestAsync(webhook));
         await app.PassAsync(TimeSpan.FromMinutes(1));
         Assert.Single(events.Requests);
 
@@ -147,9 +148,8 @@ public sealed class EventDeliveryTests
         var first = await events.NextAsync();
         var failed = await app.NewestBecomesAsync(webhook, "failed");
 
-        var answer = await app.Client.PostAsync($"{app.WebhooksPath()}/{webhook["id"]}/deliveries/{failed["id"]}/retry");
+        Assert.Equal("The event is being sent again.", await app.RetryNewestAsync(webhook));
 
-        Assert.NotEmpty((string)answer.Expect(HttpStatusCode.OK).Json["message"]!);
         Assert.Equal(first.Body, (await events.NextAsync()).Body);
         var sent = await app.NewestBecomesAsync(webhook, "sent");
         Assert.Equal((string)failed["id"]!, (string)sent["id"]!);
@@ -262,6 +262,7 @@ public sealed class EventDeliveryTests
         var webhook = await app.ListenAsync(events, "project.session.created");
         await app.Client.CreateSessionAsync();
         await events.NextAsync();
+        Assert.Equal("The event is being sent at this moment.", await app.RetryNewestAsync(webhook));
 
         app.Clock.Advance(TimeSpan.FromSeconds(15));
 

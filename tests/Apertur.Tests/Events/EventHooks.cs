@@ -42,6 +42,14 @@ internal static class EventHooks
                 && (status != "retrying" || newest["lastError"] is not null),
             $"the newest event is {status}"))["deliveries"]![0]!;
 
+    /// <summary>Asks for another try of the newest entry of the history, and gives what is said to that.</summary>
+    public static async Task<string> RetryNewestAsync(this AperturApp app, JsonNode webhook)
+    {
+        var newest = (await app.HistoryAsync(webhook))["deliveries"]![0]!;
+        var answer = await app.Client.PostAsync($"{app.WebhooksPath()}/{webhook["id"]}/deliveries/{newest["id"]}/retry");
+        return (string)answer.Expect(HttpStatusCode.OK).Json["message"]!;
+    }
+
     /// <summary>The next event that arrives.</summary>
     public static Task<Received> NextAsync(this Receiver receiver) => receiver.NextAsync(TestContext.Current.CancellationToken);
 

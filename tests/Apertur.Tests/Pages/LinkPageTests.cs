@@ -72,7 +72,7 @@ public sealed class LinkPageTests
         Assert.DoesNotContain("\"><script>", refused.Text, StringComparison.Ordinal);
         Assert.DoesNotContain("short\"", refused.Text, StringComparison.Ordinal);
         (await app.ClientOf(null).PostAsync(path)).Expect(HttpStatusCode.BadRequest);
-        (await SendAsync("battery staple")).Expect(HttpStatusCode.SeeOther);
+        Assert.Equal("no-store", (await SendAsync("battery staple")).Expect(HttpStatusCode.SeeOther)["Cache-Control"]);
     }
 
     [Theory, AllDatabases]

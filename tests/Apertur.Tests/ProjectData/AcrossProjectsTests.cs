@@ -60,6 +60,8 @@ public sealed class AcrossProjectsTests
         Assert.Equal(mine.Uploads.Order(), await IdsAsync(owner.Client, "uploads/recent?limit=50"));
         stats = await JsonAsync(owner.Client, "stats");
         Assert.Equal((3, 6, 1), (stats["sessionsTotal"]!.GetValue<int>(), stats["imagesUploaded"]!.GetValue<int>(), stats["totalProjects"]!.GetValue<int>()));
+        await app.ChangeAsync(db => db.ApiKeys.Single(key => key.ProjectId == app.ProjectId && key.Env == Env.Live).IsActive = false);
+        Assert.Equal(0, (await JsonAsync(owner.Client, "stats"))["activeKeys"]!.GetValue<int>());
     }
 
     [Theory, AllDatabases]

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Apertur.Server.ProjectData;
 using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Tests.ProjectData;
 
@@ -30,7 +32,7 @@ public sealed class ListFiltersTests
     public async Task Sessions_are_found_by_label_tag_id_and_status(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
-        var roof = await app.Client.CreateSessionAsync(new JsonObject { ["label"] = "Roof 100%", ["tags"] = new JsonArray("claim:17") });
+        var roof = await app.Client.CreateSessionAsync(new JsonObject { ["label"] = "Roof 100%", ["tags"] = new JsonArray("Claim:17") });
         var full = await app.Client.CreateSessionAsync(new JsonObject { ["label"] = "Kitchen", ["max_images"] = 1 });
         var old = await app.Client.CreateSessionAsync(new JsonObject { ["expires_in_hours"] = 1 });
         await app.Client.UploadAsync(full, Photos.Jpeg());
@@ -72,8 +74,9 @@ public sealed class ListFiltersTests
             ("stored_only", []), ("delivered", [good]), ("failed", [gone]), ("partial", [good, gone]), ("pending", [busy]),
         })
         {
+            app.Clock.Jump(TimeSpan.FromMilliseconds(1));
             var session = await app.Client.CreateSessionAsync(destinations);
-            var id = (string)(await app.Client.UploadAsync(session, Photos.Jpeg(), $"{status}.jpg", "gallery"))["id"]!;
+            var id = (string)(await app.Client.UploadAsync(session, Photos.Jpeg(), $"{status.ToUpperInvariant()}.jpg", "gallery"))["id"]!;
             await app.Client.UploadBecomesAsync(id, status);
             expected[status] = id;
             Assert.Equal(id, Single(await app.Client.GetAsync($"uploads?sessionId={session}")));
@@ -102,6 +105,12 @@ public sealed class ListFiltersTests
         }
 
         Assert.Equal(0, (int)(await app.Client.GetAsync("uploads?source=box")).Json["total"]!);
+        await PagesAsync(app.Client, "uploads?source=gallery", newestFirst);
+        await PagesAsync(app.Client, "sessions?q=label", await SessionsAsync(app, 5));
+        var today = (await app.Client.GetAsync("stats/daily")).Expect(HttpStatusCode.OK).Json.AsArray()[^1]!;
+        Assert.Equal(
+            (2, 2, 2, 5, 10), ((int)today["deliveriesFailed"]!, (int)today["deliveriesSent"]!, (int)today["imagesDelivered"]!,
+                (int)today["imagesUploaded"]!, (int)today["sessions"]!));
         var health = (await app.Client.GetAsync($"projects/{app.ProjectId}/destination-health")).Expect(HttpStatusCode.OK).Json.AsArray()
             .ToDictionary(each => (string)each!["destinationId"]!, each => each!);
         Assert.Equal((0, false, 0), Health(health[good]));
@@ -115,6 +124,47 @@ public sealed class ListFiltersTests
         app.Clock.Jump(TimeSpan.FromHours(1));
         Assert.Equal((0, 0), await AttemptsAsync(app, gone, 1));
         Assert.Equal((2, 2), await AttemptsAsync(app, gone, 2));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Filtered_list_is_counted_up_to_ten_thousand_and_read_beyond(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var destination = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(destination), Photos.Jpeg(), "first.jpg"))["id"]!;
+        await app.Client.UploadBecomesAsync(upload, "delivered");
+        var elsewhere = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Jpeg(), "first.jpg"))["id"]!;
+        // Written by the database itself, and known to it then.
+        await app.WriteAsync(db => db.Database.ExecuteSqlAsync(
+            $"""
+            WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ListFilters.MostCounted + 10})
+            INSERT INTO uploads (id, session_id, project_id, env, image_index, filename, size_bytes, mime_type, source, sha256, is_encrypted,
+              destination_types, destinations_total, created_at)
+            SELECT '019a0000-0000-7000-8000-0000' || CAST(10000000 + n AS TEXT), u.session_id, u.project_id, u.env, n, 'copy.jpg', 1, u.mime_type,
+              u.source, u.sha256, FALSE, '[]', 0, u.created_at - n
+            FROM numbers JOIN uploads u ON u.id = {upload}
+            """));
+        await app.WriteAsync(db => db.Database.ExecuteSqlRawAsync(
+            """
+            INSERT INTO deliveries (id, upload_id, session_id, destination_id, destination_type, destination_name, state, attempts, due_at, due_cause,
+              received_at, created_at, updated_at, ended_at)
+            SELECT u.id, u.id, u.session_id, d.destination_id, d.destination_type, d.destination_name, 'failed', 1, 0, 'received', u.created_at, 0, 0, 1
+            FROM uploads u CROSS JOIN deliveries d WHERE u.filename = 'copy.jpg';
+            ANALYZE;
+            """));
+
+        foreach (var query in new[] { "source=camera", $"destinationId={destination}", $"destinationId={destination}&source=camera" })
+        {
+            var page = (await app.Client.GetAsync($"uploads?{query}&page=101&pageSize=100")).Expect(HttpStatusCode.OK).Json;
+            Assert.Equal((query, ListFilters.MostCounted), (query, (int)page["total"]!));
+            Assert.InRange(page["data"]!.AsArray().Count, 11, 12);
+        }
+
+        foreach (var (query, found) in new[] { ($"destinationId={destination}&q=first", upload), ("q=first&status=stored_only", elsewhere) })
+            Assert.Equal(found, Single(await app.Client.GetAsync($"uploads?{query}")));
+        var failed = (await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?page=101&pageSize=100")).Expect(HttpStatusCode.OK).Json;
+        Assert.Equal((ListFilters.MostCounted, 10), ((int)failed["total"]!, failed["data"]!.AsArray().Count));
     }
 
     [Theory, AllDatabases]
@@ -185,6 +235,39 @@ public sealed class ListFiltersTests
         (await app.Client.GetAsync("stats/daily?from=2025-06-11")).Expect(HttpStatusCode.BadRequest);
         var twoDays = (await app.Client.GetAsync("stats/daily?from=2026-05-01&to=2026-05-03")).Expect(HttpStatusCode.OK).Json.AsArray();
         Assert.Equal(["2026-05-01", "2026-05-02"], twoDays.Select(day => (string)day!["date"]!));
+        Assert.Empty((await app.Client.GetAsync("stats/daily?from=2040-01-01")).Expect(HttpStatusCode.OK).Json.AsArray());
+    }
+
+    /// <summary>The list in pages, and the parts of it before and after the one in the middle.</summary>
+    private static async Task PagesAsync(AperturClient client, string list, IReadOnlyList<string> newestFirst)
+    {
+        var pages = new List<string>();
+        for (var page = 1; page <= 4; page++)
+        {
+            var answer = (await client.GetAsync($"{list}&page={page}&pageSize=2")).Expect(HttpStatusCode.OK).Json;
+            Assert.Equal((newestFirst.Count, (newestFirst.Count + 1) / 2), ((int)answer["total"]!, (int)answer["totalPages"]!));
+            pages.AddRange(Ids(answer));
+        }
+
+        Assert.Equal(newestFirst, pages);
+        var all = (await client.GetAsync(list)).Json["data"]!.AsArray();
+        var middle = (string)all[2]!["createdAt"]!;
+        Assert.Equal(newestFirst.Take(3), Ids((await client.GetAsync($"{list}&from={middle}")).Expect(HttpStatusCode.OK).Json));
+        Assert.Equal(newestFirst.Skip(3), Ids((await client.GetAsync($"{list}&to={middle}")).Expect(HttpStatusCode.OK).Json));
+
+        static IEnumerable<string> Ids(JsonNode page) => page["data"]!.AsArray().Select(row => (string)row!["id"]!);
+    }
+
+    private static async Task<List<string>> SessionsAsync(AperturApp app, int count)
+    {
+        var made = new List<string>();
+        for (var i = 0; i < count; i++)
+        {
+            app.Clock.Jump(TimeSpan.FromMilliseconds(1));
+            made.Insert(0, await app.Client.CreateSessionAsync(new JsonObject { ["label"] = $"Label {i}" }));
+        }
+
+        return made;
     }
 
     private static async Task<(int Attempts, int Failures)> AttemptsAsync(AperturApp app, string destination, int hours)

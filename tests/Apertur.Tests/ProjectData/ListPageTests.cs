@@ -1,9 +1,13 @@
+using System.Data.Common;
 using System.Net;
 using Apertur.Server;
 using Apertur.Server.ProjectData;
+using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.ProjectData;
 
@@ -18,27 +22,47 @@ public sealed class ListPageTests
     [Theory, AllDatabases]
     public async Task Pages_within_a_busy_day_follow_each_other_without_a_gap(DatabaseKind database)
     {
-        await using var app = await AperturApp.StartAsync(database);
+        var skips = new Skips();
+        await using var app = await AperturApp.StartAsync(
+            database, configure: services => services.ConfigureDbContext<AperturDb>(options => options.AddInterceptors(skips)));
         var owner = await app.SignInAsync();
+        var (stranger, _, _) = await app.CreateOtherProjectAsync();
         var second = Guid.Parse((string)(await owner.Client.PostAsync("projects", new { name = "Second" })).Expect(HttpStatusCode.Created).Json["id"]!);
         var third = Guid.Parse((string)(await owner.Client.PostAsync("upload-sessions", new { project_id = second })).Expect(HttpStatusCode.Created).Json["id"]!);
         var first = Guid.Parse(await app.Client.CreateSessionAsync());
         var start = new DateTimeOffset(app.Clock.GetUtcNow().UtcDateTime.Date, TimeSpan.Zero).AddHours(-20);
         var photos = Enumerable.Range(0, Photos)
             .Select(i => Photo(i, i % 2 == 0 ? (first, app.ProjectId) : (third, second), start.AddSeconds(i * 0.7))).ToList();
+        photos.AddRange([Photo(Photos, (first, app.ProjectId), start.AddDays(-1)), Photo(Photos + 1, (first, app.ProjectId), start.AddDays(1))]);
         await app.WriteAsync(async db =>
         {
             db.Uploads.AddRange(photos);
             foreach (var photo in photos)
+            {
                 db.Counts.For(photo.ProjectId, photo.Env, photo.CreatedAt).Store(photo);
+                db.Counts.For(photo.ProjectId, photo.Env, photo.CreatedAt).Sessions += 2;
+                // What the list does not have.
+                db.Counts.For(photo.ProjectId, Env.Test, photo.CreatedAt).Store(photo);
+                db.Counts.For(stranger, photo.Env, photo.CreatedAt).Store(photo);
+            }
+
             await db.SaveChangesAsync(Cancellation);
         });
         var newestFirst = photos.OrderByDescending(photo => photo.CreatedAt).Select(photo => photo.Id.ToString()).ToList();
 
         var listed = new List<string>();
-        for (var page = 1; page <= Photos / PageSize; page++)
+        for (var page = 1; page <= (Photos / PageSize) + 1; page++)
             listed.AddRange(await PageAsync(page));
         Assert.Equal(newestFirst, listed);
+        // A minute has 86.
+        Assert.InRange(skips.Largest, 1, PageSize);
+        Assert.Equal((2 * photos.Count) + 2, (int)(await owner.Client.GetAsync("sessions?page=9")).Json["total"]!);
+
+        // The day is cut: its minutes tell of more than was asked for.
+        var cut = (await owner.Client.GetAsync(
+            $"uploads?page=12&pageSize={PageSize}&from={photos[300].CreatedAt.UtcDateTime:o}")).Expect(HttpStatusCode.OK).Json;
+        Assert.Equal(photos.Count - 301, (int)cut["total"]!);
+        Assert.Equal(newestFirst[1_100..1_200], cut["data"]!.AsArray().Select(row => (string)row!["id"]!));
 
         // Whatever the minutes are said to have: a version that did not count them may have taken part.
         await app.WriteAsync(db => db.MinuteCounts.Where(count => count.Minute % 3 == 0).ExecuteDeleteAsync(Cancellation));
@@ -47,7 +71,7 @@ public sealed class ListPageTests
         async Task<IEnumerable<string>> PageAsync(int page)
         {
             var answer = (await owner.Client.GetAsync($"uploads?page={page}&pageSize={PageSize}")).Expect(HttpStatusCode.OK).Json;
-            Assert.Equal(Photos, (int)answer["total"]!);
+            Assert.Equal(photos.Count, (int)answer["total"]!);
             return answer["data"]!.AsArray().Select(row => (string)row!["id"]!);
         }
     }
@@ -83,4 +107,18 @@ public sealed class ListPageTests
         IsEncrypted = false,
         CreatedAt = createdAt,
     };
+
+    /// <summary>How many rows a statement of one server has read and passed over, at most.</summary>
+    private sealed class Skips : DbCommandInterceptor
+    {
+        public int Largest { get; private set; }
+
+        public override ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
+            DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
+        {
+            if (command.CommandText.Contains("OFFSET", StringComparison.Ordinal))
+                Largest = Math.Max(Largest, command.Parameters.Cast<DbParameter>().Select(parameter => parameter.Value).OfType<int>().Max());
+            return ValueTask.FromResult(result);
+        }
+    }
 }

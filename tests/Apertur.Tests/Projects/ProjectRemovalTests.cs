@@ -55,7 +55,9 @@ public sealed class ProjectRemovalTests(ITestOutputHelper output)
         var upload = Guid.Parse((string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!);
         var download = app.Services.GetRequiredService<DownloadLinks>().Create(upload).PathAndQuery;
         var stranger = app.ClientOf(null);
+        await app.WriteAsync(async db => (await db.Sessions.SingleAsync(Cancellation)).ShortCode = "aB3dE6gH");
         (await stranger.GetAsync(download)).Expect(HttpStatusCode.OK);
+        (await stranger.GetAsync("/s/aB3dE6gH")).Expect(HttpStatusCode.Redirect);
 
         await app.WriteAsync(async db =>
         {
@@ -65,6 +67,7 @@ public sealed class ProjectRemovalTests(ITestOutputHelper output)
         });
 
         (await stranger.GetAsync(download)).Expect(HttpStatusCode.NotFound);
+        (await stranger.GetAsync("/s/aB3dE6gH")).Expect(HttpStatusCode.NotFound);
         (await stranger.GetAsync($"upload/{session}/session")).Expect(HttpStatusCode.NotFound);
         (await stranger.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.NotFound);
     }

@@ -137,6 +137,17 @@ public sealed class ClaimTests
         Assert.Equal([new DueEndpoint(ids[1], app.ProjectId, Standing.New)], await queue.DueAsync(Cancellation));
         app.Clock.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal(ids.Order(), (await queue.DueAsync(Cancellation)).Select(endpoint => endpoint.Id).Order());
+
+        // One that is left alone longer than there is a pause for was found wanting before the clock was set back.
+        var now = app.Clock.GetUtcNow();
+        foreach (var (pause, isLeft) in new[]
+        {
+            (TimeSpan.Zero, false), (TimeSpan.FromMilliseconds(1), true), (Breaker.LongestPause, true), (Breaker.LongestPause + TimeSpan.FromMilliseconds(1), false),
+        })
+        {
+            await app.ChangeAsync(db => db.Destinations.Single(destination => destination.Id == ids[1]).Breaker.OpenUntil = now + pause);
+            Assert.Equal((pause, isLeft ? 1 : 2), (pause, (await queue.DueAsync(Cancellation)).Count));
+        }
     }
 
     [Theory, AllDatabases]

@@ -19,6 +19,8 @@ public sealed class PumpTests
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
         var (queue, clock, signal) = (new OneRow(), new TestClock(), new AsyncAutoResetEvent());
         using var pump = new Pump([queue], signal, app.Services.GetRequiredService<Settings>(), clock, NullLogger<Pump>.Instance);
+        var other = queue.Offer(Guid.NewGuid());
+        await pump.RunOnceAsync(Cancellation);
         var first = queue.Offer();
         await pump.RunOnceAsync(Cancellation);
         var second = queue.Offer();
@@ -26,6 +28,7 @@ public sealed class PumpTests
 
         await Eventually.Arrives(first.Ended.Task);
         Assert.False(second.Ended.Task.IsCompleted);
+        Assert.False(other.Ended.Task.IsCompleted);
         await pump.StartAsync(Cancellation);
         await Eventually.Becomes(
             () =>
@@ -38,6 +41,7 @@ public sealed class PumpTests
         var stopping = pump.StopAsync(Cancellation);
         Assert.False(stopping.IsCompleted);
         second.Done.SetResult();
+        other.Done.SetResult();
         await Eventually.Arrives(stopping);
         Assert.True(pump.ExecuteTask!.IsCompleted);
     }
@@ -121,9 +125,10 @@ public sealed class PumpTests
 
         public IReadOnlyCollection<Guid> Extended => _extended;
 
-        public Attempt Offer()
+        /// <param name="another">Another row for the same endpoint.</param>
+        public Attempt Offer(Guid? another = null)
         {
-            var attempt = new Attempt();
+            var attempt = new Attempt(another ?? _row);
             _offered.Enqueue(attempt);
             return attempt;
         }
@@ -133,7 +138,7 @@ public sealed class PumpTests
 
         public Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken) =>
             Task.FromResult<IReadOnlyList<Claimed>>(
-                _offered.TryDequeue(out var attempt) ? [new Claimed(_row, _endpoint, attempt.Token, attempt.RunAsync)] : []);
+                _offered.TryDequeue(out var attempt) ? [new Claimed(attempt.Row, _endpoint, attempt.Token, attempt.RunAsync)] : []);
 
         public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken)
         {
@@ -146,8 +151,10 @@ public sealed class PumpTests
 
         public Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken) => Task.FromResult(0);
 
-        public sealed class Attempt
+        public sealed class Attempt(Guid row)
         {
+            public Guid Row => row;
+
             public Guid Token { get; } = Guid.NewGuid();
 
             public TaskCompletionSource Done { get; } = new();

@@ -85,14 +85,14 @@ public sealed class RenditionTests
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
         var session = await app.Client.CreateSessionAsync(
-            await HookAsync(app, receiver.Url, new() { ["format"] = "jpeg", ["maxPixels"] = 100_000, ["quality"] = 30 }));
+            await HookAsync(app, receiver.Url, new() { ["format"] = "jpeg", ["maxPixels"] = 100_501, ["quality"] = 30 }));
 
         await app.Client.UploadAsync(session, Pictures.OnItsSide(".jpg"));
         var large = BytesOf((await receiver.NextAsync()).Json());
         await app.Client.UploadAsync(session, Pictures.Transparent());
         var small = BytesOf((await receiver.NextAsync()).Json());
 
-        // 400 × 640, and 300 × 200.
+        // 400 × 640, of which 401 × 250.6 would be as many, and 300 × 200.
         Assert.Equal((250, 400), Pictures.SizeOf(large));
         Assert.Equal((300, 200), Pictures.SizeOf(small));
     }

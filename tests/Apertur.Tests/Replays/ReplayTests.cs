@@ -4,8 +4,10 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server.Queue;
 using Apertur.Server.Replays;
+using Apertur.Server.Storage;
 using Apertur.Tests.Events;
 using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.Replays;
@@ -164,10 +166,47 @@ public sealed class ReplayTests(ITestOutputHelper output)
         await queue.RunOnceAsync(Cancellation);
 
         Assert.Equal((8, 4), ((int)(await GetAsync(app, id))["queued"]!, (int)(await GetAsync(app, id))["sent"]!));
-        var other = await PostAsync(app, new { status = "never_dispatched", destinationId = destination });
+        // No photo is older than that.
+        var other = await PostAsync(app, new { status = "never_dispatched", destinationId = destination, from = "1960-01-01T00:00:00Z" });
+        Assert.Null((string?)other.Json["from"]);
         (await app.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}/destinations/{destination}")).Expect(HttpStatusCode.NoContent);
         var ended = await RunAsync(app, other);
         Assert.Equal(("cancelled", "The destination was deleted."), ((string)ended["state"]!, (string)ended["reason"]!));
+    }
+
+    [Theory]
+    [AllDatabases(0)]
+    [AllDatabases(1)]
+    public async Task Replay_that_is_cancelled_while_it_goes_on_stays_as_it_is(DatabaseKind database, int photos)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        var count = new QueryCount();
+        await using var app = await AperturApp.StartAsync(database, configure: services =>
+        {
+            count.Into(services);
+            services.WithoutLoopOf<ReplayQueue>();
+        });
+        var session = await app.Client.CreateSessionAsync();
+        for (var photo = 0; photo < photos; photo++)
+            await app.Client.UploadAsync(session, Photos.Png());
+        var made = await PostAsync(app, new { status = "never_dispatched", destinationId = await WebhookAsync(app, receiver) });
+        var id = Guid.Parse((string)made.Expect(HttpStatusCode.Created).Json["id"]!);
+
+        var round = Task.FromResult(0);
+        await app.WriteAsync(async db =>
+        {
+            var replay = await app.Services.GetRequiredService<Database>().Locked(db.Replays, [id]).SingleAsync(Cancellation);
+            replay.End(ReplayState.Cancelled, app.Clock.GetUtcNow(), "Somebody did it.");
+            await db.SaveChangesAsync(Cancellation);
+            var before = count.Queries;
+            round = app.Services.GetRequiredService<ReplayQueue>().RunOnceAsync(Cancellation);
+            // It has looked for replays, for what is under way, for the destination and for photos.
+            await Eventually.True(() => count.Queries >= before + 4);
+        });
+        await round;
+
+        var ended = await GetAsync(app, id.ToString());
+        Assert.Equal(("cancelled", "Somebody did it.", 0), ((string)ended["state"]!, (string)ended["reason"]!, (int)ended["queued"]!));
     }
 
     [Theory, AllDatabases]
@@ -218,6 +257,8 @@ public sealed class ReplayTests(ITestOutputHelper output)
         Assert.Equal(2, await TotalAsync(owner, new { dryRun = true }, "?env=all"));
         Assert.Equal(1, await TotalAsync(other, new { dryRun = true }));
         Assert.Equal(0, await TotalAsync(app.Client, new { dryRun = true, status = "sent" }));
+        foreach (var (client, failed) in new[] { (app.Client, 4), (app.ClientOf(app.TestKey), 1), (other, 1) })
+            Assert.Equal(failed, (int)(await client.GetAsync($"projects/{client.ProjectId}/deliveries")).Expect(HttpStatusCode.OK).Json["total"]!);
         receiver.Otherwise = null;
 
         // One of its two destinations.

@@ -31,6 +31,13 @@ public sealed class RetentionTests(ITestOutputHelper output)
         await app.Client.UploadBecomesAsync(id, "delivered");
         var stats = (await app.Client.GetAsync("stats")).Text;
         Assert.Equal((1L, Photos.Png().Length), await StoredAsync(app));
+        if (database == DatabaseKind.Sqlite)
+        {
+            // As where many rows were.
+            foreach (var statement in new[] { "CREATE TABLE large (bytes)", "INSERT INTO large VALUES (zeroblob(500000))", "DROP TABLE large" })
+                await app.WriteAsync(db => db.Database.ExecuteSqlRawAsync(statement, Cancellation));
+            Assert.InRange(await FreePagesAsync(app), 100, int.MaxValue);
+        }
 
         await PassAsync(app, TimeSpan.FromDays(7) - TimeSpan.FromMinutes(1));
         (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.OK);
@@ -52,6 +59,8 @@ public sealed class RetentionTests(ITestOutputHelper output)
         Assert.False((bool)status["files"]![0]!["has_thumbnail"]!);
         Assert.DoesNotContain(await app.TextsAsync(), text => text.Place.StartsWith("uploads", StringComparison.Ordinal) && text.Text.Contains("Anna", StringComparison.Ordinal));
         await CleanAsync(app);
+        if (database == DatabaseKind.Sqlite)
+            Assert.Equal(0, await FreePagesAsync(app));
     }
 
     [Theory, AllDatabases]
@@ -93,6 +102,35 @@ public sealed class RetentionTests(ITestOutputHelper output)
         await PassAsync(app, TimeSpan.FromHours(2));
 
         (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.Gone);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Photo_that_is_wanted_again_while_its_removal_begins_stays(DatabaseKind database)
+    {
+        var count = new QueryCount();
+        await using var app = await AperturApp.StartAsync(database, configure: services =>
+        {
+            count.Into(services);
+            services.WithoutLoopOf<PhotoRetention>();
+        });
+        await KeepAsync(app, days: 0);
+        var session = Guid.Parse(await app.Client.CreateSessionAsync());
+        var id = (string)(await app.Client.UploadAsync($"{session}", Photos.Png()))["id"]!;
+        app.Clock.Jump(TimeSpan.FromDays(1));
+
+        var round = Task.FromResult(0L);
+        await app.WriteAsync(async db =>
+        {
+            await app.Services.GetRequiredService<Database>().Locked(db.Sessions, [session]).ToListAsync(Cancellation);
+            await db.Sessions.ExecuteUpdateAsync(row => row.SetProperty(s => s.LongPolling, true), Cancellation);
+            var before = count.Queries;
+            round = app.Services.GetRequiredService<PhotoRetention>().RunOnceAsync(Cancellation);
+            // It has looked for photos that are leaving, for projects and for photos whose time is up.
+            await Eventually.True(() => count.Queries >= before + 3);
+        });
+        await round;
+
+        (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.OK);
     }
 
     [Theory, AllDatabases]
@@ -257,6 +295,8 @@ public sealed class RetentionTests(ITestOutputHelper output)
         var other = await app.Client.CreateSessionAsync();
         await app.Client.UploadAsync(other, Photos.Png());
         var before = (await app.Client.GetAsync("stats")).Text;
+        Assert.Equal(1, await MinutesAsync(app));
+        app.Clock.Jump(TimeSpan.FromMinutes(1));
         var session = await app.Client.CreateSessionAsync(webhook);
         var delivered = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
         await app.Client.UploadBecomesAsync(delivered, "delivered");
@@ -275,6 +315,7 @@ public sealed class RetentionTests(ITestOutputHelper output)
         }
 
         Assert.Equal(before, (await app.Client.GetAsync("stats")).Text);
+        Assert.Equal(1, await MinutesAsync(app));
         await SwitchAsync(app, webhook, on: true);
         await PassAsync(app, TimeSpan.FromMinutes(1));
         Assert.Single(receiver.Requests);
@@ -459,6 +500,19 @@ public sealed class RetentionTests(ITestOutputHelper output)
             await db.DeliveryAttempts.CountAsync(attempt => attempt.DeliveryId == deliveries[1].Id, Cancellation),
             await db.AuditLog.CountAsync(Cancellation),
             await db.IdempotentAnswers.CountAsync(Cancellation));
+    }
+
+    /// <summary>Minutes in which there was something that is still there.</summary>
+    private static async Task<int> MinutesAsync(AperturApp app)
+    {
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        return await db.MinuteCounts.CountAsync(Cancellation);
+    }
+
+    private static async Task<int> FreePagesAsync(AperturApp app)
+    {
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        return await db.Database.SqlQueryRaw<int>("SELECT freelist_count AS \"Value\" FROM pragma_freelist_count").SingleAsync(Cancellation);
     }
 
     private static async Task<(long Images, long Bytes)> StoredAsync(AperturApp app)

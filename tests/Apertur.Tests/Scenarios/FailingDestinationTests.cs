@@ -38,6 +38,10 @@ public sealed class FailingDestinationTests(ITestOutputHelper output)
         var stats = (await world.App.Client.GetAsync("stats")).Json;
         Assert.Equal((1, 100), ((int)stats["deliveriesRetrying"]!, (int)stats["deliverySuccessRate"]!));
         Assert.Equal(0, (int)(await world.App.Client.GetAsync("stats?from=2040-01-01")).Json["deliveriesRetrying"]!);
+        Assert.Equal(0, (int)(await world.App.Client.GetAsync("stats?to=2026-01-01")).Json["deliveriesRetrying"]!);
+        // Nor is it in the other environment, or in another project.
+        foreach (var other in new[] { world.App.TestKey, (await world.App.CreateOtherProjectAsync()).Key })
+            Assert.Equal(0, (int)(await world.App.ClientOf(other).GetAsync("stats")).Json["deliveriesRetrying"]!);
 
         world.Works = true;
         await world.UploadAsync();

@@ -129,6 +129,40 @@ public sealed class ProjectDataTests
         }
     }
 
+    /// <summary>Otherwise one could be on two pages and another on none.</summary>
+    [Theory, AllDatabases]
+    public async Task Rows_of_one_instant_have_one_order_on_all_pages(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers([.. Enumerable.Repeat(410, 6)]);
+        await using var app = await AperturApp.StartAsync(database);
+        var destination = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        var (sessions, uploads) = (new List<string>(), new List<string>());
+        for (var number = 0; number < 6; number++)
+        {
+            sessions.Add(await app.Client.CreateSessionAsync(destination));
+            uploads.Add((string)(await app.Client.UploadAsync(sessions[^1], Photos.Png()))["id"]!);
+            await app.Client.UploadBecomesAsync(uploads[^1], "failed");
+        }
+
+        foreach (var (list, ids) in new[]
+        {
+            ("sessions?x=", sessions), ("sessions?status=active", sessions), ("uploads?x=", uploads), ("uploads?source=camera", uploads),
+            ($"uploads?destinationId={destination}", uploads),
+        })
+        {
+            var listed = new List<string>();
+            for (var page = 1; page <= 3; page++)
+                listed.AddRange((await app.Client.GetAsync($"{list}&page={page}&pageSize=2")).Json["data"]!.AsArray().Select(row => (string)row!["id"]!));
+            Assert.Equal((list, string.Join(' ', ids.OrderDescending(StringComparer.Ordinal))), (list, string.Join(' ', listed)));
+        }
+
+        Assert.Equal(
+            sessions.OrderDescending(StringComparer.Ordinal), (await app.Client.GetAsync("sessions/recent")).Json.AsArray().Select(row => (string)row!["id"]!));
+        Assert.Equal(
+            uploads.OrderDescending(StringComparer.Ordinal), (await app.Client.GetAsync("uploads/recent")).Json.AsArray().Select(row => (string)row!["id"]!));
+    }
+
     [Theory, AllDatabases]
     public async Task Month_of_the_statistics_is_the_calendar_month_in_utc(DatabaseKind database)
     {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
@@ -171,6 +172,33 @@ public sealed class SessionPasswordTests
         Assert.Equal([app.Clock.GetUtcNow().ToUnixTimeMilliseconds()], await GuessesAsync(app));
         await VerifyAsync(app, session, Password);
         Assert.Single(await GuessesAsync(app));
+    }
+
+    [Theory, AllDatabases]
+    public async Task Sender_who_leaves_while_a_password_is_looked_at_leaves_it_to_the_others_who_wait(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await ProtectedAsync(app);
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        var row = await db.Sessions.AsNoTracking().SingleAsync(TestContext.Current.CancellationToken);
+        var passwords = app.Services.GetRequiredService<SessionPasswords>();
+        using var leaves = new CancellationTokenSource();
+
+        var others = Task.FromResult(true);
+        // Nobody can write the guess down meanwhile.
+        await app.WriteAsync(async write =>
+        {
+            await app.Services.GetRequiredService<Database>().Locked(write.Sessions, [row.Id]).SingleAsync();
+            var first = passwords.IsRightAsync(row, "a guess", leaves.Token);
+            await leaves.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+            others = passwords.IsRightAsync(row, "a guess", TestContext.Current.CancellationToken);
+        });
+
+        Assert.False(await others);
+        Assert.Single(await GuessesAsync(app));
+        Assert.Equal("""{"valid":false}""", (await VerifyAsync(app, session, "a guess")).Text);
+        Assert.Equal(2, (await GuessesAsync(app)).Length);
     }
 
     [Theory, AllDatabases]

@@ -27,6 +27,7 @@ public sealed class SharingTests
         Assert.Contains("Bitte bis Freitag.", message.TextBody, StringComparison.Ordinal);
         Assert.Contains(url, message.TextBody, StringComparison.Ordinal);
         Assert.Equal($"{app.Url}/u/{session}", opened.Expect(HttpStatusCode.Redirect).Headers.Location!.AbsoluteUri);
+        Assert.Equal(("no-store", "no-referrer"), (opened["Cache-Control"], opened["Referrer-Policy"]));
         Assert.Equal(url, (string)(await ShareAsync(app, session, new() { ["channel"] = "email", ["recipient"] = "b@example.com" })).Json["short_url"]!);
     }
 

@@ -55,6 +55,7 @@ public sealed class ThumbnailTests
 
         Assert.Equal((400, 640), ((int)uploaded["width"]!, (int)uploaded["height"]!));
         Assert.Equal((160, 256), Pictures.SizeOf(thumbnail.Bytes));
+        Assert.Equal(("nosniff", "max-age=3600, private"), (thumbnail["X-Content-Type-Options"], thumbnail["Cache-Control"]));
     }
 
     [Fact]

@@ -28,6 +28,7 @@ public sealed class UploadDeletionTests
         // The day of a withdrawal need not be that of the image.
         app.Clock.Advance(TimeSpan.FromDays(2));
 
+        var changed = await ChangedAsync(app, session);
         foreach (var id in new[] { delivered, failed })
         {
             var answer = (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NoContent);
@@ -35,6 +36,9 @@ public sealed class UploadDeletionTests
             (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NotFound);
             (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.NotFound);
             Assert.False(await app.Services.GetRequiredService<BlobStore>().ExistsAsync(Guid.Parse(id), TestContext.Current.CancellationToken));
+            // Whoever follows the session is told.
+            Assert.True(string.CompareOrdinal(await ChangedAsync(app, session), changed) > 0);
+            changed = await ChangedAsync(app, session);
         }
 
         Assert.Equal(before, await CountsAsync(app, session));
@@ -83,6 +87,9 @@ public sealed class UploadDeletionTests
         Assert.Equal(1, await db.Uploads.Where(upload => upload.Id == next).Select(upload => upload.ImageIndex)
             .SingleAsync(TestContext.Current.CancellationToken));
     }
+
+    private static async Task<string> ChangedAsync(AperturApp app, string session) =>
+        (string)(await app.Client.GetAsync($"upload-sessions/{session}/delivery-status")).Expect(HttpStatusCode.OK).Json["lastChanged"]!;
 
     /// <summary>What lists, sums and the session say, without what must move: the time of the last change.</summary>
     private static async Task<string> CountsAsync(AperturApp app, string session)

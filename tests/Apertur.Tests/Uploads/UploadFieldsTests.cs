@@ -15,6 +15,7 @@ public sealed class UploadFieldsTests
 {
     private const string Response = "the answer to an upload (Contract/Uploads.cs, Uploads/ImageIntake.cs)";
     private const string Odoo = "what Odoo receives (OdooDestination.cs)";
+    private const string Address = "beside an address (Fetching/FetchApi.cs)";
 
     private static readonly string[] _formats = ["json_base64", "link", "multipart", "binary"];
 
@@ -28,7 +29,8 @@ public sealed class UploadFieldsTests
     // What the wire has never told, and so does not begin to tell.
     private static readonly Dictionary<string, string[]> _untold = new()
     {
-        ["source"] = [Response, Odoo, .. _formats.Select(Payload)],
+        // Only that which the server fetches from.
+        ["source"] = [Response, Odoo, Address, .. _formats.Select(Payload)],
         ["visitor"] = [Response, Odoo],
         ["caption"] = [Response],
     };
@@ -51,6 +53,12 @@ public sealed class UploadFieldsTests
         foreach (var field in UploadFields.All)
             withFields[field.Name] = Sample(field);
 
+        await using var source = await Receiver.StartAsync();
+        source.Otherwise = context => context.Response.Body.WriteAsync(Photos.Jpeg()).AsTask();
+        var request = new JsonObject { ["url"] = source.Url };
+        foreach (var field in UploadFields.All.Where(field => !IsUntold(field, Address)))
+            request[field.Name] = Sample(field);
+
         var ways = new Dictionary<string, Answer>
         {
             ["a form, before the file (Uploads/UploadApi.cs)"] = await PostFormAsync(app, $"/api/v1/upload/{session}/images", true, Photos.Jpeg()),
@@ -59,6 +67,7 @@ public sealed class UploadFieldsTests
             ["an envelope in a form (Encryption/EnvelopeIntake.cs)"] = await app.PostFormAsync(session, withFields.Bytes(), "beach.jpg.enc"),
             ["a form around an envelope (Encryption/EnvelopeIntake.cs)"] = await PostFormAsync(
                 app, $"/api/v1/upload/{session}/images", false, envelope.Bytes(), ("X-Aptr-Encrypted", "default")),
+            [Address] = await app.ClientOf(null).PostAsync($"upload/{session}/images/from-url", request),
             ["tus, in its metadata (Tus/UploadMetadata.cs)"] = await app.ClientOf(null).TusAsync(
                 HttpMethod.Post, $"/api/v1/upload/{session}/tus", Photos.Jpeg(), ("Upload-Length", $"{Photos.Jpeg().Length}"),
                 ("Upload-Metadata", TusClient.Metadata([.. UploadFields.All.Select(field => (field.Name, Sample(field)))]))),
@@ -144,11 +153,13 @@ public sealed class UploadFieldsTests
     {
         var document = JsonNode.Parse(RepositoryFiles.Read("docs/openapi.json"))!;
         var contents = document["paths"]!["/api/v1/upload/{id}/images"]!["post"]!["requestBody"]!["content"]!.AsObject();
+        var byAddress = document["paths"]!["/api/v1/upload/{id}/images/from-url"]!["post"]!["requestBody"]!["content"]!["application/json"]!;
         List<string> missing = [];
         foreach (var field in UploadFields.All)
         {
             foreach (var (type, content) in contents)
                 Expect(missing, field, $"docs/openapi.json, {type}", content!["schema"]!["properties"]![field.Name] is not null);
+            Expect(missing, field, "docs/openapi.json, from-url", byAddress["schema"]!["properties"]![field.Name] is not null);
             Expect(missing, field, "docs/events.md", RepositoryFiles.Read("docs/events.md").Contains($"\"{field.Name}\":", StringComparison.Ordinal));
             Expect(
                 missing, field, "docs/webhook-deliveries.md",

@@ -34,7 +34,9 @@ export interface Parcel {
   /** The photo as the phone has it. */
   file: Blob;
   name: string;
-  source: 'camera' | 'gallery';
+  source: 'camera' | 'gallery' | 'url';
+  /** Where the server is to fetch it; then the file is empty. */
+  address: string | null;
   visitor: string;
   /** What is said of the photo; empty when nothing is. */
   caption: string;

@@ -167,13 +167,13 @@ async function start(data: PageData): Promise<void> {
     for (const photo of rows.keys()) draw(photo);
   }
 
-  async function add(files: Iterable<File>, source: Photo['source']): Promise<void> {
+  async function add(files: Iterable<File>, source: Photo['source'], address: string | null = null): Promise<void> {
     if (limits === null) return;
     for (const file of files) {
-      const photo = queue.add({ file, name: file.name, source, visitor, key: newId() });
+      const photo = queue.add({ file, name: file.name, source, address, visitor, key: newId() });
       const row = show(photo);
       const waiting = queue.taken - queue.count('sent');
-      const refusal = waiting > limits.left ? 'tooMany' : refusalBeforeSending(limits, file);
+      const refusal = waiting > limits.left ? 'tooMany' : address ? null : refusalBeforeSending(limits, file);
       if (refusal) refuse(photo, refusal, { n: limits.maxMegabytes, types: typeNames(limits) });
       void prepare(photo, row, limits);
     }
@@ -460,6 +460,13 @@ async function start(data: PageData): Promise<void> {
     chooser.addEventListener('change', pick);
     // Somebody quicker than this script may have picked photos already.
     if (limits !== null) pick();
+  }
+
+  const web = document.getElementById('web');
+  if (web) {
+    web.hidden = false;
+    web.onclick = () => void import('./address').then(({ ask: askAddress }) =>
+      askAddress(web, (address, name) => void add([new File([], name)], 'url', address))).catch(() => { summary.textContent = texts.offline; });
   }
 
   form.addEventListener('submit', event => {

@@ -20,6 +20,8 @@ export interface Photo extends Parcel {
   picture: Blob | null;
   received: Received | null;
   told: string | null;
+  /** What is being done about it, where that is not sending. */
+  doing?: string;
 }
 
 export interface QueueEvents {
@@ -85,7 +87,7 @@ export class UploadQueue {
   /** Makes a new photo ready: kept, so that nothing loses it, and held against those of this session that this browser knows. */
   async prepare(photo: Photo): Promise<void> {
     await this.keep(photo);
-    photo.sha256 = await sha256(photo.file);
+    photo.sha256 = photo.address ? null : await sha256(photo.file);
     if (photo.sha256 !== null && this.list.some(other => isOlderCopy(other, photo))) {
       this.move(photo, 'copy');
       await this.store.remove(photo.key);
@@ -107,9 +109,9 @@ export class UploadQueue {
   async keep(photo: Photo): Promise<void> {
     // It may have been taken out of the list meanwhile.
     if (!this.list.includes(photo)) return;
-    const { key, name, source, visitor, caption, told, digest, url, sha256: hash, added, picture, received } = photo;
+    const { key, name, source, address, visitor, caption, told, digest, url, sha256: hash, added, picture, received } = photo;
     const [file, sealed] = received === null ? [photo.file, photo.sealed] : [null, null];
-    await this.store.put({ key, name, source, visitor, caption, told, digest, url, sha256: hash, added, picture, received, file, sealed, ...this.about });
+    await this.store.put({ key, name, source, address, visitor, caption, told, digest, url, sha256: hash, added, picture, received, file, sealed, ...this.about });
   }
 
   /** Sends a copy all the same. */
@@ -252,6 +254,7 @@ export class UploadQueue {
       photo.told = kept.told;
       return { kind: 'received', data: kept.received };
     }
+    if (photo.address) return (await import('./address')).fetchPhoto(this.api, photo, this.answers, this.password, () => this.events.changed(photo));
     photo.url ??= kept?.url ?? null;
     const body = photo.sealed ?? photo.file;
     let before = photo.url === null ? 0 : -1;

@@ -50,9 +50,11 @@ export class Row {
 
   /** @param mayWithdraw Whether what was sent can be taken back. */
   show(photo: Photo, mayWithdraw: boolean): void {
-    const { state, progress } = photo;
-    this.progress.value = state === 'sent' ? 1 : progress;
-    this.say(state, this.words(state, progress));
+    const { state, progress, doing } = photo;
+    // Nobody knows how far the server is.
+    if (doing) this.progress.removeAttribute('value');
+    else this.progress.value = state === 'sent' ? 1 : progress;
+    this.say(state, state === 'sending' && doing || this.words(state, progress));
     this.remove.hidden = state === 'sent' ? !mayWithdraw : state === 'sending';
   }
 

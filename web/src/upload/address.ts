@@ -1,0 +1,109 @@
+import type en from '../texts/en.json';
+import { read, type Answers, type Outcome } from './attempt';
+import { make } from './dom';
+import { passwordHeader } from './http';
+import type { Photo } from './queue';
+
+/** A photo of a hundred megabytes that comes as slowly as most lines carry it. */
+const longestMs = 180_000;
+
+/** The words of this part, which the page does not bring along: most people never need them. */
+async function words(): Promise<typeof en> {
+  return (await import(`../texts/${document.documentElement.lang}.json`) as { default: typeof en }).default;
+}
+
+/** Asks below the button that was pressed for the address of a photo, or asks no more. */
+export async function ask(button: HTMLElement, add: (address: string, name: string) => void): Promise<void> {
+  const texts = await words();
+  const id = 'address';
+  const close = (): void => {
+    document.getElementById(`${id}-field`)?.remove();
+    button.setAttribute('aria-expanded', 'false');
+    button.focus();
+  };
+  if (document.getElementById(id) !== null) {
+    close();
+    return;
+  }
+
+  // Not of type url, whose own check would keep the form around it from being sent.
+  const input = make('input', { id, type: 'text', inputMode: 'url', autocomplete: 'off', autocapitalize: 'off', spellcheck: false, maxLength: 4096, dir: 'ltr' });
+  const problem = make('p', { id: `${id}-error`, className: 'bad' });
+  problem.setAttribute('role', 'alert');
+  input.setAttribute('aria-describedby', `${id}-hint ${problem.id}`);
+  const take = (): void => {
+    const url = addressOf(input.value);
+    input.setAttribute('aria-invalid', String(url === null));
+    problem.textContent = url === null ? texts['web.wrong'] : '';
+    if (url === null) {
+      input.focus();
+      return;
+    }
+    close();
+    add(url.href, nameOf(url));
+  };
+  const field = make(
+    'div', { id: `${id}-field`, className: 'field' },
+    make('label', { htmlFor: id, textContent: texts['web.label'] }), input, problem,
+    make('p', { id: `${id}-hint`, className: 'hint', textContent: texts['web.hint'] }),
+    make('button', { type: 'button', textContent: texts['web.add'], onclick: take }));
+  // Beside photos, the buttons stand in columns.
+  field.style.gridColumn = '1 / -1';
+  field.addEventListener('keydown', event => {
+    if (event.key === 'Escape') close();
+    if (event.key !== 'Enter' || event.target !== input) return;
+    event.preventDefault();
+    take();
+  });
+  button.after(field);
+  button.setAttribute('aria-expanded', 'true');
+  input.focus();
+}
+
+/** One attempt to have the server fetch one photo. Never rejects, but where its words cannot be loaded. */
+export async function fetchPhoto(
+  api: string, photo: Photo, answers: Answers, password: string | null, changed: () => void,
+): Promise<Outcome> {
+  const texts = await words();
+  photo.doing = texts['web.fetching'];
+  changed();
+  const { source, visitor, caption, address: url } = photo;
+  const stop = new AbortController();
+  const timer = window.setTimeout(() => stop.abort(), longestMs);
+  try {
+    const answer = await fetch(`${api}/images/from-url`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'Idempotency-Key': photo.key, ...passwordHeader(password) },
+      body: JSON.stringify({ ...answers, url, source, visitor, ...(caption === '' ? {} : { caption }) }),
+      signal: stop.signal,
+    });
+    const outcome = read({ status: answer.status, text: await answer.text(), header: name => answer.headers.get(name) });
+    const said = outcome.kind === 'refused' ? texts[`web.${outcome.code}` as keyof typeof en] : undefined;
+    return outcome.kind === 'refused' && said !== undefined ? { ...outcome, message: said } : outcome;
+  } catch {
+    return { kind: 'interrupted' };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What somebody typed, as an address; null when it is none. */
+function addressOf(typed: string): URL | null {
+  const text = typed.trim();
+  try {
+    const url = new URL(/^[a-z][a-z0-9+.-]*:/i.test(text) ? text : `https://${text}`);
+    return /^https?:$/.test(url.protocol) && url.hostname.includes('.') && url.username === '' && url.password === '' ? url : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What the photo is called until the server knows better. */
+function nameOf(url: URL): string {
+  const end = url.pathname.split('/').pop() ?? '';
+  try {
+    return decodeURIComponent(end) || url.hostname;
+  } catch {
+    return end;
+  }
+}
