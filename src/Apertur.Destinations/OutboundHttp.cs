@@ -17,14 +17,17 @@ public sealed class OutboundHttp : IDisposable
 
     private static readonly TimeSpan _connectTimeout = TimeSpan.FromSeconds(10);
 
+    private readonly bool _tellsOfTraces;
     private readonly StaleConnectionRetry _handler;
     private readonly HttpClient _client;
 
     /// <param name="allowPrivateNetworks">Also reach loopback, private and link-local addresses: for tests, demos and closed
     /// networks.</param>
+    /// <param name="tellsOfTraces">Send the trace that a request belongs to along: not to hosts that are nobody's destination.</param>
     [SuppressMessage("ApiDesign", "RS0030", Justification = "This is the client that the rule points to.")]
-    public OutboundHttp(bool allowPrivateNetworks)
+    public OutboundHttp(bool allowPrivateNetworks, bool tellsOfTraces = true)
     {
+        _tellsOfTraces = tellsOfTraces;
         AllowPrivateNetworks = allowPrivateNetworks;
         MayReach = allowPrivateNetworks ? static _ => true : AddressGuard.IsPublic;
         // Long enough to profit from open connections, short enough to follow a moved host.
@@ -71,6 +74,7 @@ public sealed class OutboundHttp : IDisposable
         // Answers are judged by their headers; a short body is read off so that the connection can be used again.
         MaxResponseDrainSize = 16 * 1024,
         ConnectCallback = ConnectAsync,
+        ActivityHeadersPropagator = _tellsOfTraces ? DistributedContextPropagator.Current : DistributedContextPropagator.CreateNoOutputPropagator(),
         PlaintextStreamFilter = static (context, _) => ValueTask.FromResult<Stream>(new OutboundConnection(context.PlaintextStream)),
     };
 

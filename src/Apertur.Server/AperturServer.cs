@@ -178,6 +178,8 @@ internal static class AperturServer
         services.AddSingleton<StrippedPhotos>();
         services.AddSingleton<ImageIntake>();
         services.AddSingleton<EnvelopeIntake>();
+        services.AddKeyedSingleton(
+            nameof(PhotoFetch), (_, _) => new OutboundHttp(settings.Sources.AllowPrivateNetworks, tellsOfTraces: false));
         services.AddSingleton<PhotoFetch>();
         services.AddSingleton<FetchPlaces>();
         services.AddSingleton<IPartStore, FolderParts>();

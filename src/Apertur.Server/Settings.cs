@@ -285,6 +285,7 @@ internal sealed class LimitSettings
 internal sealed class SourceSettings
 {
     public required bool Url { get; init; }
+    public required bool AllowPrivateNetworks { get; init; }
     public required int FetchesAtOnce { get; init; }
     public required int FetchesPerSession { get; init; }
     public required int FetchesPerAddress { get; init; }

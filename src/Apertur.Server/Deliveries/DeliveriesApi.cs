@@ -56,12 +56,15 @@ internal static class DeliveriesApi
         {
             var rows = In(state, db, destination)
                 .Where(row => caller.Env == null || db.Uploads.Any(upload => upload.Id == row.UploadId && upload.Env == caller.Env));
-            total += await rows.Take(ListFilters.MostCounted - total).CountAsync(cancellationToken);
+            if (total < ListFilters.MostCounted)
+                total += await rows.Take(ListFilters.MostCounted - total).CountAsync(cancellationToken);
             newest.AddRange(await NewestFirst(rows).Take(skip + pageSize).ToListAsync(cancellationToken));
+            // No more than can be shown are kept of all together.
+            newest = [.. newest.OrderByDescending(place => place.At).ThenByDescending(place => place.UploadId).ThenBy(place => place.DestinationId)
+                .Take(skip + pageSize)];
         }
 
-        var shown = newest.OrderByDescending(place => place.At).ThenByDescending(place => place.UploadId).ThenBy(place => place.DestinationId)
-            .Skip(skip).Take(pageSize).ToList();
+        var shown = newest.Skip(skip).ToList();
         var uploadIds = shown.ConvertAll(place => place.UploadId);
         var described = await (
             from row in db.Deliveries

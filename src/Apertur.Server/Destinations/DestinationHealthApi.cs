@@ -27,7 +27,7 @@ internal static class DestinationHealthApi
         var health = new List<DestinationHealth>();
         foreach (var destination in destinations)
         {
-            // Each in the words of an index.
+            // Each in the words of an index. Of those that wait, as many are looked at as are counted.
             var deliveries = db.Deliveries.Where(d => d.DestinationId == destination.Id);
             var waiting = deliveries.Where(d => d.State == DeliveryState.Pending || d.State == DeliveryState.Retrying).Take(MostCounted);
             // What failed before the photo came in did not fail: the first bound is the index's, the second is what counts.

@@ -43,7 +43,7 @@ internal static class FetchApi
                 "Photos of this upload session are encrypted before the server gets them, so it cannot fetch any. Send them encrypted.").ToException();
         }
 
-        using var place = places.Take(session.Id, AddressRanges.Subject(http.Connection.RemoteIpAddress));
+        using var place = places.Take(session, AddressRanges.Subject(http.Connection.RemoteIpAddress));
         using var deadline = limits.Deadline(http);
         using var photo = await fetch.OpenAsync(address, session, deadline.Token);
         await using var image = await intake.StageAsync(photo.ReadAsync, body.Value.Filename ?? photo.Filename, session, deadline.Token);

@@ -1,8 +1,9 @@
 using Apertur.Server.Http;
+using Apertur.Server.Sessions;
 
 namespace Apertur.Server.Fetching;
 
-/// <summary>Bounds how many photos are fetched at once (a bulkhead): on this node, for one session, and for one client address.</summary>
+/// <summary>Bounds how many photos are fetched at once (a bulkhead): on this node, of them for one project, for one session, and for one client address.</summary>
 internal sealed class FetchPlaces(Settings settings)
 {
     private readonly SourceSettings _limits = settings.Sources;
@@ -12,11 +13,15 @@ internal sealed class FetchPlaces(Settings settings)
     /// <param name="session">For which it is fetched.</param>
     /// <param name="address">Who asks, see <see cref="AddressRanges.Subject"/>.</param>
     /// <exception cref="ApiErrorException">429: there is none.</exception>
-    public IDisposable Take(Guid session, string address)
+    public IDisposable Take(UploadSession session, string address)
     {
         (string Name, int Most)[] wanted =
         [
-            ("node", _limits.FetchesAtOnce), ($"session {session}", _limits.FetchesPerSession), ($"address {address}", _limits.FetchesPerAddress),
+            ("node", _limits.FetchesAtOnce),
+            // Half: whoever has many sessions and many addresses leaves something to others.
+            ($"project {session.ProjectId}", (_limits.FetchesAtOnce + 1) / 2),
+            ($"session {session.Id}", _limits.FetchesPerSession),
+            ($"address {address}", _limits.FetchesPerAddress),
         ];
         lock (_taken)
         {

@@ -9,6 +9,8 @@ internal sealed class FetchedPhoto : IDisposable
 {
     private static readonly TimeSpan _grace = TimeSpan.FromSeconds(30);
 
+    private static readonly string[] _endings = [".heic", ".heif", ".jpeg", ".jpg", ".png", ".webp"];
+
     private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(ImageIntake.ChunkBytes);
     private readonly int _bytesPerSecond;
     private readonly TimeProvider _clock;
@@ -33,7 +35,7 @@ internal sealed class FetchedPhoto : IDisposable
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _tooSlow.Token);
     }
 
-    /// <summary>As whoever gives it out calls it, or the end of its address; not to be trusted.</summary>
+    /// <summary>As whoever gives it out calls it, or the end of its address where that names a picture; not to be trusted.</summary>
     public string? Filename { get; private set; }
 
     /// <summary>Goes on with the answer's body.</summary>
@@ -41,8 +43,7 @@ internal sealed class FetchedPhoto : IDisposable
     {
         _response = response;
         var said = response.Content.Headers.ContentDisposition;
-        var address = response.RequestMessage!.RequestUri!;
-        Filename = said?.FileNameStar ?? said?.FileName?.Trim('"') ?? Uri.UnescapeDataString(address.Segments[^1].TrimEnd('/'));
+        Filename = said?.FileNameStar ?? said?.FileName?.Trim('"') ?? NameIn(response.RequestMessage!.RequestUri!);
         _body = await GuardAsync(token => new ValueTask<Stream>(response.Content.ReadAsStreamAsync(token)));
     }
 
@@ -82,6 +83,13 @@ internal sealed class FetchedPhoto : IDisposable
             // That a connection takes too long to come shows as a cancellation of nobody's.
             throw (_tooSlow.IsCancellationRequested ? ApiErrors.SourceTooSlow : ApiErrors.SourceUnreachable).ToException();
         }
+    }
+
+    // Any other end may be what lets somebody in, and names of photos are passed on.
+    private static string? NameIn(Uri address)
+    {
+        var end = Uri.UnescapeDataString(address.Segments[^1]);
+        return Array.Exists(_endings, ending => end.EndsWith(ending, StringComparison.OrdinalIgnoreCase)) ? end : null;
     }
 
     public void Dispose()

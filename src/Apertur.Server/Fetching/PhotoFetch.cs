@@ -11,7 +11,7 @@ namespace Apertur.Server.Fetching;
 /// Fetches photos from addresses that strangers give, guarded against server-side request forgery: every hop goes through
 /// <see cref="OutboundHttp"/>, and what cannot be reached is told apart from what may not be by nobody.
 /// </summary>
-internal sealed class PhotoFetch(OutboundHttp http, Settings settings, TimeProvider clock)
+internal sealed class PhotoFetch([FromKeyedServices(nameof(PhotoFetch))] OutboundHttp http, Settings settings, TimeProvider clock)
 {
     private const int MostRedirects = 5;
     private const int MaxAddressLength = 4096;
@@ -82,7 +82,20 @@ internal sealed class PhotoFetch(OutboundHttp http, Settings settings, TimeProvi
         }
     }
 
-    private bool IsTaken(Uri address) => _schemes.Contains(address.Scheme) && address.UserInfo.Length == 0 && address.Host.Length > 0;
+    private bool IsTaken(Uri address) => _schemes.Contains(address.Scheme) && address.UserInfo.Length == 0 && address.Host.Length > 0 && HasName(address);
+
+    /// <summary>Whether a name in other letters has the form that is looked up: one may be too long for it.</summary>
+    private static bool HasName(Uri address)
+    {
+        try
+        {
+            return address.IdnHost.Length > 0;
+        }
+        catch (UriFormatException)
+        {
+            return false;
+        }
+    }
 
     private static bool LeadsOn(HttpResponseMessage response, [NotNullWhen(true)] out Uri? location)
     {

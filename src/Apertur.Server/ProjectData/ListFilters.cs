@@ -61,7 +61,7 @@ internal static class ListFilters
         // What else was asked for may have few of a source that has very many.
         var ofSource = all.Where(upload => upload.Fields.Source == source).Take(MostCounted);
         var goesBySource = source.Length > 0
-            && (status.Length + words.Length == 0 || await ofSource.CountAsync(cancellationToken) < MostCounted);
+            && (few is not null || status.Length + words.Length == 0 || await ofSource.CountAsync(cancellationToken) < MostCounted);
         var chosen = Filtered(few?.Where(upload => upload.CreatedAt >= from && upload.CreatedAt < to) ?? all);
         // Such are usually many, and then among the newest. PostgreSQL, which guesses that they are few, would look at all of them.
         var areMany = few is null && source.Length + words.Length == 0 && status is "" or "delivered" or "pending";

@@ -88,10 +88,12 @@ internal static class Migrator
                 return;
             }
             catch (Exception exception)
-                when (attempt < MaxAttempts && Database.FailureIn(exception)?.SqlState is PostgresErrorCodes.AdminShutdown or Database.IdleInTransaction)
+                when (attempt < MaxAttempts && Database.FailureIn(exception)?.SqlState
+                    is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.DeadlockDetected or Database.IdleInTransaction)
             {
-                // A connection from before PostgreSQL was restarted or its database restored, which has left the pool; or this process stood still
-                // for longer than PostgreSQL waits, as on a machine that starts everything at once. Nothing of the script is there.
+                // A connection from before PostgreSQL was restarted or its database restored, which has left the pool; or another node reads the same
+                // tables in another order; or this process stood still for longer than PostgreSQL waits, as on a machine that starts everything at
+                // once. Nothing of the script is there.
             }
         }
     }

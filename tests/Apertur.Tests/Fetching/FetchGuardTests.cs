@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
+using Apertur.Server.Fetching;
 using Apertur.Tests.Support;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -29,6 +30,8 @@ public sealed class FetchGuardTests : IDisposable
             "file:///etc/passwd", "gopher://127.0.0.1:25/_MAIL", "ftp://example.com/a.jpg", "data:image/png;base64,AAAA", "unix:/run/a", "javascript:1",
             $"http://127.0.0.1:{Port}/a.jpg", "http://example.com/a.jpg", "https://ann:secret@example.com/a.jpg", "https://ann@example.com/a.jpg",
             "//example.com/a.jpg", "/a.jpg", "a.jpg", "https://", "https:///a.jpg", "https://example.com/" + new string('a', 4096), " ",
+            // More than 63 letters in the form that is looked up.
+            $"https://{string.Concat(Enumerable.Range(0, 29).Select(i => (char)(0x4E00 + (i * 577))))}.com/a.jpg",
         })
         {
             var refused = (await FetchTests.FetchAsync(app, session, new JsonObject { ["url"] = address })).Expect(HttpStatusCode.BadRequest);
@@ -66,7 +69,7 @@ public sealed class FetchGuardTests : IDisposable
         // There is no public address here: all but one of this machine's stand for those.
         using var guarded = new OutboundHttp(allowPrivateNetworks: true) { MayReach = address => !address.Equals(IPAddress.Parse("127.0.0.2")) };
         await using var source = await Receiver.StartAsync();
-        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, configure: services => services.AddSingleton(guarded));
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, configure: services => services.AddKeyedSingleton(nameof(PhotoFetch), guarded));
         var session = await app.Client.CreateSessionAsync();
         var answers = new HashSet<string>();
         foreach (var location in new[]
@@ -100,12 +103,13 @@ public sealed class FetchGuardTests : IDisposable
 
         var address = new Uri(new Uri(source.Url), "/grant-of-ann/a.jpg?token=grant-of-ann").AbsoluteUri;
         var answer = await FetchTests.FetchAsync(
-            app, session, new JsonObject { ["url"] = address }, ("x-session-password", "open sesame"), ("Cookie", "a=b"), ("Idempotency-Key", "one"));
+            app, session, new JsonObject { ["url"] = address }, ("x-session-password", "open sesame"), ("Cookie", "a=b"), ("Idempotency-Key", "one"),
+            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), ("tracestate", "a=b"), ("baggage", "user=42"));
         answer.Expect(HttpStatusCode.UnprocessableEntity);
 
         var asked = await source.NextAsync(TestContext.Current.CancellationToken);
         Assert.Equal(
-            ["Accept", "Accept-Encoding", "Host", "User-Agent"], asked.Headers.Keys.Where(name => name is not "traceparent").Order(StringComparer.Ordinal));
+            ["Accept", "Accept-Encoding", "Host", "User-Agent"], asked.Headers.Keys.Order(StringComparer.Ordinal));
         Assert.Equal(("GET", "identity"), (asked.Method, asked["Accept-Encoding"]));
         Assert.DoesNotContain(app.Log.Lines, line => line.Contains("grant-of-ann", StringComparison.Ordinal));
         foreach (var file in Directory.GetFiles(app.DataFolder, "*", SearchOption.AllDirectories))
@@ -120,5 +124,5 @@ public sealed class FetchGuardTests : IDisposable
     }
 
     private static Task<AperturApp> StartAsync() =>
-        AperturApp.StartAsync(DatabaseKind.Sqlite, new Dictionary<string, string?> { ["Outbound:AllowPrivateNetworks"] = "false" });
+        AperturApp.StartAsync(DatabaseKind.Sqlite, new Dictionary<string, string?> { ["Sources:AllowPrivateNetworks"] = "false" });
 }

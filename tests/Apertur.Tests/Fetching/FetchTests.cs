@@ -57,7 +57,7 @@ public sealed class FetchTests
         var session = await app.Client.CreateSessionAsync();
         foreach (var (path, disposition, filename, expected) in new[]
         {
-            ("/a/K%C3%BCche.jpg?size=large", null, null, "Küche.jpg"), ("/a%2F..%2Fb.php", null, null, "b.jpg"), ("/", null, null, "photo.jpg"),
+            ("/a/K%C3%BCche.jpg?size=large", null, null, "Küche.jpg"), ("/a%2F..%2Fb.png", null, null, "b.jpg"), ("/share/9f3kSecret", null, null, "photo.jpg"), ("/", null, null, "photo.jpg"),
             ("/a.jpg", "attachment; filename=\"roof.jpeg\"", null, "roof.jpeg"), ("/a.jpg", "inline; filename*=UTF-8''d%C3%A9.jpg", null, "dé.jpg"),
             ("/a.jpg", "attachment; filename=\"../../roof.jpg\"", "mine.jpg", "mine.jpg"),
         })

@@ -59,8 +59,9 @@ public sealed class RetentionTests(ITestOutputHelper output)
         Assert.False((bool)status["files"]![0]!["has_thumbnail"]!);
         Assert.DoesNotContain(await app.TextsAsync(), text => text.Place.StartsWith("uploads", StringComparison.Ordinal) && text.Text.Contains("Anna", StringComparison.Ordinal));
         await CleanAsync(app);
+        // The round that the clock began gives pages back as well.
         if (database == DatabaseKind.Sqlite)
-            Assert.Equal(0, await FreePagesAsync(app));
+            await Eventually.Becomes(() => FreePagesAsync(app), pages => pages == 0);
     }
 
     [Theory, AllDatabases]

@@ -34,6 +34,7 @@ internal sealed class AperturApp : IAsyncDisposable
     private readonly Dictionary<string, string?> _settings = new()
     {
         ["Outbound:AllowPrivateNetworks"] = "true",
+        ["Sources:AllowPrivateNetworks"] = "true",
         ["RateLimits:Enabled"] = "false",
         // What the machine has must not decide what is answered; the tests of thumbnails ask for them.
         ["Thumbnails:AtOnce"] = "0",

@@ -4,8 +4,8 @@ import { make } from './dom';
 import { passwordHeader } from './http';
 import type { Photo } from './queue';
 
-/** A photo of a hundred megabytes that comes as slowly as most lines carry it. */
-const longestMs = 180_000;
+/** A little less than the five and a half minutes after which a proxy in front of the server gives up. */
+const longestMs = 320_000;
 
 /** The words of this part, which the page does not bring along: most people never need them. */
 async function words(): Promise<typeof en> {
@@ -14,7 +14,6 @@ async function words(): Promise<typeof en> {
 
 /** Asks below the button that was pressed for the address of a photo, or asks no more. */
 export async function ask(button: HTMLElement, add: (address: string, name: string) => void): Promise<void> {
-  const texts = await words();
   const id = 'address';
   const close = (): void => {
     document.getElementById(`${id}-field`)?.remove();
@@ -26,6 +25,13 @@ export async function ask(button: HTMLElement, add: (address: string, name: stri
     return;
   }
 
+  // While the words are on their way it counts as open.
+  if (button.getAttribute('aria-expanded') === 'true') return;
+  button.setAttribute('aria-expanded', 'true');
+  const texts = await words().catch((error: unknown) => {
+    button.setAttribute('aria-expanded', 'false');
+    throw error;
+  });
   // Not of type url, whose own check would keep the form around it from being sent.
   const input = make('input', { id, type: 'text', inputMode: 'url', autocomplete: 'off', autocapitalize: 'off', spellcheck: false, maxLength: 4096, dir: 'ltr' });
   const problem = make('p', { id: `${id}-error`, className: 'bad' });
@@ -56,7 +62,6 @@ export async function ask(button: HTMLElement, add: (address: string, name: stri
     take();
   });
   button.after(field);
-  button.setAttribute('aria-expanded', 'true');
   input.focus();
 }
 
@@ -92,7 +97,7 @@ function addressOf(typed: string): URL | null {
   const text = typed.trim();
   try {
     const url = new URL(/^[a-z][a-z0-9+.-]*:/i.test(text) ? text : `https://${text}`);
-    return /^https?:$/.test(url.protocol) && url.hostname.includes('.') && url.username === '' && url.password === '' ? url : null;
+    return /^https?:$/.test(url.protocol) && url.href.length <= 4096 && url.hostname.includes('.') && url.username === '' && url.password === '' ? url : null;
   } catch {
     return null;
   }

@@ -109,8 +109,8 @@ export class UploadQueue {
   async keep(photo: Photo): Promise<void> {
     // It may have been taken out of the list meanwhile.
     if (!this.list.includes(photo)) return;
-    const { key, name, source, address, visitor, caption, told, digest, url, sha256: hash, added, picture, received } = photo;
-    const [file, sealed] = received === null ? [photo.file, photo.sealed] : [null, null];
+    const { key, name, source, visitor, caption, told, digest, url, sha256: hash, added, picture, received } = photo;
+    const [file, sealed, address] = received === null ? [photo.file, photo.sealed, photo.address] : [null, null, null];
     await this.store.put({ key, name, source, address, visitor, caption, told, digest, url, sha256: hash, added, picture, received, file, sealed, ...this.about });
   }
 

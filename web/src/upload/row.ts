@@ -52,7 +52,7 @@ export class Row {
   show(photo: Photo, mayWithdraw: boolean): void {
     const { state, progress, doing } = photo;
     // Nobody knows how far the server is.
-    if (doing) this.progress.removeAttribute('value');
+    if (doing && state === 'sending') this.progress.removeAttribute('value');
     else this.progress.value = state === 'sent' ? 1 : progress;
     this.say(state, state === 'sending' && doing || this.words(state, progress));
     this.remove.hidden = state === 'sent' ? !mayWithdraw : state === 'sending';
