@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Apertur.Tests.Support;
@@ -40,11 +41,16 @@ public sealed class TraceTests
             session, Photos.Jpeg(), headers: ("traceparent", $"00-{TraceId}-00f067aa0ba902b7-01"));
         await Eventually.True(() => Spans(collector, "/images").Any());
         await Eventually.True(() => Spans(collector, "delivery.attempt").Any());
+        // Between two attempts: one that is under way belongs to its node for longer than this test waits.
+        await SwitchAsync(first.Client, webhook, on: false);
+        await Eventually.Becomes(
+            async () => (string)(await first.Client.GetAsync($"uploads/{photo.Json["id"]}/deliveries")).Json[0]!["status"]!, status => status == "retrying");
         await first.KillAsync();
         var before = Spans(collector, "delivery.attempt").Count();
 
         await using var second = await AperturProcess.ServeAsync(data.Path, installation, launcher);
         receiver.Otherwise = null;
+        await SwitchAsync(second.Client, webhook, on: true);
         await second.Client.UploadBecomesAsync((string)photo.Json["id"]!, "delivered");
 
         await Eventually.True(() => Spans(collector, "Accepted").Any());
@@ -57,6 +63,9 @@ public sealed class TraceTests
     }
 
     /// <summary>Exports of spans that hold this text and belong to the trace. In Protocol Buffers text and ids stand as they are.</summary>
+    private static async Task SwitchAsync(AperturClient client, string webhook, bool on) => (await client.SendAsync(
+        HttpMethod.Patch, $"projects/{client.ProjectId}/destinations/{webhook}", new JsonObject { ["isActive"] = on })).Expect(HttpStatusCode.OK);
+
     private static IEnumerable<Received> Spans(Receiver collector, string text) =>
         collector.Requests.Where(request => request.Path == "/v1/traces" && Holds(request, text)
             && request.Body.AsSpan().IndexOf(Convert.FromHexString(TraceId)) >= 0);
