@@ -14,7 +14,10 @@ const kinds = ['image/jpeg', 'image/png', 'image/webp', 'image/heic'] as const;
 
 /** Makes a link to send photos to. Only a click is needed: everything has a value that suits most. */
 export function NewSession({ project, onClose }: { project: string; onClose: () => void }) {
-  const destinations = useLoad(signal => ok(api.GET('/api/v1/projects/{projectId}/destinations', { params: { path: { projectId: project } }, signal })), [project]);
+  const load = async (signal?: AbortSignal) => (await ok(api.GET('/api/v1/projects/{projectId}/destinations', {
+    params: { path: { projectId: project } }, ...(signal === undefined ? {} : { signal }),
+  }))).filter(destination => destination.isActive && destination.problem === null);
+  const usable = useLoad(load, [project]).data;
   const [label, setLabel] = useState('');
   const [tags, setTags] = useState('');
   const [hours, setHours] = useState('24');
@@ -27,14 +30,14 @@ export function NewSession({ project, onClose }: { project: string; onClose: () 
   const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
   const act = useAct();
   const wrong = act.problem?.fields ?? new Map<string, string>();
-  const usable = destinations.data?.filter(destination => destination.isActive && destination.problem === null);
 
   const make = () => act.run(async () => {
     const session = await ok(api.POST('/api/v1/upload-sessions', {
       body: {
         project_id: project,
         env: env.value,
-        destination_ids: usable?.map(({ id }) => id).filter(id => !left.has(id)) ?? [],
+        // Whoever is faster than the list still gets all of them: without any, photos would go nowhere.
+        destination_ids: (usable ?? await load()).map(({ id }) => id).filter(id => !left.has(id)),
         expires_in_hours: Number(hours),
         max_images: Number(most),
         ...(label === '' ? {} : { label }),
