@@ -120,7 +120,7 @@ internal static class AperturServer
 
     private static FolderBlobs OpenFolder(Settings settings) => new(Path.Combine(settings.DataFolder, "images"));
 
-    // The folder is also where photos that come in pieces wait, wherever they go when they are complete.
+    // The folder is also where photos wait that lose their metadata, wherever they go then.
     private static IBlobs Place(IServiceProvider provider, StorageKind kind) => kind == StorageKind.S3
         ? OpenBlobs(provider.GetRequiredService<Settings>(), kind)
         : provider.GetRequiredService<FolderBlobs>();
@@ -182,7 +182,10 @@ internal static class AperturServer
             nameof(PhotoFetch), (_, _) => new OutboundHttp(settings.Sources.AllowPrivateNetworks, tellsOfTraces: false));
         services.AddSingleton<PhotoFetch>();
         services.AddSingleton<FetchPlaces>();
-        services.AddSingleton<IPartStore, FolderParts>();
+        services.AddSingleton<FolderParts>();
+        services.AddSingleton<IPartStore>(provider => provider.GetRequiredService<BlobStore>().Blobs is S3Blobs bucket
+            ? new ObjectParts(bucket)
+            : provider.GetRequiredService<FolderParts>());
         services.AddSingleton<PartialUploads>();
         services.AddSingleton<ServerKeyPair.Generator>(() => RSA.Create(ServerKeyPair.Bits));
         services.AddSingleton<ServerKeyPair>();

@@ -6,10 +6,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Apertur.Server.Tus;
 
-/// <summary>
-/// Parts as files <c>images/partial/upload.number</c>, in the folder that nodes share where photos are in one. Where they are in an object
-/// store each node has its own: an upload that goes on at another node begins anew.
-/// </summary>
+/// <summary>Parts as files <c>images/partial/upload.number</c>, in the folder that nodes share where photos are in one.</summary>
 internal sealed class FolderParts(FolderBlobs blobs) : IPartStore
 {
     private const string FolderName = "partial";
@@ -24,7 +21,8 @@ internal sealed class FolderParts(FolderBlobs blobs) : IPartStore
     public IPartWriter Create(Guid upload, int number)
     {
         blobs.RequireRoom();
-        return new PartFile(File.OpenHandle(PathOf(upload, number), FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete));
+        return new PartFile(
+            this, File.OpenHandle(PathOf(upload, number), FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete));
     }
 
     public async Task<long> CloseAsync(Guid upload, int number, CancellationToken cancellationToken)
@@ -34,19 +32,20 @@ internal sealed class FolderParts(FolderBlobs blobs) : IPartStore
         return length;
     }
 
-    public Stream OpenRead(Guid upload, int number) => new FileStream(
+    public Task<Stream> OpenReadAsync(Guid upload, int number, CancellationToken cancellationToken) => Task.FromResult<Stream>(new FileStream(
         PathOf(upload, number), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0,
-        FileOptions.Asynchronous | FileOptions.SequentialScan);
+        FileOptions.Asynchronous | FileOptions.SequentialScan));
 
-    public void Delete(Guid upload, int parts)
+    public Task DeleteAsync(Guid upload, int parts)
     {
         for (var number = 0; number < parts; number++)
             File.Delete(PathOf(upload, number));
+        return Task.CompletedTask;
     }
 
-    public IEnumerable<Guid> OlderThan(DateTimeOffset time) =>
+    public IAsyncEnumerable<Guid> OlderThanAsync(DateTimeOffset time, CancellationToken cancellationToken) =>
         new DirectoryInfo(_folder.Value.Path).EnumerateFiles().Where(file => file.LastWriteTimeUtc < time)
-            .Select(file => Ids.TryParse(Path.GetFileNameWithoutExtension(file.Name), out var id) ? id : Guid.Empty).Distinct();
+            .Select(file => Ids.TryParse(Path.GetFileNameWithoutExtension(file.Name), out var id) ? id : Guid.Empty).ToAsyncEnumerable();
 
     private long Close(string path)
     {
@@ -55,21 +54,28 @@ internal sealed class FolderParts(FolderBlobs blobs) : IPartStore
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         // First the length: what is added between the two is synced too, but not counted.
         var length = RandomAccess.GetLength(file);
-        RandomAccess.FlushToDisk(file);
-        _folder.Value.Sync();
+        Sync(file);
         return length;
     }
+
+    private void Sync(SafeFileHandle file)
+    {
+        RandomAccess.FlushToDisk(file);
+        _folder.Value.Sync();
+    }
+
+    private Task SyncAsync(SafeFileHandle file) => blobs.RunAsync(() => Sync(file));
 
     private string PathOf(Guid upload, int number) =>
         Path.Combine(_folder.Value.Path, string.Create(CultureInfo.InvariantCulture, $"{upload}.{number}"));
 
-    private sealed class PartFile(SafeFileHandle file) : IPartWriter
+    private sealed class PartFile(FolderParts parts, SafeFileHandle file) : IPartWriter
     {
         private readonly List<ReadOnlyMemory<byte>> _segments = [];
 
         public long Length { get; private set; }
 
-        public void Append(in ReadOnlySequence<byte> bytes)
+        public ValueTask AppendAsync(ReadOnlySequence<byte> bytes, CancellationToken cancellationToken)
         {
             _segments.Clear();
             foreach (var segment in bytes)
@@ -84,7 +90,10 @@ internal sealed class FolderParts(FolderBlobs blobs) : IPartStore
             }
 
             Length += bytes.Length;
+            return ValueTask.CompletedTask;
         }
+
+        public Task SyncAsync(CancellationToken cancellationToken) => parts.SyncAsync(file).WaitAsync(cancellationToken);
 
         public ValueTask DisposeAsync()
         {

@@ -19,22 +19,27 @@ internal interface IPartStore
     Task<long> CloseAsync(Guid upload, int number, CancellationToken cancellationToken);
 
     /// <summary>Opens a part to read it from its start.</summary>
-    /// <exception cref="IOException">It is not there any more.</exception>
-    Stream OpenRead(Guid upload, int number);
+    /// <exception cref="IOException">It is not there any more, or the store failed.</exception>
+    Task<Stream> OpenReadAsync(Guid upload, int number, CancellationToken cancellationToken);
 
     /// <summary>Removes an upload's parts; nothing happens when they are gone already.</summary>
-    void Delete(Guid upload, int parts);
+    Task DeleteAsync(Guid upload, int parts);
 
-    /// <summary>The uploads that there are parts of from before that time.</summary>
-    IEnumerable<Guid> OlderThan(DateTimeOffset time);
+    /// <summary>The uploads that there are parts of from before that time; one may come more than once.</summary>
+    IAsyncEnumerable<Guid> OlderThanAsync(DateTimeOffset time, CancellationToken cancellationToken);
 }
 
 /// <summary>Writes one part. Not safe for concurrent use.</summary>
 internal interface IPartWriter : IAsyncDisposable
 {
+    /// <summary>Bytes that were added; all of them are durable after <see cref="SyncAsync"/>.</summary>
     long Length { get; }
 
     /// <summary>Adds bytes at the end.</summary>
-    /// <exception cref="Storage.DiskFullException">No room; what came before stays.</exception>
-    void Append(in ReadOnlySequence<byte> bytes);
+    /// <exception cref="IOException">The store failed, or has no room (<see cref="Storage.DiskFullException"/>); what came before stays.</exception>
+    ValueTask AppendAsync(ReadOnlySequence<byte> bytes, CancellationToken cancellationToken);
+
+    /// <summary>Makes durable what was added.</summary>
+    /// <exception cref="IOException">The store failed; what is durable is known to <see cref="IPartStore.CloseAsync"/>.</exception>
+    Task SyncAsync(CancellationToken cancellationToken);
 }

@@ -16,24 +16,20 @@ namespace Apertur.Server.Tus;
 /// intake as any other, under an idempotency key, so that however often its end is repeated there is one photo and one answer.
 /// </summary>
 internal sealed class PartialUploads(
-    Database database, IPartStore store, ImageIntake intake, EnvelopeIntake envelopes, Settings settings, TimeProvider clock)
+    Database database, IPartStore store, FolderParts spool, ImageIntake intake, EnvelopeIntake envelopes, Settings settings, TimeProvider clock)
 {
     // A row says the length of each. A client on a line that breaks so often brings some hundred bytes at a time.
     private const int MostParts = 2000;
 
-    private readonly ConcurrentDictionary<Guid, CancellationTokenSource> _writers = [];
+    private readonly ConcurrentDictionary<Guid, Writer> _writers = [];
+
+    // The spool of photos that lose their metadata is a folder in any case.
+    private readonly IPartStore[] _places = store == spool ? [store] : [store, spool];
 
     /// <summary>An upload of that session.</summary>
     /// <exception cref="ApiErrorException">404: there is none, or none any more.</exception>
-    public async Task<PartialUpload> FindAsync(UploadSession session, string id, CancellationToken cancellationToken)
-    {
-        var uploadId = Ids.Parse(id);
-        var now = clock.GetUtcNow();
-        await using var db = database.Open();
-        return await db.PartialUploads.SingleOrDefaultAsync(
-            upload => upload.Id == uploadId && upload.SessionId == session.Id && upload.ExpiresAt > now, cancellationToken)
-            ?? throw ApiErrors.NotFound.ToException();
-    }
+    public Task<PartialUpload> FindAsync(UploadSession session, string id, CancellationToken cancellationToken) =>
+        FindAsync(session.Id, Ids.Parse(id), cancellationToken);
 
     /// <summary>Makes an upload. Under a key that has one already, it gives that, with what is said of the photo now.</summary>
     /// <exception cref="ApiErrorException">409: something else came under that key. 429: too many were begun and not finished.</exception>
@@ -85,7 +81,14 @@ internal sealed class PartialUploads(
         if (!upload.IsOpen)
             return upload;
         if (_writers.TryGetValue(upload.Id, out var writer))
-            await writer.CancelAsync();
+        {
+            // It closes its part itself, with all that has come; unless the store fails just then.
+            await writer.EndAsync().WaitAsync(cancellationToken);
+            upload = await FindAsync(upload.SessionId, upload.Id, cancellationToken);
+            if (!upload.IsOpen)
+                return upload;
+        }
+
         // Of a part with a checksum nobody knows whether what there is of it is right.
         var length = await store.CloseAsync(upload.Id, upload.Parts.Length, cancellationToken);
         return await CloseAsync(upload, upload.IsChecked ? 0 : length, cancellationToken);
@@ -112,13 +115,14 @@ internal sealed class PartialUploads(
             return upload;
 
         upload = await OpenAsync(upload, checksum is not null, cancellationToken);
-        using var taken = new CancellationTokenSource();
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, taken.Token);
-        _writers[upload.Id] = taken;
+        using var writer = new Writer();
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, writer.Taken);
+        _writers[upload.Id] = writer;
         var (counts, isRefused) = (false, false);
+        IPartWriter? part = null;
         try
         {
-            await using var part = store.Create(upload.Id, upload.Parts.Length);
+            part = store.Create(upload.Id, upload.Parts.Length);
             // Whatever has come is taken at once: what a reader still holds when the line breaks is lost.
             for (var chunk = await read(ImageHeader.SniffLength, either.Token); !chunk.IsEmpty; chunk = await read(1, either.Token))
             {
@@ -126,7 +130,7 @@ internal sealed class PartialUploads(
                     ImageIntake.TypeOf(chunk, session);
                 if (offset + part.Length + chunk.Length > upload.Length)
                     throw ApiErrors.LongerThanAnnounced.ToException();
-                part.Append(chunk);
+                await part.AppendAsync(chunk, either.Token);
                 checksum?.Append(chunk);
             }
 
@@ -140,16 +144,23 @@ internal sealed class PartialUploads(
         catch (Exception)
         {
             counts = checksum is null;
-            if (taken.IsCancellationRequested)
+            if (writer.Taken.IsCancellationRequested)
                 throw ApiErrors.OffsetConflict.ToException();
             throw;
         }
         finally
         {
-            _writers.TryRemove(new(upload.Id, taken));
-            // The request may be over; its bytes are here.
-            upload = await CloseAsync(
-                upload, counts ? await store.CloseAsync(upload.Id, upload.Parts.Length, CancellationToken.None) : 0, CancellationToken.None);
+            try
+            {
+                // The request may be over; its bytes are here.
+                upload = await CloseAsync(upload, part, counts);
+            }
+            finally
+            {
+                _writers.TryRemove(new(upload.Id, writer));
+                writer.HasEnded();
+            }
+
             if (isRefused)
                 await RemoveAsync(upload, CancellationToken.None);
         }
@@ -197,8 +208,8 @@ internal sealed class PartialUploads(
         await database.WriteAsync(
             db => db.PartialUploads.Where(u => u.Id == upload.Id).ExecuteDeleteAsync(cancellationToken), cancellationToken);
         if (_writers.TryGetValue(upload.Id, out var writer))
-            await writer.CancelAsync();
-        store.Delete(upload.Id, upload.Parts.Length + 1);
+            await writer.EndAsync().WaitAsync(cancellationToken);
+        await store.DeleteAsync(upload.Id, upload.Parts.Length + 1);
     }
 
     /// <summary>Forgets what has expired, and removes parts that no row knows.</summary>
@@ -213,14 +224,26 @@ internal sealed class PartialUploads(
         foreach (var upload in expired)
             await RemoveAsync(upload, cancellationToken);
 
-        foreach (var batch in store.OlderThan(now - safeAge).Chunk(500))
+        foreach (var place in _places)
         {
-            await using var db = database.Open();
-            var known = await db.PartialUploads.Where(u => batch.Contains(u.Id) && u.Answer == null).Select(u => u.Id)
-                .ToListAsync(cancellationToken);
-            foreach (var id in batch.Except(known))
-                store.Delete(id, MostParts + 1);
+            await foreach (var batch in place.OlderThanAsync(now - safeAge, cancellationToken).Distinct().Chunk(500).WithCancellation(cancellationToken))
+            {
+                await using var db = database.Open();
+                var known = await db.PartialUploads.Where(u => batch.Contains(u.Id) && u.Answer == null).Select(u => u.Id)
+                    .ToListAsync(cancellationToken);
+                foreach (var id in batch.Except(known))
+                    await place.DeleteAsync(id, MostParts + 1);
+            }
         }
+    }
+
+    private async Task<PartialUpload> FindAsync(Guid session, Guid id, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        await using var db = database.Open();
+        return await db.PartialUploads.SingleOrDefaultAsync(
+            upload => upload.Id == id && upload.SessionId == session && upload.ExpiresAt > now, cancellationToken)
+            ?? throw ApiErrors.NotFound.ToException();
     }
 
     private Task<PartialUpload> OpenAsync(PartialUpload seen, bool isChecked, CancellationToken cancellationToken) =>
@@ -232,6 +255,18 @@ internal sealed class PartialUploads(
                 (upload.IsOpen, upload.IsChecked) = (true, isChecked);
             },
             cancellationToken);
+
+    /// <summary>Closes a writer's own part.</summary>
+    private async Task<PartialUpload> CloseAsync(PartialUpload seen, IPartWriter? part, bool counts)
+    {
+        await using (part)
+        {
+            if (counts && part is not null)
+                await part.SyncAsync(CancellationToken.None);
+        }
+
+        return await CloseAsync(seen, counts && part is not null ? part.Length : 0, CancellationToken.None);
+    }
 
     /// <summary>Says how long the open part is, unless somebody has said so already.</summary>
     private Task<PartialUpload> CloseAsync(PartialUpload seen, long length, CancellationToken cancellationToken) =>
@@ -259,7 +294,7 @@ internal sealed class PartialUploads(
                 upload.ExpiresAt = Later(session.ExpiresAt, clock.GetUtcNow()) + settings.Retention.IdempotencyTime;
             },
             cancellationToken);
-        store.Delete(seen.Id, seen.Parts.Length);
+        await store.DeleteAsync(seen.Id, seen.Parts.Length);
         return finished;
     }
 
@@ -286,6 +321,35 @@ internal sealed class PartialUploads(
             throw ApiErrors.DigestMismatch.ToException();
         return await intake.ReceiveAsync(
             image, session, UploadFields.Of(metadata.Sent), KeyOf(upload, session), cancellationToken);
+    }
+
+    /// <summary>A request of this node that is writing a part.</summary>
+    private sealed class Writer : IDisposable
+    {
+        private readonly CancellationTokenSource _taken = new();
+        private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>Cancelled when another request takes over.</summary>
+        public CancellationToken Taken => _taken.Token;
+
+        /// <summary>Takes over: returns when the part is closed.</summary>
+        public async Task EndAsync()
+        {
+            try
+            {
+                await _taken.CancelAsync();
+            }
+            catch (ObjectDisposedException)
+            {
+                // It has ended by itself.
+            }
+
+            await _ended.Task;
+        }
+
+        public void HasEnded() => _ended.SetResult();
+
+        public void Dispose() => _taken.Dispose();
     }
 
     private static DateTimeOffset Earlier(DateTimeOffset a, DateTimeOffset b) => a < b ? a : b;

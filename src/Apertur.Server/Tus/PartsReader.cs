@@ -21,7 +21,7 @@ internal sealed class PartsReader(IPartStore store, PartialUpload upload) : IAsy
     public async ValueTask<ReadOnlySequence<byte>> ReadAsync(CancellationToken cancellationToken)
     {
         var filled = 0;
-        while (filled < _buffer.Length && await AdvanceAsync())
+        while (filled < _buffer.Length && await AdvanceAsync(cancellationToken))
         {
             var most = (int)Math.Min(_buffer.Length - filled, _left);
             var read = await _part!.ReadAsync(_buffer.AsMemory(filled, most), cancellationToken);
@@ -44,7 +44,7 @@ internal sealed class PartsReader(IPartStore store, PartialUpload upload) : IAsy
     }
 
     /// <summary>Whether there is something left to read.</summary>
-    private async ValueTask<bool> AdvanceAsync()
+    private async ValueTask<bool> AdvanceAsync(CancellationToken cancellationToken)
     {
         while (_left == 0)
         {
@@ -54,7 +54,7 @@ internal sealed class PartsReader(IPartStore store, PartialUpload upload) : IAsy
                 continue;
             if (_part is not null)
                 await _part.DisposeAsync();
-            _part = store.OpenRead(upload.Id, _number);
+            _part = await store.OpenReadAsync(upload.Id, _number, cancellationToken);
             _left = upload.Parts[_number];
         }
 

@@ -13,7 +13,7 @@ namespace Apertur.Server.Uploads;
 /// those of photos in pieces, which goes at once, or with them after a crash: slow senders hold no memory. Whole ones are read back and cleaned in
 /// one buffer each, a few at once.
 /// </summary>
-internal sealed class StrippedPhotos(IPartStore spool, Settings settings, TimeProvider clock) : IDisposable
+internal sealed class StrippedPhotos(FolderParts spool, Settings settings, TimeProvider clock) : IDisposable
 {
     private readonly SemaphoreSlim _cleaning = new(settings.Limits.EnvelopesAtOnce);
 
@@ -32,7 +32,7 @@ internal sealed class StrippedPhotos(IPartStore spool, Settings settings, TimePr
             var bytes = new NativeBytes((int)length);
             try
             {
-                await using (var file = spool.OpenRead(id, 0))
+                await using (var file = await spool.OpenReadAsync(id, 0, cancellationToken))
                     await file.ReadExactlyAsync(bytes.Memory, cancellationToken);
                 return new StrippedPhoto(bytes, MetadataRemoval.Run(bytes.GetSpan(), type, session.Strip), sha256, _cleaning);
             }
@@ -47,7 +47,7 @@ internal sealed class StrippedPhotos(IPartStore spool, Settings settings, TimePr
         }
         finally
         {
-            spool.Delete(id, 1);
+            await spool.DeleteAsync(id, 1);
         }
     }
 
@@ -65,7 +65,7 @@ internal sealed class StrippedPhotos(IPartStore spool, Settings settings, TimePr
         {
             if (file.Length + chunk.Length > most)
                 throw ApiErrors.ImageTooLarge(session.MaxImageSizeMb).ToException();
-            file.Append(chunk);
+            await file.AppendAsync(chunk, cancellationToken);
             foreach (var piece in chunk)
                 hash.AppendData(piece.Span);
         }
