@@ -441,6 +441,56 @@ public sealed class UploadPageSurvivalTests : BrowserTests
     }
 
     /// <summary>Accessible, and photographed for people to look at where APERTUR_SCREENSHOTS names a folder.</summary>
+    [Fact]
+    public async Task Photo_that_was_picked_last_is_lost_neither_by_a_double_tap_nor_by_done()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["allow_captions"] = true, ["done"] = "session" });
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{session}?lang=en", Browser.Phone);
+        async Task<TaskCompletionSource> HoldAsync(string address)
+        {
+            var held = new TaskCompletionSource();
+            await page.RouteAsync(address, async route =>
+            {
+                await held.Task;
+                await route.ContinueAsync();
+            });
+            return held;
+        }
+
+        await PickAsync(page, 1);
+        await Assertions.Expect(page.Locator(Sent)).ToHaveCountAsync(1);
+        await page.RouteAsync("**/images", route => route.AbortAsync());
+        await PickAsync(page, 1, seed: 2);
+        await Assertions.Expect(page.Locator("#photos li[data-state=interrupted]")).ToHaveCountAsync(1);
+        var withdrawal = await HoldAsync("**/images/*");
+        await page.Locator($"{Sent} .remove").DblClickAsync();
+        withdrawal.SetResult();
+        await Assertions.Expect(page.Locator("#photos li")).ToHaveCountAsync(1);
+        await page.UnrouteAsync("**/images");
+        await page.EvaluateAsync("dispatchEvent(new Event('online'))");
+        await Assertions.Expect(page.Locator(Sent)).ToHaveCountAsync(1);
+
+        // Done waits for a caption, and the camera was open already.
+        await page.UnrouteAllAsync();
+        var caption = await HoldAsync("**/images/*");
+        var photo = await HoldAsync("**/images");
+        await page.Locator(".caption summary").ClickAsync();
+        await page.Locator(".caption input").FillAsync("The roof");
+        await page.Locator("#done").ClickAsync();
+        await Assertions.Expect(page.Locator("#upload[inert]")).ToHaveCountAsync(1);
+        await PickAsync(page, 1, seed: 3);
+        caption.SetResult();
+        await Assertions.Expect(page.Locator("#summary")).ToContainTextAsync("as soon as the last photo has arrived");
+        photo.SetResult();
+        await Assertions.Expect(page.Locator("#thanks")).ToBeVisibleAsync();
+        Assert.Equal(2, await CountAsync(app, session, sent => sent >= 2));
+
+        // What comes too late is seen to be refused.
+        await PickAsync(page, 1, seed: 4);
+        await Assertions.Expect(page.Locator("#photos li[data-state=refused]")).ToBeVisibleAsync();
+    }
+
     private static async Task CheckAsync(IPage page, string state)
     {
         if (Environment.GetEnvironmentVariable("APERTUR_SCREENSHOTS") is { Length: > 0 } folder)

@@ -6,7 +6,7 @@ import { token } from './api/session';
 import { Notice, inWords } from '../design/Notice';
 import { Toasts } from '../design/Toasts';
 import { SignIn } from './pages/SignIn';
-import { match, path } from './router';
+import { match, path, shownPath } from './router';
 import { Shell } from './Shell';
 import { language, may, person, projects, type Role } from './state';
 import { loadWords } from './text';
@@ -76,7 +76,11 @@ function Page() {
     let gone = false;
     const [parts, load] = find(at);
     load().then(
-      module => { if (!gone) setShown({ Content: module.default, parts, path: at }); },
+      module => {
+        if (gone) return;
+        shownPath.value = at;
+        setShown({ Content: module.default, parts, path: at });
+      },
       // The server was updated meanwhile and has other files now.
       () => location.reload());
     return () => { gone = true; };

@@ -26,7 +26,7 @@ export function Attention({ project }: { project: string }) {
     ]);
     return { types, destinations, health, webhooks: webhooks.filter(webhook => webhook.disabledAt !== null), server };
   }, [project]);
-  useEvents(project, found.reload);
+  useEvents(project, found.reload, 5);
   if (!found.data) return null;
 
   const { types, destinations, health, webhooks, server } = found.data;
@@ -93,11 +93,12 @@ async function tryAgain(projectId: string, id: string, hasFailed: boolean): Prom
     toast(t('It still does not work: {reason}', { reason: test.error ?? test.message ?? '' }), 'bad');
     return;
   }
-  for (const status of hasFailed ? ['failed', 'partial'] as const : []) {
-    const { data } = await ok(api.GET('/api/v1/uploads', { params: { query: { projectId, env: env.value, status, pageSize: 100 } } }));
-    await Promise.all(data.map(upload => ok(api.POST('/api/v1/uploads/{id}/retry', { params: { path: { id: upload.id } } }))));
-  }
-  toast(t('It works again. What was waiting is on its way.'));
+  const again = hasFailed
+    ? (await ok(api.POST('/api/v1/projects/{projectId}/replays', { params: { path: { projectId }, query: { env: env.value } }, body: { destinationId: id, status: 'failed' } }))).total
+    : 0;
+  toast(again === 0
+    ? t('It works again. What was waiting is on its way.')
+    : count(again, 'It works again. What was waiting is on its way, and {n} photo that had failed there is sent again.', 'It works again. What was waiting is on its way, and {n} photos that had failed there are sent again.'));
 }
 
 async function readiness(signal: AbortSignal): Promise<readonly Schemas['HealthProblem'][]> {

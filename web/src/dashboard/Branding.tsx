@@ -3,6 +3,7 @@ import { Button } from '../design/Button';
 import { Field } from '../design/Field';
 import { Refusal } from '../design/Notice';
 import { api, ok, type Schemas } from './api/client';
+import { changes } from './changes';
 import { useAct } from './load';
 import { toast } from './state';
 import { t } from './text';
@@ -25,7 +26,7 @@ export function Branding({ project, onSaved }: { project: Project; onSaved: () =
   const save = () => act.run(async () => {
     await ok(api.PATCH('/api/v1/projects/{projectId}', {
       params: { path: { projectId: project.id } },
-      body: { branding: { name: orNull(name), accent: orNull(accent), returnUrl: orNull(url), ...(logo === saved.logo ? {} : { logo }) } },
+      body: { branding: changes(saved, { name: orNull(name), logo, accent: orNull(accent), returnUrl: orNull(url) }) },
     }));
     toast(t('Saved'));
     onSaved();

@@ -23,9 +23,9 @@ const isOut = (group: ConfigField, values: Values): boolean =>
   group.fields.some(inner => inner.required && !values[`${group.name}.${inner.name}`]);
 
 export function useConfig(type: Type | undefined, config: Readonly<Record<string, unknown>> = {}) {
-  const [changed, setChanged] = useState<Values>({});
-  const values: Values = Object.fromEntries((type ? flat(type) : []).map(field => [field.name, changed[field.name] ?? written(field, valueOf(config, field.name))]));
-  return { values, set: (name: string, value: string) => setChanged(before => ({ ...before, [name]: value })) };
+  const [typed, setTyped] = useState<Values>({});
+  const before: Values = Object.fromEntries((type ? flat(type) : []).map(field => [field.name, written(field, valueOf(config, field.name))]));
+  return { before, values: { ...before, ...typed }, set: (name: string, value: string) => setTyped(others => ({ ...others, [name]: value })) };
 }
 
 /** The form of a type of destination, drawn from what the type says of its fields: a new type appears by itself. */

@@ -2,10 +2,10 @@ import { Search } from 'lucide';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useState } from 'preact/hooks';
 import { Icon } from '../design/Icon';
-import { address, setQuery } from './router';
+import { setQuery, shownAddress } from './router';
 
 /** What a list is narrowed by stands in the address: it can be shared, and the way back leads to it. */
-export const filter = (name: string): string => address.value.searchParams.get(name) ?? '';
+export const filter = (name: string): string => shownAddress.value.searchParams.get(name) ?? '';
 
 /** When a day begins where the person is, some days later; undefined for what is no day. */
 export function startOf(day: string, later = 0): string | undefined {
@@ -28,7 +28,10 @@ export function DayFilter({ name, label }: { name: 'from' | 'to'; label: string 
 
 export function Filters({ placeholder, children }: { placeholder: string; children: ComponentChildren }) {
   const id = useId();
-  const [words, setWords] = useState(filter('q'));
+  const q = filter('q');
+  const [words, setWords] = useState(q);
+  // Something else may clear it.
+  useEffect(() => setWords(typed => typed.trim() === q ? typed : q), [q]);
   useEffect(() => {
     const soon = setTimeout(() => { if (words !== filter('q')) setQuery({ q: words.trim() }); }, 250);
     return () => clearTimeout(soon);

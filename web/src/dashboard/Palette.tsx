@@ -19,10 +19,10 @@ export function Palette({ project, onClose }: { project: string | undefined; onC
   const id = useId();
   useEffect(() => {
     setAt(0);
+    setThings([]);
     const end = new AbortController();
     const soon = setTimeout(() => {
-      if (words.trim().length < 2) setThings([]);
-      else search(words.trim(), end.signal).then(setThings, () => setThings([]));
+      if (words.trim().length >= 2) search(words.trim(), end.signal).then(setThings, () => setThings([]));
     }, 200);
     return () => { clearTimeout(soon); end.abort(); };
   }, [words]);

@@ -3,7 +3,9 @@ import { Button } from '../design/Button';
 import { Dialog } from '../design/Dialog';
 import { Check, Field, Select } from '../design/Field';
 import { Notice, Refusal } from '../design/Notice';
+import { Status } from '../design/Status';
 import { api, ok, type Schemas } from './api/client';
+import { changes } from './changes';
 import { useAct, useLoad } from './load';
 import { go } from './router';
 import { env } from './state';
@@ -16,7 +18,7 @@ const kinds = ['image/jpeg', 'image/png', 'image/webp', 'image/heic'] as const;
 export function NewSession({ project, onClose }: { project: string; onClose: () => void }) {
   const load = async (signal?: AbortSignal) => (await ok(api.GET('/api/v1/projects/{projectId}/destinations', {
     params: { path: { projectId: project } }, ...(signal === undefined ? {} : { signal }),
-  }))).filter(destination => destination.isActive && destination.problem === null);
+  }))).filter(destination => destination.isActive);
   const usable = useLoad(load, [project]).data;
   const [label, setLabel] = useState('');
   const [tags, setTags] = useState('');
@@ -65,8 +67,8 @@ export function NewSession({ project, onClose }: { project: string; onClose: () 
       <fieldset class="stack tight">
         <legend class="legend">{t('Photos go to')}</legend>
         {usable?.length === 0 && <Notice kind="info">{t('There is no destination in use yet: photos are stored here, and you can download them.')}</Notice>}
-        {usable?.map(({ id, name, type }) => (
-          <Check key={id} label={<>{name} <span class="quiet">{type}</span></>} checked={!left.has(id)} onInput={on => setLeft(toggled(left, id, !on))} />
+        {usable?.map(({ id, name, type, problem }) => (
+          <Check key={id} label={<>{name} <span class="quiet">{type}</span>{problem !== null && <> <Status of="attention" /> <span class="quiet small anywhere">{problem}</span></>}</>} checked={!left.has(id)} onInput={on => setLeft(toggled(left, id, !on))} />
         ))}
       </fieldset>
       <details>
@@ -94,6 +96,8 @@ export function NewSession({ project, onClose }: { project: string; onClose: () 
 
 /** Changes what may still be changed while the link is out. */
 export function EditSession({ session, onClose, onSaved }: { session: Schemas['SessionDetails']; onClose: () => void; onSaved: () => void }) {
+  // The session is read again with every photo that arrives.
+  const [before] = useState(session);
   const [most, setMost] = useState(String(session.effectiveMaxImages));
   const [megabytes, setMegabytes] = useState(String(session.effectiveMaxImageSizeMb));
   const [until, setUntil] = useState(local(session.expiresAt));
@@ -106,11 +110,10 @@ export function EditSession({ session, onClose, onSaved }: { session: Schemas['S
     await ok(api.PATCH('/api/v1/upload-sessions/{id}', {
       params: { path: { id: session.id } },
       body: {
-        ...(until === local(session.expiresAt) ? {} : { expires_at: new Date(until).toISOString() }),
-        max_images: Number(most),
-        max_image_size_mb: Number(megabytes),
-        allow_captions: captions,
-        ...(strip === session.strip ? {} : { strip }),
+        ...(until === local(before.expiresAt) ? {} : { expires_at: new Date(until).toISOString() }),
+        ...changes(
+          { max_images: before.effectiveMaxImages, max_image_size_mb: before.effectiveMaxImageSizeMb, allow_captions: before.allowCaptions, strip: before.strip ?? 'none' },
+          { max_images: Number(most), max_image_size_mb: Number(megabytes), allow_captions: captions, strip }),
         ...(open ? { password: null } : password === '' ? {} : { password }),
       },
     }));

@@ -39,7 +39,8 @@ export function Shell({ project, children }: { project: string | undefined; chil
     const onKey = (event: KeyboardEvent) => {
       if (event.key === 'k' && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
-        setPalette(open => !open);
+        // It leads elsewhere, and what is shown once would be gone.
+        if (!document.querySelector('dialog[data-firm]')) setPalette(open => !open);
       } else if (event.key === 'Escape') setMenu(false);
     };
     addEventListener('keydown', onKey);

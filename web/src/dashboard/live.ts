@@ -40,16 +40,21 @@ export function useSessionFollow(id: string, onNews: (news: Schemas['DeliverySta
 }
 
 /**
- * Calls soon after something has happened in a project, and no more than twice a second; also now and then without, for what the stream does
- * not tell. All parts of a page share one stream.
+ * Calls soon after something has happened in a project, and while more happens again after so many seconds; also now and then without, for what
+ * the stream does not tell. All parts of a page share one stream.
  */
-export function useEvents(project: string, onNews: () => void): void {
+export function useEvents(project: string, onNews: () => void, rest = 0.5): void {
   const latest = useRef(onNews);
   latest.current = onNews;
   usePolling(onNews, 30);
   useEffect(() => {
     let timer: number | undefined;
-    const soon = () => { timer ??= setTimeout(() => { timer = undefined; latest.current(); }, 500); };
+    let last = -Infinity;
+    const call = () => {
+      [timer, last] = [undefined, performance.now()];
+      latest.current();
+    };
+    const soon = () => { timer ??= setTimeout(call, Math.max(500, last + rest * 1_000 - performance.now())); };
     const leave = join(project, soon);
     return () => { clearTimeout(timer); leave(); };
   }, [project]);

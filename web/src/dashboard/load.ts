@@ -8,23 +8,41 @@ export interface Loaded<T> {
   readonly reload: () => void;
 }
 
-/** Asks when the page appears, and again when one of `about` changes or `reload` is called; late answers to earlier questions are dropped. */
+/**
+ * Asks when the page appears, and again when one of `about` changes or `reload` is called. A reload waits for the answer that is on its way: on a
+ * slow line none would ever arrive if each made an end of the one before.
+ */
 export function useLoad<T>(ask: (signal: AbortSignal) => Promise<T>, about: readonly unknown[]): Loaded<T> {
   const [state, setState] = useState<{ about: string; data?: T; problem?: Problem }>({ about: '' });
-  const [turn, setTurn] = useState(0);
   const key = JSON.stringify(about);
+  const latest = useRef(ask);
+  latest.current = ask;
+  const start = useRef(() => {});
   useEffect(() => {
     const end = new AbortController();
-    ask(end.signal).then(
-      data => { if (!end.signal.aborted) setState({ about: key, data }); },
-      (error: unknown) => {
-        if (end.signal.aborted) return;
-        const problem = error instanceof Problem ? error : new Problem(0, 'UNKNOWN', String(error));
-        setState(before => ({ ...(before.about === key ? before : {}), about: key, problem }));
-      });
+    let [running, again] = [false, false];
+    const run = async () => {
+      again = running;
+      if (running) return;
+      running = true;
+      do {
+        again = false;
+        try {
+          const data = await latest.current(end.signal);
+          if (!end.signal.aborted) setState({ about: key, data });
+        } catch (error) {
+          if (end.signal.aborted) return;
+          const problem = error instanceof Problem ? error : new Problem(0, 'UNKNOWN', String(error));
+          setState(before => ({ ...(before.about === key ? before : {}), about: key, problem }));
+        }
+      } while (again && !end.signal.aborted);
+      running = false;
+    };
+    start.current = () => void run();
+    start.current();
     return () => end.abort();
-  }, [key, turn]);
-  const reload = useCallback(() => setTurn(turn => turn + 1), []);
+  }, [key]);
+  const reload = useCallback(() => start.current(), []);
   return { data: state.about === key ? state.data : undefined, problem: state.about === key ? state.problem : undefined, reload };
 }
 

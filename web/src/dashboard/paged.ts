@@ -18,22 +18,35 @@ export function usePaged<T>(ask: (page: number, signal: AbortSignal) => Promise<
   const key = JSON.stringify(about);
   const pages = useRef(new Map<number, readonly T[] | null>());
   const inSight = useRef(new Set<number>());
+  /** Pages that are being asked for, and whether again after that. */
+  const asked = useRef(new Map<number, boolean>());
   const end = useRef(new AbortController());
   const [state, setState] = useState<{ key: string; total?: number; problem?: Problem }>({ key });
 
   const load = (page: number) => {
     const { signal } = end.current;
+    const isOnItsWay = asked.current.has(page);
+    asked.current.set(page, isOnItsWay);
+    if (isOnItsWay) return;
     if (!pages.current.has(page)) pages.current.set(page, null);
+    const next = () => {
+      const again = asked.current.get(page);
+      asked.current.delete(page);
+      if (again) load(page);
+    };
     ask(page, signal).then(
       answer => {
         if (signal.aborted) return;
         pages.current.set(page, answer.data);
         setState({ key, total: answer.total });
+        next();
       },
       (error: unknown) => {
         if (signal.aborted) return;
-        pages.current.delete(page);
+        // Without rows, it is asked for by the next reload alone: what is drawn meanwhile would ask without a pause.
+        pages.current.set(page, pages.current.get(page) ?? []);
         setState(before => ({ ...before, key, problem: error instanceof Problem ? error : new Problem(0, 'UNKNOWN', String(error)) }));
+        next();
       });
   };
 
@@ -42,6 +55,7 @@ export function usePaged<T>(ask: (page: number, signal: AbortSignal) => Promise<
     end.current = new AbortController();
     pages.current = new Map();
     inSight.current.clear();
+    asked.current = new Map();
     load(1);
     return () => end.current.abort();
   }, [key]);

@@ -5,6 +5,14 @@ export const address = signal(new URL(location.href));
 
 export const path = computed(() => address.value.pathname.replace(/\/+$/, '') || '/');
 
+/** The path of the page that is on screen: another address shows it until its script is there. */
+export const shownPath = signal(path.value);
+
+let before = address.value;
+
+/** The address as that page knows it: what is asked of the next page is not asked of this one. */
+export const shownAddress = computed<URL>(() => path.value === shownPath.value ? before = address.value : before);
+
 export function go(to: string, how: 'push' | 'replace' = 'push'): void {
   const url = new URL(to, location.href);
   if (how === 'push') history.pushState(null, '', url);

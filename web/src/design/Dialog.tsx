@@ -1,6 +1,6 @@
 import { X } from 'lucide';
 import type { ComponentChildren } from 'preact';
-import { useId, useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../dashboard/text';
 import { Button } from './Button';
 import { Refusal } from './Notice';
@@ -21,28 +21,41 @@ export function useModal() {
   return dialog;
 }
 
-/** A matter of its own in front of the page. */
-export function Dialog({ title, onClose, children, onSubmit, broad, actions }: {
-  title: string; onClose: () => void; children: ComponentChildren; onSubmit?: () => void; broad?: boolean; actions?: ComponentChildren;
+/** A matter of its own in front of the page. A firm one is closed by none of the ways that all of them share: it has something to lose. */
+export function Dialog({ title, onClose, children, onSubmit, broad, firm = false, actions }: {
+  title: string; onClose: () => void; children: ComponentChildren; onSubmit?: () => void; broad?: boolean; firm?: boolean; actions?: ComponentChildren;
 }) {
+  const close = () => { if (!firm) onClose(); };
   const dialog = useModal();
   const id = useId();
   const content = (
     <>
-      <header><h2 id={id}>{title}</h2><Button plain icon={X} label={t('Close')} onClick={onClose} /></header>
+      <header><h2 id={id}>{title}</h2><Button plain icon={X} label={t('Close')} disabled={firm} onClick={close} /></header>
       <div class="body">{children}</div>
       {actions && <footer>{actions}</footer>}
     </>
   );
   return (
-    <dialog ref={dialog} class={broad ? 'dialog broad' : 'dialog'} aria-labelledby={id}
-      onCancel={event => { event.preventDefault(); onClose(); }}
-      onMouseDown={event => { if (event.target === dialog.current) onClose(); }}>
+    <dialog ref={dialog} class={broad ? 'dialog broad' : 'dialog'} aria-labelledby={id} data-firm={firm || undefined}
+      onCancel={event => { event.preventDefault(); close(); }}
+      // Browsers ask before the first Escape alone; the second closes, whatever the answer was.
+      onClose={() => { if (firm) dialog.current?.showModal(); }}
+      onMouseDown={event => { if (event.target === dialog.current) close(); }}>
       {onSubmit
         ? <form onSubmit={event => { event.preventDefault(); onSubmit(); }}>{content}</form>
         : <div class="sheet">{content}</div>}
     </dialog>
   );
+}
+
+/** Something that nobody will be shown again: only the button below it closes it, and the page asks before it goes. */
+export function Once({ title, children, done, onClose }: { title: string; children: ComponentChildren; done: string; onClose: () => void }) {
+  useEffect(() => {
+    const stay = (event: Event) => event.preventDefault();
+    addEventListener('beforeunload', stay);
+    return () => removeEventListener('beforeunload', stay);
+  }, []);
+  return <Dialog title={title} firm onClose={onClose} actions={<Button primary onClick={onClose}>{done}</Button>}>{children}</Dialog>;
 }
 
 /** Asks before something is gone for good, and says what. */

@@ -218,11 +218,13 @@ async function start(data: PageData): Promise<void> {
       summary.textContent = texts.withdrawFailed;
       return;
     }
+    const row = rows.get(photo)?.element;
+    // Pressed twice: the first press has taken it out meanwhile.
+    if (!row) return;
     const { received, url } = photo;
     if (received === null && url !== null) void import('./pieces').then(({ giveUp }) => giveUp(url, queue.password));
-    const row = rows.get(photo)?.element;
-    const next = (row?.nextElementSibling ?? row?.previousElementSibling)?.querySelector<HTMLElement>('.remove:not([hidden])');
-    row?.remove();
+    const next = (row.nextElementSibling ?? row.previousElementSibling)?.querySelector<HTMLElement>('.remove:not([hidden])');
+    row.remove();
     rows.delete(photo);
     await queue.remove(photo);
     byId('announcement').textContent = fill(texts.removed, { name: photo.name });
@@ -313,8 +315,10 @@ async function start(data: PageData): Promise<void> {
   function refresh(): void {
     clearTimeout(asking);
     asking = window.setTimeout(() => {
+      const last = asking;
       void askServer(api, queue.password).then(session => {
-        if (session !== null && !page.classList.contains('finished')) take(session);
+        // A late answer is of how it was.
+        if (session !== null && last === asking && !page.classList.contains('finished')) take(session);
       });
     }, 250);
   }
@@ -455,7 +459,9 @@ async function start(data: PageData): Promise<void> {
       const files = Array.from(chooser.files ?? []);
       // Emptied so that the same photo can be picked again.
       chooser.value = '';
-      if (files.length > 0) void add(files, source);
+      if (files.length === 0) return;
+      if (page.classList.contains('finished')) more.click();
+      void add(files, source);
     };
     chooser.addEventListener('change', pick);
     // Somebody quicker than this script may have picked photos already.
@@ -480,7 +486,7 @@ async function start(data: PageData): Promise<void> {
   });
 
   const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
-  const takesDrops = (): boolean => limits !== null && !form.hidden && !data.cameraOnly;
+  const takesDrops = (): boolean => limits !== null && !form.hidden && !form.inert && !data.cameraOnly;
   document.addEventListener('dragover', event => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
@@ -523,10 +529,13 @@ async function start(data: PageData): Promise<void> {
       summary.textContent = fill(plural(texts.withoutOne, texts.withoutOther, left), { n: left });
       return;
     }
-    done.disabled = true;
+    const known = rows.size;
+    done.disabled = form.inert = true;
     await captions?.settle();
-    const outcome = await complete(api, visitor, queue.password);
-    done.disabled = false;
+    // Where the camera was open already, photos still come.
+    const outcome = rows.size <= known && await complete(api, visitor, queue.password);
+    done.disabled = form.inert = false;
+    if (rows.size > known) return outcome ? refresh() : finish();
     if (outcome === 'failed') {
       summary.textContent = texts.doneFailed;
       return;

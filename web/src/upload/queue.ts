@@ -123,8 +123,10 @@ export class UploadQueue {
 
   /** Forgets a photo here; what the server has of it is another matter. */
   async remove(photo: Photo): Promise<void> {
+    const at = this.list.indexOf(photo);
+    if (at < 0) return;
     clearTimeout(photo.timer);
-    this.list.splice(this.list.indexOf(photo), 1);
+    this.list.splice(at, 1);
     await this.store.remove(photo.key);
     this.run();
   }

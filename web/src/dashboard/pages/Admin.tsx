@@ -75,28 +75,32 @@ function Server() {
 }
 
 /** A list that is read on from where it ended. */
-function useStretches<T>(ask: (cursor: string | null) => Promise<{ rows: readonly T[]; next: string | null }>, about: string) {
+function useStretches<T>(ask: (cursor: string | null) => Promise<{ rows: readonly T[]; next: string | null }>) {
   const [rows, setRows] = useState<readonly T[]>();
   const [next, setNext] = useState<string | null>(null);
   const act = useAct();
-  const read = (before: readonly T[], cursor: string | null) => act.run(async () => {
+  const read = (cursor: string | null) => act.run(async () => {
     const stretch = await ask(cursor);
-    setRows([...before, ...stretch.rows]);
+    setRows(before => [...before ?? [], ...stretch.rows]);
     setNext(stretch.next);
   });
-  useEffect(() => { void read([], null); }, [about]);
-  return { rows, setRows, act, more: next !== null && <div class="row"><Button busy={act.busy} onClick={() => void read(rows ?? [], next)}>{t('Show more')}</Button></div> };
+  useEffect(() => { void read(null); }, []);
+  return { rows, setRows, act, more: next !== null && <div class="row"><Button busy={act.busy} onClick={() => void read(next)}>{t('Show more')}</Button></div> };
 }
 
 function People() {
   const words = filter('q');
+  return <><Filters placeholder={t('E-mail address, in full')}>{null}</Filters><Found key={words} words={words} /></>;
+}
+
+/** What one search has found: the next one begins anew, however late this one is answered. */
+function Found({ words }: { words: string }) {
   const { rows, setRows, act, more } = useStretches<Person>(async cursor => {
     const { users, next } = await ok(api.GET('/api/v1/admin/users', { params: { query: { ...(words === '' ? {} : { email: words }), ...(cursor === null ? {} : { cursor }) } } }));
     return { rows: users, next };
-  }, words);
+  });
   return (
     <>
-      <Filters placeholder={t('E-mail address, in full')}>{null}</Filters>
       <Refusal of={act.problem} />
       <div class="card">
         {rows?.length === 0
@@ -105,7 +109,7 @@ function People() {
             <table class="table cards" aria-label={t('People')}>
               <thead><tr><th>{t('E-mail address')}</th><th>{t('State')}</th><th>{t('Projects')}</th><th>{t('Since')}</th><th><span class="unseen">{t('Action')}</span></th></tr></thead>
               <tbody>
-                {rows?.map(each => <Item key={each.id} of={each} onChanged={changed => setRows(rows.map(row => row.id === changed.id ? changed : row))} />)
+                {rows?.map(each => <Item key={each.id} of={each} onChanged={changed => setRows(now => now?.map(row => row.id === changed.id ? changed : row))} />)
                   ?? <tr><td colSpan={5}><span class="bone grow" /></td></tr>}
               </tbody>
             </table>
@@ -150,7 +154,7 @@ function Projects() {
   const { rows, act, more } = useStretches<Schemas['AdminProject']>(async cursor => {
     const { projects, next } = await ok(api.GET('/api/v1/admin/projects', { params: { query: cursor === null ? {} : { cursor } } }));
     return { rows: projects, next };
-  }, '');
+  });
   return (
     <>
       <Refusal of={act.problem} />

@@ -5,16 +5,20 @@ import { Empty } from '../../design/Empty';
 import { Refusal } from '../../design/Notice';
 import { api, ok, type Schemas } from '../api/client';
 import { filter, Filters } from '../Filters';
-import { exact } from '../format';
+import { exact, number } from '../format';
 import { Head } from '../Head';
 import { useAct } from '../load';
 import { save } from '../save';
+import { toast } from '../state';
 import { t } from '../text';
 import { Time } from '../../design/Time';
 
 type Entry = Schemas['AuditRow'];
 
 const enough = 10_000;
+
+/** Stretches that one press reads through for an entry that fits. */
+const far = 10;
 
 /** Who changed what, and when. */
 export default function Audit({ project }: { project: string }) {
@@ -23,24 +27,30 @@ export default function Audit({ project }: { project: string }) {
   const act = useAct();
   const ask = (cursor: string | null, limit: number) =>
     ok(api.GET('/api/v1/projects/{projectId}/audit', { params: { path: { projectId: project }, query: { limit, ...(cursor === null ? {} : { cursor }) } } }));
-  const more = (before: readonly Entry[], cursor: string | null) => act.run(async () => {
-    const page = await ask(cursor, 100);
-    setEntries([...before, ...page.entries]);
-    setNext(page.next);
-  });
-  useEffect(() => { void more([], null); }, [project]);
-
   const words = filter('q').toLowerCase();
   const fits = (entry: Entry) => [entry.action, entry.actor.name, entry.thingId, entry.address].some(text => text?.toLowerCase().includes(words));
+  const more = (from: string | null) => act.run(async () => {
+    let [cursor, found] = [from, false];
+    for (let read = 0; read < far && !found && (read === 0 || cursor !== null); read++) {
+      const page: Schemas['AuditPage'] = await ask(cursor, 100);
+      setEntries(before => [...before ?? [], ...page.entries]);
+      setNext(cursor = page.next);
+      found = page.entries.some(fits);
+    }
+  });
+  useEffect(() => { void more(null); }, []);
+
   const shown = entries?.filter(fits);
+  const since = next !== null && exact(entries!.at(-1)!.createdAt);
   const download = () => act.run(async () => {
     const all: Entry[] = [];
-    for (let cursor: string | null = null; ;) {
+    let cursor: string | null = null;
+    do {
       const page: Schemas['AuditPage'] = await ask(cursor, 200);
       all.push(...page.entries.filter(fits));
       cursor = page.next;
-      if (cursor === null || all.length >= enough) break;
-    }
+    } while (cursor !== null && all.length < enough);
+    if (cursor !== null) toast(t('The file has the newest {n} entries. Older ones are not in it.', { n: number(all.length) }), 'bad');
     save('audit.csv', spreadsheet([['time', 'actor_type', 'actor', 'action', 'thing', 'address'],
       ...all.map(each => [each.createdAt, each.actor.type, each.actor.name, each.action, each.thingId ?? '', each.address ?? ''])]));
   });
@@ -52,7 +62,7 @@ export default function Audit({ project }: { project: string }) {
         <Refusal of={act.problem} />
         <div class="card">
           {shown?.length === 0
-            ? <Empty icon={ScrollText} title={words === '' ? t('Nothing has been changed yet') : t('Nothing found')} />
+            ? <Empty icon={ScrollText} title={words === '' ? t('Nothing has been changed yet') : since ? t('Not among the entries since {when}', { when: since }) : t('Nothing found')} />
             : (
               <table class="table cards" aria-label={t('Audit log')}>
                 <thead><tr><th>{t('Action')}</th><th>{t('Who')}</th><th>{t('Target')}</th><th>{t('From')}</th><th>{t('When')}</th></tr></thead>
@@ -70,7 +80,7 @@ export default function Audit({ project }: { project: string }) {
               </table>
             )}
         </div>
-        {next !== null && <div class="row"><Button busy={act.busy} onClick={() => void more(entries ?? [], next)}>{t('Show more')}</Button><span class="quiet small">{t('to {when}', { when: exact(entries!.at(-1)!.createdAt) })}</span></div>}
+        {since && <div class="row"><Button busy={act.busy} onClick={() => void more(next)}>{shown?.length === 0 ? t('Search further back') : t('Show more')}</Button><span class="quiet small">{t('to {when}', { when: since })}</span></div>}
       </div>
     </>
   );

@@ -9,6 +9,7 @@ import { Notice, Refusal } from '../../design/Notice';
 import { Status } from '../../design/Status';
 import { Time } from '../../design/Time';
 import { api, ok, type Schemas } from '../api/client';
+import { changes } from '../changes';
 import { connect } from '../connect';
 import { ConfigFields, configOf, useConfig } from '../DestinationForm';
 import { destinationState, useDestinationTypes } from '../DestinationTypes';
@@ -55,7 +56,7 @@ export default function Destination({ project, id }: { project: string; id: stri
       <Head title={details?.name ?? t('Destination')} back={[`/p/${project}/destinations`, t('Destinations')]}
         status={details && <Status of={destinationState(details, state)} />}>
         <LinkButton icon={Images} href={`/p/${project}/uploads?destination=${id}`}>{t('Photos')}</LinkButton>
-        {developer && type?.oAuth && <Button icon={Plug} onClick={() => void act.run(() => connect(project, id))}>{t('Connect')}</Button>}
+        {developer && type?.oAuth && <Button icon={Plug} disabled={act.busy} onClick={() => void act.run(() => connect(project, id))}>{t('Connect')}</Button>}
         {developer && <Button primary icon={FlaskConical} busy={act.busy} onClick={() => void test()}>{t('Test')}</Button>}
         {developer && details && <Remove project={project} destination={details} />}
       </Head>
@@ -77,7 +78,7 @@ export default function Destination({ project, id }: { project: string; id: stri
         {state && <Health project={project} id={id} />}
         {details && <Replays project={project} destination={details} />}
         {details && type && (developer
-          ? <Edit key={details.updatedAt} project={project} destination={details} type={type} onSaved={destination.reload} />
+          ? <Edit key={JSON.stringify([details.name, details.config])} project={project} destination={details} type={type} onSaved={destination.reload} />
           : <Settings destination={details} type={type} />)}
       </div>
     </>
@@ -111,13 +112,16 @@ function Health({ project, id }: { project: string; id: string }) {
 
 function Edit({ project, destination, type, onSaved }: { project: string; destination: Details; type: Schemas['DestinationType']; onSaved: () => void }) {
   const [name, setName] = useState(destination.name);
-  const { values, set } = useConfig(type, destination.config as Record<string, unknown>);
+  const { before, values, set } = useConfig(type, destination.config as Record<string, unknown>);
   const act = useAct();
   const save = () => act.run(async () => {
+    // A configuration, even the one there is, makes what waits go on.
+    const config = changes(configOf(type, before), configOf(type, values));
+    const isAnother = Object.keys(config).length > 0;
     await ok(api.PATCH('/api/v1/projects/{projectId}/destinations/{id}', {
-      params: { path: { projectId: project, id: destination.id } }, body: { name, config: configOf(type, values) },
+      params: { path: { projectId: project, id: destination.id } }, body: { ...changes({ name: destination.name }, { name }), ...(isAnother ? { config } : {}) },
     }));
-    toast(t('Saved. What waits for it goes on at once.'));
+    toast(isAnother ? t('Saved. What waits for it goes on at once.') : t('Saved'));
     onSaved();
   });
   return (

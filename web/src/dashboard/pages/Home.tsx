@@ -30,7 +30,7 @@ export default function Home({ project }: { project: string }) {
   const stats = useLoad(signal => ok(api.GET('/api/v1/stats/daily', { params: { query: { ...scope, from } }, signal })), [scope, from]);
   const uploads = useLoad(signal => ok(api.GET('/api/v1/uploads/recent', { params: { query: { ...scope, limit: 18 } }, signal })), [scope]);
   const sessions = useLoad(signal => ok(api.GET('/api/v1/sessions/recent', { params: { query: { ...scope, limit: 6 } }, signal })), [scope]);
-  useEvents(project, () => { stats.reload(); uploads.reload(); sessions.reload(); });
+  useEvents(project, () => { stats.reload(); uploads.reload(); sessions.reload(); }, 5);
 
   const isNew = uploads.data?.length === 0 && sessions.data?.length === 0;
   return (

@@ -2,7 +2,7 @@ import { Ellipsis, KeyRound, Pencil, Plus, ShieldCheck, Smartphone, Trash2 } fro
 import { useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { Copy } from '../../design/Copy';
-import { Confirm, Dialog } from '../../design/Dialog';
+import { Confirm, Dialog, Once } from '../../design/Dialog';
 import { Empty } from '../../design/Empty';
 import { Check, Field, Select } from '../../design/Field';
 import { Icon } from '../../design/Icon';
@@ -11,6 +11,7 @@ import { Notice, Refusal } from '../../design/Notice';
 import { Status } from '../../design/Status';
 import { Time } from '../../design/Time';
 import { api, ok, type Schemas } from '../api/client';
+import { changes } from '../changes';
 import { filter } from '../Filters';
 import { Head } from '../Head';
 import { useAct, useLoad, type Act } from '../load';
@@ -73,9 +74,9 @@ function NewKey({ project, onMade, onClose }: { project: string; onMade: () => v
     setMade((await ok(api.POST('/api/v1/projects/{projectId}/keys', { params: { path: { projectId: project } }, body: { label, env } }))).plainTextKey);
     onMade();
   });
-  if (made !== undefined) return <Once title={t('Your new key')} secret={made} what={t('Key')} onClose={onClose} />;
+  if (made !== undefined) return <Secret title={t('Your new key')} secret={made} what={t('Key')} onClose={onClose} />;
   return (
-    <Dialog title={t('New key')} onClose={onClose} onSubmit={() => void make()} actions={<Button primary submit busy={act.busy}>{t('Create key')}</Button>}>
+    <Dialog title={t('New key')} firm={act.busy} onClose={onClose} onSubmit={() => void make()} actions={<Button primary submit busy={act.busy}>{t('Create key')}</Button>}>
       <Field label={t('Label')} value={label} onInput={setLabel} required maxLength={200} autofocus hint={t('Where it is used, so that you know it again.')} />
       <Select label={t('Data')} value={env} onInput={setEnv} options={[{ value: 'live', label: t('Live') }, { value: 'test', label: t('Test: apart from everything real') }]} />
       <Refusal of={act.problem} />
@@ -83,13 +84,12 @@ function NewKey({ project, onMade, onClose }: { project: string; onMade: () => v
   );
 }
 
-/** A secret that nobody will be shown again. */
-function Once({ title, secret, what, onClose }: { title: string; secret: string; what: string; onClose: () => void }) {
+function Secret({ title, secret, what, onClose }: { title: string; secret: string; what: string; onClose: () => void }) {
   return (
-    <Dialog title={title} onClose={onClose} actions={<Button primary onClick={onClose}>{t('I have saved it')}</Button>}>
+    <Once title={title} done={t('I have saved it')} onClose={onClose}>
       <Notice kind="warn">{t('It is shown this once. Keep it somewhere safe.')}</Notice>
       <Copy text={secret} what={what} whole />
-    </Dialog>
+    </Once>
   );
 }
 
@@ -133,10 +133,13 @@ function EditKey({ project, item, onSaved, onClose }: { project: string; item: K
   const [domains, setDomains] = useState(item.allowedDomains.join(', '));
   const act = useAct();
   const list = (text: string) => text.split(',').map(each => each.trim()).filter(Boolean);
+  const [before] = useState(item);
   const save = () => act.run(async () => {
     await ok(api.PATCH('/api/v1/projects/{projectId}/keys/{id}', {
       params: { path: { projectId: project, id: item.id } },
-      body: { label, isActive, maxImages: most === '' ? null : Number(most), allowedIps: list(ips), allowedDomains: list(domains) },
+      body: changes(
+        { label: before.label, isActive: before.isActive, maxImages: before.maxImages, allowedIps: before.allowedIps, allowedDomains: before.allowedDomains },
+        { label, isActive, maxImages: most === '' ? null : Number(most), allowedIps: list(ips), allowedDomains: list(domains) }),
     }));
     onSaved();
     onClose();
@@ -162,9 +165,9 @@ function Signing({ path, act, onClose }: { path: Path; act: Act; onClose: () => 
     await ok(api.DELETE('/api/v1/projects/{projectId}/keys/{id}/signing-secret', { params: { path } }));
     onClose();
   });
-  if (secret !== undefined) return <Once title={t('Signing secret')} secret={secret} what={t('Signing secret')} onClose={onClose} />;
+  if (secret !== undefined) return <Secret title={t('Signing secret')} secret={secret} what={t('Signing secret')} onClose={onClose} />;
   return (
-    <Dialog title={t('Signed requests')} onClose={onClose} actions={
+    <Dialog title={t('Signed requests')} firm={act.busy} onClose={onClose} actions={
       <><Button busy={act.busy} onClick={() => void end()}>{t('End signing')}</Button><Button primary busy={act.busy} onClick={() => void begin()}>{t('Create a signing secret')}</Button></>
     }>
       <p>{t('With a signing secret every request with this key must be signed by it; unsigned ones are refused from then on.')}</p>
@@ -177,11 +180,11 @@ function Codes({ path, on, act, onChanged, onClose }: { path: Path; on: boolean;
   const [secret, setSecret] = useState<string>();
   const [code, setCode] = useState('');
   const begin = () => act.run(async () => { setSecret((await ok(api.POST('/api/v1/projects/{projectId}/keys/{id}/totp', { params: { path } }))).secret); });
-  const finish = (work: Promise<unknown>) => act.run(async () => { await work; onChanged(); onClose(); });
-  const end = () => finish(ok(api.DELETE('/api/v1/projects/{projectId}/keys/{id}/totp', { params: { path } })));
-  const confirm = () => finish(ok(api.POST('/api/v1/projects/{projectId}/keys/{id}/totp/confirm', { params: { path }, body: { code } })));
+  const finish = (work: () => Promise<unknown>) => act.run(async () => { await work(); onChanged(); onClose(); });
+  const end = () => finish(() => ok(api.DELETE('/api/v1/projects/{projectId}/keys/{id}/totp', { params: { path } })));
+  const confirm = () => finish(() => ok(api.POST('/api/v1/projects/{projectId}/keys/{id}/totp/confirm', { params: { path }, body: { code } })));
   return (
-    <Dialog title={t('One-time codes')} onClose={onClose} onSubmit={() => void (secret === undefined ? (on ? end() : begin()) : confirm())}
+    <Dialog title={t('One-time codes')} firm={act.busy} onClose={onClose} onSubmit={() => void (secret === undefined ? (on ? end() : begin()) : confirm())}
       actions={<Button primary submit busy={act.busy}>{secret !== undefined ? t('Switch on') : on ? t('Switch off') : t('Create a secret')}</Button>}>
       <p>{on ? t('Every request with this key carries a code from an authenticator app.') : t('Every request with this key will have to carry a code that changes every 30 seconds.')}</p>
       {secret !== undefined && (

@@ -2,7 +2,7 @@ import { Plus, Trash2 } from 'lucide';
 import { useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { Copy } from '../../design/Copy';
-import { Confirm, Dialog } from '../../design/Dialog';
+import { Confirm, Dialog, Once } from '../../design/Dialog';
 import { Field, Select } from '../../design/Field';
 import { Notice, Refusal } from '../../design/Notice';
 import { Time } from '../../design/Time';
@@ -25,7 +25,8 @@ const meanings: Readonly<Record<Role, Words>> = {
 export default function Members({ project }: { project: string }) {
   const path = { projectId: project };
   const admin = may('admin', project);
-  const mine = projects.value!.find(each => each.id === project)!.role;
+  // Whoever has just left sees this page until the next one is there.
+  const mine = projects.value?.find(each => each.id === project)?.role ?? 'viewer';
   const members = useLoad(signal => ok(api.GET('/api/v1/projects/{projectId}/members', { params: { path }, signal })), [project]);
   const invitations = useLoad(async signal => admin ? ok(api.GET('/api/v1/projects/{projectId}/invitations', { params: { path }, signal })) : [], [project, admin]);
   return (
@@ -110,14 +111,14 @@ function Invite({ project, mine, onClose, onDone }: { project: string; mine: Rol
   });
   if (link !== undefined) {
     return (
-      <Dialog title={t('Invitation')} onClose={onClose} actions={<Button primary onClick={onClose}>{t('Done')}</Button>}>
+      <Once title={t('Invitation')} done={t('Done')} onClose={onClose}>
         <Notice kind="info">{t('Send this link to {email}. It works once, for a week, and is shown only now.', { email })}</Notice>
         <Copy text={link} what={t('Link')} whole />
-      </Dialog>
+      </Once>
     );
   }
   return (
-    <Dialog title={t('Invite somebody')} onClose={onClose} onSubmit={() => void invite()} actions={<Button primary submit busy={act.busy}>{t('Create invitation')}</Button>}>
+    <Dialog title={t('Invite somebody')} firm={act.busy} onClose={onClose} onSubmit={() => void invite()} actions={<Button primary submit busy={act.busy}>{t('Create invitation')}</Button>}>
       <Field label={t('E-mail address')} type="email" value={email} onInput={setEmail} required autofocus />
       <Select label={t('Role')} value={role} onInput={setRole} options={rolesUpTo(mine).map(each => ({ value: each, label: `${t(each)} – ${t(meanings[each])}` }))} />
       <Refusal of={act.problem} />

@@ -1,5 +1,5 @@
 import { FolderPlus, Plus } from 'lucide';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { Dialog } from '../../design/Dialog';
 import { Empty } from '../../design/Empty';
@@ -44,10 +44,12 @@ export default function Projects() {
 function NewProject({ onClose }: { onClose: () => void }) {
   const [name, setName] = useState('');
   const act = useAct();
+  // Another press, when what comes after did not go well, makes no second one.
+  const made = useRef<string | undefined>(undefined);
   const make = () => act.run(async () => {
-    const { id } = await ok(api.POST('/api/v1/projects', { body: { name } }));
+    made.current ??= (await ok(api.POST('/api/v1/projects', { body: { name } }))).id;
     await refreshProjects();
-    go(`/p/${id}/start`);
+    go(`/p/${made.current}/start`);
   });
   return (
     <Dialog title={t('New project')} onClose={onClose} onSubmit={() => void make()} actions={<Button primary submit busy={act.busy}>{t('Create project')}</Button>}>

@@ -10,6 +10,7 @@ import { Time } from '../../design/Time';
 import { api, ok, type Schemas } from '../api/client';
 import { refreshProjects } from '../App';
 import { Branding } from '../Branding';
+import { changes } from '../changes';
 import { size } from '../format';
 import { Head } from '../Head';
 import { useAct, useLoad } from '../load';
@@ -30,13 +31,17 @@ export default function Settings({ project }: { project: string }) {
         <Refusal of={details.problem} />
         {!details.data && !details.problem && <Busy />}
         {details.data && (may('admin', project)
-          ? <><General key={details.data.updatedAt} project={details.data} onSaved={details.reload} /><Branding key={`brand ${details.data.updatedAt}`} project={details.data} onSaved={details.reload} /><Secret project={details.data} onChanged={details.reload} /></>
+          ? <><General key={`general ${JSON.stringify(general(details.data))}`} project={details.data} onSaved={details.reload} /><Branding key={`brand ${JSON.stringify(details.data.branding)}`} project={details.data} onSaved={details.reload} /><Secret project={details.data} onChanged={details.reload} /></>
           : <ReadOnly project={details.data} />)}
         {details.data && may('owner', project) && <Danger project={details.data} />}
       </div>
     </>
   );
 }
+
+/** What the form of that name has: it begins anew when one of these is another, and when nothing else is. */
+const general = ({ name, retentionDays, retentionRows, maxImagesPerSession, maxImageSizeMb, strip, e2ePublicKey }: Project) =>
+  ({ name, retentionDays, retentionRows, maxImagesPerSession, maxImageSizeMb, strip, e2ePublicKey });
 
 function General({ project, onSaved }: { project: Project; onSaved: () => void }) {
   const [name, setName] = useState(project.name);
@@ -52,7 +57,10 @@ function General({ project, onSaved }: { project: Project; onSaved: () => void }
   const save = () => act.run(async () => {
     await ok(api.PATCH('/api/v1/projects/{projectId}', {
       params: { path: { projectId: project.id } },
-      body: { name, retentionDays: numberOrNull(days), retentionRows: rows, maxImagesPerSession: numberOrNull(most), maxImageSizeMb: numberOrNull(megabytes), strip, e2ePublicKey: key.trim() === '' ? null : key },
+      body: changes(general(project), {
+        name, retentionDays: numberOrNull(days), retentionRows: rows, maxImagesPerSession: numberOrNull(most), maxImageSizeMb: numberOrNull(megabytes), strip,
+        e2ePublicKey: key.trim() === '' ? null : key,
+      }),
     }));
     toast(t('Saved'));
     onSaved();

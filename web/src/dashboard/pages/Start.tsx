@@ -9,10 +9,11 @@ import { Thumbnail } from '../../design/Picture';
 import { Status } from '../../design/Status';
 import { api, ok, type Schemas } from '../api/client';
 import { connect } from '../connect';
-import { TypeChoice, useDestinationTypes } from '../DestinationTypes';
+import { iconOf, TypeChoice, useDestinationTypes } from '../DestinationTypes';
 import { Head } from '../Head';
 import { useSessionFollow } from '../live';
-import { useAct } from '../load';
+import { useAct, useLoad } from '../load';
+import { env } from '../state';
 import { TestAnswer } from '../TestAnswer';
 import { t } from '../text';
 import { NewDestinationForm } from './Destinations';
@@ -25,7 +26,7 @@ export default function Start({ project }: { project: string }) {
   const act = useAct();
   const make = () => act.run(async () => {
     const made = await ok(api.POST('/api/v1/upload-sessions', {
-      body: { project_id: project, destination_ids: destination ? [destination.id] : [], label: t('First photos') },
+      body: { project_id: project, env: env.value, destination_ids: destination ? [destination.id] : [], label: t('First photos') },
     }));
     setSession(made.id);
     setStep(3);
@@ -35,7 +36,7 @@ export default function Start({ project }: { project: string }) {
       <Head title={t('Your first photo')}><LinkButton plain href={`/p/${project}`}>{t('Skip this')}</LinkButton></Head>
       <div class="steps">
         <Step nr={1} at={step} title={t('Where should photos go?')} note={destination?.name ?? t('They are always stored here; a destination gets each one delivered.')}>
-          <ChooseDestination project={project} made={destination} onMade={setDestination} onNext={() => setStep(2)} />
+          <ChooseDestination project={project} made={destination} onMade={setDestination} onChosen={chosen => { setDestination(chosen); setStep(2); }} onNext={() => setStep(2)} />
         </Step>
         <Step nr={2} at={step} title={t('Create a link')} note={t('Whoever opens it can send photos: no app, no account.')}>
           <Refusal of={act.problem} />
@@ -59,10 +60,14 @@ function Step({ nr, at, title, note, children }: { nr: number; at: number; title
   );
 }
 
-function ChooseDestination({ project, made, onMade, onNext }: {
-  project: string; made: Schemas['Destination'] | undefined; onMade: (made: Schemas['Destination']) => void; onNext: () => void;
+function ChooseDestination({ project, made, onMade, onChosen, onNext }: {
+  project: string; made: Schemas['Destination'] | undefined; onMade: (made: Schemas['Destination']) => void;
+  onChosen: (chosen: Schemas['Destination']) => void; onNext: () => void;
 }) {
   const types = useDestinationTypes();
+  // Whoever was away to connect one, or to mend it, comes back to it.
+  const all = useLoad(signal => ok(api.GET('/api/v1/projects/{projectId}/destinations', { params: { path: { projectId: project } }, signal })), [project]);
+  const there = all.data?.filter(each => each.isActive) ?? [];
   const [type, setType] = useState<Schemas['DestinationType']>();
   const [answer, setAnswer] = useState<Schemas['DestinationTest']>();
   const act = useAct();
@@ -87,7 +92,20 @@ function ChooseDestination({ project, made, onMade, onNext }: {
   }
   return (
     <>
-      <Refusal of={types.problem} />
+      <Refusal of={types.problem ?? all.problem} />
+      {there.length > 0 && (
+        <>
+          <p class="quiet">{t('One that is there already:')}</p>
+          <div class="choices" role="group" aria-label={t('Destinations')}>
+            {there.map(each => (
+              <button key={each.id} type="button" class="choice" onClick={() => onChosen(each)}>
+                <Icon of={iconOf(each.type)} /><span>{each.name}</span>{each.problem !== null && <Status of="attention" />}
+              </button>
+            ))}
+          </div>
+          <p class="quiet">{t('Or a new one:')}</p>
+        </>
+      )}
       <TypeChoice types={types.data ?? []} chosen={type} onChoose={setType} />
       {type && <NewDestinationForm key={type.type} project={project} type={type} onMade={destination => void test(destination)} />}
       <div class="row"><Button icon={Send} onClick={onNext}>{t('Only store them here for now')}</Button></div>

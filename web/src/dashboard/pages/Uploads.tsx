@@ -10,7 +10,7 @@ import { Thumbnail } from '../../design/Picture';
 import { Status } from '../../design/Status';
 import { Time } from '../../design/Time';
 import { useWindow, WindowedTable } from '../../design/Windowed';
-import { api, ok, type Schemas } from '../api/client';
+import { api, ok, Problem, type Schemas } from '../api/client';
 import { DayFilter, filter, Filters, startOf } from '../Filters';
 import { size } from '../format';
 import { Head } from '../Head';
@@ -46,7 +46,7 @@ export default function Uploads({ project }: { project: string }) {
   return (
     <>
       <Head title={t('Photos')}>
-        {chosen.size > 0 && <Chosen project={project} ids={[...chosen]} onDone={() => { setChosen(new Set()); list.reload(); }} />}
+        {chosen.size > 0 && <Chosen project={project} ids={[...chosen]} onDone={done => { setChosen(before => new Set([...before].filter(id => !done.includes(id)))); list.reload(); }} />}
       </Head>
       <div class="stack">
         <Filters placeholder={t('Search by name or id')}>
@@ -158,8 +158,8 @@ function Choose({ upload, choice }: { upload: Row; choice: Choice }) {
   );
 }
 
-/** What can be done with several photos at once. */
-function Chosen({ project, ids, onDone }: { project: string; ids: readonly string[]; onDone: () => void }) {
+/** What can be done with several photos at once; those that it was not done with stay chosen. */
+function Chosen({ project, ids, onDone }: { project: string; ids: readonly string[]; onDone: (done: readonly string[]) => void }) {
   const [asking, setAsking] = useState(false);
   const act = useAct();
   const download = () => act.run(async () => {
@@ -168,16 +168,21 @@ function Chosen({ project, ids, onDone }: { project: string; ids: readonly strin
     const leftOut = Number(answer.response.headers.get('Apertur-Left-Out'));
     if (leftOut > 0) toast(count(leftOut, '{n} photo is not stored here any more and was left out: left-out.txt in the file names it.', '{n} photos are not stored here any more and were left out: left-out.txt in the file names them.'), 'bad');
   });
-  const retry = () => act.run(async () => {
-    await Promise.all(ids.map(id => ok(api.POST('/api/v1/uploads/{id}/retry', { params: { path: { id } } }))));
-    toast(count(ids.length, '{n} photo is tried again where it has not arrived.', '{n} photos are tried again where they have not arrived.'));
-    onDone();
-  });
-  const remove = () => act.run(async () => {
-    await Promise.all(ids.map(id => ok(api.DELETE('/api/v1/uploads/{id}', { params: { path: { id } } }))));
+  const each = (work: (id: string) => Promise<unknown>, tell?: (done: number) => void) => act.run(async () => {
+    // What somebody else has deleted meanwhile needs nothing more.
+    const isGone = (reason: unknown) => reason instanceof Problem && reason.status === 404;
+    const outcomes = await Promise.allSettled(ids.map(work));
+    const failed = outcomes.flatMap((outcome, index) => outcome.status === 'rejected' && !isGone(outcome.reason) ? [{ id: ids[index], reason: outcome.reason }] : []);
+    const done = ids.filter(id => failed.every(other => other.id !== id));
+    if (done.length > 0) tell?.(done.length);
+    onDone(done);
+    if (failed[0]) throw failed[0].reason;
     setAsking(false);
-    onDone();
   });
+  const retry = () => each(
+    id => ok(api.POST('/api/v1/uploads/{id}/retry', { params: { path: { id } } })),
+    done => toast(count(done, '{n} photo is tried again where it has not arrived.', '{n} photos are tried again where they have not arrived.')));
+  const remove = () => each(id => ok(api.DELETE('/api/v1/uploads/{id}', { params: { path: { id } } })));
   return (
     <>
       <span class="quiet">{count(ids.length, '{n} chosen', '{n} chosen')}</span>

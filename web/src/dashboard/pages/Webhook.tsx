@@ -52,7 +52,7 @@ export default function Webhook({ project, id }: { project: string; id: string }
       <Head title={details ? new URL(details.url).host : t('Event webhook')} back={[`/p/${project}/webhooks`, t('Event webhooks')]} status={details && <Status of={webhookState(details)} />}>
         {developer && details && (
           <>
-            <Button icon={Power} onClick={() => void turn(!details.isActive)}>{details.isActive ? t('Switch off') : t('Switch on')}</Button>
+            <Button icon={Power} disabled={act.busy} onClick={() => void turn(!details.isActive)}>{details.isActive ? t('Switch off') : t('Switch on')}</Button>
             <Button icon={Pencil} onClick={() => setShown('edit')}>{t('Edit')}</Button>
             <Button primary icon={FlaskConical} busy={act.busy} onClick={() => void test()}>{t('Test')}</Button>
             <Button danger icon={Trash2} label={t('Delete')} onClick={() => setShown('delete')} />

@@ -7,6 +7,7 @@ import { Check, Field, Select } from '../../design/Field';
 import { Refusal } from '../../design/Notice';
 import { Status, Tags } from '../../design/Status';
 import { api, ok, type Schemas } from '../api/client';
+import { changes } from '../changes';
 import { filter } from '../Filters';
 import { Head } from '../Head';
 import { useAct, useLoad } from '../load';
@@ -51,6 +52,7 @@ export const webhookState = (webhook: Webhook): string => webhook.disabledAt !==
 
 /** For a new one, or for one that is there. */
 export function WebhookForm({ project, webhook, onClose, onSaved }: { project: string; webhook?: Webhook; onClose: () => void; onSaved: (saved: Webhook) => void }) {
+  const [before] = useState(webhook);
   const [url, setUrl] = useState(webhook?.url ?? '');
   const [chosen, setChosen] = useState<readonly string[]>(webhook?.topics ?? ['project.upload.completed', 'project.upload.failed']);
   const [method, setMethod] = useState<string>(webhook?.signatureMethod ?? 'hmac_sha256');
@@ -60,8 +62,11 @@ export function WebhookForm({ project, webhook, onClose, onSaved }: { project: s
   const save = () => act.run(async () => {
     const body = { url, topics: [...chosen], signatureMethod: method, maxRetries: Number(retries) };
     const path = { projectId: project };
-    onSaved(await ok(webhook
-      ? api.PATCH('/api/v1/projects/{projectId}/webhooks/{id}', { params: { path: { ...path, id: webhook.id } }, body })
+    onSaved(await ok(before
+      ? api.PATCH('/api/v1/projects/{projectId}/webhooks/{id}', {
+        params: { path: { ...path, id: before.id } },
+        body: changes({ url: before.url, topics: before.topics, signatureMethod: before.signatureMethod as string, maxRetries: before.maxRetries }, body),
+      })
       : api.POST('/api/v1/projects/{projectId}/webhooks', { params: { path }, body })));
   });
   return (
