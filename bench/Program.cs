@@ -10,8 +10,9 @@ using Apertur.Bench.Waiters;
 
 Question[] questions =
 [
-    new("ingest", "How fast photos are taken in, against nginx storing the same bytes.", IngestBench.Run, [new("rounds", 5, 1), new("requests", 15, 1), new("megabytes", 20, 1)]),
-    new("deliveries", "How fast what waits is delivered.", DeliveriesBench.Run,
+    new("ingest", "How fast photos are taken in, against other servers and what the disk allows.", IngestBench.Run,
+        [new("rounds", 5, 1), new("requests", 15, 1), new("megabytes", 20, 1), new("clear", 1, 1)]),
+    new("deliveries", "How fast what waits is delivered, against BullMQ.", DeliveriesBench.Run,
         [new("rounds", 5, 1), new("photos", 5_000, 16), new("destinations", 1, 1)]),
     new("latency", "How long after its 201 a photo reaches its webhook.", LatencyBench.Run, [new("photos", 1_000, 5), new("draining", 0, 16)]),
     new("reads", "Whether lists and statistics cost the same however many photos there are.", ReadsBench.Run,

@@ -1,15 +1,21 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Text;
 
 namespace Apertur.Bench.BytesOut;
 
-/// <summary>Photos of 2.5 MB to three webhooks, by turns with a loop that reads the same files and sends them to the same receiver.</summary>
+/// <summary>
+/// Photos of 2.5 MB to three webhooks, by turns with a loop that reads the same files and sends them to the same receiver, and with one that also
+/// signs and checks them as webhooks are: what hashing alone leaves of the line.
+/// </summary>
 internal static class BytesOutBench
 {
     private const int Clients = 4;
     private const int Destinations = 3;
+
+    private static readonly byte[] _key = new byte[32];
 
     public static void Run(Setup setup)
     {
@@ -19,9 +25,9 @@ internal static class BytesOutBench
         var photo = NoiseJpeg.OfAbout(2_500_000);
         var perClient = Math.Max(1, setup["photos"] / Clients);
         var deliveries = perClient * Clients * Destinations;
-        Console.WriteLine("photos of 2.5 MB to three webhooks; the loop hashes nothing and knows no rows");
-        Console.WriteLine("round   ours MB/s   loop MB/s   ratio    cpu ms");
-        var ratios = new List<double>();
+        Console.WriteLine("photos of 2.5 MB to three webhooks; the loop knows no rows, and hashes nothing or as much as ours");
+        Console.WriteLine("round   ours MB/s   loop MB/s   hashing loop MB/s   ours / loop   ours / hashing loop    cpu ms");
+        var (plain, hashing) = (new List<double>(), new List<double>());
         // The first round only warms up.
         for (var round = 0; round <= setup["rounds"]; round++)
         {
@@ -29,38 +35,39 @@ internal static class BytesOutBench
             ours.SwitchDestinations(isActive: false);
             ours.Fill(photo, Clients, perClient);
             var files = ours.Files().ToList();
-            double theirs = 0, own = 0, cpu = 0;
-            for (var turn = 0; turn < 2; turn++)
+            var rates = new double[3];
+            double cpu = 0;
+            for (var turn = 0; turn < rates.Length; turn++)
             {
+                var who = (turn + round) % rates.Length;
                 receiver.Expect(deliveries);
                 var before = ours.CpuMilliseconds();
                 var clock = Stopwatch.StartNew();
-                if (turn == round % 2)
-                {
+                if (who == 0)
                     ours.SwitchDestinations(isActive: true);
-                    receiver.Wait();
-                    own = deliveries * photo.Length / 1e6 / clock.Elapsed.TotalSeconds;
-                    cpu = (ours.CpuMilliseconds() - before) / deliveries;
-                }
                 else
-                {
-                    Loop(files, receiver.Port);
-                    receiver.Wait();
-                    theirs = deliveries * photo.Length / 1e6 / clock.Elapsed.TotalSeconds;
-                }
+                    Loop(files, receiver.Port, hashes: who == 2);
+                receiver.Wait();
+                rates[who] = deliveries * photo.Length / 1e6 / clock.Elapsed.TotalSeconds;
+                if (who == 0)
+                    cpu = (ours.CpuMilliseconds() - before) / deliveries;
             }
 
             ours.Clear();
             if (round > 0)
-                ratios.Add(own / theirs);
-            Console.WriteLine($"{(round == 0 ? "warm up" : round),7} {own,9:F0} {theirs,11:F0} {own / theirs,9:F2} {cpu,9:F2}");
+            {
+                plain.Add(rates[0] / rates[1]);
+                hashing.Add(rates[0] / rates[2]);
+            }
+
+            Console.WriteLine($"{(round == 0 ? "warm up" : round),7} {rates[0],9:F0} {rates[1],11:F0} {rates[2],19:F0} {rates[0] / rates[1],13:F2} {rates[0] / rates[2],21:F2} {cpu,9:F2}");
         }
 
-        Console.WriteLine($"  ratio {Figures.Spread(ratios, "F2")}");
+        Console.WriteLine($"  ours / loop {Figures.Spread(plain, "F2")}, ours / hashing loop {Figures.Spread(hashing, "F2")}");
     }
 
     // Each file to each destination, by as many threads as there are lanes for a destination at first.
-    private static void Loop(List<string> files, int port)
+    private static void Loop(List<string> files, int port, bool hashes)
     {
         var next = -1;
         var threads = Enumerable.Range(0, 8 * Destinations).Select(_ => new Thread(() =>
@@ -71,9 +78,25 @@ internal static class BytesOutBench
             while (Interlocked.Increment(ref next) is var number && number < files.Count * Destinations)
             {
                 using var file = new FileStream(files[number % files.Count], FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+                // The body's signature and that of Standard Webhooks stand before the body; that it is what was received shows while it is sent.
+                using var body = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, _key);
+                using var standard = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, _key);
+                using var received = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+                while (hashes && file.Read(buffer) is var got and > 0)
+                {
+                    body.AppendData(buffer, 0, got);
+                    standard.AppendData(buffer, 0, got);
+                }
+
+                file.Position = 0;
                 socket.Send(Encoding.ASCII.GetBytes($"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {file.Length}\r\n\r\n"));
                 while (file.Read(buffer) is var got and > 0)
+                {
+                    if (hashes)
+                        received.AppendData(buffer, 0, got);
                     socket.Send(buffer.AsSpan(0, got));
+                }
+
                 if (socket.Receive(buffer) == 0)
                     throw new IOException("The receiver closed the connection.");
             }

@@ -9,7 +9,12 @@ namespace Apertur.Bench.Ingest;
 internal sealed record Round(double PerSecond, double P50, double P99, double CpuMilliseconds, double PeakMegabytes)
 {
     /// <summary>Uploads the image from so many clients at once, each on one connection and one thread.</summary>
-    public static Round Run(Peer peer, byte[] image, int clients, int requestsPerClient)
+    /// <param name="peer">Whom to.</param>
+    /// <param name="image">Which.</param>
+    /// <param name="clients">How many.</param>
+    /// <param name="requestsPerClient">How often each.</param>
+    /// <param name="isCleared">Whether what it stored is removed afterwards.</param>
+    public static Round Run(Peer peer, byte[] image, int clients, int requestsPerClient, bool isCleared = true)
     {
         peer.Prepare(clients, requestsPerClient);
         peer.ResetPeak();
@@ -47,7 +52,8 @@ internal sealed record Round(double PerSecond, double P50, double P99, double Cp
 
         cpu = peer.CpuMilliseconds() - cpu;
         var peak = peer.PeakMegabytes();
-        peer.Clear();
+        if (isCleared)
+            peer.Clear();
         return new Round(milliseconds.Length / seconds, Figures.Median(milliseconds), Figures.At(milliseconds, 0.99), cpu / milliseconds.Length, peak);
     }
 
