@@ -173,10 +173,11 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         var things = await DashboardWorld.FillAsync(app, receiver);
         var (good, bad) = (things.Paths.First(IsDestination), things.Paths.Last(IsDestination));
         var page = await DashboardPage.SignInAsync(_browser, app, bad);
+        await page.Page.GetByText("As a table").ClickAsync();
         await Assertions.Expect(page.Page.GetByRole(AriaRole.Row, new() { NameRegex = new(" 1 0 1$") })).ToHaveCountAsync(1);
 
         await page.Button("Send failed photos again").ClickAsync();
-        await page.ShowsAsync("1 photo is sent.");
+        await page.ShowsAsync("1 photo will be sent.");
         await page.Button("Send").ClickAsync();
         await page.Button("Pause").ClickAsync();
         await page.Button("Resume").ClickAsync();
@@ -197,6 +198,32 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         Assert.Empty(page.Errors);
 
         static bool IsDestination(string path) => path.StartsWith("/destinations/", StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Photos_of_a_list_are_leafed_through_with_the_arrow_keys_and_chosen_by_the_row()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Jpeg(), "newest.jpg");
+        await DashboardWorld.CopyUploadsAsync(app, 4);
+        var page = await DashboardPage.SignInAsync(_browser, app, "/uploads?q=copy");
+        Task IsAtAsync(string name) => Assertions.Expect(page.Page.GetByRole(AriaRole.Heading, new() { Name = name, Level = 1 })).ToBeVisibleAsync();
+
+        await page.Page.GetByText("copy-3.jpg").ClickAsync();
+        await IsAtAsync("copy-3.jpg");
+        await Assertions.Expect(page.Button("Photo after")).ToBeEnabledAsync();
+        await Assertions.Expect(page.Button("Photo before")).ToBeDisabledAsync();
+        await page.Page.Keyboard.PressAsync("ArrowRight");
+        await IsAtAsync("copy-2.jpg");
+        await page.Button("Photo after").ClickAsync();
+        await IsAtAsync("copy-1.jpg");
+        await page.Page.GoBackAsync();
+        await Assertions.Expect(page.Page).ToHaveURLAsync(new Regex(@"/uploads\?q=copy$"));
+
+        await page.Page.GetByRole(AriaRole.Checkbox, new() { Name = "Choose copy-3.jpg" }).ClickAsync();
+        await page.Page.GetByRole(AriaRole.Checkbox, new() { Name = "Choose copy-1.jpg" }).ClickAsync(new() { Modifiers = [KeyboardModifier.Shift] });
+        await page.ShowsAsync("3 chosen");
+        Assert.Empty(page.Errors);
     }
 
     /// <summary>One sealed by the upload page, one by Node's own cryptography.</summary>

@@ -34,6 +34,7 @@ export function Attention({ project }: { project: string }) {
     const state = health.find(each => each.destinationId === destination.id);
     return state && destinationState(destination, state) === 'attention' ? [{ destination, state }] : [];
   });
+  if (server.length + troubled.length + webhooks.length === 0) return null;
   return (
     <div class="stack tight" role="region" aria-label={t('Needs attention')}>
       {server.map(problem => <Notice key={problem.check} kind="warn"><strong>{t('The server')}</strong><br />{problem.detail}</Notice>)}
@@ -101,7 +102,8 @@ async function tryAgain(projectId: string, id: string, hasFailed: boolean): Prom
     : count(again, 'It works again. What was waiting is on its way, and {n} photo that had failed there is sent again.', 'It works again. What was waiting is on its way, and {n} photos that had failed there are sent again.'));
 }
 
-async function readiness(signal: AbortSignal): Promise<readonly Schemas['HealthProblem'][]> {
+/** What is wrong with the server itself: most of it is for whoever runs it to mend. */
+export async function readiness(signal: AbortSignal): Promise<readonly Schemas['HealthProblem'][]> {
   const { data, error } = await api.GET('/readyz', { signal });
   return data?.problems ?? (error as Partial<Schemas['Error']> | undefined)?.problems ?? [];
 }

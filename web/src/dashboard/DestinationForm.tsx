@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { Check, Field, Select } from '../design/Field';
 import type { Schemas } from './api/client';
-import { t } from './text';
+import { heard, t, type Words } from './text';
 
 type Type = Schemas['DestinationType'];
 type ConfigField = Schemas['ConfigField'];
@@ -51,17 +51,20 @@ export function ConfigFields({ type, values, set, wrong }: {
   );
 }
 
+// What no name of a technique is.
+const values: Readonly<Record<string, Words>> = { none: 'Nothing', location: 'Location', all: 'All metadata' };
+
 function OneField({ field, value, set, wrong }: { field: ConfigField; value: string; set: (value: string) => void; wrong: string | undefined }) {
-  const hint = field.help ?? undefined;
-  if (field.kind === 'switch') return <Check label={field.label} checked={value === 'true'} onInput={on => set(String(on))} {...(hint ? { hint } : {})} />;
+  const [label, hint] = [heard(field.label), field.help === null ? undefined : heard(field.help)];
+  if (field.kind === 'switch') return <Check label={label} checked={value === 'true'} onInput={on => set(String(on))} {...(hint ? { hint } : {})} />;
   if (field.allowed.length > 0) {
-    const options = field.allowed.map(allowed => ({ value: allowed, label: allowed }));
-    return <Select label={field.label} value={value} onInput={set} hint={hint} options={field.required || field.default !== null ? options : [{ value: '', label: '–' }, ...options]} />;
+    const options = field.allowed.map(allowed => ({ value: allowed, label: values[allowed] === undefined ? allowed : t(values[allowed]) }));
+    return <Select label={label} value={value} onInput={set} hint={hint} options={field.required || field.default !== null ? options : [{ value: '', label: field.name === 'rendition.format' ? t('Original, unchanged') : '–' }, ...options]} />;
   }
   const isLong = field.kind === 'document' || field.kind === 'map';
   const kept = field.secret && value === masked;
   return (
-    <Field label={field.label} value={value} onInput={set} required={field.required} wrong={wrong} wide={isLong} autocomplete="off"
+    <Field label={label} value={value} onInput={set} required={field.required} wrong={wrong} wide={isLong} autocomplete="off"
       type={isLong ? 'document' : field.kind === 'number' ? 'number' : field.kind === 'url' ? 'url' : field.secret ? 'password' : 'text'}
       {...(field.min === null ? {} : { min: field.min })} {...(field.max === null ? {} : { max: field.max })}
       hint={kept ? t('Kept as it is; write something to change it.') : field.kind === 'map' ? hint ?? t('One a line, as name: value.') : hint} />

@@ -15,6 +15,9 @@ export const iconOf = (type: string): IconNode => icons[type] ?? Send;
 
 export const useDestinationTypes = () => useLoad(signal => ok(api.GET('/api/v1/destination-types', { signal })), []);
 
+/** What a type of destination is called. */
+export const kindIn = (types: readonly Type[] | undefined, type: string): string => types?.find(each => each.type === type)?.label ?? type;
+
 /** Whether photos reach a destination, in one word. */
 export const destinationState = (destination: Schemas['Destination'], health: Schemas['DestinationHealth'] | undefined): string =>
   destination.problem !== null || (health !== undefined && (health.isFailing || health.failedLately > 0)) ? 'attention' : destination.isActive ? 'on' : 'off';

@@ -18,8 +18,8 @@ type What = 'failed' | 'never_dispatched';
 
 const whats: Readonly<Record<What, Words>> = { failed: 'Send failed photos again', never_dispatched: 'Send earlier photos' };
 
-/** Sends to a destination what failed there, and what came in before it was there; and shows how far that has come. */
-export function Replays({ project, destination }: { project: string; destination: Schemas['Destination'] }) {
+/** Sends to a destination what failed there, which the page's head offers when something did lately, and what came in before it was there; and shows how far that has come. */
+export function Replays({ project, destination, failedLately }: { project: string; destination: Schemas['Destination']; failedLately: boolean }) {
   const asked = filter('replay') as What;
   const replays = useLoad(signal => ok(api.GET('/api/v1/projects/{projectId}/replays', { params: { path: { projectId: project } }, signal })), [project]);
   const here = replays.data?.filter(replay => replay.destinationId === destination.id) ?? [];
@@ -39,7 +39,7 @@ export function Replays({ project, destination }: { project: string; destination
       <header>
         <div><h2>{t('Send again')}</h2><p>{t('What failed here, or came in before this destination was there.')}</p></div>
         {developer && destination.isActive && (
-          <span class="row">{(['failed', 'never_dispatched'] as const).map(what => <Button key={what} onClick={() => setQuery({ replay: what })}>{t(whats[what])}</Button>)}</span>
+          <span class="row">{(['failed', 'never_dispatched'] as const).filter(what => what !== 'failed' || !failedLately).map(what => <Button key={what} onClick={() => setQuery({ replay: what })}>{t(whats[what])}</Button>)}</span>
         )}
       </header>
       {developer && !destination.isActive && <p class="body quiet">{t('Switch the destination on to send photos to it.')}</p>}
@@ -110,7 +110,7 @@ function Ask({ project, destination, what, onDone, onClose }: {
   });
   return (
     <Dialog title={t(whats[what])} onClose={onClose} onSubmit={() => { if (found.data) void start(); }} actions={
-      <><Button onClick={onClose}>{t('Cancel')}</Button><Button primary submit icon={RotateCcw} busy={act.busy} disabled={!found.data}>{t('Send')}</Button></>
+      <Button primary submit icon={RotateCcw} busy={act.busy} disabled={!found.data}>{t('Send')}</Button>
     }>
       <p>{what === 'failed'
         ? t('Photos that failed at {name} for good are delivered to it again.', { name: destination.name })
@@ -119,7 +119,7 @@ function Ask({ project, destination, what, onDone, onClose }: {
         <Field label={t('From')} type="date" value={from} onInput={setFrom} hint={t('Empty: from the first on.')} />
         <Field label={t('Until')} type="date" value={until} onInput={setUntil} hint={t('Empty: up to now.')} />
       </div>
-      <p role="status"><strong>{found.data === undefined ? '…' : found.data === 0 ? t('There is no such photo.') : count(found.data, '{n} photo is sent.', '{n} photos are sent.')}</strong></p>
+      <p role="status"><strong>{found.data === undefined ? '…' : found.data === 0 ? t('There is no such photo.') : count(found.data, '{n} photo will be sent.', '{n} photos will be sent.')}</strong></p>
       <Refusal of={act.problem ?? found.problem} />
     </Dialog>
   );

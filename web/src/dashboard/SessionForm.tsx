@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { Button } from '../design/Button';
 import { Dialog } from '../design/Dialog';
 import { Check, Field, Select } from '../design/Field';
@@ -6,6 +6,7 @@ import { Notice, Refusal } from '../design/Notice';
 import { Status } from '../design/Status';
 import { api, ok, type Schemas } from './api/client';
 import { changes } from './changes';
+import { kindIn, useDestinationTypes } from './DestinationTypes';
 import { useAct, useLoad } from './load';
 import { go } from './router';
 import { env } from './state';
@@ -20,10 +21,13 @@ export function NewSession({ project, onClose }: { project: string; onClose: () 
     params: { path: { projectId: project } }, ...(signal === undefined ? {} : { signal }),
   }))).filter(destination => destination.isActive);
   const usable = useLoad(load, [project]).data;
+  const types = useDestinationTypes().data;
   const [label, setLabel] = useState('');
   const [tags, setTags] = useState('');
   const [hours, setHours] = useState('24');
   const [most, setMost] = useState('20');
+  const limit = useLoad(signal => ok(api.GET('/api/v1/projects/{projectId}', { params: { path: { projectId: project } }, signal })), [project]).data?.maxImagesPerSession ?? undefined;
+  useEffect(() => { if (limit !== undefined) setMost(before => before === '20' && limit < 20 ? String(limit) : before); }, [limit]);
   const [password, setPassword] = useState('');
   const [megabytes, setMegabytes] = useState('');
   const [allowed, setAllowed] = useState<readonly string[]>(kinds);
@@ -55,20 +59,18 @@ export function NewSession({ project, onClose }: { project: string; onClose: () 
   });
 
   return (
-    <Dialog title={t('New session')} onClose={onClose} onSubmit={() => void make()} actions={
-      <><Button onClick={onClose}>{t('Cancel')}</Button><Button primary submit busy={act.busy}>{t('Create session')}</Button></>
-    }>
+    <Dialog title={t('New session')} onClose={onClose} onSubmit={() => void make()} actions={<Button primary submit busy={act.busy}>{t('Create session')}</Button>}>
       <Refusal of={act.problem} />
       <Field label={t('Label')} value={label} onInput={setLabel} maxLength={200} autofocus wrong={wrong.get('label')} hint={t('Your name for it, such as a claim number. Whoever opens the link sees it.')} />
       <div class="fields">
         <Select label={t('Open for')} value={hours} onInput={setHours} options={expiries()} />
-        <Field label={t('Photos at most')} type="number" min={1} max={500} value={most} onInput={setMost} required wrong={wrong.get('max_images')} />
+        <Field label={t('Photos at most')} type="number" min={1} max={limit ?? 500} value={most} onInput={setMost} required wrong={wrong.get('max_images')} />
       </div>
       <fieldset class="stack tight">
         <legend class="legend">{t('Photos go to')}</legend>
         {usable?.length === 0 && <Notice kind="info">{t('There is no destination in use yet: photos are stored here, and you can download them.')}</Notice>}
         {usable?.map(({ id, name, type, problem }) => (
-          <Check key={id} label={<>{name} <span class="quiet">{type}</span>{problem !== null && <> <Status of="attention" /> <span class="quiet small anywhere">{problem}</span></>}</>} checked={!left.has(id)} onInput={on => setLeft(toggled(left, id, !on))} />
+          <Check key={id} label={<>{name}{kindIn(types, type) !== name && <span class="quiet"> {kindIn(types, type)}</span>}{problem !== null && <> <Status of="attention" /> <span class="quiet small anywhere">{problem}</span></>}</>} checked={!left.has(id)} onInput={on => setLeft(toggled(left, id, !on))} />
         ))}
       </fieldset>
       <details>
@@ -78,11 +80,11 @@ export function NewSession({ project, onClose }: { project: string; onClose: () 
             <Field label={t('Tags')} value={tags} onInput={setTags} hint={t('Separated by commas.')} wrong={wrong.get('tags')} />
             <Field label={t('Password')} value={password} onInput={setPassword} minLength={4} maxLength={128} autocomplete="off" hint={t('Asked for when the link is opened.')} wrong={wrong.get('password')} />
             <Field label={t('Megabytes of a photo at most')} type="number" min={1} max={100} value={megabytes} onInput={setMegabytes} wrong={wrong.get('max_image_size_mb')} />
-            <Select label={t('Removed from photos')} value={strip} onInput={setStrip} options={[{ value: '', label: t('As the project has it') }, ...strips()]} />
+            <Select label={t('Strip from photos')} value={strip} onInput={setStrip} options={[{ value: '', label: t('As the project has it') }, ...strips()]} />
           </div>
           <Check label={t('Each photo may have a caption')} checked={captions} onInput={setCaptions} hint={t('Whoever sends a photo may say something about it.')} />
           <fieldset class="row">
-            <legend class="legend">{t('Kinds of image')}</legend>
+            <legend class="legend">{t('Kinds of photo')}</legend>
             {kinds.map(kind => (
               <Check key={kind} label={kind.slice(6).toUpperCase()} checked={allowed.includes(kind)}
                 onInput={on => setAllowed(kinds.filter(each => each === kind ? on : allowed.includes(each)))} />
@@ -121,9 +123,7 @@ export function EditSession({ session, onClose, onSaved }: { session: Schemas['S
     onClose();
   });
   return (
-    <Dialog title={t('Edit session')} onClose={onClose} onSubmit={() => void save()} actions={
-      <><Button onClick={onClose}>{t('Cancel')}</Button><Button primary submit busy={act.busy}>{t('Save')}</Button></>
-    }>
+    <Dialog title={t('Edit session')} onClose={onClose} onSubmit={() => void save()} actions={<Button primary submit busy={act.busy}>{t('Save')}</Button>}>
       <Refusal of={act.problem} />
       <div class="fields">
         <Field label={t('Open until')} type="datetime-local" value={until} onInput={setUntil} required />
@@ -131,7 +131,7 @@ export function EditSession({ session, onClose, onSaved }: { session: Schemas['S
         <Field label={t('Megabytes of a photo at most')} type="number" min={1} max={100} value={megabytes} onInput={setMegabytes} required />
         <Field label={t('New password')} value={password} onInput={setPassword} minLength={4} maxLength={128} autocomplete="off"
           hint={session.password_protected ? t('Leave it empty to keep the one there is.') : t('Asked for when the link is opened.')} />
-        <Select label={t('Removed from photos')} value={strip} onInput={setStrip} options={strips()} hint={t('Of photos that arrive from now on.')} />
+        <Select label={t('Strip from photos')} value={strip} onInput={setStrip} options={strips()} hint={t('Of photos that arrive from now on.')} />
       </div>
       <Check label={t('Each photo may have a caption')} checked={captions} onInput={setCaptions} hint={t('Whoever sends a photo may say something about it.')} />
       {session.password_protected && <Check label={t('Remove the password')} checked={open} onInput={setOpen} />}

@@ -11,7 +11,7 @@ import { Menu } from '../design/Menu';
 import { signOut } from './api/session';
 import { Palette } from './Palette';
 import { go, path } from './router';
-import { env, may, person, projects, toast, type Role } from './state';
+import { env, lastProject, may, person, projects, toast, type Role } from './state';
 import { t, type Words } from './text';
 
 interface Place { readonly words: Words; readonly icon: IconNode; readonly to: string; readonly role?: Role }
@@ -32,7 +32,7 @@ export const settingPlaces: readonly Place[] = [
 ];
 
 /** The frame of every page: where one is, where one can go, and who one is. */
-export function Shell({ project, children }: { project: string | undefined; children: ComponentChildren }) {
+export function Shell({ project: shown, children }: { project: string | undefined; children: ComponentChildren }) {
   const [menu, setMenu] = useState(false);
   const [palette, setPalette] = useState(false);
   useEffect(() => {
@@ -47,6 +47,9 @@ export function Shell({ project, children }: { project: string | undefined; chil
     return () => removeEventListener('keydown', onKey);
   }, []);
   useEffect(() => { setMenu(false); setPalette(false); }, [path.value]);
+  useEffect(() => { if (shown !== undefined) lastProject.value = shown; }, [shown]);
+  // What belongs to no project, such as the person's own account, leaves the way back in sight; the list of all projects leaves them all.
+  const project = shown ?? (path.value === '/' ? undefined : projects.value?.find(each => each.id === lastProject.value)?.id);
 
   return (
     <div class={menu ? 'frame menu-open' : 'frame'}>
@@ -69,7 +72,7 @@ export function Shell({ project, children }: { project: string | undefined; chil
         )}
         <div class="foot">
           {project !== undefined && (
-            <label class="check small quiet" style={{ padding: '.25rem .6rem' }}>
+            <label class="check small quiet">
               <input type="checkbox" checked={env.value === 'test'} onInput={event => { env.value = event.currentTarget.checked ? 'test' : 'live'; }} />
               {t('Show test data')}
             </label>
@@ -86,7 +89,7 @@ export function Shell({ project, children }: { project: string | undefined; chil
       </aside>
       {menu && <div class="veil" aria-hidden="true" onClick={() => setMenu(false)} />}
       <div>
-        {env.value === 'test' && project !== undefined && <p class="banner">{t('You are looking at test data.')}</p>}
+        {env.value === 'test' && shown !== undefined && <p class="banner">{t('You are looking at test data.')}</p>}
         <main id="main" class="page" tabIndex={-1}>{children}</main>
       </div>
       {palette && <Palette project={project} onClose={() => setPalette(false)} />}

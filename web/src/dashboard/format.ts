@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import { language } from './state';
+import { t } from './text';
 
 /** Moves twice a minute, for times that are told by how long ago they were. */
 export const now = signal(Date.now());
@@ -34,11 +35,13 @@ const steps: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ['year', 31_536_000], ['month', 2_592_000], ['day', 86_400], ['hour', 3_600], ['minute', 60],
 ];
 
-/** How long ago, or how long until. */
+/** How long ago, or how long until, to the nearest minute, hour, day: nobody is helped by seconds that do not move. */
 export function relative(at: string, from = now.value): string {
-  const seconds = (Date.parse(at) - from) / 1_000;
-  const [unit, length] = steps.find(([, length]) => Math.abs(seconds) >= length) ?? ['second', 1];
-  // Nobody is helped by seconds that do not move.
-  const value = unit === 'second' ? 0 : Math.trunc(seconds / length);
-  return new Intl.RelativeTimeFormat(language.value, { numeric: unit === 'second' ? 'auto' : 'always', style: 'short' }).format(value, unit);
+  const away = Date.parse(at) - from;
+  // Rounded before its unit is chosen: what is a day but for a moment is a day.
+  const seconds = Math.round(Math.abs(away) / 60_000) * 60;
+  const [unit, length] = steps.find(([, length]) => seconds >= length) ?? ['second', 1];
+  if (seconds === 0 && away <= 0) return t('just now');
+  return new Intl.RelativeTimeFormat(language.value, { numeric: seconds === 0 ? 'auto' : 'always', style: 'short' })
+    .format(Math.sign(away) * Math.round(seconds / length), unit);
 }

@@ -15,6 +15,9 @@ export const farewell = signal<'never' | 'ended' | 'elsewhere'>('never');
 /** The projects that the person belongs to, and as what. */
 export const projects = signal<readonly Project[] | undefined>(undefined);
 
+/** The one that was looked at last. */
+export const lastProject = kept<string>('project', '');
+
 /** Which of the two kinds of data is shown. */
 export const env = kept<'live' | 'test'>('env', 'live');
 
@@ -45,6 +48,8 @@ export function signedOut(why: 'never' | 'ended' | 'elsewhere'): void {
   projects.value = undefined;
   farewell.value = why;
 }
+
+export const roleWords = { viewer: 'Viewer', developer: 'Developer', admin: 'Admin', owner: 'Owner' } as const satisfies Record<Role, string>;
 
 const ranks: readonly Role[] = ['viewer', 'developer', 'admin', 'owner'];
 

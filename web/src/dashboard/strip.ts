@@ -1,7 +1,7 @@
 import { t, type Words } from './text';
 
 const words: Readonly<Record<string, Words>> = {
-  none: 'Nothing', location: 'The place where they were taken', all: 'All but the picture, its orientation and colours',
+  none: 'Nothing', location: 'Location', all: 'All metadata',
 };
 
 /** What is removed from photos. */

@@ -30,6 +30,9 @@ export function t(words: Words, holes: Holes = {}): string {
   return text.replace(/\{(\w+)\}/g, (hole, name: string) => String(holes[name] ?? hole));
 }
 
+/** Words that the server gives, such as the name of a destination's field: in the person's language where its table has them. */
+export const heard = (words: string): string => t(words as Words);
+
 /** The same for a number of things; `{n}` is the number, as it is written. */
 export function count(n: number, one: Words, other: Words, holes: Holes = {}): string {
   const form = new Intl.PluralRules(language.value).select(n) === 'one' ? one : other;

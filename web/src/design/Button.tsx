@@ -19,16 +19,18 @@ interface ButtonProps extends Looks {
   readonly busy?: boolean;
   readonly disabled?: boolean;
   readonly submit?: boolean;
+  /** The id of the form that it submits, where that does not stand around it. */
+  readonly form?: string;
 }
 
 const looks = ({ primary, danger, plain, label }: Looks) =>
   ['button', primary && 'primary', danger && 'danger', plain && 'plain', label && 'icon'].filter(Boolean).join(' ');
 
 export function Button(props: ButtonProps) {
-  const { children, icon, label, onClick, busy = false, disabled = false, submit = false } = props;
+  const { children, icon, label, onClick, busy = false, disabled = false, submit = false, form } = props;
   const shown = busy ? LoaderCircle : icon;
   return (
-    <button class={looks(props)} type={submit ? 'submit' : 'button'} onClick={onClick} disabled={disabled} aria-busy={busy} aria-label={label} title={label}>
+    <button class={looks(props)} type={submit ? 'submit' : 'button'} form={form} onClick={onClick} disabled={disabled} aria-busy={busy} aria-label={label} title={label}>
       {shown && <Icon of={shown} />}
       {children}
     </button>

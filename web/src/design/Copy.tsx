@@ -1,11 +1,18 @@
-import { Check, Copy as CopyIcon } from 'lucide';
+import { Check, Copy as CopyIcon, Eye, EyeOff } from 'lucide';
 import { useState } from 'preact/hooks';
 import { t } from '../dashboard/text';
 import { Button } from './Button';
 
-/** Text that is wanted elsewhere. `whole`: nothing of it is cut off. */
-export function Copy({ text, what, whole = false }: { text: string; what: string; whole?: boolean }) {
-  return <div class={whole ? 'copy whole' : 'copy'}><code title={whole ? undefined : text}>{text}</code><CopyButton text={text} what={what} /></div>;
+/** Text that is wanted elsewhere. `whole`: nothing of it is cut off. `secret`: whoever looks on sees it only when that is asked for. */
+export function Copy({ text, what, whole = false, secret = false }: { text: string; what: string; whole?: boolean; secret?: boolean }) {
+  const [shown, setShown] = useState(!secret);
+  return (
+    <div class={whole ? 'copy whole' : 'copy'}>
+      <code title={whole || !shown ? undefined : text}>{shown ? text : '•'.repeat(16)}</code>
+      {secret && <Button plain icon={shown ? EyeOff : Eye} label={t(shown ? 'Hide {what}' : 'Show {what}', { what })} onClick={() => setShown(!shown)} />}
+      <CopyButton text={text} what={what} />
+    </div>
+  );
 }
 
 export function CopyButton({ text, what }: { text: string; what: string }) {

@@ -21,7 +21,10 @@ export function useModal() {
   return dialog;
 }
 
-/** A matter of its own in front of the page. A firm one is closed by none of the ways that all of them share: it has something to lose. */
+/**
+ * A matter of its own in front of the page. What is filled in can be left as it was, beside each button that does something with it. A firm one is closed
+ * by none of the ways that all of them share: it has something to lose.
+ */
 export function Dialog({ title, onClose, children, onSubmit, broad, firm = false, actions }: {
   title: string; onClose: () => void; children: ComponentChildren; onSubmit?: () => void; broad?: boolean; firm?: boolean; actions?: ComponentChildren;
 }) {
@@ -32,7 +35,7 @@ export function Dialog({ title, onClose, children, onSubmit, broad, firm = false
     <>
       <header><h2 id={id}>{title}</h2><Button plain icon={X} label={t('Close')} disabled={firm} onClick={close} /></header>
       <div class="body">{children}</div>
-      {actions && <footer>{actions}</footer>}
+      {actions && <footer>{onSubmit && <Button disabled={firm} onClick={close}>{t('Cancel')}</Button>}{actions}</footer>}
     </>
   );
   return (
@@ -63,12 +66,7 @@ export function Confirm({ title, children, action, act, onConfirm, onClose }: {
   title: string; children: ComponentChildren; action: string; act: Act; onConfirm: () => void; onClose: () => void;
 }) {
   return (
-    <Dialog title={title} onClose={onClose} onSubmit={onConfirm} actions={
-      <>
-        <Button onClick={onClose}>{t('Cancel')}</Button>
-        <Button primary danger submit busy={act.busy}>{action}</Button>
-      </>
-    }>
+    <Dialog title={title} onClose={onClose} onSubmit={onConfirm} actions={<Button primary danger submit busy={act.busy}>{action}</Button>}>
       <p>{children}</p>
       <Refusal of={act.problem} />
     </Dialog>

@@ -4,16 +4,18 @@ import { useEffect, useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { Confirm } from '../../design/Dialog';
 import { Empty } from '../../design/Empty';
-import { Refusal } from '../../design/Notice';
+import { Notice, Refusal } from '../../design/Notice';
 import { Time } from '../../design/Time';
 import { api, ok, type Schemas } from '../api/client';
+import { readiness } from '../Attention';
+import { useDestinationTypes } from '../DestinationTypes';
 import { filter, Filters } from '../Filters';
 import { number, size } from '../format';
 import { Head } from '../Head';
 import { useAct, useLoad } from '../load';
 import { path } from '../router';
 import { person } from '../state';
-import { t, type Words } from '../text';
+import { count, t, type Words } from '../text';
 
 type Person = Schemas['AdminUser'];
 
@@ -29,7 +31,7 @@ export default function Admin() {
   const here = parts.find(([address]) => address === path.value)!;
   return (
     <>
-      <Head title={here[0] === '/admin' ? t('Administration') : t(here[1])} />
+      <Head title={t('Administration')} />
       <nav class="tabs" aria-label={t('Administration')}>
         {parts.map(([address, words]) => <a key={address} href={address} aria-current={address === here[0] ? 'page' : undefined}>{t(words)}</a>)}
       </nav>
@@ -47,9 +49,12 @@ const short = (version: string): string => version.replace(/\+([0-9a-f]{8})[0-9a
 
 function Server() {
   const { data, problem } = useLoad(signal => ok(api.GET('/api/v1/admin/server', { signal })), []);
+  const troubles = useLoad(readiness, []).data ?? [];
+  const unusable = useDestinationTypes().data?.filter(type => type.problem !== null) ?? [];
   return (
     <>
       <Refusal of={problem} />
+      {troubles.map(trouble => <Notice key={trouble.check} kind="warn">{trouble.detail}</Notice>)}
       <section class="card">
         <header><h2>{t('Waiting to be sent')}</h2></header>
         <ul class="list">
@@ -70,6 +75,12 @@ function Server() {
           )) ?? <li><span class="bone grow" /></li>}
         </ul>
       </section>
+      {unusable.length > 0 && (
+        <section class="card">
+          <header><h2>{t('Kinds of destination that cannot be used yet')}</h2></header>
+          <ul class="list">{unusable.map(type => <li key={type.type}><span class="grow"><strong>{type.label}</strong><span class="quiet small anywhere" style={{ display: 'block' }}>{type.problem}</span></span></li>)}</ul>
+        </section>
+      )}
     </>
   );
 }
@@ -107,7 +118,7 @@ function Found({ words }: { words: string }) {
           ? <Empty icon={Search} title={t('Nobody has this address')} />
           : (
             <table class="table cards" aria-label={t('People')}>
-              <thead><tr><th>{t('E-mail address')}</th><th>{t('State')}</th><th>{t('Projects')}</th><th>{t('Since')}</th><th><span class="unseen">{t('Action')}</span></th></tr></thead>
+              <thead><tr><th>{t('E-mail address')}</th><th>{t('Status')}</th><th>{t('Projects')}</th><th>{t('Since')}</th><th><span class="unseen">{t('Action')}</span></th></tr></thead>
               <tbody>
                 {rows?.map(each => <Item key={each.id} of={each} onChanged={changed => setRows(now => now?.map(row => row.id === changed.id ? changed : row))} />)
                   ?? <tr><td colSpan={5}><span class="bone grow" /></td></tr>}
@@ -132,7 +143,7 @@ function Item({ of, onChanged }: { of: Person; onChanged: (changed: Person) => v
   return (
     <tr>
       <td><strong class="anywhere">{of.email}</strong>{of.isOperator && <> <span class="tag">{t('Operator')}</span></>}</td>
-      <td data-label={t('State')}><span class={`status ${out ? 'bad' : 'good'}`}>{out ? t('Disabled') : t('Active')}</span></td>
+      <td data-label={t('Status')}><span class={`status ${out ? 'bad' : 'good'}`}>{out ? t('Disabled') : t('Active')}</span></td>
       <td data-label={t('Projects')}><span>{number(of.projectCount)}</span></td>
       <td data-label={t('Since')}><span class="quiet"><Time at={of.createdAt} /></span></td>
       <td>
@@ -150,6 +161,8 @@ function Item({ of, onChanged }: { of: Person; onChanged: (changed: Person) => v
   );
 }
 
+const sum = (rows: readonly Schemas['AdminProject'][], what: 'storedImages' | 'storedBytes'): number => rows.reduce((total, row) => total + row[what], 0);
+
 function Projects() {
   const { rows, act, more } = useStretches<Schemas['AdminProject']>(async cursor => {
     const { projects, next } = await ok(api.GET('/api/v1/admin/projects', { params: { query: cursor === null ? {} : { cursor } } }));
@@ -158,6 +171,11 @@ function Projects() {
   return (
     <>
       <Refusal of={act.problem} />
+      {rows && rows.length > 0 && (
+        <p class="quiet">
+          {t(more ? 'In the projects shown:' : 'In all projects:')} {count(sum(rows, 'storedImages'), '{n} photo is stored', '{n} photos are stored')} ({size(sum(rows, 'storedBytes'))}).
+        </p>
+      )}
       <div class="card">
         {rows?.length === 0
           ? <Empty icon={FolderKanban} title={t('There is no project yet')} />

@@ -4,12 +4,13 @@ import { Button } from '../../design/Button';
 import { Empty } from '../../design/Empty';
 import { Refusal } from '../../design/Notice';
 import { api, ok, type Schemas } from '../api/client';
+import { actWords, placeOf } from '../acts';
 import { filter, Filters } from '../Filters';
 import { exact, number } from '../format';
 import { Head } from '../Head';
-import { useAct } from '../load';
+import { useAct, useLoad } from '../load';
 import { save } from '../save';
-import { toast } from '../state';
+import { projects, toast } from '../state';
 import { t } from '../text';
 import { Time } from '../../design/Time';
 
@@ -27,8 +28,9 @@ export default function Audit({ project }: { project: string }) {
   const act = useAct();
   const ask = (cursor: string | null, limit: number) =>
     ok(api.GET('/api/v1/projects/{projectId}/audit', { params: { path: { projectId: project }, query: { limit, ...(cursor === null ? {} : { cursor }) } } }));
+  const names = useNames(project);
   const words = filter('q').toLowerCase();
-  const fits = (entry: Entry) => [entry.action, entry.actor.name, entry.thingId, entry.address].some(text => text?.toLowerCase().includes(words));
+  const fits = (entry: Entry) => [entry.action, actWords(entry.action), entry.actor.name, entry.thingId, entry.address].some(text => text?.toLowerCase().includes(words));
   const more = (from: string | null) => act.run(async () => {
     let [cursor, found] = [from, false];
     for (let read = 0; read < far && !found && (read === 0 || cursor !== null); read++) {
@@ -62,18 +64,22 @@ export default function Audit({ project }: { project: string }) {
         <Refusal of={act.problem} />
         <div class="card">
           {shown?.length === 0
-            ? <Empty icon={ScrollText} title={words === '' ? t('Nothing has been changed yet') : since ? t('Not among the entries since {when}', { when: since }) : t('Nothing found')} />
+            ? (
+              <Empty icon={ScrollText} title={words === '' ? t('Nothing has been changed yet') : since ? t('Not among the entries since {when}', { when: since }) : t('Nothing found')}>
+                {words === '' && t('Whoever makes, changes or deletes something in this project is named here, with the time and the address they came from.')}
+              </Empty>
+            )
             : (
               <table class="table cards" aria-label={t('Audit log')}>
                 <thead><tr><th>{t('Action')}</th><th>{t('Who')}</th><th>{t('Target')}</th><th>{t('From')}</th><th>{t('When')}</th></tr></thead>
                 <tbody>
                   {shown?.map(entry => (
                     <tr key={entry.id}>
-                      <td><code>{entry.action}</code></td>
+                      <td><span title={entry.action}>{actWords(entry.action)}</span></td>
                       <td data-label={t('Who')}><span class="anywhere">{entry.actor.name}</span></td>
-                      <td data-label={t('Target')}><code title={entry.thingId ?? undefined}>{entry.thingId?.slice(0, 13) ?? '–'}</code></td>
+                      <td data-label={t('Target')}><Thing project={project} entry={entry} names={names} /></td>
                       <td data-label={t('From')}><span>{entry.address ?? '–'}</span></td>
-                      <td data-label={t('When')}><span class="quiet"><Time at={entry.createdAt} /></span></td>
+                      <td data-label={t('When')}><span class="quiet"><Time at={entry.createdAt} whole /></span></td>
                     </tr>
                   ))}
                 </tbody>
@@ -84,6 +90,30 @@ export default function Audit({ project }: { project: string }) {
       </div>
     </>
   );
+}
+
+/** What is called what, of the things that a project has few of. */
+function useNames(projectId: string): ReadonlyMap<string, string> {
+  const params = { path: { projectId } };
+  const found = useLoad(async signal => {
+    const [destinations, keys, webhooks, members] = await Promise.all([
+      ok(api.GET('/api/v1/projects/{projectId}/destinations', { params, signal })), ok(api.GET('/api/v1/projects/{projectId}/keys', { params, signal })),
+      ok(api.GET('/api/v1/projects/{projectId}/webhooks', { params, signal })), ok(api.GET('/api/v1/projects/{projectId}/members', { params, signal })),
+    ]);
+    return new Map([
+      ...[...destinations, ...projects.value ?? []].map(each => [each.id, each.name] as const), ...keys.map(each => [each.id, each.label] as const),
+      ...webhooks.map(each => [each.id, each.url] as const), ...members.map(each => [each.userId, each.email] as const),
+    ]);
+  }, [projectId]);
+  return found.data ?? new Map();
+}
+
+/** The end of an id says more than its beginning, which is the time. */
+function Thing({ project, entry: { action, thingId }, names }: { project: string; entry: Entry; names: ReadonlyMap<string, string> }) {
+  if (thingId === null) return <span>–</span>;
+  const name = names.get(thingId) ?? <code>…{thingId.slice(-8)}</code>;
+  const place = placeOf(project, action, thingId);
+  return place === undefined ? <span class="anywhere" title={thingId}>{name}</span> : <a class="anywhere" title={thingId} href={place}>{name}</a>;
 }
 
 /** Quoted throughout; and what a spreadsheet would take for a formula is text. */

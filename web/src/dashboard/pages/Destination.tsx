@@ -1,10 +1,10 @@
-import { FlaskConical, Images, Plug, Trash2 } from 'lucide';
+import { FlaskConical, Images, Plug, RotateCcw, Trash2 } from 'lucide';
 import { useEffect, useState } from 'preact/hooks';
 import { Button, LinkButton } from '../../design/Button';
 import { Chart } from '../../design/Chart';
 import { Confirm } from '../../design/Dialog';
 import { Busy } from '../../design/Empty';
-import { Field, Segments } from '../../design/Field';
+import { Field, Segments, Switch } from '../../design/Field';
 import { Notice, Refusal } from '../../design/Notice';
 import { Status } from '../../design/Status';
 import { Time } from '../../design/Time';
@@ -22,7 +22,7 @@ import { Replays } from '../Replays';
 import { go, setQuery } from '../router';
 import { may, toast } from '../state';
 import { TestAnswer } from '../TestAnswer';
-import { t } from '../text';
+import { heard, t } from '../text';
 
 type Details = Schemas['Destination'];
 
@@ -38,11 +38,16 @@ export default function Destination({ project, id }: { project: string; id: stri
   const [details, state] = [destination.data, health.data?.find(each => each.destinationId === id)];
   const type = types.data?.find(each => each.type === details?.type);
   const developer = may('developer', project);
+  const failedLately = (state?.failedLately ?? 0) > 0;
   const test = () => act.run(async () => {
     setAnswer(undefined);
     setAnswer(await ok(api.POST('/api/v1/projects/{projectId}/destinations/{id}/test', { params: { path } })));
     destination.reload();
     health.reload();
+  });
+  const turn = (isActive: boolean) => act.run(async () => {
+    await ok(api.PATCH('/api/v1/projects/{projectId}/destinations/{id}', { params: { path }, body: { isActive } }));
+    destination.reload();
   });
   // Whoever has just made it wants to know.
   useEffect(() => {
@@ -57,7 +62,9 @@ export default function Destination({ project, id }: { project: string; id: stri
         status={details && <Status of={destinationState(details, state)} />}>
         <LinkButton icon={Images} href={`/p/${project}/uploads?destination=${id}`}>{t('Photos')}</LinkButton>
         {developer && type?.oAuth && <Button icon={Plug} disabled={act.busy} onClick={() => void act.run(() => connect(project, id))}>{t('Connect')}</Button>}
-        {developer && <Button primary icon={FlaskConical} busy={act.busy} onClick={() => void test()}>{t('Test')}</Button>}
+        {developer && <Button primary={!failedLately} icon={FlaskConical} busy={act.busy} onClick={() => void test()}>{t('Test')}</Button>}
+        {developer && failedLately && details?.isActive && <Button primary icon={RotateCcw} onClick={() => setQuery({ replay: 'failed' })}>{t('Send failed photos again')}</Button>}
+        {developer && details && <Switch label={t('{name} is in use', { name: details.name })} checked={details.isActive} onInput={on => void turn(on)} />}
         {developer && details && <Remove project={project} destination={details} />}
       </Head>
       <div class="stack">
@@ -67,7 +74,9 @@ export default function Destination({ project, id }: { project: string; id: stri
         {state && (
           <section class="tiles" aria-label={t('Deliveries')}>
             <div class="card tile"><p class="quiet">{t('Waiting')}</p><p class="figure">{number(state.waiting)}</p></div>
-            <div class="card tile"><p class="quiet">{t('Failed within 7 days')}</p><p class="figure">{number(state.failedLately)}</p></div>
+            <div class="card tile"><p class="quiet">{t('Failed within 7 days')}</p>
+              <p class="figure">{number(state.failedLately)}</p>
+              {failedLately && <p class="small">{(['failed', 'partial'] as const).map((status, index) => <>{index > 0 && ' · '}<a href={`/p/${project}/uploads?destination=${id}&status=${status}`}>{t(status === 'failed' ? 'Failed' : 'Partly delivered')}</a></>)}</p>}</div>
             <div class="card tile broad">
               <p class="quiet">{t('Last failure')}</p>
               {state.lastError === null ? <p class="figure">–</p> : <p class="anywhere">{state.lastError} <span class="quiet">{state.lastErrorAt !== null && <Time at={state.lastErrorAt} />}</span></p>}
@@ -76,7 +85,7 @@ export default function Destination({ project, id }: { project: string; id: stri
         )}
         {!(details && type) && !destination.problem && <Busy />}
         {state && <Health project={project} id={id} />}
-        {details && <Replays project={project} destination={details} />}
+        {details && <Replays project={project} destination={details} failedLately={failedLately && details.isActive} />}
         {details && type && (developer
           ? <Edit key={JSON.stringify([details.name, details.config])} project={project} destination={details} type={type} onSaved={destination.reload} />
           : <Settings destination={details} type={type} />)}
@@ -103,8 +112,8 @@ function Health({ project, id }: { project: string; id: string }) {
           ? <span class="bone" style={{ width: '100%', height: '4rem' }} />
           : found.data.every(each => each.attempts === 0)
             ? <p class="quiet">{t('Nothing was sent there in this time.')}</p>
-            : <Chart low bars={found.data.map(each => ({ at: each.at, all: each.attempts, delivered: each.attempts - each.failures, failed: each.failures }))}
-                name={hour} caption="Attempts per hour" column="Attempts" most="At most {n} an hour" />}
+            : <Chart low bars={found.data.map(each => ({ at: each.at, values: [each.attempts - each.failures, each.failures] }))}
+                parts={[{ words: 'Delivered', look: 'sent' }, { words: 'Failed', look: 'missing' }]} name={hour} caption="Attempts per hour" column="Attempts" most="At most {n} an hour" />}
       </div>
     </section>
   );
@@ -145,7 +154,7 @@ function Settings({ destination, type }: { destination: Details; type: Schemas['
       <header><h2>{t('Settings')}</h2><span class="quiet small">{type.label}</span></header>
       <dl class="facts body">
         {type.fields.filter(field => config[field.name] !== undefined).map(field => (
-          <><dt>{field.label}</dt><dd>{typeof config[field.name] === 'object' ? JSON.stringify(config[field.name]) : String(config[field.name])}</dd></>
+          <><dt>{heard(field.label)}</dt><dd>{typeof config[field.name] === 'object' ? JSON.stringify(config[field.name]) : String(config[field.name])}</dd></>
         ))}
       </dl>
     </section>

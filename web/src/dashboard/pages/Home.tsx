@@ -1,7 +1,7 @@
 import { Images, QrCode } from 'lucide';
 import { useState } from 'preact/hooks';
 import { Button, LinkButton } from '../../design/Button';
-import { Chart } from '../../design/Chart';
+import { Chart, type Bar, type Part } from '../../design/Chart';
 import { Empty } from '../../design/Empty';
 import { Segments } from '../../design/Field';
 import { Refusal } from '../../design/Notice';
@@ -85,31 +85,34 @@ function Numbers({ all, days, choice }: { all: readonly Day[] | undefined; days:
   };
   return (
     <section class="stack" aria-label={t('Numbers')}>
+      <div class="row apart"><h2>{t('Numbers')}</h2>{choice}</div>
       <div class="tiles">
         <Tile words="Photos received" busy={!all} figure={number(sum(now, 'imagesUploaded'))} change={growth(sum(before, 'imagesUploaded'), sum(now, 'imagesUploaded'))} />
         <Tile words="Sessions" busy={!all} figure={number(sum(now, 'sessions'))} change={growth(sum(before, 'sessions'), sum(now, 'sessions'))} />
         <Tile words="Delivery success" busy={!all} figure={rate(now) === undefined ? '–' : percent(rate(now)!)}
-          note={count(sum(now, 'deliveriesSent'), '{n} delivery', '{n} deliveries')} />
+          note={t('{n} of {most}', { n: number(sum(now, 'deliveriesSent')), most: number(sum(now, 'deliveriesSent') + sum(now, 'deliveriesFailed')) })} />
         <Tile words="Failed deliveries" busy={!all} figure={number(sum(now, 'deliveriesFailed'))}
-          note={sum(now, 'deliveriesFailed') === 0 ? t('All is well') : t('For good, after all attempts')} />
+          note={sum(now, 'deliveriesFailed') === 0 ? t('None, after all attempts') : t('For good, after all attempts')} />
       </div>
       <div class="card">
-        <header><h2>{t('Photos per day')}</h2>{choice}</header>
+        <header><h2>{t('Photos per day')}</h2></header>
         <div class="body">
-          {all ? <Chart bars={now.map(toBar)} name={day} caption="Photos per day" column="Photos" most="At most {n} a day" /> : <span class="bone" style={{ width: '100%', height: '9rem' }} />}
-          <div class="row" style={{ marginTop: '.75rem', gap: '1rem' }}>
-            <span class="legend-dot">{t('Delivered')}</span><span class="legend-dot waiting">{t('Waiting or stored')}</span><span class="legend-dot missing">{t('Failed')}</span>
-          </div>
+          {all ? <Chart bars={now.map(toBar)} parts={parts} name={day} caption="Photos per day" column="Photos" most="At most {n} a day" /> : <span class="bone" style={{ width: '100%', height: '9rem' }} />}
         </div>
       </div>
     </section>
   );
 }
 
-function toBar(day: Day) {
-  // A failure beside a delivery elsewhere is no photo lost.
+const parts: readonly Part[] = [
+  { words: 'Delivered', look: 'sent' }, { words: 'Partly delivered', look: 'partly' }, { words: 'Failed', look: 'missing' }, { words: 'Waiting or stored', look: 'waiting' },
+];
+
+function toBar(day: Day): Bar {
+  // A failure beside a delivery elsewhere is no photo lost: what failed beyond those that are nowhere failed of others.
   const failed = Math.min(day.imagesUploaded - day.imagesDelivered, day.deliveriesFailed);
-  return { at: day.date, all: day.imagesUploaded, delivered: day.imagesDelivered, failed };
+  const partly = Math.min(day.imagesDelivered, day.deliveriesFailed - failed);
+  return { at: day.date, values: [day.imagesDelivered - partly, partly, failed, day.imagesUploaded - day.imagesDelivered - failed] };
 }
 
 const sum = (days: readonly Day[], what: Exclude<keyof Day, 'date'>) => days.reduce((total, day) => total + day[what], 0);
@@ -136,9 +139,9 @@ function Feed({ project, rows }: { project: string; rows: readonly Schemas['Uplo
   if (rows?.length === 0) return <p class="quiet">{t('No photo has arrived yet')}</p>;
   return (
     <ul class="pictures">
-      {rows?.map(upload => (
+      {rows?.map((upload, index) => (
         <li key={upload.id} class="arrived">
-          <a href={`/p/${project}/uploads/${upload.id}`}>
+          <a href={`/p/${project}/uploads/${upload.id}?at=${index}`}>
             <Thumbnail upload={upload} />
             <span class="clip">{upload.filename}</span>
             <span class="row apart"><Status of={upload.status} /><span class="quiet"><Time at={upload.createdAt} /></span></span>

@@ -12,7 +12,7 @@ import { filter } from '../Filters';
 import { Head } from '../Head';
 import { useAct, useLoad } from '../load';
 import { go, setQuery } from '../router';
-import { may, person, projects, rolesUpTo, type Role } from '../state';
+import { may, person, projects, rolesUpTo, roleWords, type Role } from '../state';
 import { t, type Words } from '../text';
 
 type Member = Schemas['Member'];
@@ -54,6 +54,7 @@ export default function Members({ project }: { project: string }) {
 
 function Item({ project, member, mine, onChanged }: { project: string; member: Member; mine: Role; onChanged: () => void }) {
   const [asking, setAsking] = useState(false);
+  const [asked, setAsked] = useState<Role>();
   const act = useAct();
   const me = member.userId === person.value?.id;
   const above = !rolesUpTo(mine).includes(member.role);
@@ -61,6 +62,7 @@ function Item({ project, member, mine, onChanged }: { project: string; member: M
   const path = { projectId: project, userId: member.userId };
   const change = (role: string) => act.run(async () => {
     await ok(api.PATCH('/api/v1/projects/{projectId}/members/{userId}', { params: { path }, body: { role } }));
+    setAsked(undefined);
     onChanged();
     if (me) await refreshProjects();
   });
@@ -72,11 +74,16 @@ function Item({ project, member, mine, onChanged }: { project: string; member: M
   return (
     <li>
       <span class="badge-letter">{member.email.slice(0, 1).toUpperCase()}</span>
-      <span class="grow"><strong class="anywhere">{member.email}</strong>{me && <span class="quiet"> · {t('you')}</span>}<span class="quiet small" style={{ display: 'block' }}>{t(meanings[member.role])}</span>{!asking && <Refusal of={act.problem} />}</span>
+      <span class="grow"><strong class="anywhere">{member.email}</strong>{me && <span class="quiet"> · {t('you')}</span>}<span class="quiet small" style={{ display: 'block' }}>{t(meanings[member.role])}</span>{!asking && !asked && <Refusal of={act.problem} />}</span>
       {mayChange
-        ? <Select label={t('Role of {name}', { name: member.email })} unseenLabel value={member.role} onInput={role => void change(role)} options={rolesUpTo(mine).map(role => ({ value: role, label: t(role) }))} />
-        : <span>{t(member.role)}</span>}
+        ? <Select label={t('Role of {name}', { name: member.email })} unseenLabel value={asked ?? member.role} onInput={role => { if (me) setAsked(role as Role); else void change(role); }} options={rolesUpTo(mine).map(role => ({ value: role, label: t(roleWords[role]) }))} />
+        : <span>{t(roleWords[member.role])}</span>}
       {(mayChange || me) && <Button plain icon={Trash2} label={me ? t('Leave the project') : t('Remove {name}', { name: member.email })} onClick={() => setAsking(true)} />}
+      {asked && (
+        <Confirm title={t('Change your own role to {role}?', { role: t(roleWords[asked]) })} action={t('Change')} act={act} onConfirm={() => void change(asked)} onClose={() => setAsked(undefined)}>
+          {t(meanings[asked])}. {t('Only somebody else can give you back what you give up.')}
+        </Confirm>
+      )}
       {asking && (
         <Confirm title={me ? t('Leave the project?') : t('Remove {name}?', { name: member.email })} action={me ? t('Leave') : t('Remove')} act={act} onConfirm={() => void remove()} onClose={() => setAsking(false)}>
           {me ? t('You see nothing of it any more until somebody invites you again.') : t('They see nothing of this project any more, from now on.')}
@@ -94,7 +101,7 @@ function Invited({ project, invitation, onChanged }: { project: string; invitati
   });
   return (
     <li>
-      <span class="grow"><strong class="anywhere">{invitation.email}</strong><span class="quiet small" style={{ display: 'block' }}>{t(invitation.role)} · {t('expires')} <Time at={invitation.expiresAt} /></span><Refusal of={act.problem} /></span>
+      <span class="grow"><strong class="anywhere">{invitation.email}</strong><span class="quiet small" style={{ display: 'block' }}>{t(roleWords[invitation.role])} · {t('expires')} <Time at={invitation.expiresAt} /></span><Refusal of={act.problem} /></span>
       <Button busy={act.busy} onClick={() => void takeBack()}>{t('Withdraw')}</Button>
     </li>
   );
@@ -120,7 +127,7 @@ function Invite({ project, mine, onClose, onDone }: { project: string; mine: Rol
   return (
     <Dialog title={t('Invite somebody')} firm={act.busy} onClose={onClose} onSubmit={() => void invite()} actions={<Button primary submit busy={act.busy}>{t('Create invitation')}</Button>}>
       <Field label={t('E-mail address')} type="email" value={email} onInput={setEmail} required autofocus />
-      <Select label={t('Role')} value={role} onInput={setRole} options={rolesUpTo(mine).map(each => ({ value: each, label: `${t(each)} – ${t(meanings[each])}` }))} />
+      <Select label={t('Role')} value={role} onInput={setRole} options={rolesUpTo(mine).map(each => ({ value: each, label: `${t(roleWords[each])} – ${t(meanings[each])}` }))} />
       <Refusal of={act.problem} />
     </Dialog>
   );

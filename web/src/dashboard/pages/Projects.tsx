@@ -10,7 +10,7 @@ import { refreshProjects } from '../App';
 import { Head } from '../Head';
 import { useAct } from '../load';
 import { address, go } from '../router';
-import { projects } from '../state';
+import { projects, roleWords } from '../state';
 import { t } from '../text';
 
 /** Where somebody begins who belongs to several projects, or to none; whoever has one goes straight there. */
@@ -32,7 +32,7 @@ export default function Projects() {
         {all.map(({ id, name, role }) => (
           <a key={id} class="choice" href={`/p/${id}`}>
             <span class="badge-letter">{name.slice(0, 1).toUpperCase()}</span>
-            <span class="grow"><strong class="clip" style={{ display: 'block' }}>{name}</strong><span class="quiet small">{t(role)}</span></span>
+            <span class="grow"><strong class="clip" style={{ display: 'block' }}>{name}</strong><span class="quiet small">{t(roleWords[role])}</span></span>
           </a>
         ))}
       </div>

@@ -16,6 +16,7 @@ import { number } from '../format';
 import { Head } from '../Head';
 import { useSessionFollow } from '../live';
 import { useAct, useLoad } from '../load';
+import { Metadata } from '../Metadata';
 import { may, toast } from '../state';
 import { stripWords } from '../strip';
 import { count, t } from '../text';
@@ -40,27 +41,27 @@ export default function Session({ project, id }: { project: string; id: string }
         <section class="card" aria-label={t('Photos')}>
           <header>
             <h2>{t('Photos')}</h2>
-            {details && <span class="row"><a href={`/p/${project}/uploads?session=${id}`}>{t('In the list')}</a><span class="quiet">{t('{n} of {most}', { n: number(details.imagesCount), most: number(details.effectiveMaxImages) })}</span></span>}
+            {details && <span class="row"><a href={`/p/${project}/uploads?session=${id}`}>{t('Open in Photos')}</a><span class="quiet">{t('{n} of {most}', { n: number(details.imagesCount), most: number(details.effectiveMaxImages) })}</span></span>}
           </header>
           {files?.length === 0
             ? <Empty icon={Images} title={t('Waiting for photos')}>{t('Scan the code with a phone, or send the link to somebody. Photos appear here by themselves.')}</Empty>
-            : <div class="body"><Photos project={project} files={files} /></div>}
+            : <div class="body"><Photos project={project} session={id} files={files} /></div>}
         </section>
         <div class="stack">
           <Code id={id} label={details?.label ?? null} open={details?.status === 'pending' || details?.status === 'active'} />
-          {details && <Facts session={details} />}
+          {details && <><Facts session={details} /><Metadata of={details.metadata} /></>}
         </div>
       </div>
     </>
   );
 }
 
-function Photos({ project, files }: { project: string; files: readonly Schemas['FileStatus'][] | undefined }) {
+function Photos({ project, session, files }: { project: string; session: string; files: readonly Schemas['FileStatus'][] | undefined }) {
   return (
     <ul class="pictures" aria-live="polite" aria-relevant="additions">
-      {files ? [...files].reverse().map(file => (
+      {files ? [...files].reverse().map((file, index) => (
         <li key={file.record_id} class="arrived">
-          <a href={`/p/${project}/uploads/${file.record_id}`}>
+          <a href={`/p/${project}/uploads/${file.record_id}?session=${session}&at=${index}`}>
             <Thumbnail upload={{ id: file.record_id, filename: file.filename }} />
             <span class="clip">{file.filename}</span>
             <span><Status of={overall(file.destinations)} /></span>
@@ -92,7 +93,7 @@ function Code({ id, label, open }: { id: string; label: string | null; open: boo
         <div class="row">
           <Button icon={Maximize} onClick={() => setLarge(true)}>{t('Large')}</Button>
           <Button icon={Printer} onClick={() => printSheet(code, link, label)}>{t('Print')}</Button>
-          <a class="button" href={link} target="_blank" rel="noopener">{t('Open')}</a>
+          <a class="button" href={link} target="_blank" rel="noopener">{t('Open the link')}</a>
         </div>
       </div>
       {large && <Dialog broad title={label ?? t('Scan to send photos')} onClose={() => setLarge(false)}><img class="qr large" src={code} alt={alt} /><Copy text={link} what={t('Link')} /></Dialog>}
@@ -123,7 +124,6 @@ function printSheet(code: string, link: string, label: string | null): void {
 }
 
 function Facts({ session }: { session: Details }) {
-  const metadata = Object.entries(session.metadata ?? {});
   return (
     <section class="card" aria-label={t('About')}>
       <header><h2>{t('About')}</h2></header>
@@ -132,12 +132,11 @@ function Facts({ session }: { session: Details }) {
         <dt>{t('Created')}</dt><dd><Time at={session.createdAt} whole /></dd>
         <dt>{t('Photos go to')}</dt>
         <dd>{session.destinations.map(each => each.name).join(', ') || (session.longPollingEnabled ? t('A program that asks for them') : t('Nowhere: they are stored here'))}</dd>
-        <dt>{t('Delivered')}</dt><dd>{count(session.imagesDelivered, '{n} photo', '{n} photos')}{session.imagesFailed > 0 && <span class="problem"> · {t('{n} failed', { n: number(session.imagesFailed) })}</span>}</dd>
+        <dt>{t('Delivered')}</dt><dd>{count(session.imagesDelivered, '{n} photo', '{n} photos')}{session.imagesFailed > 0 && <span class="problem"> · {t('{n} not everywhere', { n: number(session.imagesFailed) })}</span>}</dd>
         <dt>{t('Password')}</dt><dd>{session.password_protected ? t('Required') : t('None')}</dd>
-        <dt>{t('A photo may have')}</dt><dd>{t('{n} MB', { n: session.effectiveMaxImageSizeMb })} · {session.effectiveAllowedMimeTypes.map(kind => kind.slice(6).toUpperCase()).join(', ')}</dd>
-        <dt>{t('Removed from photos')}</dt><dd>{stripWords(session.strip)}</dd>
+        <dt>{t('Limits per photo')}</dt><dd>{t('{n} MB', { n: session.effectiveMaxImageSizeMb })} · {session.effectiveAllowedMimeTypes.map(kind => kind.slice(6).toUpperCase()).join(', ')}</dd>
+        <dt>{t('Strip from photos')}</dt><dd>{stripWords(session.strip)}</dd>
         {session.tags !== null && session.tags.length > 0 && <><dt>{t('Tags')}</dt><dd class="row"><Tags of={session.tags} /></dd></>}
-        {metadata.map(([name, value]) => <><dt>{name}</dt><dd>{typeof value === 'string' ? value : JSON.stringify(value)}</dd></>)}
         <dt>{t('Id')}</dt><dd><code>{session.id}</code></dd>
       </dl>
     </section>
@@ -161,12 +160,14 @@ function Actions({ session, onChanged }: { session: Details; onChanged: () => vo
   });
   return (
     <>
-      {session.status !== 'completed' && <Button icon={Clock} busy={act.busy && !shown} onClick={() => void extend()}>{t('Extend by a day')}</Button>}
+      {session.status !== 'completed' && <Button icon={Mail} onClick={() => setShown('share')}>{t('Send the link')}</Button>}
       <Button icon={Pencil} onClick={() => setShown('edit')}>{t('Edit')}</Button>
-      <Menu label={t('More')} trigger={<Icon of={Ellipsis} />} items={[
-        { label: t('Send the link'), icon: Mail, onClick: () => setShown('share') },
-        ...(session.status === 'completed' ? [] : [{ label: t('Complete'), icon: CircleCheckBig, onClick: () => setShown('complete') }]),
-      ]} />
+      {session.status !== 'completed' && (
+        <Menu label={t('More')} trigger={<Icon of={Ellipsis} />} items={[
+          { label: t('Extend by a day'), icon: Clock, onClick: () => void extend() },
+          { label: t('Complete'), icon: CircleCheckBig, onClick: () => setShown('complete') },
+        ]} />
+      )}
       {shown === undefined && <Refusal of={act.problem} />}
       {shown === 'edit' && <EditSession session={session} onClose={() => setShown(undefined)} onSaved={onChanged} />}
       {shown === 'share' && <Share id={session.id} onClose={() => setShown(undefined)} />}

@@ -60,7 +60,7 @@ function Row({ project, session }: { project: string; session: Schemas['SessionR
       <td><a class="title" href={`/p/${project}/sessions/${session.id}`}>{session.label ?? session.id.slice(0, 8)}</a></td>
       <td data-label={t('Status')}><Status of={sessionState(session.status)} /></td>
       <td data-label={t('Photos')} class="num">
-        <span>{number(session.imagesCount)}{session.imagesFailed > 0 && <span class="problem"> · {t('{n} failed', { n: number(session.imagesFailed) })}</span>}</span>
+        <span>{number(session.imagesCount)}{session.imagesFailed > 0 && <span class="problem"> · {t('{n} not everywhere', { n: number(session.imagesFailed) })}</span>}</span>
       </td>
       <td data-label={t('Tags')} class={session.tags === null ? 'bare' : undefined}><span class="row"><Tags of={session.tags?.slice(0, 3)} /></span></td>
       <td data-label={t('Created')}><span class="quiet"><Time at={session.createdAt} /></span></td>

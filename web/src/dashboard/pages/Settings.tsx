@@ -72,13 +72,13 @@ function General({ project, onSaved }: { project: Project; onSaved: () => void }
       <div class="body stack">
         <div class="fields">
           <Field label={t('Name')} value={name} onInput={setName} required maxLength={200} hint={t('People who send photos see it.')} wrong={wrong.get('name')} />
-          <Field label={t('Days that photos are kept')} type="number" min={0} value={days} onInput={setDays} wrong={wrong.get('retentionDays')}
+          <Field label={t('Days that photos are kept')} type="number" min={0} value={days} onInput={setDays} placeholder={t('For ever')} wrong={wrong.get('retentionDays')}
             hint={<>{t('After everything of them is delivered. Empty: until somebody deletes them.')} {stored(project)}</>} />
-          <Select label={t('What stays of them')} value={rows} onInput={setRows}
-            options={[{ value: 'keep', label: t('Their entry in lists and statistics') }, { value: 'remove', label: t('Nothing') }]} />
-          <Field label={t('Photos of a session at most')} type="number" min={1} max={500} value={most} onInput={setMost} wrong={wrong.get('maxImagesPerSession')} />
-          <Field label={t('Megabytes of a photo at most')} type="number" min={1} max={100} value={megabytes} onInput={setMegabytes} wrong={wrong.get('maxImageSizeMb')} />
-          <Select label={t('Removed from photos')} value={strip} onInput={setStrip} hint={t('Of sessions that are made from now on.')} options={strips()} />
+          <Select label={t('After that, keep')} value={rows} onInput={setRows}
+            options={[{ value: 'keep', label: t('Their entry in lists') }, { value: 'remove', label: t('Nothing') }]} />
+          <Field label={t('Photos of a session at most')} type="number" min={1} max={500} value={most} onInput={setMost} placeholder="500" wrong={wrong.get('maxImagesPerSession')} />
+          <Field label={t('Megabytes of a photo at most')} type="number" min={1} max={100} value={megabytes} onInput={setMegabytes} placeholder="100" wrong={wrong.get('maxImageSizeMb')} />
+          <Select label={t('Strip from photos')} value={strip} onInput={setStrip} hint={t('Of sessions that are made from now on. Orientation and colours stay.')} options={strips()} />
         </div>
         <Field label={t('Public key for end-to-end encryption')} type="document" value={key} onInput={setKey} placeholder="-----BEGIN PUBLIC KEY-----" wrong={wrong.get('e2ePublicKey')}
           hint={t('With it, phones encrypt photos so that only the owner of the private key can open them. This server cannot, and shows no pictures of them.')} />
@@ -105,7 +105,7 @@ function Secret({ project, onChanged }: { project: Project; onChanged: () => voi
       <header><div><h2>{t('Webhook secret')}</h2><p>{t('Photos that are sent to webhooks are signed by it.')}</p></div><Button icon={RotateCw} onClick={() => setAsking(true)}>{t('Rotate')}</Button></header>
       <div class="body stack">
         {project.previousWebhookSecretUntil !== undefined && <Notice kind="info">{t('The previous one is valid until')}: <Time at={project.previousWebhookSecretUntil} whole /></Notice>}
-        <Copy text={project.webhookSecret ?? ''} what={t('Webhook secret')} />
+        <Copy text={project.webhookSecret ?? ''} what={t('Webhook secret')} secret />
       </div>
       {asking && (
         <Confirm title={t('Rotate the webhook secret?')} action={t('Rotate')} act={act} onConfirm={() => void rotate()} onClose={() => setAsking(false)}>
@@ -126,7 +126,7 @@ function ReadOnly({ project }: { project: Project }) {
         <dt>{t('Days that photos are kept')}</dt><dd>{project.retentionDays ?? none}. {stored(project)}</dd>
         <dt>{t('Photos of a session at most')}</dt><dd>{project.maxImagesPerSession ?? none}</dd>
         <dt>{t('Megabytes of a photo at most')}</dt><dd>{project.maxImageSizeMb ?? none}</dd>
-        <dt>{t('Removed from photos')}</dt><dd>{stripWords(project.strip)}</dd>
+        <dt>{t('Strip from photos')}</dt><dd>{stripWords(project.strip)}</dd>
         <dt>{t('Id')}</dt><dd><code>{project.id}</code></dd>
       </dl>
     </section>

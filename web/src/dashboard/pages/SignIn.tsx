@@ -35,7 +35,7 @@ export function SignIn() {
       <Mark />
       <div class="card">
         <form class="body stack" onSubmit={event => { event.preventDefault(); void submit(); }}>
-          <h1>{t('Sign in')}</h1>
+          <div><h1>{t('Sign in')}</h1><p class="quiet anywhere">{location.host}</p></div>
           {farewell.value === 'ended' && <Notice kind="info">{t('You have been signed out. Sign in again to go on.')}</Notice>}
           {farewell.value === 'elsewhere' && <Notice kind="info">{t('You signed out in another tab.')}</Notice>}
           {refused && signOnName && <div role="alert"><Notice kind={refusal === 'link' ? 'info' : 'bad'}>{t(refused, { name: signOnName })}</Notice></div>}
@@ -49,6 +49,7 @@ export function SignIn() {
           {signOnName && <LinkButton href={signOnAddress()}>{t('Sign in with {name}', { name: signOnName })}</LinkButton>}
         </form>
       </div>
+      <p class="quiet small alone-note">{t('Forgotten the password? Whoever runs this server can make a link that signs you in.')}</p>
       <p class="quiet small"><a href="/docs">{t('For developers: the API')}</a></p>
     </main>
   );

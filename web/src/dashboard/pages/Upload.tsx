@@ -1,4 +1,4 @@
-import { ChevronDown, Download, RefreshCw, Trash2 } from 'lucide';
+import { ChevronDown, ChevronLeft, ChevronRight, Download, RefreshCw, Trash2 } from 'lucide';
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
@@ -10,15 +10,20 @@ import { kindOf, Thumbnail } from '../../design/Picture';
 import { Status, Tags } from '../../design/Status';
 import { Time } from '../../design/Time';
 import { api, bytes, ok, type Schemas } from '../api/client';
+import { kindIn, useDestinationTypes } from '../DestinationTypes';
 import { duration, exact, relative, size } from '../format';
+import { filter } from '../Filters';
 import { Head } from '../Head';
 import { useEvents } from '../live';
 import { useAct, useLoad } from '../load';
+import { Metadata } from '../Metadata';
+import { pageSize } from '../paged';
 import { go } from '../router';
 import { save } from '../save';
 import { sourceWords } from '../sources';
 import { may, toast } from '../state';
 import { count, t, type Words } from '../text';
+import { carried, listQuery } from '../uploadList';
 import { Zoomable } from '../Zoomable';
 
 type Details = Schemas['UploadDetails'];
@@ -28,12 +33,14 @@ type Delivery = Schemas['Delivery'];
 export default function Upload({ project, id }: { project: string; id: string }) {
   const upload = useLoad(signal => ok(api.GET('/api/v1/uploads/{id}', { params: { path: { id } }, signal })), [id]);
   const deliveries = useLoad(signal => ok(api.GET('/api/v1/uploads/{id}/deliveries', { params: { path: { id } }, signal })), [id]);
+  const types = useDestinationTypes();
   const reload = () => { upload.reload(); deliveries.reload(); };
   useEvents(project, reload);
   const details = upload.data;
   return (
     <>
-      <Head title={details?.filename ?? t('Photo')} back={[`/p/${project}/uploads`, t('Photos')]} status={details && <Status of={details.status} />}>
+      <Head title={details?.filename ?? t('Photo')} back={[`/p/${project}/uploads${carried()}`, t('Photos')]} status={details && <Status of={details.status} />}>
+        <Neighbours project={project} id={id} />
         {details && <Actions project={project} upload={details} canRetry={Boolean(deliveries.data?.some(each => each.status === 'failed' || each.status === 'retrying'))} onChanged={reload} />}
       </Head>
       <Refusal of={upload.problem} />
@@ -44,11 +51,52 @@ export default function Upload({ project, id }: { project: string; id: string })
           <section class="card" aria-label={t('Deliveries')}>
             <header><h2>{t('Deliveries')}</h2></header>
             {deliveries.data?.length === 0 && <p class="body quiet">{t('This photo goes nowhere: it is stored here.')}</p>}
-            {deliveries.data?.map(delivery => <DeliveryItem key={delivery.id} upload={id} delivery={delivery} />)}
+            {deliveries.data?.map(delivery => <DeliveryItem key={delivery.id} upload={id} kind={kindIn(types.data, delivery.destinationType)} delivery={delivery} />)}
           </section>
         </div>
-        {details && <Facts project={project} upload={details} />}
+        {details && <div class="stack"><Facts project={project} upload={details} /><Metadata of={details.sessionMetadata} /></div>}
       </div>
+    </>
+  );
+}
+
+/** The photos before and after this one in the list that it was opened from; the arrow keys lead to them too. */
+function Neighbours({ project, id }: { project: string; id: string }) {
+  const at = Number(filter('at') || NaN);
+  const query = listQuery(project);
+  const found = useLoad(async signal => {
+    const ask = async (page: number, size: number) => (await ok(api.GET('/api/v1/uploads', { params: { query: { ...query, page, pageSize: size } }, signal }))).data;
+    // What has come in meanwhile has moved it, seldom by more than a page.
+    for (const page of Number.isNaN(at) ? [] : [0, 1].map(further => Math.floor(at / pageSize) + further)) {
+      const rows = await ask(page + 1, pageSize);
+      const here = rows.findIndex(row => row.id === id);
+      if (here < 0) continue;
+      return Promise.all([here - 1, here + 1].map(async row => {
+        const index = page * pageSize + row;
+        const other = index < 0 ? undefined : rows[row] ?? (await ask(index + 1, 1))[0];
+        return other && `/p/${project}/uploads/${other.id}${carried({ at: String(index) })}`;
+      }));
+    }
+    return [];
+  }, [query, at, id]);
+  const [before, after] = found.data ?? [];
+  const leadTo = (there: string | undefined) => { if (there !== undefined) go(there, 'replace'); };
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const there = { ArrowLeft: before, ArrowRight: after }[event.key];
+      if (there === undefined || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+      if (event.target instanceof Element && event.target.closest('input, textarea, select, dialog, .viewer.whole')) return;
+      event.preventDefault();
+      leadTo(there);
+    };
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  }, [before, after]);
+  if (Number.isNaN(at)) return null;
+  return (
+    <>
+      <Button icon={ChevronLeft} label={t('Photo before')} disabled={before === undefined} onClick={() => leadTo(before)} />
+      <Button icon={ChevronRight} label={t('Photo after')} disabled={after === undefined} onClick={() => leadTo(after)} />
     </>
   );
 }
@@ -80,7 +128,6 @@ const asked: Readonly<Record<string, Words>> = {
 };
 
 function Facts({ project, upload }: { project: string; upload: Details }) {
-  const metadata = Object.entries(upload.sessionMetadata ?? {});
   const answers = Object.entries((upload.answers ?? {}) as Record<string, string>);
   return (
     <section class="card" aria-label={t('About')}>
@@ -95,7 +142,6 @@ function Facts({ project, upload }: { project: string; upload: Details }) {
         <dt>{t('Kind')}</dt><dd>{upload.mimeType}{upload.isEncrypted && ` · ${t('encrypted')}`}</dd>
         {upload.acknowledgedAt !== null && <><dt>{t('Taken by a program')}</dt><dd><Time at={upload.acknowledgedAt} whole /></dd></>}
         {upload.sessionTags !== null && upload.sessionTags.length > 0 && <><dt>{t('Tags')}</dt><dd class="row"><Tags of={upload.sessionTags} /></dd></>}
-        {metadata.map(([name, value]) => <><dt>{name}</dt><dd>{typeof value === 'string' ? value : JSON.stringify(value)}</dd></>)}
         <dt>SHA-256</dt><dd class="row still"><code class="anywhere">{upload.sha256}</code><CopyButton text={upload.sha256} what="SHA-256" /></dd>
         {upload.originalSha256 !== null && <><dt>{t('SHA-256 as it was sent')}</dt><dd class="row still"><code class="anywhere">{upload.originalSha256}</code><CopyButton text={upload.originalSha256} what="SHA-256" /></dd></>}
         <dt>{t('Id')}</dt><dd><code>{upload.id}</code></dd>
@@ -112,16 +158,16 @@ const causes: Readonly<Record<string, Words>> = {
   clock_changed: 'the clock of the server was set',
 };
 
-function DeliveryItem({ upload, delivery }: { upload: string; delivery: Delivery }) {
+function DeliveryItem({ upload, kind, delivery }: { upload: string; kind: string; delivery: Delivery }) {
   const [open, setOpen] = useState(delivery.status === 'failed' || delivery.status === 'retrying');
   return (
     <div class="delivery">
       <div class="row apart">
-        <div class="grow"><h3 class="clip">{delivery.destinationName}</h3><span class="quiet small">{delivery.destinationType} · {count(delivery.attempts, '{n} attempt', '{n} attempts')}</span></div>
+        <div class="grow"><h3 class="clip">{delivery.destinationName}</h3><span class="quiet small">{kind !== delivery.destinationName && `${kind} · `}{count(delivery.attempts, '{n} attempt', '{n} attempts')}</span></div>
         <Status of={delivery.status} />
         <button type="button" class="button plain" aria-expanded={open} onClick={() => setOpen(!open)}>{t('Attempts')}<Icon of={ChevronDown} /></button>
       </div>
-      {delivery.lastError !== null && delivery.status !== 'sent' && <p class="problem anywhere">{delivery.lastError}</p>}
+      {delivery.lastError !== null && delivery.status !== 'sent' && !open && <p class="problem anywhere">{delivery.lastError}</p>}
       {delivery.waitingFor !== null && <p class="small anywhere">{delivery.waitingFor}</p>}
       {delivery.dueAt !== null && delivery.waitingFor === null && (
         <p class="small quiet">{t('Next attempt {when}', { when: relative(delivery.dueAt) })} ({exact(delivery.dueAt)}): {t(causes[delivery.dueCause ?? ''] ?? 'by the schedule')}</p>

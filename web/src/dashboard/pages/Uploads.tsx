@@ -1,6 +1,6 @@
 import { Download, Grid2x2, Images, RefreshCw, Rows3, SearchX, Trash2, X } from 'lucide';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { Button } from '../../design/Button';
+import { Button, LinkButton } from '../../design/Button';
 import { Confirm } from '../../design/Dialog';
 import { Empty } from '../../design/Empty';
 import { Segments, Select } from '../../design/Field';
@@ -11,8 +11,8 @@ import { Status } from '../../design/Status';
 import { Time } from '../../design/Time';
 import { useWindow, WindowedTable } from '../../design/Windowed';
 import { api, ok, Problem, type Schemas } from '../api/client';
-import { DayFilter, filter, Filters, startOf } from '../Filters';
-import { size } from '../format';
+import { DayFilter, filter, Filters } from '../Filters';
+import { number, size } from '../format';
 import { Head } from '../Head';
 import { useEvents } from '../live';
 import { useAct, useLoad } from '../load';
@@ -20,34 +20,36 @@ import { pageSize, usePaged, type Paged } from '../paged';
 import { setQuery } from '../router';
 import { save } from '../save';
 import { sources, sourceWords } from '../sources';
-import { env, may, toast } from '../state';
+import { may, toast } from '../state';
 import { count, t } from '../text';
+import { carried, isFiltered, listQuery } from '../uploadList';
 
 type Row = Schemas['UploadRow'];
-interface Choice { readonly chosen: ReadonlySet<string>; readonly toggle: (id: string) => void }
+interface Choice { readonly chosen: ReadonlySet<string>; readonly toggle: (index: number, range: boolean) => void }
 
 /** Every photo that has arrived, newest first, as pictures or as a table. */
 export default function Uploads({ project }: { project: string }) {
   const view = filter('view');
-  const [q, status, source, destination, session] = [filter('q'), filter('status'), filter('source'), filter('destination'), filter('session')];
-  const [from, to] = [startOf(filter('from')), startOf(filter('to'), 1)];
-  const query = {
-    projectId: project, env: env.value, pageSize,
-    ...(q ? { q } : {}), ...(status ? { status: status as Row['status'] } : {}), ...(source ? { source: source as Row['source'] & 'camera' } : {}),
-    ...(destination ? { destinationId: destination } : {}), ...(session ? { sessionId: session } : {}), ...(from ? { from } : {}), ...(to ? { to } : {}),
-  };
+  const [status, source, destination, session] = [filter('status'), filter('source'), filter('destination'), filter('session')];
+  const query = { ...listQuery(project), pageSize };
   const destinations = useLoad(signal => ok(api.GET('/api/v1/projects/{projectId}/destinations', { params: { path: { projectId: project } }, signal })), [project]);
   const list = usePaged((page, signal) => ok(api.GET('/api/v1/uploads', { params: { query: { ...query, page } }, signal })), [query]);
   useEvents(project, list.reload);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   useEffect(() => setChosen(new Set()), [JSON.stringify(query)]);
-  const choice: Choice = { chosen, toggle: id => setChosen(before => before.has(id) ? new Set([...before].filter(each => each !== id)) : new Set([...before, id])) };
-  const filtered = Boolean(q || status || source || destination || session || from || to);
+  const last = useRef(0);
+  const toggle = (index: number, range: boolean) => {
+    // With the shift key, all from the one before to this become as this.
+    const [first, end] = range ? [Math.min(last.current, index), Math.max(last.current, index)] : [index, index];
+    const ids = Array.from({ length: end - first + 1 }, (_, offset) => list.row(first + offset)?.id).filter(id => id !== undefined);
+    const on = !chosen.has(list.row(index)!.id);
+    setChosen(before => on ? new Set([...before, ...ids]) : new Set([...before].filter(id => !ids.includes(id))));
+    last.current = index;
+  };
+  const choice: Choice = { chosen, toggle };
   return (
     <>
-      <Head title={t('Photos')}>
-        {chosen.size > 0 && <Chosen project={project} ids={[...chosen]} onDone={done => { setChosen(before => new Set([...before].filter(id => !done.includes(id)))); list.reload(); }} />}
-      </Head>
+      <Head title={t('Photos')} status={list.total !== undefined && <span class="quiet">{number(list.total)}</span>} />
       <div class="stack">
         <Filters placeholder={t('Search by name or id')}>
           <Select label={t('Status')} unseenLabel value={status} onInput={value => setQuery({ status: value })} options={[
@@ -72,12 +74,17 @@ export default function Uploads({ project }: { project: string }) {
           ]} />
         </Filters>
         <Refusal of={list.problem} />
+        {chosen.size > 0 && (
+          <div class="card row chosen-bar">
+            <Chosen project={project} ids={[...chosen]} onDone={done => { setChosen(before => new Set([...before].filter(id => !done.includes(id)))); list.reload(); }} />
+          </div>
+        )}
         {list.total === 0
           ? (
             <div class="card">
-              {filtered
+              {isFiltered()
                 ? <Empty icon={SearchX} title={t('Nothing found')} action={<Button onClick={() => setQuery({ q: null, status: null, source: null, destination: null, session: null, from: null, to: null })}>{t('Clear filters')}</Button>} />
-                : <Empty icon={Images} title={t('No photo has arrived yet')} action={<a class="button primary" href={`/p/${project}/sessions`}>{t('Sessions')}</a>}>{t('Photos appear here as soon as somebody sends one.')}</Empty>}
+                : <Empty icon={Images} title={t('No photo has arrived yet')} action={may('developer', project) && <LinkButton primary href={`/p/${project}/sessions?new=1`}>{t('New session')}</LinkButton>}>{t('Photos appear here as soon as somebody sends one.')}</Empty>}
             </div>
           )
           : view === 'table'
@@ -97,12 +104,12 @@ function Table({ project, list, choice }: { project: string; list: Paged<Row>; c
         if (!upload) return <tr key={index}>{Array.from({ length: 6 }, (_, cell) => <td key={cell}><span class="bone" style={{ width: '4rem' }} /></td>)}</tr>;
         return (
           <tr key={index} class="link">
-            <td class="name"><span class="row still"><Thumbnail key={upload.id} upload={upload} class="small" /><a class="title clip" href={`/p/${project}/uploads/${upload.id}`}>{upload.filename}</a>{upload.caption && <bdi class="quiet small clip">{upload.caption}</bdi>}</span></td>
+            <td class="name"><span class="row still"><Thumbnail key={upload.id} upload={upload} class="small" /><a class="title clip" href={`/p/${project}/uploads/${upload.id}${carried({ at: String(index) })}`}>{upload.filename}</a>{upload.caption && <bdi class="quiet small clip">{upload.caption}</bdi>}</span></td>
             <td data-label={t('Status')}><Status of={upload.status} /></td>
             <td data-label={t('Source')}><span>{sourceWords(upload.source)}</span></td>
             <td data-label={t('Size')} class="num"><span>{size(upload.sizeBytes)}</span></td>
             <td data-label={t('Received')}><span class="quiet"><Time at={upload.createdAt} /></span></td>
-            <td data-label={t('Choose')}><Choose upload={upload} choice={choice} /></td>
+            <td data-label={t('Choose')}><Choose upload={upload} index={index} choice={choice} /></td>
           </tr>
         );
       }} />
@@ -122,7 +129,7 @@ function Grid({ project, list, choice }: { project: string; list: Paged<Row>; ch
   // Whoever needs larger letters gets larger pictures with them.
   const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
   const columns = Math.max(1, Math.floor((width + gap) / ((width < 600 ? 150 : 168) * scale)));
-  const height = (width - (columns - 1) * gap) / columns + 62 * scale;
+  const height = (width - (columns - 1) * gap) / columns + 80 * scale;
   const total = list.total ?? columns * 3;
   const { top, from, to, before, after } = useWindow(Math.ceil(total / columns), height + gap);
   return (
@@ -136,8 +143,11 @@ function Grid({ project, list, choice }: { project: string; list: Paged<Row>; ch
               {upload
                 ? (
                   <>
-                    <a href={`/p/${project}/uploads/${upload.id}`}><Thumbnail key={upload.id} upload={upload} /><span class="clip" dir="auto">{upload.caption ?? upload.filename}</span></a>
-                    <span class="shot-foot"><Status of={upload.status} /><Choose upload={upload} choice={choice} /></span>
+                    <a href={`/p/${project}/uploads/${upload.id}${carried({ at: String(index) })}`}>
+                      <Thumbnail key={upload.id} upload={upload} /><span class="clip" dir="auto">{upload.caption ?? upload.filename}</span><span class="quiet clip"><Time at={upload.createdAt} /></span>
+                    </a>
+                    <span class="shot-foot"><Status of={upload.status} /></span>
+                    <Choose upload={upload} index={index} choice={choice} />
                   </>
                 )
                 : <span class="bone picture" />}
@@ -149,11 +159,11 @@ function Grid({ project, list, choice }: { project: string; list: Paged<Row>; ch
   );
 }
 
-function Choose({ upload, choice }: { upload: Row; choice: Choice }) {
+function Choose({ upload, index, choice }: { upload: Row; index: number; choice: Choice }) {
   return (
     <label class="check">
       <span class="unseen">{t('Choose {name}', { name: upload.filename })}</span>
-      <input type="checkbox" checked={choice.chosen.has(upload.id)} onInput={() => choice.toggle(upload.id)} />
+      <input type="checkbox" checked={choice.chosen.has(upload.id)} onClick={event => choice.toggle(index, event.shiftKey)} />
     </label>
   );
 }

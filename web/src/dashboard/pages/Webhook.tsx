@@ -17,8 +17,8 @@ import { pageSize, usePaged } from '../paged';
 import { go, setQuery } from '../router';
 import { SignatureChecker } from '../SignatureChecker';
 import { may, toast } from '../state';
-import { t } from '../text';
-import { WebhookForm, webhookState } from './Webhooks';
+import { count, t } from '../text';
+import { topicsInWords, WebhookForm, webhookState } from './Webhooks';
 
 /** One event webhook, with everything it was told and what it answered. */
 export default function Webhook({ project, id }: { project: string; id: string }) {
@@ -76,10 +76,10 @@ export default function Webhook({ project, id }: { project: string; id: string }
             <section class="card" aria-label={t('About')}>
               <header><h2>{t('About')}</h2><Button icon={ShieldCheck} onClick={() => setQuery({ check: '1' })}>{t('Check a signature')}</Button></header>
               <dl class="facts body">
-                <dt>{t('Address')}</dt><dd>{details.url}</dd>
-                <dt>{t('Topics')}</dt><dd class="row"><Tags of={details.topics} /></dd>
+                <dt>{t('URL')}</dt><dd>{details.url}</dd>
+                <dt>{t('Topics')}</dt><dd class="row"><Tags of={topicsInWords(details)} /></dd>
                 <dt>{t('Signature')}</dt><dd>{details.signatureMethod === 'svix' ? 'Svix' : 'HMAC-SHA256'}</dd>
-                <dt>{t('Secret')}</dt><dd>{developer ? <Copy text={details.secret} what={t('Secret')} /> : <code>{details.secret}</code>}</dd>
+                <dt>{t('Secret')}</dt><dd>{developer ? <Copy text={details.secret} what={t('Secret')} secret /> : <code>{details.secret}</code>}</dd>
                 <dt>{t('Consecutive failures')}</dt><dd>{t('{n} of {most}', { n: details.consecutiveFailures, most: details.disableAfterFailures })}</dd>
               </dl>
             </section>
@@ -109,10 +109,17 @@ function Row({ path, delivery, mayRetry, onRetried }: { path: { projectId: strin
       <td><code class="anywhere">{delivery.topic}</code></td>
       <td data-label={t('Status')}><Status of={delivery.status} /></td>
       <td data-label={t('Answer')}>
-        <span class="anywhere small" title={delivery.responseBody ?? undefined}>
-          {delivery.responseCode !== null && `HTTP ${delivery.responseCode} · ${duration(delivery.durationMs)}`} {delivery.lastError !== null && delivery.status !== 'sent' && <span class="problem">{delivery.lastError}</span>}
-          {delivery.nextRetryAt !== null && <span class="quiet"> {t('next planned for {when}', { when: exact(delivery.nextRetryAt) })}</span>}
-        </span>
+        <details class="anywhere small">
+          <summary>
+            {delivery.responseCode === null ? t('None yet') : `HTTP ${delivery.responseCode} · ${duration(delivery.durationMs)}`}
+            {delivery.lastError !== null && delivery.status !== 'sent' && <span class="problem"> {delivery.lastError}</span>}
+          </summary>
+          <p class="quiet">
+            {count(delivery.attempts, '{n} attempt', '{n} attempts')}
+            {delivery.nextRetryAt !== null && ` · ${t('next planned for {when}', { when: exact(delivery.nextRetryAt) })}`}
+          </p>
+          {delivery.responseBody !== null && <p class="lines"><code>{delivery.responseBody || '–'}</code></p>}
+        </details>
       </td>
       <td data-label={t('When')}><span class="quiet"><Time at={delivery.createdAt} /></span></td>
       <td data-label={t('Send again')}>{mayRetry && <Button plain icon={RefreshCw} label={t('Send again')} busy={act.busy} onClick={() => void retry()} />}</td>

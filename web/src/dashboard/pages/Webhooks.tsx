@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { Dialog } from '../../design/Dialog';
 import { Empty } from '../../design/Empty';
-import { Check, Field, Select } from '../../design/Field';
+import { Check, Field, Select, Switch } from '../../design/Field';
 import { Refusal } from '../../design/Notice';
 import { Status, Tags } from '../../design/Status';
 import { api, ok, type Schemas } from '../api/client';
@@ -36,10 +36,7 @@ export default function Webhooks({ project }: { project: string }) {
         {list.data?.length === 0 && <Empty icon={WebhookIcon} title={t('Nobody is told what happens')} action={developer && fresh}>{t('An event webhook sends your program a signed request when a photo has arrived, was delivered, or could not be.')}</Empty>}
         <ul class="list">
           {list.data?.map(webhook => (
-            <li key={webhook.id}>
-              <span class="grow"><a class="anywhere" href={`/p/${project}/webhooks/${webhook.id}`}><strong>{webhook.url}</strong></a><span class="row" style={{ marginTop: '.25rem' }}><Tags of={webhook.topics} /></span></span>
-              <Status of={webhookState(webhook)} />
-            </li>
+            <Item key={webhook.id} project={project} webhook={webhook} onChanged={list.reload} />
           )) ?? Array.from({ length: 2 }, (_, index) => <li key={index}><span class="bone grow" /></li>)}
         </ul>
       </div>
@@ -47,6 +44,27 @@ export default function Webhooks({ project }: { project: string }) {
     </>
   );
 }
+
+function Item({ project, webhook, onChanged }: { project: string; webhook: Webhook; onChanged: () => void }) {
+  const act = useAct();
+  const turn = (isActive: boolean) => act.run(async () => {
+    await ok(api.PATCH('/api/v1/projects/{projectId}/webhooks/{id}', { params: { path: { projectId: project, id: webhook.id } }, body: { isActive } }));
+    onChanged();
+  });
+  return (
+    <li>
+      <span class="grow">
+        <a class="anywhere" href={`/p/${project}/webhooks/${webhook.id}`}><strong>{webhook.url}</strong></a>
+        <span class="row" style={{ marginTop: '.25rem' }}><Tags of={topicsInWords(webhook)} /></span>
+        <Refusal of={act.problem} />
+      </span>
+      <Status of={webhookState(webhook)} />
+      {may('developer', project) && <Switch label={t('{name} is in use', { name: webhook.url })} checked={webhook.isActive} onInput={on => void turn(on)} />}
+    </li>
+  );
+}
+
+export const topicsInWords = (webhook: Webhook): readonly string[] => webhook.topics.map(topic => topic === '*' ? t('All events') : topic);
 
 export const webhookState = (webhook: Webhook): string => webhook.disabledAt !== null ? 'disabled' : webhook.isActive ? 'on' : 'off';
 
@@ -72,11 +90,11 @@ export function WebhookForm({ project, webhook, onClose, onSaved }: { project: s
   return (
     <Dialog title={webhook ? t('Edit event webhook') : t('New event webhook')} onClose={onClose} onSubmit={() => void save()} actions={<Button primary submit busy={act.busy}>{t('Save')}</Button>}>
       <Refusal of={act.problem} />
-      <Field label={t('Address')} type="url" value={url} onInput={setUrl} required autofocus placeholder="https://example.com/apertur" wrong={act.problem?.fields.get('url')} />
+      <Field label={t('URL')} type="url" value={url} onInput={setUrl} required autofocus placeholder="https://example.com/apertur" wrong={act.problem?.fields.get('url')} />
       <fieldset class="stack tight">
         <legend class="legend">{t('Topics')}</legend>
         {[...topics, ...others].map(topic => (
-          <Check key={topic} label={<code>{topic}</code>} checked={chosen.includes(topic)} onInput={on => setChosen(on ? [...chosen, topic] : chosen.filter(each => each !== topic))} />
+          <Check key={topic} label={topic === '*' ? t('All events') : <code>{topic}</code>} checked={chosen.includes(topic)} onInput={on => setChosen(on ? [...chosen, topic] : chosen.filter(each => each !== topic))} />
         ))}
       </fieldset>
       <div class="fields">
