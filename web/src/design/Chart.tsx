@@ -7,7 +7,7 @@ export interface Bar { readonly at: string; readonly values: readonly number[] }
 /** A part of each bar, from the bottom up: what it is called, and which colour it has. */
 export interface Part { readonly words: Words; readonly look: 'sent' | 'partly' | 'missing' | 'waiting' }
 
-/** What came in each day or hour, by what became of it. A table has the same numbers, for whoever cannot see or point at the bars. */
+/** What came in each day or hour, by what became of it. A table has the same numbers but those that are none, for whoever cannot see or point at the bars. */
 export function Chart({ bars, parts, name, caption, column, most, low = false }: {
   bars: readonly Bar[]; parts: readonly Part[]; name: (at: string) => string; caption: Words; column: Words; most: Words; low?: boolean;
 }) {
@@ -43,7 +43,7 @@ export function Chart({ bars, parts, name, caption, column, most, low = false }:
         <table class="table">
           <caption class="unseen">{t(caption)}</caption>
           <thead><tr><th>{t('Time')}</th><th class="num">{t(column)}</th>{parts.map(part => <th key={part.look} class="num">{t(part.words)}</th>)}</tr></thead>
-          <tbody>{bars.map(bar => <tr key={bar.at}><th>{name(bar.at)}</th><td class="num">{number(all(bar))}</td>{parts.map((part, of) => <td key={part.look} class="num">{number(bar.values[of]!)}</td>)}</tr>)}</tbody>
+          <tbody>{bars.filter(all).map(bar => <tr key={bar.at}><th>{name(bar.at)}</th><td class="num">{number(all(bar))}</td>{parts.map((part, of) => <td key={part.look} class="num">{number(bar.values[of]!)}</td>)}</tr>)}</tbody>
         </table>
       </details>
     </div>
