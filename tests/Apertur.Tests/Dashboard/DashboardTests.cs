@@ -209,7 +209,7 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         var page = await DashboardPage.SignInAsync(_browser, app, "/uploads?q=copy");
         Task IsAtAsync(string name) => Assertions.Expect(page.Page.GetByRole(AriaRole.Heading, new() { Name = name, Level = 1 })).ToBeVisibleAsync();
 
-        await page.Page.GetByText("copy-3.jpg").ClickAsync();
+        await page.Page.GetByText("copy-3.jpg", new() { Exact = true }).ClickAsync();
         await IsAtAsync("copy-3.jpg");
         await Assertions.Expect(page.Button("Photo after")).ToBeEnabledAsync();
         await Assertions.Expect(page.Button("Photo before")).ToBeDisabledAsync();
