@@ -81,8 +81,8 @@ function NewDestination({ project, onClose }: { project: string; onClose: () => 
   const [busy, setBusy] = useState(false);
   const form = useId();
   return (
-    <Dialog title={t('New destination')} broad onClose={onClose} actions={
-      <><Button onClick={onClose}>{t('Cancel')}</Button><Button primary submit form={form} disabled={!type} busy={busy}>{saveWords(type)}</Button></>
+    <Dialog title={t('New destination')} broad firm={busy} onClose={onClose} actions={
+      <><Button disabled={busy} onClick={onClose}>{t('Cancel')}</Button><Button primary submit form={form} disabled={!type} busy={busy}>{saveWords(type)}</Button></>
     }>
       <Refusal of={types.problem} />
       <TypeChoice types={types.data ?? []} chosen={type} onChoose={setType} />
