@@ -180,6 +180,7 @@ internal static class AperturServer
         services.AddSingleton<EnvelopeIntake>();
         services.AddKeyedSingleton(
             nameof(PhotoFetch), (_, _) => new OutboundHttp(settings.Sources.AllowPrivateNetworks, tellsOfTraces: false));
+        services.AddSingleton(_ => new CloudSources(settings));
         services.AddSingleton<PhotoFetch>();
         services.AddSingleton<FetchPlaces>();
         services.AddSingleton<FolderParts>();
