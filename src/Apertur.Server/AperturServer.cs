@@ -182,6 +182,7 @@ internal static class AperturServer
             nameof(PhotoFetch), (_, _) => new OutboundHttp(settings.Sources.AllowPrivateNetworks, tellsOfTraces: false));
         services.AddSingleton(_ => new CloudSources(settings));
         services.AddSingleton<PhotoFetch>();
+        services.AddSingleton<PickerTokens>();
         services.AddSingleton<FetchPlaces>();
         services.AddSingleton<FolderParts>();
         services.AddSingleton<IPartStore>(provider => provider.GetRequiredService<BlobStore>().Blobs is S3Blobs bucket

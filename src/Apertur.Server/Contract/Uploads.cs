@@ -29,7 +29,7 @@ internal sealed record FetchRequest
     public string? Filename { get; init; }
 
     /// <summary>
-    /// For a source at which photos are picked (<c>google_drive</c>, <c>google_photos</c>, <c>onedrive</c>): the access token that its picker gave,
+    /// For a source at which photos are picked (<c>google_drive</c>, <c>google_photos</c>, <c>onedrive</c>, <c>box</c>): the access token that its picker gave,
     /// shown to its own hosts and kept nowhere.
     /// </summary>
     [JsonPropertyName("access_token")]

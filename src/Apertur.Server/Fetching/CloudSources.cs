@@ -23,6 +23,12 @@ internal sealed record CloudSource(string Name, string Title)
     /// <summary>Where those may lead, without the token; null for any public address.</summary>
     public required IReadOnlyList<string>? LeadsTo { get; init; }
 
+    /// <summary>Where it gives access tokens for codes, when it gives them to servers with a secret only; null where the picker's page gets its own.</summary>
+    public Uri? TokenAddress { get; init; }
+
+    /// <summary>That secret.</summary>
+    public string? Secret { get; init; }
+
     /// <summary>Whether it gives photos out to whoever shows an access token, and to nobody else.</summary>
     public bool NeedsToken { get; init; }
 
@@ -143,6 +149,30 @@ internal sealed class CloudSources(Settings settings, Func<string, string>? else
             },
             Hosts = At("https://api.onedrive.com", "https://my.microsoftpersonalcontent.com"),
             LeadsTo = null,
+            NeedsToken = true,
+        };
+
+        // https://developer.box.com/guides/embed/ui-elements/picker, which takes a token, and Box gives tokens for a code and a secret only
+        // (https://developer.box.com/guides/authentication/oauth2/without-sdk). Files are handed out at boxcloud.com
+        // (https://developer.box.com/guides/api-calls/allowing-domain-access).
+        yield return new("box", "Box")
+        {
+            Ids = Words(("clientId", sources.Box.ClientId)),
+            Addresses = At(
+                ("authorize", "https://account.box.com/api/oauth2/authorize"), ("elements", "https://cdn01.boxcdn.net/platform/elements/23.0.0/"),
+                ("files", "https://api.box.com/2.0/files/")),
+            TokenAddress = new Uri(_at("https://api.box.com/oauth2/token")),
+            Secret = sources.Box.ClientSecret,
+            Policy = new()
+            {
+                Scripts = At("https://cdn01.boxcdn.net"),
+                Styles = ["'unsafe-inline'", .. At("https://cdn01.boxcdn.net")],
+                Images = At("https://*.boxcdn.net", "https://*.boxcloud.com", "https://*.box.com"),
+                Fonts = At("https://*.boxcdn.net"),
+                Calls = At("https://api.box.com", "https://*.boxcloud.com"),
+            },
+            Hosts = At("https://api.box.com"),
+            LeadsTo = At("https://*.boxcloud.com"),
             NeedsToken = true,
         };
     }

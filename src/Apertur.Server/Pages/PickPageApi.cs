@@ -26,5 +26,26 @@ internal static class PickPageApi
             : throw ApiErrors.SourceNotOffered($"Photos are not picked at '{source}' here.").ToException();
     }
 
+    /// <summary>
+    /// For a code with which somebody comes back from a provider, the access token that the picker there needs. Whoever has a code of this server's
+    /// has signed in for it, so the link is all that is asked of them.
+    /// </summary>
+    public static async Task<IResult> Token(
+        string id, string source, HttpContext http, SessionGate gate, PhotoFetch fetch, CloudSources clouds, PickerTokens tokens, AperturDb db,
+        TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var session = await gate.FindAsync(id, cancellationToken);
+        var model = await UploadPageApi.DescribeAsync(session, gate, fetch, clouds, db, clock, PageLook.Of(http.Request), [], cancellationToken);
+        var cloud = model.Status == UploadPageStatus.Open ? model.Clouds.FirstOrDefault(each => each.Name == source && each.TokenAddress is not null) : null;
+        if (cloud is null)
+            throw ApiErrors.SourceNotOffered($"Photos are not picked at '{source}' here.").ToException();
+        var form = http.Request.HasFormContentType ? await http.Request.ReadFormAsync(cancellationToken) : FormCollection.Empty;
+        if (form["code"].ToString() is not { Length: > 0 } code)
+            throw ApiErrors.Validation("code", "code is missing: the one that the provider gave.").ToException();
+        var token = await tokens.ExchangeAsync(cloud, code, cancellationToken);
+        http.Response.Headers.CacheControl = "no-store";
+        return Results.Text(token);
+    }
+
     public static IResult Return(HttpRequest request) => PickPage.Return(PageLook.Of(request));
 }

@@ -17,6 +17,7 @@ public sealed class CloudSourceTests
         ("google_drive", "https://www.googleapis.com/drive/v3/files/roof.jpg?alt=media&supportsAllDrives=true", true),
         ("google_photos", "https://lh3.googleusercontent.com/ppa/roof.jpg=d", true),
         ("onedrive", "https://my.microsoftpersonalcontent.com/_api/v2.0/drives/b!1/items/roof.jpg/content", true),
+        ("box", "https://api.box.com/2.0/files/roof.jpg/content", true),
     ];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -130,7 +131,7 @@ public sealed class CloudSourceTests
             Assert.Equal("access_token", (string)refused.Json["errors"]!.AsArray().Single()!["field"]!);
         }
 
-        foreach (var source in new[] { "instagram", "box", "camera" })
+        foreach (var source in new[] { "instagram", "camera" })
         {
             var refused = (await FetchTests.FetchAsync(app, session, Request(source, pickers.Here(_providers[1].Address), FakePickers.Token))).Expect(HttpStatusCode.Forbidden);
             Assert.Equal("SOURCE_NOT_OFFERED", (string)refused.Json["code"]!);
@@ -169,6 +170,8 @@ public sealed class CloudSourceTests
     [InlineData("google_photos", "https://script.googleusercontent.com/anybody", false)]
     [InlineData("onedrive", "https://api.onedrive.com/v1.0/drives/1/items/2/content", true)]
     [InlineData("onedrive", "https://1drv.ms/anybody", false)]
+    [InlineData("box", "https://api.box.com/2.0/files/1/content", true)]
+    [InlineData("box", "https://app.box.com/anybody", false)]
     public void Only_hosts_of_the_provider_hold_its_photos(string source, string address, bool holds)
     {
         using var folder = new TempFolder();
@@ -183,6 +186,26 @@ public sealed class CloudSourceTests
         using var folder = new TempFolder();
         var problem = Assert.Throws<InvalidOperationException>(() => Settings.Load(folder.Path, new Dictionary<string, string?> { [setting] = value }));
         Assert.Contains(words, problem.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Token_of_a_code_is_asked_for_where_it_takes_a_secret_and_kept_nowhere()
+    {
+        await using var pickers = await FakePickers.StartAsync();
+        await using var app = await pickers.ServeAsync();
+        var session = await app.Client.CreateSessionAsync();
+
+        var given = (await AskAsync(session, "box", "c1")).Expect(HttpStatusCode.OK);
+        Assert.Equal((FakePickers.Token, "no-store"), (given.Text, given["Cache-Control"]));
+        Assert.Equal("SOURCE_REFUSED", (string)(await AskAsync(session, "box", "made up")).Expect(HttpStatusCode.UnprocessableEntity).Json["code"]!);
+        (await AskAsync(session, "box", "")).Expect(HttpStatusCode.BadRequest);
+        (await AskAsync(session, "onedrive", "c1")).Expect(HttpStatusCode.Forbidden);
+        (await AskAsync(await app.Client.CreateSessionAsync(new JsonObject { ["camera_only"] = true }), "box", "c1")).Expect(HttpStatusCode.Forbidden);
+        Assert.DoesNotContain(FakePickers.Secret, (await app.ClientOf(null).GetAsync($"/u/{session}/pick/box")).Expect(HttpStatusCode.OK).Text, StringComparison.Ordinal);
+        Assert.DoesNotContain(app.Log.Lines, line => line.Contains(FakePickers.Token, StringComparison.Ordinal) || line.Contains("c1", StringComparison.Ordinal));
+
+        Task<Answer> AskAsync(string id, string source, string code) => app.ClientOf(null).SendAsync(
+            HttpMethod.Post, $"/u/{id}/pick/{source}", new FormUrlEncodedContent(new Dictionary<string, string> { ["code"] = code }));
     }
 
     private static JsonObject Request(string source, string address, string? token)

@@ -101,6 +101,23 @@ public sealed class PickPageTests : BrowserTests
     }
 
     [Fact]
+    public async Task Photos_are_picked_at_box()
+    {
+        await using var pickers = await FakePickers.StartAsync();
+        await using var app = await pickers.ServeAsync();
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{await app.Client.CreateSessionAsync()}?lang=en");
+
+        var window = await PressAsync(page, "From Box");
+        await (await PressAsync(window, "Open Box")).GetByRole(AriaRole.Button, new() { Name = "Grant" }).ClickAsync();
+        await window.GetByRole(AriaRole.Button, new() { Name = "Cancel" }).ClickAsync();
+        await Assertions.Expect(window.GetByRole(AriaRole.Alert)).ToContainTextAsync("No photo was chosen.");
+        await (await PressAsync(window, "Open Box")).GetByRole(AriaRole.Button, new() { Name = "Grant" }).ClickAsync();
+        await window.GetByRole(AriaRole.Button, new() { Name = "Choose" }).ClickAsync();
+
+        await ExpectSentAsync(app, page, "box", _both);
+    }
+
+    [Fact]
     public async Task What_goes_wrong_is_said_with_a_way_on()
     {
         await using var pickers = await FakePickers.StartAsync();

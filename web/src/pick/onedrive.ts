@@ -1,4 +1,5 @@
 import { byId, Trouble, type Prepare } from './provider';
+import { encode, random, signIn } from './signin';
 
 /** https://learn.microsoft.com/onedrive/developer/controls/file-pickers: what it says of each item for sure, and the name. */
 interface Item {
@@ -18,10 +19,6 @@ interface PickerMessage {
 }
 
 const scope = 'OneDrive.ReadOnly';
-
-const random = (): string => encode(crypto.getRandomValues(new Uint8Array(32)));
-
-const encode = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
 
 export const prepare: Prepare = async ({ ids, addresses, return: returnPath }) => {
   const authority = addresses['authority']!;
@@ -56,21 +53,6 @@ export const prepare: Prepare = async ({ ids, addresses, return: returnPath }) =
     return { picked: await pick(addresses['picker']!, token), token };
   };
 };
-
-/** Signs somebody in, in a window that comes back to this server. It may lose this one on its way, so it is heard by a name, not as a window. */
-function signIn(address: string, state: string): Promise<string> {
-  const opened = window.open(address, '', 'popup,width=600,height=720');
-  if (opened === null) return Promise.reject(new Trouble('blocked'));
-  return new Promise((resolve, reject) => {
-    const channel = new BroadcastChannel(`apertur:${state}`);
-    channel.onmessage = event => {
-      channel.close();
-      const { code } = event.data as { code: string | null };
-      if (code === null) reject(new Trouble('refused'));
-      else resolve(code);
-    };
-  });
-}
 
 /** The picker itself, a page of the provider's in a frame that asks for what it needs. */
 function pick(address: string, token: string): Promise<{ url: string; name: string }[]> {

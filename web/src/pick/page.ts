@@ -6,6 +6,7 @@ const preparations: Record<string, () => Promise<{ prepare: Prepare }>> = {
   google_drive: () => import('./drive'),
   google_photos: () => import('./photos'),
   onedrive: () => import('./onedrive'),
+  box: () => import('./box'),
 };
 
 /** The upload page answers in no time, where it is still there. */
@@ -27,7 +28,6 @@ async function start(data: PageData): Promise<void> {
     document.documentElement.classList.remove('picking');
     say(problem, text(`pick.${kind}` as keyof PageData['texts']));
     open.hidden = kind === 'gone';
-    open.disabled = false;
   };
 
   /** Gives the upload page what was picked, and says so when it is no longer there. */
@@ -54,11 +54,17 @@ async function start(data: PageData): Promise<void> {
   say(state, text('pick.loading'));
   try {
     const pick = await (await preparations[data.source]!()).prepare(data);
+    let presses = 0;
     open.onclick = () => {
-      open.disabled = true;
+      // It can be pressed again: that somebody has closed a window of the provider, nobody tells for sure. Then only the last press counts.
+      const press = ++presses;
       say(state, text('pick.waiting'));
-      pick().then(picked => picked.picked.length > 0 ? hand(picked) : trouble('nothing'))
-        .catch((error: unknown) => trouble(error instanceof Trouble ? error.kind : 'unreachable'));
+      pick().then(picked => {
+        if (picked.picked.length === 0) throw new Trouble('nothing');
+        if (press === presses) hand(picked);
+      }).catch((error: unknown) => {
+        if (press === presses) trouble(error instanceof Trouble ? error.kind : 'unreachable');
+      });
     };
     open.hidden = false;
     say(state, '');
@@ -72,7 +78,7 @@ async function start(data: PageData): Promise<void> {
 
 /** Somebody comes back from having signed in: the window that waits for it hears of it under the name that it gave along. */
 function comeBack(): void {
-  const given = new URLSearchParams(location.hash.slice(1));
+  const given = new URLSearchParams(location.hash.slice(1) || location.search);
   const state = given.get('state');
   if (state === null) return;
   const channel = new BroadcastChannel(`apertur:${state}`);

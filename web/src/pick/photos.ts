@@ -34,12 +34,14 @@ export const prepare: Prepare = async ({ ids, addresses, title, texts }) => {
 
     let session = await call<PickingSession>('POST', 'sessions');
     const path = `sessions/${encodeURIComponent(session.id)}`;
+    let link: HTMLAnchorElement | null = null;
     try {
       // A link of its own: the press that asked for the token has been used up by the window in which it was given.
-      const link = Object.assign(document.createElement('a'), {
+      link = Object.assign(document.createElement('a'), {
         href: `${session.pickerUri}/autoclose`, target: '_blank', rel: 'noopener', textContent: texts['pick.open'].replace('{source}', title),
       });
       byId('state').after(link);
+      byId('open').hidden = true;
       link.focus();
       const until = Date.now() + milliseconds(session.pollingConfig?.timeoutIn, 1800);
       while (session.mediaItemsSet !== true) {
@@ -47,7 +49,6 @@ export const prepare: Prepare = async ({ ids, addresses, title, texts }) => {
         await new Promise(resolve => window.setTimeout(resolve, milliseconds(session.pollingConfig?.pollInterval, 5)));
         session = await call<PickingSession>('GET', path);
       }
-      link.remove();
 
       const picked: { url: string; name: string }[] = [];
       let page = '';
@@ -59,6 +60,8 @@ export const prepare: Prepare = async ({ ids, addresses, title, texts }) => {
       } while (page !== '');
       return { picked, token: given };
     } finally {
+      link?.remove();
+      byId('open').hidden = false;
       // They ask for that. What was picked stays for its hour.
       void call('DELETE', path).catch(() => null);
     }

@@ -16,7 +16,7 @@ async function words(): Promise<typeof en> {
 const tokens = new Map<string, string>();
 
 /** Where nothing is given out without. */
-const needsToken = ['google_drive', 'google_photos', 'onedrive'];
+const needsToken = ['google_drive', 'google_photos', 'onedrive', 'box'];
 
 type Add = (address: string, name: string) => void;
 

@@ -21,6 +21,7 @@ internal sealed class FakePickers : IAsyncDisposable
     public const string ClientId = "123-abc.apps.example.com";
     public const string ApiKey = "AIza-key";
     public const string AppId = "4711";
+    public const string Secret = "secret-of-this-server";
     public const string AppKey = "dropbox-key";
 
     private readonly Receiver _receiver;
@@ -45,6 +46,8 @@ internal sealed class FakePickers : IAsyncDisposable
         ["Sources:GooglePhotos:ClientId"] = ClientId,
         ["Sources:Dropbox:AppKey"] = AppKey,
         ["Sources:OneDrive:ClientId"] = ClientId,
+        ["Sources:Box:ClientId"] = ClientId,
+        ["Sources:Box:ClientSecret"] = Secret,
     };
 
     /// <summary>What was asked for of photos, with what was shown for it.</summary>
@@ -149,6 +152,26 @@ internal sealed class FakePickers : IAsyncDisposable
             case "/onedrive.live.com/picker" when (await request.ReadFormAsync())["access_token"] == Token:
                 await PageAsync(response, OneDriveScript.Replace("OPTIONS", request.Query["filePicker"], StringComparison.Ordinal).Replace("ROOT", Root, StringComparison.Ordinal));
                 break;
+            case "/account.box.com/api/oauth2/authorize" when request.Query["client_id"] == ClientId && request.Query["response_type"] == "code":
+                await PageAsync(response, $$"""
+                    button('Grant', () => location = '{{request.Query["redirect_uri"]}}?code=c1&state={{request.Query["state"]}}');
+                    button('Deny', () => location = '{{request.Query["redirect_uri"]}}?error=access_denied&state={{request.Query["state"]}}');
+                    """);
+                break;
+            case "/api.box.com/oauth2/token":
+                var grant = await request.ReadFormAsync();
+                var isGranted = grant["grant_type"] == "authorization_code" && grant["code"] == "c1" && grant["client_id"] == ClientId && grant["client_secret"] == Secret;
+                response.StatusCode = isGranted ? 200 : 400;
+                await response.WriteAsJsonAsync(isGranted
+                    ? new JsonObject { ["access_token"] = Token, ["refresh_token"] = "to-renew", ["expires_in"] = 3600, ["token_type"] = "bearer" }
+                    : new JsonObject { ["error"] = "invalid_grant" });
+                break;
+            case "/cdn01.boxcdn.net/platform/elements/23.0.0/en-US/picker.js":
+                await ScriptAsync(response, BoxScript);
+                break;
+            case "/cdn01.boxcdn.net/platform/elements/23.0.0/en-US/picker.css":
+                response.ContentType = "text/css";
+                break;
             default:
                 await GiveAsync(context, path);
                 break;
@@ -219,7 +242,7 @@ internal sealed class FakePickers : IAsyncDisposable
     private Task ScriptAsync(HttpResponse response, string script)
     {
         response.ContentType = "text/javascript";
-        return response.WriteAsync(script.Replace("ROOT", Root, StringComparison.Ordinal));
+        return response.WriteAsync(script.Replace("ROOT", Root, StringComparison.Ordinal).Replace("TOKEN", Token, StringComparison.Ordinal));
     }
 
     private static Task PageAsync(HttpResponse response, string script)
@@ -295,6 +318,22 @@ internal sealed class FakePickers : IAsyncDisposable
           }
           google.picker = { Action: { PICKED: 'picked', CANCEL: 'cancel' }, Feature: { MULTISELECT_ENABLED: 'multiselectEnabled' }, ViewId: { DOCS_IMAGES: 'docs-images' }, PickerBuilder };
           setTimeout(callback);
+        } };
+        """;
+
+    /// <summary>https://developer.box.com/guides/embed/ui-elements/picker: it stands in the page itself.</summary>
+    private const string BoxScript = """
+        window.Box = { FilePicker: class {
+          listeners = {};
+          addListener(name, listener) { this.listeners[name] = listener; }
+          show(folder, token, { container, extensions }) {
+            this.place = document.querySelector(container);
+            const button = (name, press) => { const made = document.createElement('button'); made.textContent = name; made.onclick = press; this.place.append(made); };
+            if (folder !== '0' || token !== 'TOKEN' || !extensions.includes('jpg')) throw new Error('Box');
+            button('Choose', () => this.listeners.choose(['roof.jpg', 'door.jpg'].map(name => ({ id: name, type: 'file', name }))));
+            button('Cancel', () => this.listeners.cancel());
+          }
+          hide() { this.place.replaceChildren(); }
         } };
         """;
 
