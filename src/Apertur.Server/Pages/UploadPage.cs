@@ -141,13 +141,26 @@ internal static class UploadPage
             <input id="camera" type="file" accept="image/*" capture="environment"></label>
             <label id="choose" class="big">{_galleryIcon}<span>{texts["page.choosePhotos"]}</span>
             <input id="gallery" type="file" name="file"{several} required accept="{accept}"{locked}></label>
-            {Html.If(model.TakesAddresses, $"<button id=\"web\" class=\"from\" name=\"url\" type=\"button\" aria-expanded=\"false\"{Html.If(model.TakesHttp, Html.Raw(" data-http"))} hidden>{texts["page.webAddress"]}</button>")}
-            {model.Clouds.Select(cloud => (Html)$"""<button class="from" name="{cloud.Name}" value="{PickPage.Path(model.SessionId!, cloud, model.Look)}" type="button" hidden>{texts.Fill("page.pickFrom", ("source", cloud.Title))}</button>""")}
+            {Elsewhere(model, texts)}
             <p id="drop-hint">{texts["page.dropHint"]}</p>
             </div>
             <button id="send" class="primary" type="submit"{locked}>{texts["send"]}</button>
             </form>
             """;
+    }
+
+    /// <summary>What the server fetches, which takes the script. Where there is more than one place it is folded up: most people come with their photos.</summary>
+    private static Html Elsewhere(UploadPageModel model, Texts texts)
+    {
+        var http = Html.If(model.TakesHttp, Html.Raw(" data-http"));
+        var web = Html.If(model.TakesAddresses, $"""
+            <button id="web" class="from" name="url" type="button" aria-expanded="false"{http} hidden>{texts["page.webAddress"]}</button>
+            """);
+        var clouds = model.Clouds.Select(cloud => (Html)$"""
+            <button class="from" name="{cloud.Name}" value="{PickPage.Path(model.SessionId!, cloud, model.Look)}" type="button" hidden>{texts.Fill("page.pickFrom", ("source", cloud.Title))}</button>
+
+            """);
+        return model.Clouds.Count == 0 ? web : $"<details id=\"elsewhere\"><summary>{texts["page.elsewhere"]}</summary><div>{web}{clouds}</div></details>";
     }
 
     /// <summary>What is asked for. The script folds it up once it is answered, and fills it in for a session whose password hides it yet.</summary>
