@@ -40,7 +40,8 @@ export default defineConfig({
     modulePreload: false,
     rolldownOptions: {
       input: {
-        upload: 'src/upload/page.ts', inbox: 'src/inbox/page.ts', account: 'src/account/page.ts', dashboard: 'src/dashboard/main.tsx',
+        upload: 'src/upload/page.ts', inbox: 'src/inbox/page.ts', account: 'src/account/page.ts', pick: 'src/pick/page.ts',
+        dashboard: 'src/dashboard/main.tsx',
       },
     },
   },

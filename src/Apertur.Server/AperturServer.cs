@@ -180,7 +180,9 @@ internal static class AperturServer
         services.AddSingleton<EnvelopeIntake>();
         services.AddKeyedSingleton(
             nameof(PhotoFetch), (_, _) => new OutboundHttp(settings.Sources.AllowPrivateNetworks, tellsOfTraces: false));
+        services.AddSingleton(_ => new CloudSources(settings));
         services.AddSingleton<PhotoFetch>();
+        services.AddSingleton<PickerTokens>();
         services.AddSingleton<FetchPlaces>();
         services.AddSingleton<FolderParts>();
         services.AddSingleton<IPartStore>(provider => provider.GetRequiredService<BlobStore>().Blobs is S3Blobs bucket

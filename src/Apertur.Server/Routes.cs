@@ -79,6 +79,9 @@ internal static class Routes
         var uploadPage = Group(app, "/u/{id}", Access.Session);
         uploadPage.MapMethods("", _getOrHead, UploadPageApi.Open);
         uploadPage.MapPost("", UploadPageApi.Send);
+        uploadPage.MapMethods("/pick/{source}", _getOrHead, PickPageApi.Open);
+        uploadPage.MapPost("/pick/{source}", PickPageApi.Token);
+        anyone.MapMethods(PickPageApi.ReturnPath, _getOrHead, PickPageApi.Return);
 
         anyone.MapMethods("/s/{code}", _getOrHead, ShortLinks.Open);
 

@@ -104,6 +104,12 @@ internal sealed class Settings
             "Limits:DefaultSessionHours must be between 1 and Limits:MaxSessionHours.");
         Require(Limits.EnvelopesAtOnce >= 1, "Limits:EnvelopesAtOnce must be at least 1.");
         Require(Sources is { FetchesAtOnce: >= 1, FetchesPerSession: >= 1, FetchesPerAddress: >= 1 }, "Sources: numbers of fetches must be at least 1.");
+        foreach (var (name, id) in Sources.Ids)
+            Require(id.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '.' or '_'), $"{name} is no id as providers give them.");
+        Require(Sources.GoogleDrive is { ClientId: "", ApiKey: "", AppId: "" } or { ClientId: not "", ApiKey: not "", AppId: not "" },
+            "Sources:GoogleDrive:ClientId, ApiKey and AppId are needed together.");
+        Require(Sources.Box is { ClientId: "", ClientSecret: "" } or { ClientId: not "", ClientSecret: not "" },
+            "Sources:Box:ClientId and ClientSecret are needed together.");
         Require(Storage.QuarantineDays >= 1, "Storage:QuarantineDays must be at least 1.");
         Require(Storage.PartialUploadHours >= 1, "Storage:PartialUploadHours must be at least 1.");
         Require((Storage.Kind != StorageKind.S3 && Storage.ReadAlso != StorageKind.S3) || Storage.HasS3,
@@ -289,6 +295,41 @@ internal sealed class SourceSettings
     public required int FetchesAtOnce { get; init; }
     public required int FetchesPerSession { get; init; }
     public required int FetchesPerAddress { get; init; }
+    public required GoogleDriveSourceSettings GoogleDrive { get; init; }
+    public required ClientSourceSettings GooglePhotos { get; init; }
+    public required DropboxSourceSettings Dropbox { get; init; }
+    public required ClientSourceSettings OneDrive { get; init; }
+    public required BoxSourceSettings Box { get; init; }
+
+    /// <summary>Every id of this server at a provider, with the name of its setting.</summary>
+    public IEnumerable<(string Name, string Id)> Ids =>
+    [
+        ("Sources:GoogleDrive:ClientId", GoogleDrive.ClientId), ("Sources:GoogleDrive:ApiKey", GoogleDrive.ApiKey),
+        ("Sources:GoogleDrive:AppId", GoogleDrive.AppId), ("Sources:GooglePhotos:ClientId", GooglePhotos.ClientId),
+        ("Sources:Dropbox:AppKey", Dropbox.AppKey), ("Sources:OneDrive:ClientId", OneDrive.ClientId),
+        ("Sources:Box:ClientId", Box.ClientId),
+    ];
+}
+
+internal class ClientSourceSettings
+{
+    public required string ClientId { get; init; }
+}
+
+internal sealed class GoogleDriveSourceSettings : ClientSourceSettings
+{
+    public required string ApiKey { get; init; }
+    public required string AppId { get; init; }
+}
+
+internal sealed class BoxSourceSettings : ClientSourceSettings
+{
+    public required string ClientSecret { get; init; }
+}
+
+internal sealed class DropboxSourceSettings
+{
+    public required string AppKey { get; init; }
 }
 
 internal enum NodeRole

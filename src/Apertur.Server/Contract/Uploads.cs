@@ -22,8 +22,18 @@ internal sealed record FetchRequest
     /// <summary>Where it is: an https address without a user name. Redirects are followed.</summary>
     public string? Url { get; init; }
 
-    /// <summary>Its name; without one it is called as its address says.</summary>
+    /// <summary>
+    /// What the file is called. Without it: the name that the source says (Content-Disposition), else the end of the address when it names a
+    /// picture, else a neutral name.
+    /// </summary>
     public string? Filename { get; init; }
+
+    /// <summary>
+    /// For a source at which photos are picked (<c>google_drive</c>, <c>google_photos</c>, <c>onedrive</c>, <c>box</c>): the access token that its picker gave,
+    /// shown to its own hosts and kept nowhere.
+    /// </summary>
+    [JsonPropertyName("access_token")]
+    public string? AccessToken { get; init; }
 
     /// <summary>SHA-256 of the file in hex: checked before the photo is taken.</summary>
     public string? Sha256 { get; init; }

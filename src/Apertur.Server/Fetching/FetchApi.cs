@@ -35,7 +35,7 @@ internal static class FetchApi
         await intake.RequireOpenAsync(session, idempotency, cancellationToken);
         var sent = Read(body, session);
         var sha256 = body.Value.Sha256 is { } text ? UploadDigests.ReadSha256(text) : null;
-        fetch.RequireOffered(sent["source"]!);
+        var from = fetch.Find(sent["source"]!, address, body.Value.AccessToken);
         var projectKey = await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => p.E2ePublicKey).SingleAsync(cancellationToken);
         if (SessionEncryption.Of(session, projectKey).PageKey is not null)
         {
@@ -45,7 +45,7 @@ internal static class FetchApi
 
         using var place = places.Take(session, AddressRanges.Subject(http.Connection.RemoteIpAddress));
         using var deadline = limits.Deadline(http);
-        using var photo = await fetch.OpenAsync(address, session, deadline.Token);
+        using var photo = await fetch.OpenAsync(from, session, deadline.Token);
         await using var image = await intake.StageAsync(photo.ReadAsync, body.Value.Filename ?? photo.Filename, session, deadline.Token);
         if (sha256 is not null && sha256 != image.SentSha256)
             throw ApiErrors.DigestMismatch.ToException();

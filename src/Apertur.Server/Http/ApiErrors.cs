@@ -156,7 +156,11 @@ internal static class ApiErrors
     public static ApiError SourceNotOffered(string message) => new(403, "Forbidden", "SOURCE_NOT_OFFERED", message);
 
     public static ApiError SourceRefused(int status) => new(422, "Unprocessable Entity", "SOURCE_REFUSED",
-        string.Create(CultureInfo.InvariantCulture, $"This address gives no photo out: it answered {status}."));
+        string.Create(CultureInfo.InvariantCulture, $"This address gives no photo out: it answered {status}."))
+    {
+        // What passes, such as too many requests there, is worth another try.
+        RetryAfter = status is 408 or 429 or >= 500 ? 30 : null,
+    };
 
     public static ApiError SourceTooSlow { get; } = new(422, "Unprocessable Entity", "SOURCE_TOO_SLOW",
         "This address gives the photo out too slowly. Please try again later, or send the photo itself.");

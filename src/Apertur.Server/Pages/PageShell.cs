@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text;
+using Apertur.Server.Fetching;
 using Microsoft.Net.Http.Headers;
 
 namespace Apertur.Server.Pages;
@@ -53,9 +54,16 @@ internal static class PageShell
     /// Any site may show an upload page in its own. Where people act under their name nobody is to be tricked into pressing a button, and no text
     /// becomes markup or script.
     /// </param>
-    public static IResult Result(Html document, int status, bool mayBeFramed = true) => new PageResult(document.ToString(), status, mayBeFramed);
+    public static IResult Result(Html document, int status, bool mayBeFramed = true) =>
+        new PageResult(document.ToString(), status, mayBeFramed, provider: null);
 
-    private sealed class PageResult(string document, int status, bool mayBeFramed) : IResult
+    /// <summary>
+    /// Sends a page that runs what a provider has made, in a window that the upload page has opened. Of its address that provider learns the origin,
+    /// by which it knows who asks.
+    /// </summary>
+    public static IResult Result(Html document, ProviderPolicy provider) => new PageResult(document.ToString(), 200, mayBeFramed: false, provider);
+
+    private sealed class PageResult(string document, int status, bool mayBeFramed, ProviderPolicy? provider) : IResult
     {
         public Task ExecuteAsync(HttpContext httpContext)
         {
@@ -63,12 +71,17 @@ internal static class PageShell
             response.StatusCode = status;
             response.ContentType = "text/html; charset=utf-8";
             response.Headers.CacheControl = "no-store";
-            response.Headers.ContentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; "
-                + "img-src 'self' blob: data:; connect-src 'self'; form-action 'self'; base-uri 'none'"
-                + (mayBeFramed ? "" : "; frame-ancestors 'none'; require-trusted-types-for 'script'");
+            response.Headers.ContentSecurityPolicy = $"default-src 'none'; script-src 'self'{And(provider?.Scripts)}; style-src 'self'{And(provider?.Styles)}; "
+                + $"img-src 'self' blob: data:{And(provider?.Images)}; connect-src 'self'{And(provider?.Calls)}; form-action 'self'{And(provider?.Forms)}; base-uri 'none'"
+                + (mayBeFramed ? "" : "; frame-ancestors 'none'")
+                + (provider is not null ? $"; frame-src 'self'{And(provider.Frames)}; font-src 'self'{And(provider.Fonts)}"
+                    : mayBeFramed ? "" : "; require-trusted-types-for 'script'");
             if (!mayBeFramed)
                 response.Headers.XFrameOptions = "DENY";
-            response.Headers["Referrer-Policy"] = "no-referrer";
+            // With any other the window would lose the page that opened it, which has none, and which a site with one of its own may frame.
+            if (provider is not null)
+                response.Headers["Cross-Origin-Opener-Policy"] = "unsafe-none";
+            response.Headers["Referrer-Policy"] = provider is null ? "no-referrer" : "strict-origin";
             response.Headers.XContentTypeOptions = "nosniff";
             if (HttpMethods.IsHead(httpContext.Request.Method))
                 return Task.CompletedTask;
@@ -78,6 +91,8 @@ internal static class PageShell
             response.ContentLength = bytes.Length;
             return response.Body.WriteAsync(bytes, httpContext.RequestAborted).AsTask();
         }
+
+        private static string And(IReadOnlyList<string>? sources) => sources is null or [] ? "" : " " + string.Join(' ', sources);
 
         // Not where people act under their name: what is said beside a secret would show in the length (https://www.breachattack.com). All that is
         // secret of an upload page is its address, and who does not know that cannot have it loaded.

@@ -22,7 +22,8 @@ internal sealed class Texts
             ?? throw new InvalidOperationException($"The program holds no texts in {language}");
         Words = JsonSerializer.Deserialize<Dictionary<string, string>>(stream)!;
         _words = Words.ToFrozenDictionary();
-        _ofSealingScript = Words.Where(word => word.Key.Split('.')[0] is not ("page" or "web")).ToDictionary();
+        _ofSealingScript = Words.Where(word => word.Key.Split('.')[0] is not ("page" or "web" or "pick")).ToDictionary();
+        OfPicker = Words.Where(word => word.Key.StartsWith("pick.", StringComparison.Ordinal)).ToDictionary();
         _ofScript = _ofSealingScript.Where(word => word.Key is not ("sealed" or "sealedAndChecked" or "sealingNeedsHttps")).ToDictionary();
     }
 
@@ -34,6 +35,9 @@ internal sealed class Texts
     /// </summary>
     /// <param name="seals">Whether it encrypts photos, and has something to say of that.</param>
     public IReadOnlyDictionary<string, string> OfScript(bool seals) => seals ? _ofSealingScript : _ofScript;
+
+    /// <summary>Those of the script of the window in which photos of a provider are picked.</summary>
+    public IReadOnlyDictionary<string, string> OfPicker { get; }
 
     public string this[string name] => _words[name];
 

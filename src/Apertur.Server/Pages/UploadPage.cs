@@ -14,7 +14,7 @@ namespace Apertur.Server.Pages;
 internal static class UploadPage
 {
     // Letters of every script as they are, which the default would write as six characters each; what could end a script element is escaped all the same.
-    private static readonly JsonSerializerOptions _scriptJson = new(JsonSerializerOptions.Web) { Encoder = JavaScriptEncoder.Create(UnicodeRanges.All) };
+    public static readonly JsonSerializerOptions ScriptJson = new(JsonSerializerOptions.Web) { Encoder = JavaScriptEncoder.Create(UnicodeRanges.All) };
 
     private static readonly Html _cameraIcon = Icon(
         "M4 8h3l1.5-2.5h7L17 8h3a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V9a1 1 0 0 1 1-1z"
@@ -141,12 +141,26 @@ internal static class UploadPage
             <input id="camera" type="file" accept="image/*" capture="environment"></label>
             <label id="choose" class="big">{_galleryIcon}<span>{texts["page.choosePhotos"]}</span>
             <input id="gallery" type="file" name="file"{several} required accept="{accept}"{locked}></label>
-            {Html.If(model.TakesAddresses, $"<button id=\"web\" type=\"button\" aria-expanded=\"false\" hidden>{texts["page.webAddress"]}</button>")}
+            {Elsewhere(model, texts)}
             <p id="drop-hint">{texts["page.dropHint"]}</p>
             </div>
             <button id="send" class="primary" type="submit"{locked}>{texts["send"]}</button>
             </form>
             """;
+    }
+
+    /// <summary>What the server fetches, which takes the script. Where there is more than one place it is folded up: most people come with their photos.</summary>
+    private static Html Elsewhere(UploadPageModel model, Texts texts)
+    {
+        var http = Html.If(model.TakesHttp, Html.Raw(" data-http"));
+        var web = Html.If(model.TakesAddresses, $"""
+            <button id="web" class="from" name="url" type="button" aria-expanded="false"{http} hidden>{texts["page.webAddress"]}</button>
+            """);
+        var clouds = model.Clouds.Select(cloud => (Html)$"""
+            <button class="from" name="{cloud.Name}" value="{PickPage.Path(model.SessionId!, cloud, model.Look)}" type="button" hidden>{texts.Fill("page.pickFrom", ("source", cloud.Title))}</button>
+
+            """);
+        return model.Clouds.Count == 0 ? web : $"<details id=\"elsewhere\"><summary>{texts["page.elsewhere"]}</summary><div>{web}{clouds}</div></details>";
     }
 
     /// <summary>What is asked for. The script folds it up once it is answered, and fills it in for a session whose password hides it yet.</summary>
@@ -216,7 +230,8 @@ internal static class UploadPage
     private static string Outcome(UploadPageResult result, Texts texts) =>
         result.Code is null ? texts["received"] : texts.Refusal(result.Code, result.Message ?? result.Code);
 
-    private static Html Project(UploadPageModel model) =>
+    /// <summary>Whose page it is.</summary>
+    public static Html Project(UploadPageModel model) =>
         string.IsNullOrWhiteSpace(model.ProjectName) ? Html.Empty : $"<p class=\"project\" dir=\"auto\">{Logo(model.Logo)}{model.ProjectName}</p>";
 
     // The name stands beside it. On a narrow line what takes photos comes first.
@@ -268,7 +283,7 @@ internal static class UploadPage
             model.SealingKey,
             Texts = texts.OfScript(seals: model.SealingKey is not null),
         },
-        _scriptJson));
+        ScriptJson));
 
     private static Html Icon(string path) => $"""
         <svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linejoin="round" aria-hidden="true">

@@ -13,20 +13,21 @@ namespace Apertur.Server.Pages;
 internal static class UploadPageApi
 {
     public static async Task<IResult> Open(
-        string id, HttpRequest request, SessionGate gate, PhotoFetch fetch, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
+        string id, HttpRequest request, SessionGate gate, PhotoFetch fetch, CloudSources clouds, AperturDb db, TimeProvider clock,
+        CancellationToken cancellationToken)
     {
         var look = PageLook.Of(request);
         if (await FindAsync(id, gate, cancellationToken) is not { } session)
             return UploadPage.Result(new UploadPageModel { Status = UploadPageStatus.NotFound, Look = look });
 
         await gate.NoteOpenedAsync(session, cancellationToken);
-        return UploadPage.Result(await DescribeAsync(session, gate, fetch, db, clock, look, [], cancellationToken));
+        return UploadPage.Result(await DescribeAsync(session, gate, fetch, clouds, db, clock, look, [], cancellationToken));
     }
 
     /// <summary>Takes every photo of the form; one that is refused does not keep the others out.</summary>
     public static async Task<IResult> Send(
         string id, HttpContext http, SessionGate gate, SessionPasswords passwords, ImageIntake intake, UploadLimits limits, PhotoFetch fetch,
-        AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
+        CloudSources clouds, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var look = PageLook.Of(http.Request);
         if (await FindAsync(id, gate, cancellationToken) is not { } session)
@@ -57,7 +58,7 @@ internal static class UploadPageApi
 
         if (refused is not null || form.Wrong.Count > 0)
             await BodyDrain.RunAsync(http, clock, BodyDrain.MaxTime);
-        var model = await DescribeAsync(session, gate, fetch, db, clock, look, form.Results, cancellationToken);
+        var model = await DescribeAsync(session, gate, fetch, clouds, db, clock, look, form.Results, cancellationToken);
         return UploadPage.Result(model with
         {
             PasswordWrong = form.IsLocked,
@@ -113,7 +114,7 @@ internal static class UploadPageApi
         form.MayTakePhotos();
     }
 
-    private static async Task<UploadSession?> FindAsync(string id, SessionGate gate, CancellationToken cancellationToken)
+    public static async Task<UploadSession?> FindAsync(string id, SessionGate gate, CancellationToken cancellationToken)
     {
         try
         {
@@ -129,12 +130,13 @@ internal static class UploadPageApi
         SessionEncryption.Of(
             session, await db.Projects.Where(p => p.Id == session.ProjectId).Select(p => p.E2ePublicKey).SingleAsync(cancellationToken));
 
-    private static async Task<UploadPageModel> DescribeAsync(
-        UploadSession session, SessionGate gate, PhotoFetch fetch, AperturDb db, TimeProvider clock, PageLook look,
+    public static async Task<UploadPageModel> DescribeAsync(
+        UploadSession session, SessionGate gate, PhotoFetch fetch, CloudSources clouds, AperturDb db, TimeProvider clock, PageLook look,
         IReadOnlyList<UploadPageResult> results, CancellationToken cancellationToken)
     {
         var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == session.ProjectId, cancellationToken);
         var sealing = SessionEncryption.Of(session, project.E2ePublicKey);
+        var mayFetch = !session.CameraOnly && sealing.PageKey is null;
         return new()
         {
             SessionId = session.Id.ToString(),
@@ -162,7 +164,9 @@ internal static class UploadPageApi
             ThankYou = session.ThankYou,
             ReturnUrl = session.ReturnUrl ?? project.BrandReturnUrl,
             CameraOnly = session.CameraOnly,
-            TakesAddresses = fetch.TakesAddresses && !session.CameraOnly && sealing.PageKey is null,
+            TakesAddresses = fetch.TakesAddresses && mayFetch,
+            TakesHttp = fetch.TakesHttp,
+            Clouds = mayFetch ? clouds.Offered : [],
             AllowCaptions = session.AllowCaptions,
             Ask = session.Ask,
             Strip = session.Strip,

@@ -1,4 +1,5 @@
 using Apertur.Server.Contract;
+using Apertur.Server.Fetching;
 using Apertur.Server.Http;
 using Apertur.Server.Metadata;
 
@@ -67,6 +68,12 @@ internal sealed record UploadPageModel
 
     /// <summary>Photos may be given by an address that this server fetches them from.</summary>
     public bool TakesAddresses { get; init; }
+
+    /// <summary>That address may be one without a certificate.</summary>
+    public bool TakesHttp { get; init; }
+
+    /// <summary>Providers whose pickers are offered.</summary>
+    public IReadOnlyList<CloudSource> Clouds { get; init; } = [];
 
     /// <summary>Only the camera is offered.</summary>
     public bool CameraOnly { get; init; }

@@ -135,6 +135,7 @@ internal sealed partial class TenantWorld
         world.Things["members/{userId}"] = world.Things["users/{userId}"] = member.Id.ToString();
         world.Things["invitations/{id}"] = invited["id"]!.GetValue<string>();
         world.Things["callback/{provider}"] = "dropbox";
+        world.Things["pick/{source}"] = "dropbox";
         world.Things["link/{secret}"] = invited["url"]!.GetValue<string>().Split('/')[^1];
         world.Things["replays/{id}"] = (await world.AddReplayAsync(app.ProjectId, destination, Mark)).ToString();
         await world.AddDeliveryAsync(session, upload, destination, Mark);

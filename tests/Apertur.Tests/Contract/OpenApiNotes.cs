@@ -155,9 +155,10 @@ internal sealed record OpenApiNotes
                             ["url"],
                             [
                                 ("url", Text(), "Where the photo is: an https address without a user name. Redirects are followed."),
-                                ("filename", Text(), "Its name; without one it is called as the answer or the address says."),
+                                ("filename", Text(), "What the file is called. Without it: the name that the source says (`Content-Disposition`), else the end of the address when it names a picture, else a neutral name."),
+                                ("access_token", Text(), "For a source at which photos are picked, but for `dropbox`: the access token that its picker gave. It is shown to that provider's own hosts, goes along with no redirect to another, and is kept nowhere."),
                                 ("sha256", Text(), "SHA-256 of the file in hex: checked before the photo is taken."),
-                                ("source", OneOf("url"), "Where the photo came from."),
+                                ("source", OneOf("url", "google_drive", "google_photos", "dropbox", "onedrive", "box"), "Where the photo comes from; `url` without it. A provider only where this server is registered there, and then `url` must be an address at which it gives photos out."),
                                 ("visitor", Id(), "As in the form of a photo that is sent."),
                                 ("caption", Text(), "As in that form."),
                                 .. _answers,

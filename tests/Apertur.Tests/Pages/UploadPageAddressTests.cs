@@ -95,6 +95,41 @@ public sealed class UploadPageAddressTests : BrowserTests
     }
 
     [Fact]
+    public async Task Source_that_has_trouble_for_now_is_asked_again_when_somebody_wants_that()
+    {
+        await using var source = await Receiver.StartAsync();
+        var isWell = false;
+        source.Otherwise = context =>
+        {
+            context.Response.StatusCode = isWell ? 200 : 503;
+            return context.Response.Body.WriteAsync(Photos.Png()).AsTask();
+        };
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{await app.Client.CreateSessionAsync()}?lang=en");
+
+        await GiveAsync(page, Of(source, "/roof.png"));
+        var again = page.GetByRole(AriaRole.Button, new() { Name = "Try again: roof.png" });
+        await Assertions.Expect(again).ToBeVisibleAsync();
+        isWell = true;
+        await again.ClickAsync();
+
+        await Assertions.Expect(page.Locator(Sent)).ToHaveCountAsync(1);
+    }
+
+    [Fact]
+    public async Task Address_without_a_certificate_is_not_taken_where_the_server_takes_none()
+    {
+        await using var app = await AperturApp.StartAsync(
+            DatabaseKind.Sqlite, new Dictionary<string, string?> { ["Sources:AllowPrivateNetworks"] = "false" });
+        var page = await Chromium.OpenAsync($"{app.Url}/u/{await app.Client.CreateSessionAsync()}?lang=en");
+
+        await GiveAsync(page, "http://photos.example.com/roof.jpg");
+
+        await Assertions.Expect(page.Locator("#address-error")).ToContainTextAsync("One begins with https://.");
+        await Assertions.Expect(page.Locator("#photos li")).ToHaveCountAsync(0);
+    }
+
+    [Fact]
     public async Task Fetch_goes_on_after_a_reload_and_brings_one_photo()
     {
         await using var source = await Receiver.StartAsync();

@@ -12,8 +12,41 @@ async function words(): Promise<typeof en> {
   return (await import(`../texts/${document.documentElement.lang}.json`) as { default: typeof en }).default;
 }
 
-/** Asks below the button that was pressed for the address of a photo, or asks no more. */
-export async function ask(button: HTMLElement, add: (address: string, name: string) => void): Promise<void> {
+/** What shows that photos may be fetched, by their address. Kept nowhere else: a page that comes after this one has none. */
+const tokens = new Map<string, string>();
+
+/** Where nothing is given out without. */
+const needsToken = ['google_drive', 'google_photos', 'onedrive', 'box'];
+
+type Add = (address: string, name: string) => void;
+
+/** Asks for photos in the way of the button that was pressed: in the window that it has opened, or by their address. */
+export async function ask(button: HTMLButtonElement, opened: Window | '' | null, add: Add): Promise<void> {
+  if (opened === '') return askAddress(button, add);
+  if (opened !== null) {
+    window.addEventListener('message', event => take(event, opened, add));
+    return;
+  }
+  const problem = make('p', { className: 'bad', textContent: (await words())['web.blocked'] });
+  problem.setAttribute('role', 'alert');
+  document.querySelectorAll('.from + .bad').forEach(earlier => earlier.remove());
+  button.after(problem);
+}
+
+/** What somebody picked in a window of this server's own that this page has opened. Nobody else is listened to. */
+function take(event: MessageEvent, opened: Window, add: Add): void {
+  if (event.origin !== location.origin || event.source !== opened) return;
+  const { picked, token } = event.data as { picked?: { url: string; name: string }[]; token?: string };
+  if (picked === undefined) return;
+  opened.postMessage('taken', location.origin);
+  for (const { url, name } of picked) {
+    if (token !== undefined) tokens.set(url, token);
+    add(url, name);
+  }
+}
+
+/** Asks below the button for the address of a photo, or asks no more. */
+async function askAddress(button: HTMLElement, add: Add): Promise<void> {
   const id = 'address';
   const close = (): void => {
     document.getElementById(`${id}-field`)?.remove();
@@ -38,7 +71,7 @@ export async function ask(button: HTMLElement, add: (address: string, name: stri
   problem.setAttribute('role', 'alert');
   input.setAttribute('aria-describedby', `${id}-hint ${problem.id}`);
   const take = (): void => {
-    const url = addressOf(input.value);
+    const url = addressOf(input.value, button.dataset['http'] === undefined ? 'https:' : 'http:');
     input.setAttribute('aria-invalid', String(url === null));
     problem.textContent = url === null ? texts['web.wrong'] : '';
     if (url === null) {
@@ -72,17 +105,27 @@ export async function fetchPhoto(
   const texts = await words();
   photo.doing = texts['web.fetching'];
   changed();
-  const { source, visitor, caption, address: url } = photo;
+  const { source, visitor, caption, address: url, name } = photo;
+  const token = tokens.get(url!);
+  const again: Outcome = { kind: 'refused', status: 0, code: 'SOURCE_REFUSED', message: texts['web.again'] };
+  if (token === undefined && needsToken.includes(source)) return again;
   const stop = new AbortController();
   const timer = window.setTimeout(() => stop.abort(), longestMs);
   try {
     const answer = await fetch(`${api}/images/from-url`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', 'Idempotency-Key': photo.key, ...passwordHeader(password) },
-      body: JSON.stringify({ ...answers, url, source, visitor, ...(caption === '' ? {} : { caption }) }),
+      body: JSON.stringify({
+        ...answers, url, source, visitor, access_token: token, ...(source === 'url' ? {} : { filename: name }), ...(caption === '' ? {} : { caption }),
+      }),
       signal: stop.signal,
     });
-    const outcome = read({ status: answer.status, text: await answer.text(), header: name => answer.headers.get(name) });
+    const outcome = read({ status: answer.status, text: await answer.text(), header: wanted => answer.headers.get(wanted) });
+    if (outcome.kind === 'refused' && outcome.code === 'SOURCE_REFUSED') {
+      // The source has trouble that passes.
+      if (answer.headers.has('Retry-After')) return { kind: 'interrupted' };
+      if (token !== undefined) return again;
+    }
     const said = outcome.kind === 'refused' ? texts[`web.${outcome.code}` as keyof typeof en] : undefined;
     return outcome.kind === 'refused' && said !== undefined ? { ...outcome, message: said } : outcome;
   } catch {
@@ -92,12 +135,12 @@ export async function fetchPhoto(
   }
 }
 
-/** What somebody typed, as an address; null when it is none. */
-function addressOf(typed: string): URL | null {
+/** What somebody typed, as an address; null when it is none. Where there are no certificates, `http:` will do. */
+function addressOf(typed: string, least: 'https:' | 'http:'): URL | null {
   const text = typed.trim();
   try {
     const url = new URL(/^[a-z][a-z0-9+.-]*:/i.test(text) ? text : `https://${text}`);
-    return /^https?:$/.test(url.protocol) && url.href.length <= 4096 && url.hostname.includes('.') && url.username === '' && url.password === '' ? url : null;
+    return ['https:', least].includes(url.protocol) && url.href.length <= 4096 && url.hostname.includes('.') && url.username === '' && url.password === '' ? url : null;
   } catch {
     return null;
   }

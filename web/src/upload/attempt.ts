@@ -34,7 +34,8 @@ export interface Parcel {
   /** The photo as the phone has it. */
   file: Blob;
   name: string;
-  source: 'camera' | 'gallery' | 'url';
+  /** As in the API: `camera`, `gallery`, `url`, or the name of a provider. */
+  source: string;
   /** Where the server is to fetch it; then the file is empty. */
   address: string | null;
   visitor: string;

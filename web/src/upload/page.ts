@@ -468,11 +468,14 @@ async function start(data: PageData): Promise<void> {
     if (limits !== null) pick();
   }
 
-  const web = document.getElementById('web');
-  if (web) {
-    web.hidden = false;
-    web.onclick = () => void import('./address').then(({ ask: askAddress }) =>
-      askAddress(web, (address, name) => void add([new File([], name)], 'url', address))).catch(() => { summary.textContent = texts.offline; });
+  for (const from of document.querySelectorAll<HTMLButtonElement>('.from')) {
+    from.hidden = false;
+    from.onclick = () => {
+      // Later it would be blocked.
+      const opened = from.value && window.open(from.value, '', 'popup,width=960,height=720');
+      void import('./address').then(({ ask: askFrom }) =>
+        askFrom(from, opened, (address, name) => void add([new File([], name)], from.name, address))).catch(() => { summary.textContent = texts.offline; });
+    };
   }
 
   form.addEventListener('submit', event => {

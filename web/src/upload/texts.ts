@@ -1,7 +1,7 @@
 import type en from '../texts/en.json';
 
 /** The page's words in the chosen language, handed over by the server with the page, but for those that only the server writes or a part loads by itself. */
-export type Texts = { [Key in Exclude<keyof typeof en, `${'page' | 'web'}.${string}`>]: string };
+export type Texts = { [Key in Exclude<keyof typeof en, `${'page' | 'web' | 'pick'}.${string}`>]: string };
 
 /** Fills the `{name}` holes of a text. */
 export function fill(text: string, values: Record<string, string | number | undefined>): string {
