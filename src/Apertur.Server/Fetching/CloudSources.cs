@@ -169,7 +169,8 @@ internal sealed class CloudSources(Settings settings, Func<string, string>? else
                 Styles = ["'unsafe-inline'", .. At("https://cdn01.boxcdn.net")],
                 Images = At("https://*.boxcdn.net", "https://*.boxcloud.com", "https://*.box.com"),
                 Fonts = At("https://*.boxcdn.net"),
-                Calls = At("https://api.box.com", "https://*.boxcloud.com"),
+                // This server exchanges the code.
+                Calls = ["'self'", .. At("https://api.box.com", "https://*.boxcloud.com")],
             },
             Hosts = At("https://api.box.com"),
             LeadsTo = At("https://*.boxcloud.com"),

@@ -71,11 +71,10 @@ internal static class PageShell
             response.StatusCode = status;
             response.ContentType = "text/html; charset=utf-8";
             response.Headers.CacheControl = "no-store";
-            response.Headers.ContentSecurityPolicy = $"default-src 'none'; script-src 'self'{And(provider?.Scripts)}; style-src 'self'{And(provider?.Styles)}; "
-                + $"img-src 'self' blob: data:{And(provider?.Images)}; connect-src 'self'{And(provider?.Calls)}; form-action 'self'{And(provider?.Forms)}; base-uri 'none'"
-                + (mayBeFramed ? "" : "; frame-ancestors 'none'")
-                + (provider is not null ? $"; frame-src 'self'{And(provider.Frames)}; font-src 'self'{And(provider.Fonts)}"
-                    : mayBeFramed ? "" : "; require-trusted-types-for 'script'");
+            response.Headers.ContentSecurityPolicy = provider is null
+                ? "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; form-action 'self'; base-uri 'none'"
+                    + (mayBeFramed ? "" : "; frame-ancestors 'none'; require-trusted-types-for 'script'")
+                : PolicyWith(provider);
             if (!mayBeFramed)
                 response.Headers.XFrameOptions = "DENY";
             // With any other the window would lose the page that opened it, which has none, and which a site with one of its own may frame.
@@ -92,7 +91,13 @@ internal static class PageShell
             return response.Body.WriteAsync(bytes, httpContext.RequestAborted).AsTask();
         }
 
-        private static string And(IReadOnlyList<string>? sources) => sources is null or [] ? "" : " " + string.Join(' ', sources);
+        // What a provider has made runs as a page of this server's: it may call nothing here that its picker does not need.
+        private static string PolicyWith(ProviderPolicy provider) =>
+            $"default-src 'none'; script-src 'self' {List(provider.Scripts)}; style-src 'self' {List(provider.Styles)}; img-src 'self' blob: data: {List(provider.Images)}; "
+            + $"connect-src {List(provider.Calls)}; frame-src {List(provider.Frames)}; font-src {List(provider.Fonts)}; form-action {List(provider.Forms)}; "
+            + "base-uri 'none'; frame-ancestors 'none'";
+
+        private static string List(IReadOnlyList<string> sources) => string.Join(' ', sources);
 
         // Not where people act under their name: what is said beside a secret would show in the length (https://www.breachattack.com). All that is
         // secret of an upload page is its address, and who does not know that cannot have it loaded.
