@@ -12,6 +12,19 @@ internal static class DeliveriesBench
         using var receiver = new Receiver();
         using var ours = setup.Start();
         var peers = BullMq.Start(setup.Folder, receiver.Url);
+        try
+        {
+            Compare(setup, receiver, ours, peers);
+        }
+        finally
+        {
+            foreach (var peer in peers)
+                peer.Dispose();
+        }
+    }
+
+    private static void Compare(Setup setup, Receiver receiver, Ours ours, IReadOnlyList<BullMq> peers)
+    {
         ours.Destinations = [.. Enumerable.Range(0, setup["destinations"]).Select(_ => ours.CreateWebhook(receiver.Url, "multipart"))];
         var perClient = Math.Max(1, setup["photos"] / Clients);
         var deliveries = perClient * Clients * setup["destinations"];
@@ -54,9 +67,6 @@ internal static class DeliveriesBench
 
         Console.WriteLine($" median {Figures.Median(figures.Select(f => f.PerSecond)),12:F0} {Figures.Median(figures.Select(f => f.Cpu)),9:F2}");
         foreach (var (peer, against) in ratios)
-        {
             Console.WriteLine($" ours / BullMQ {peer.Name} {Figures.Spread(against, "F2")}");
-            peer.Dispose();
-        }
     }
 }

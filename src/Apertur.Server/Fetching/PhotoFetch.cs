@@ -102,7 +102,7 @@ internal sealed class PhotoFetch(
             if (redirects == MostRedirects || !Uri.TryCreate(address, location, out var next) || !IsTaken(next) || cloud?.MayLeadTo(next) == false)
                 throw ApiErrors.SourceUnreachable.ToException();
             // Once it has gone elsewhere, it does not come back with it either.
-            if (next.Authority != address.Authority)
+            if (next.GetLeftPart(UriPartial.Authority) != address.GetLeftPart(UriPartial.Authority))
                 token = null;
             address = next;
         }

@@ -91,7 +91,8 @@ internal static class PageShell
             return response.Body.WriteAsync(bytes, httpContext.RequestAborted).AsTask();
         }
 
-        // What a provider has made runs as a page of this server's: it may call nothing here that its picker does not need.
+        // What a provider has made runs as a page of this server's. This makes it no stranger there: a page that it opens or was opened by is not bound
+        // by it.
         private static string PolicyWith(ProviderPolicy provider) =>
             $"default-src 'none'; script-src 'self' {List(provider.Scripts)}; style-src 'self' {List(provider.Styles)}; img-src 'self' blob: data: {List(provider.Images)}; "
             + $"connect-src {List(provider.Calls)}; frame-src {List(provider.Frames)}; font-src {List(provider.Fonts)}; form-action {List(provider.Forms)}; "

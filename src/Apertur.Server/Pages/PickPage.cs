@@ -4,8 +4,8 @@ using Apertur.Server.Fetching;
 namespace Apertur.Server.Pages;
 
 /// <summary>
-/// The window in which somebody picks photos at a provider, opened by the upload page and apart from it: what the provider's script could do is
-/// done here, where there is nothing but a list of what was picked.
+/// The window in which somebody picks photos at a provider, opened by the upload page, so that the provider's script is loaded only when it was asked
+/// for, and has frames and styles to itself. It shares the origin of this server's pages, and can act as they can.
 /// </summary>
 internal static class PickPage
 {

@@ -11,6 +11,8 @@ internal static class PickPageApi
     /// <summary>The redirect address to register at providers where people sign in.</summary>
     public const string ReturnPath = "/pick/return";
 
+    private const int MaxCodeLength = 1024;
+
     public static async Task<IResult> Open(
         string id, string source, HttpRequest request, SessionGate gate, PhotoFetch fetch, CloudSources clouds, AperturDb db, TimeProvider clock,
         CancellationToken cancellationToken)
@@ -31,8 +33,8 @@ internal static class PickPageApi
     /// has signed in for it, so the link is all that is asked of them.
     /// </summary>
     public static async Task<IResult> Token(
-        string id, string source, HttpContext http, SessionGate gate, PhotoFetch fetch, CloudSources clouds, PickerTokens tokens, AperturDb db,
-        TimeProvider clock, CancellationToken cancellationToken)
+        string id, string source, HttpContext http, SessionGate gate, PhotoFetch fetch, CloudSources clouds, PickerTokens tokens, FetchPlaces places,
+        AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var session = await gate.FindAsync(id, cancellationToken);
         var model = await UploadPageApi.DescribeAsync(session, gate, fetch, clouds, db, clock, PageLook.Of(http.Request), [], cancellationToken);
@@ -40,8 +42,9 @@ internal static class PickPageApi
         if (cloud is null)
             throw ApiErrors.SourceNotOffered($"Photos are not picked at '{source}' here.").ToException();
         var form = http.Request.HasFormContentType ? await http.Request.ReadFormAsync(cancellationToken) : FormCollection.Empty;
-        if (form["code"].ToString() is not { Length: > 0 } code)
-            throw ApiErrors.Validation("code", "code is missing: the one that the provider gave.").ToException();
+        if (form["code"].ToString() is not { Length: > 0 and <= MaxCodeLength } code)
+            throw ApiErrors.Validation("code", "code must be the one that the provider gave.").ToException();
+        using var place = places.Take(session, AddressRanges.Subject(http.Connection.RemoteIpAddress));
         var token = await tokens.ExchangeAsync(cloud, code, cancellationToken);
         http.Response.Headers.CacheControl = "no-store";
         return Results.Text(token);

@@ -80,9 +80,9 @@ internal sealed class PartialUploads(
     {
         if (!upload.IsOpen)
             return upload;
-        if (_writers.TryGetValue(upload.Id, out var writer))
+        while (_writers.TryGetValue(upload.Id, out var writer))
         {
-            // It closes its part itself, with all that has come; unless the store fails just then.
+            // It closes its part itself, with all that has come; unless the store fails just then. Another may have begun the next one since.
             await writer.EndAsync().WaitAsync(cancellationToken);
             upload = await FindAsync(upload.SessionId, upload.Id, cancellationToken);
             if (!upload.IsOpen)
@@ -90,8 +90,8 @@ internal sealed class PartialUploads(
         }
 
         // Of a part with a checksum nobody knows whether what there is of it is right.
-        var length = await store.CloseAsync(upload.Id, upload.Parts.Length, cancellationToken);
-        return await CloseAsync(upload, upload.IsChecked ? 0 : length, cancellationToken);
+        var length = upload.IsChecked ? 0 : await store.CloseAsync(upload.Id, upload.Parts.Length, cancellationToken);
+        return await CloseAsync(upload, length, cancellationToken);
     }
 
     /// <summary>Adds the bytes of one request. What has come stays also when the request breaks off.</summary>

@@ -95,7 +95,7 @@ async function tryAgain(projectId: string, id: string, hasFailed: boolean): Prom
     return;
   }
   const again = hasFailed
-    ? (await ok(api.POST('/api/v1/projects/{projectId}/replays', { params: { path: { projectId }, query: { env: env.value } }, body: { destinationId: id, status: 'failed' } }))).total
+    ? (await ok(api.POST('/api/v1/projects/{projectId}/replays', { params: { path: { projectId }, query: { env: env.value } }, body: { destinationId: id, status: 'failed', from: new Date(Date.now() - 7 * 86_400_000).toISOString() } }))).total
     : 0;
   toast(again === 0
     ? t('It works again. What was waiting is on its way.')

@@ -1,8 +1,8 @@
 import { Search } from 'lucide';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useState } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { Icon } from '../design/Icon';
-import { setQuery, shownAddress } from './router';
+import { path, setQuery, shownAddress, shownPath } from './router';
 
 /** What a list is narrowed by stands in the address: it can be shared, and the way back leads to it. */
 export const filter = (name: string): string => shownAddress.value.searchParams.get(name) ?? '';
@@ -30,10 +30,19 @@ export function Filters({ placeholder, children }: { placeholder: string; childr
   const id = useId();
   const q = filter('q');
   const [words, setWords] = useState(q);
-  // Something else may clear it.
-  useEffect(() => setWords(typed => typed.trim() === q ? typed : q), [q]);
+  // Something else may clear it; what this field has written itself is older than what was typed since.
+  const written = useRef(q);
   useEffect(() => {
-    const soon = setTimeout(() => { if (words !== filter('q')) setQuery({ q: words.trim() }); }, 250);
+    if (q === written.current) return;
+    written.current = q;
+    setWords(q);
+  }, [q]);
+  useEffect(() => {
+    const soon = setTimeout(() => {
+      if (words.trim() === filter('q') || path.value !== shownPath.value) return;
+      written.current = words.trim();
+      setQuery({ q: written.current });
+    }, 250);
     return () => clearTimeout(soon);
   }, [words]);
   return (

@@ -23,7 +23,7 @@ const words: Readonly<Record<string, Words>> = {
 export const actWords = (action: string): string => words[action] === undefined ? action : t(words[action]);
 
 const places: Readonly<Record<string, string>> = {
-  destinations: 'destinations', o_auth: 'destinations', event_webhooks: 'webhooks', sessions: 'sessions', share: 'sessions', upload: 'uploads', uploads: 'uploads', deliveries: 'uploads',
+  destinations: 'destinations', o_auth: 'destinations', event_webhooks: 'webhooks', sessions: 'sessions', share: 'sessions', upload: 'uploads', uploads: 'sessions', deliveries: 'uploads',
 };
 
 /** Where what it was done to is to be seen; undefined where that has no page, or none any more. */

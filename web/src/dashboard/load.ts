@@ -8,6 +8,14 @@ export interface Loaded<T> {
   readonly reload: () => void;
 }
 
+/** The same, ended too when an answer takes longer than a person waits: reloads wait for the one before. */
+export function withinTime(signal: AbortSignal): AbortSignal {
+  const end = new AbortController();
+  const timer = setTimeout(() => end.abort(new Problem(0, 'OFFLINE', 'The server does not answer.')), 60_000);
+  signal.addEventListener('abort', () => { clearTimeout(timer); end.abort(); });
+  return end.signal;
+}
+
 /**
  * Asks when the page appears, and again when one of `about` changes or `reload` is called. A reload waits for the answer that is on its way: on a
  * slow line none would ever arrive if each made an end of the one before.
@@ -28,7 +36,7 @@ export function useLoad<T>(ask: (signal: AbortSignal) => Promise<T>, about: read
       do {
         again = false;
         try {
-          const data = await latest.current(end.signal);
+          const data = await latest.current(withinTime(end.signal));
           if (!end.signal.aborted) setState({ about: key, data });
         } catch (error) {
           if (end.signal.aborted) return;

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Problem } from './api/client';
+import { withinTime } from './load';
 
 interface PageOf<T> { readonly data: readonly T[]; readonly total: number }
 
@@ -10,6 +11,8 @@ export interface Paged<T> {
   readonly problem: Problem | undefined;
   /** A row, or undefined while its page is on its way; asking for it fetches it. */
   readonly row: (index: number) => T | undefined;
+  /** A row that is here already. */
+  readonly known: (index: number) => T | undefined;
   readonly reload: () => void;
 }
 
@@ -34,7 +37,7 @@ export function usePaged<T>(ask: (page: number, signal: AbortSignal) => Promise<
       asked.current.delete(page);
       if (again) load(page);
     };
-    ask(page, signal).then(
+    ask(page, withinTime(signal)).then(
       answer => {
         if (signal.aborted) return;
         pages.current.set(page, answer.data);
@@ -70,9 +73,10 @@ export function usePaged<T>(ask: (page: number, signal: AbortSignal) => Promise<
       if (rows === undefined) load(page);
       return rows?.[index % pageSize];
     },
+    known: index => pages.current.get(Math.floor(index / pageSize) + 1)?.[index % pageSize],
     // What is in sight stays until the answer is there; the rest is fetched anew when it next comes into sight.
     reload: () => {
-      const again = new Set([1, ...inSight.current]);
+      const again = new Set([1, ...inSight.current, ...asked.current.keys()]);
       inSight.current.clear();
       for (const page of [...pages.current.keys()]) if (!again.has(page)) pages.current.delete(page);
       for (const page of again) load(page);

@@ -54,5 +54,9 @@ function follow(event: MouseEvent): void {
   go(link.href);
 }
 
-addEventListener('popstate', () => { address.value = new URL(location.href); });
+addEventListener('popstate', () => {
+  // What nobody will be shown again stays until it was saved.
+  if (document.querySelector('dialog[data-firm]')) history.pushState(null, '', address.value);
+  else address.value = new URL(location.href);
+});
 addEventListener('click', follow);

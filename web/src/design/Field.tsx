@@ -69,10 +69,11 @@ export function Check({ label, checked, onInput, hint }: { label: ComponentChild
   );
 }
 
-export function Switch({ label, checked, onInput }: { label: string; checked: boolean; onInput: (checked: boolean) => void }) {
+export function Switch({ label, checked, busy = false, onInput }: { label: string; checked: boolean; busy?: boolean; onInput: (checked: boolean) => void }) {
   return (
     <label class="switch" title={label}>
-      <input type="checkbox" role="switch" checked={checked} aria-label={label} onInput={event => onInput(event.currentTarget.checked)} />
+      <input type="checkbox" role="switch" checked={checked} aria-disabled={busy} aria-label={label}
+        onClick={event => { if (busy) event.preventDefault(); }} onInput={event => onInput(event.currentTarget.checked)} />
       <i />
     </label>
   );

@@ -20,6 +20,9 @@ interface PickerMessage {
 
 const scope = 'OneDrive.ReadOnly';
 
+/** After that a frame that has said nothing was not let in. */
+const comesWithinMs = 30_000;
+
 export const prepare: Prepare = async ({ ids, addresses, return: returnPath }) => {
   const authority = addresses['authority']!;
   const redirect = location.origin + returnPath;
@@ -75,7 +78,9 @@ function pick(address: string, token: string): Promise<{ url: string; name: stri
   });
   form.append(Object.assign(document.createElement('input'), { type: 'hidden', name: 'access_token', value: token }));
 
+  let timer = 0;
   const done = new Promise<{ url: string; name: string }[]>((resolve, reject) => {
+    timer = window.setTimeout(() => reject(new Trouble('unreachable')), comesWithinMs);
     const obey = (port: MessagePort, { type, id, data }: PickerMessage): void => {
       if (type !== 'command' || data === undefined) return;
       port.postMessage({ type: 'acknowledge', id });
@@ -101,6 +106,7 @@ function pick(address: string, token: string): Promise<{ url: string; name: stri
       const message = event.data as PickerMessage;
       const port = event.ports[0];
       if (event.source !== frame.contentWindow || message.type !== 'initialize' || message.channelId !== channelId || port === undefined) return;
+      clearTimeout(timer);
       port.onmessage = ({ data }) => obey(port, data as PickerMessage);
       port.start();
       port.postMessage({ type: 'activate' });
@@ -109,5 +115,9 @@ function pick(address: string, token: string): Promise<{ url: string; name: stri
   document.body.append(form);
   form.submit();
   form.remove();
-  return done.finally(() => place.replaceChildren());
+  frame.focus();
+  return done.finally(() => {
+    clearTimeout(timer);
+    place.replaceChildren();
+  });
 }

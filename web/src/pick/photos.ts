@@ -28,7 +28,7 @@ export const prepare: Prepare = async ({ ids, addresses, title, texts }) => {
         method, headers: { Authorization: `Bearer ${given}`, ...(method === 'POST' ? { 'Content-Type': 'application/json' } : {}) },
         ...(method === 'POST' ? { body: '{}' } : {}),
       });
-      if (!answer.ok) throw new Trouble('refused');
+      if (!answer.ok) throw new Trouble(answer.status === 429 || answer.status >= 500 ? 'unreachable' : 'refused');
       return await answer.json() as T;
     };
 
@@ -47,7 +47,12 @@ export const prepare: Prepare = async ({ ids, addresses, title, texts }) => {
       while (session.mediaItemsSet !== true) {
         if (Date.now() > until) throw new Trouble('nothing');
         await new Promise(resolve => window.setTimeout(resolve, milliseconds(session.pollingConfig?.pollInterval, 5)));
-        session = await call<PickingSession>('GET', path);
+        try {
+          session = await call<PickingSession>('GET', path);
+        } catch (error) {
+          // What passes, as a phone's line does behind another window, does not end what somebody is picking there.
+          if (error instanceof Trouble && error.kind === 'refused') throw error;
+        }
       }
 
       const picked: { url: string; name: string }[] = [];

@@ -108,7 +108,6 @@ export async function fetchPhoto(
   const { source, visitor, caption, address: url, name } = photo;
   const token = tokens.get(url!);
   const again: Outcome = { kind: 'refused', status: 0, code: 'SOURCE_REFUSED', message: texts['web.again'] };
-  if (token === undefined && needsToken.includes(source)) return again;
   const stop = new AbortController();
   const timer = window.setTimeout(() => stop.abort(), longestMs);
   try {
@@ -121,11 +120,16 @@ export async function fetchPhoto(
       signal: stop.signal,
     });
     const outcome = read({ status: answer.status, text: await answer.text(), header: wanted => answer.headers.get(wanted) });
+    // A place that others hold says nothing of this photo.
+    if (answer.status === 429) photo.attempts--;
     if (outcome.kind === 'refused' && outcome.code === 'SOURCE_REFUSED') {
-      // The source has trouble that passes.
-      if (answer.headers.has('Retry-After')) return { kind: 'interrupted' };
-      if (token !== undefined) return again;
+      // The source has trouble that may pass: asked again for half a minute, and then told in words.
+      const passes = answer.headers.has('Retry-After');
+      if (passes && photo.attempts < 6) return { kind: 'interrupted' };
+      if (token !== undefined && !passes) return again;
     }
+    // Asked all the same: it may have been received, and only the answer lost.
+    if (outcome.kind === 'refused' && outcome.status === 400 && token === undefined && needsToken.includes(source)) return again;
     const said = outcome.kind === 'refused' ? texts[`web.${outcome.code}` as keyof typeof en] : undefined;
     return outcome.kind === 'refused' && said !== undefined ? { ...outcome, message: said } : outcome;
   } catch {

@@ -169,6 +169,7 @@ async function start(data: PageData): Promise<void> {
 
   async function add(files: Iterable<File>, source: Photo['source'], address: string | null = null): Promise<void> {
     if (limits === null) return;
+    if (page.classList.contains('finished')) more.click();
     for (const file of files) {
       const photo = queue.add({ file, name: file.name, source, address, visitor, key: newId() });
       const row = show(photo);
@@ -459,9 +460,7 @@ async function start(data: PageData): Promise<void> {
       const files = Array.from(chooser.files ?? []);
       // Emptied so that the same photo can be picked again.
       chooser.value = '';
-      if (files.length === 0) return;
-      if (page.classList.contains('finished')) more.click();
-      void add(files, source);
+      if (files.length > 0) void add(files, source);
     };
     chooser.addEventListener('change', pick);
     // Somebody quicker than this script may have picked photos already.
@@ -474,7 +473,10 @@ async function start(data: PageData): Promise<void> {
       // Later it would be blocked.
       const opened = from.value && window.open(from.value, '', 'popup,width=960,height=720');
       void import('./address').then(({ ask: askFrom }) =>
-        askFrom(from, opened, (address, name) => void add([new File([], name)], from.name, address))).catch(() => { summary.textContent = texts.offline; });
+        askFrom(from, opened, (address, name) => void add([new File([], name)], from.name, address))).catch(() => {
+        summary.textContent = texts.offline;
+        if (opened) opened.close();
+      });
     };
   }
 

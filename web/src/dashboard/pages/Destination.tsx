@@ -64,7 +64,7 @@ export default function Destination({ project, id }: { project: string; id: stri
         {developer && type?.oAuth && <Button icon={Plug} disabled={act.busy} onClick={() => void act.run(() => connect(project, id))}>{t('Connect')}</Button>}
         {developer && <Button primary={!failedLately} icon={FlaskConical} busy={act.busy} onClick={() => void test()}>{t('Test')}</Button>}
         {developer && failedLately && details?.isActive && <Button primary icon={RotateCcw} onClick={() => setQuery({ replay: 'failed' })}>{t('Send failed photos again')}</Button>}
-        {developer && details && <Switch label={t('{name} is in use', { name: details.name })} checked={details.isActive} onInput={on => void turn(on)} />}
+        {developer && details && <Switch label={t('{name} is in use', { name: details.name })} checked={details.isActive} busy={act.busy} onInput={on => void turn(on)} />}
         {developer && details && <Remove project={project} destination={details} />}
       </Head>
       <div class="stack">

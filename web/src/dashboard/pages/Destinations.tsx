@@ -70,7 +70,7 @@ function Item({ project, destination, kind, health, onChanged }: {
         <Refusal of={act.problem} />
       </span>
       <Status of={destinationState(destination, health)} />
-      {may('developer', project) && <Switch label={t('{name} is in use', { name: destination.name })} checked={destination.isActive} onInput={on => void turn(on)} />}
+      {may('developer', project) && <Switch label={t('{name} is in use', { name: destination.name })} checked={destination.isActive} busy={act.busy} onInput={on => void turn(on)} />}
     </li>
   );
 }

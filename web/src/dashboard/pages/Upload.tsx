@@ -67,7 +67,7 @@ function Neighbours({ project, id }: { project: string; id: string }) {
   const found = useLoad(async signal => {
     const ask = async (page: number, size: number) => (await ok(api.GET('/api/v1/uploads', { params: { query: { ...query, page, pageSize: size } }, signal }))).data;
     // What has come in meanwhile has moved it, seldom by more than a page.
-    for (const page of Number.isNaN(at) ? [] : [0, 1].map(further => Math.floor(at / pageSize) + further)) {
+    for (const page of Number.isNaN(at) ? [] : [0, 1, -1].map(further => Math.floor(at / pageSize) + further).filter(page => page >= 0)) {
       const rows = await ask(page + 1, pageSize);
       const here = rows.findIndex(row => row.id === id);
       if (here < 0) continue;
@@ -220,7 +220,7 @@ function Actions({ project, upload, canRetry, onChanged }: { project: string; up
   const remove = () => act.run(async () => {
     await ok(api.DELETE('/api/v1/uploads/{id}', { params: { path } }));
     toast(t('The photo is deleted.'));
-    go(`/p/${project}/uploads`);
+    go(`/p/${project}/uploads${carried()}`);
   });
   const developer = may('developer', project);
   return (

@@ -36,15 +36,21 @@ export default function Uploads({ project }: { project: string }) {
   const list = usePaged((page, signal) => ok(api.GET('/api/v1/uploads', { params: { query: { ...query, page } }, signal })), [query]);
   useEvents(project, list.reload);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  useEffect(() => setChosen(new Set()), [JSON.stringify(query)]);
-  const last = useRef(0);
+  const last = useRef<{ id: string; index: number } | undefined>(undefined);
+  useEffect(() => {
+    setChosen(new Set());
+    last.current = undefined;
+  }, [JSON.stringify(query)]);
   const toggle = (index: number, range: boolean) => {
-    // With the shift key, all from the one before to this become as this.
-    const [first, end] = range ? [Math.min(last.current, index), Math.max(last.current, index)] : [index, index];
-    const ids = Array.from({ length: end - first + 1 }, (_, offset) => list.row(first + offset)?.id).filter(id => id !== undefined);
-    const on = !chosen.has(list.row(index)!.id);
-    setChosen(before => on ? new Set([...before, ...ids]) : new Set([...before].filter(id => !ids.includes(id))));
-    last.current = index;
+    const id = list.known(index)?.id;
+    if (id === undefined) return;
+    // With the shift key, all from the one before to this become as this; where that one has moved meanwhile, or not all are here, this alone.
+    const from = range && last.current && list.known(last.current.index)?.id === last.current.id ? last.current.index : index;
+    const all = Array.from({ length: Math.abs(index - from) + 1 }, (_, offset) => list.known(Math.min(from, index) + offset)?.id);
+    const ids = all.includes(undefined) ? [id] : all as string[];
+    const on = !chosen.has(id);
+    setChosen(before => on ? new Set([...before, ...ids]) : new Set([...before].filter(each => !ids.includes(each))));
+    last.current = { id, index };
   };
   const choice: Choice = { chosen, toggle };
   return (

@@ -70,7 +70,7 @@ export default function Webhook({ project, id }: { project: string; id: string }
               ? <p class="body quiet">{t('Nothing has been sent yet.')}</p>
               : <WindowedTable label={t('History')} rows={history.total} columns={5}
                   head={<tr><th>{t('Event')}</th><th>{t('Status')}</th><th>{t('Answer')}</th><th>{t('When')}</th><th><span class="unseen">{t('Send again')}</span></th></tr>}
-                  row={index => <Row key={index} path={path} delivery={history.row(index)} mayRetry={developer} onRetried={history.reload} />} />}
+                  row={index => <Row key={history.known(index)?.id ?? index} path={path} delivery={history.row(index)} mayRetry={developer} onRetried={history.reload} />} />}
           </section>
           {details && (
             <section class="card" aria-label={t('About')}>
@@ -111,7 +111,7 @@ function Row({ path, delivery, mayRetry, onRetried }: { path: { projectId: strin
       <td data-label={t('Answer')}>
         <details class="anywhere small">
           <summary>
-            {delivery.responseCode === null ? t('None yet') : `HTTP ${delivery.responseCode} · ${duration(delivery.durationMs)}`}
+            {delivery.responseCode === null ? delivery.attempts === 0 ? t('None yet') : t('None') : `HTTP ${delivery.responseCode} · ${duration(delivery.durationMs)}`}
             {delivery.lastError !== null && delivery.status !== 'sent' && <span class="problem"> {delivery.lastError}</span>}
           </summary>
           <p class="quiet">

@@ -59,7 +59,7 @@ function Item({ project, webhook, onChanged }: { project: string; webhook: Webho
         <Refusal of={act.problem} />
       </span>
       <Status of={webhookState(webhook)} />
-      {may('developer', project) && <Switch label={t('{name} is in use', { name: webhook.url })} checked={webhook.isActive} onInput={on => void turn(on)} />}
+      {may('developer', project) && <Switch label={t('{name} is in use', { name: webhook.url })} checked={webhook.isActive} busy={act.busy} onInput={on => void turn(on)} />}
     </li>
   );
 }
