@@ -22,7 +22,7 @@ internal sealed class BullMq : IDisposable
         Name = isPersisted ? "persisted" : "in memory";
         var store = Path.Combine(folder, $"redis-{isPersisted}");
         Directory.CreateDirectory(store);
-        var port = FreePort();
+        var port = Peer.FreePort().ToString(CultureInfo.InvariantCulture);
         string[] keeps = isPersisted ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
         _redis = Start("redis-server", ["--bind", "127.0.0.1", "--port", port, "--dir", store, "--save", "", .. keeps]);
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Dispose();
@@ -68,12 +68,6 @@ internal sealed class BullMq : IDisposable
         if (file != "node")
             process.BeginOutputReadLine();
         return process;
-    }
-
-    private static string FreePort()
-    {
-        using var ports = Process.Start(new ProcessStartInfo("tests/components/ports.py", "1") { RedirectStandardOutput = true })!;
-        return ports.StandardOutput.ReadToEnd().Trim();
     }
 
     private bool Accepts(int port)

@@ -69,10 +69,4 @@ internal sealed class Nginx : Peer
         foreach (var file in Directory.EnumerateFiles(Path.Combine(_store, "files")))
             File.Delete(file);
     }
-
-    private static int FreePort()
-    {
-        using var ports = Process.Start(new ProcessStartInfo("tests/components/ports.py", "1") { RedirectStandardOutput = true })!;
-        return int.Parse(ports.StandardOutput.ReadToEnd(), CultureInfo.InvariantCulture);
-    }
 }

@@ -97,6 +97,13 @@ internal abstract class Peer : IDisposable
         return started;
     }
 
+    /// <summary>A port for those who cannot tell which one they would get for 0.</summary>
+    public static int FreePort()
+    {
+        using var ports = Process.Start(new ProcessStartInfo("tests/components/ports.py", "1") { RedirectStandardOutput = true })!;
+        return int.Parse(ports.StandardOutput.ReadToEnd(), CultureInfo.InvariantCulture);
+    }
+
     protected static byte[] Bytes(string text) => Encoding.ASCII.GetBytes(text);
 
     private List<int> Processes()

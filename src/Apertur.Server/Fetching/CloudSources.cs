@@ -2,12 +2,16 @@ namespace Apertur.Server.Fetching;
 
 /// <summary>
 /// A provider of online storage whose own picker lets people choose photos there. Addresses are written as in a content security policy: an origin,
-/// in which a star stands for any names below.
+/// in which a star stands for any names below. Not a record, which would write the secret wherever it is named.
 /// </summary>
-/// <param name="Name">As in <c>source</c> of an upload.</param>
-/// <param name="Title">What people call it.</param>
-internal sealed record CloudSource(string Name, string Title)
+/// <param name="name">As in <c>source</c> of an upload.</param>
+/// <param name="title">What people call it.</param>
+internal sealed class CloudSource(string name, string title)
 {
+    public string Name => name;
+
+    public string Title => title;
+
     /// <summary>This server as it is registered there: all that is known to anybody who opens the page.</summary>
     public required IReadOnlyDictionary<string, string> Ids { get; init; }
 
