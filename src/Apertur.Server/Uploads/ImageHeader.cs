@@ -26,8 +26,8 @@ internal static class ImageHeader
     /// <summary>How many first bytes <see cref="TypeOf"/> wants to see; a shorter file is judged by what there is.</summary>
     public const int SniffLength = 128;
 
-    // A photo's header is in one or two places; what scatters it over more megabytes than this is none.
-    private const int MaxLoads = 16;
+    // Each of the megabytes that the largest photo may have, once, and some twice.
+    private const int MaxLoads = 128;
 
     /// <summary>The media type by the first bytes, null when it is none of the four.</summary>
     public static string? TypeOf(ReadOnlySpan<byte> first)

@@ -164,7 +164,7 @@ public abstract class BlobsConformance
         var picture = await File.ReadAllBytesAsync(Path.Combine(AppContext.BaseDirectory, "Photos", photo), Cancellation);
         // Segments and boxes that readers pass over.
         byte[] padded = type == ImageHeader.Jpeg
-            ? [.. picture[..2], .. Enumerable.Range(0, 150).SelectMany(_ => (byte[])[0xFF, 0xEF, 0xFF, 0xFF, .. new byte[65_533]]), .. picture[2..]]
+            ? [.. picture[..2], .. Enumerable.Range(0, 300).SelectMany(_ => (byte[])[0xFF, 0xEF, 0xFF, 0xFF, .. new byte[65_533]]), .. picture[2..]]
             : [.. picture[..picture[3]], 0, 0x90, 0, 0, (byte)'f', (byte)'r', (byte)'e', (byte)'e', .. new byte[0x900000 - 8], .. picture[picture[3]..]];
         await using var writer = Store.Create(Guid.CreateVersion7());
         await FillAsync(writer, padded);
