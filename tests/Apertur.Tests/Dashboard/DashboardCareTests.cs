@@ -107,6 +107,21 @@ public sealed class DashboardCareTests : BrowserTests
             await Assertions.Expect(page.Button("Close")).ToBeDisabledAsync();
         }
 
+        async Task CopiesWithoutClipboardAsync()
+        {
+            var copy = dialog.GetByRole(AriaRole.Button, new() { NameRegex = new Regex("^Copy ") }).First;
+            await page.Page.EvaluateAsync("""
+                Object.defineProperty(navigator, 'clipboard', { value: undefined });
+                document.addEventListener('copy', event => { copied = event.target.value; });
+                """);
+            await copy.ClickAsync();
+            await Assertions.Expect(dialog.GetByText("Copied", new() { Exact = true })).ToHaveCountAsync(1);
+            Assert.Equal(await dialog.Locator("code").First.TextContentAsync(), await page.Page.EvaluateAsync<string>("copied"));
+            await page.Page.EvaluateAsync("document.execCommand = () => false");
+            await copy.ClickAsync();
+            await Assertions.Expect(dialog).ToContainTextAsync("does not let us copy");
+        }
+
         foreach (var (form, field, action, shown, end) in new[]
         {
             ("/keys?new=1", "Label", "Create key", "Your new key", "I have saved it"),
@@ -128,6 +143,7 @@ public sealed class DashboardCareTests : BrowserTests
             await Assertions.Expect(dialog).ToContainTextAsync(shown);
             await SlipAsync();
             await Assertions.Expect(dialog).ToContainTextAsync(shown);
+            await CopiesWithoutClipboardAsync();
             Assert.True(await page.Page.EvaluateAsync<bool>("!dispatchEvent(new Event('beforeunload', { cancelable: true }))"), "The page asks before it goes.");
             await page.Button(end).ClickAsync();
             await Assertions.Expect(dialog).ToHaveCountAsync(0);

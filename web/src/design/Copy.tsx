@@ -2,6 +2,7 @@ import { Check, Copy as CopyIcon, Eye, EyeOff } from 'lucide';
 import { useState } from 'preact/hooks';
 import { t } from '../dashboard/text';
 import { Button } from './Button';
+import { copyText } from './clipboard';
 
 /** Text that is wanted elsewhere. `whole`: nothing of it is cut off. `secret`: whoever looks on sees it only when that is asked for. */
 export function Copy({ text, what, whole = false, secret = false }: { text: string; what: string; whole?: boolean; secret?: boolean }) {
@@ -16,16 +17,18 @@ export function Copy({ text, what, whole = false, secret = false }: { text: stri
 }
 
 export function CopyButton({ text, what }: { text: string; what: string }) {
-  const [copied, setCopied] = useState(false);
+  const [copied, setCopied] = useState<boolean>();
   const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 1_500);
+    const succeeded = await copyText(text);
+    setCopied(succeeded);
+    if (succeeded) setTimeout(() => setCopied(undefined), 1_500);
   };
   return (
     <>
       <Button plain icon={copied ? Check : CopyIcon} label={t('Copy {what}', { what })} onClick={() => void copy()} />
-      <span class="unseen" role="status">{copied ? t('Copied') : ''}</span>
+      <span class={copied === false ? 'problem' : 'unseen'} role="status">
+        {copied === false ? t('This browser does not let us copy. Select the text and copy it yourself.') : copied ? t('Copied') : ''}
+      </span>
     </>
   );
 }

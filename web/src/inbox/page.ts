@@ -1,3 +1,4 @@
+import { copyText } from '../design/clipboard';
 import './page.css';
 
 const time = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
@@ -18,9 +19,8 @@ async function refresh(): Promise<void> {
 }
 
 async function copy(button: HTMLButtonElement): Promise<void> {
-  await navigator.clipboard.writeText(button.dataset['copy'] ?? '');
   const { textContent } = button;
-  button.textContent = 'Copied';
+  button.textContent = await copyText(button.dataset['copy'] ?? '') ? 'Copied' : 'Cannot copy';
   setTimeout(() => { button.textContent = textContent; }, 1500);
 }
 
