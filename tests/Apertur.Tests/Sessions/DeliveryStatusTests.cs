@@ -9,6 +9,9 @@ namespace Apertur.Tests.Sessions;
 
 public sealed class DeliveryStatusTests
 {
+    /// <summary>How long a request is held.</summary>
+    private static readonly TimeSpan _longest = TimeSpan.FromMinutes(5);
+
     [Theory, AllDatabases]
     public async Task Snapshot_has_every_image_and_where_it_is(DatabaseKind database)
     {
@@ -101,9 +104,8 @@ public sealed class DeliveryStatusTests
         await using var app = await AperturApp.StartAsync(database);
         var session = await app.Client.CreateSessionAsync();
         var seen = (string)(await StatusAsync(app, session))["lastChanged"]!;
-        var timers = app.Clock.WaitingTimers;
         var held = StatusAsync(app, session, seen);
-        await Eventually.True(() => app.Clock.WaitingTimers > timers);
+        await Eventually.True(() => app.Clock.TimersDueIn(_longest) == 1);
 
         app.Clock.Advance(TimeSpan.FromSeconds(299));
         Assert.False(held.IsCompleted);
@@ -122,10 +124,9 @@ public sealed class DeliveryStatusTests
         await using var app = await AperturApp.StartAsync(database, configure: count.Into);
         var session = await app.Client.CreateSessionAsync();
         var seen = (string)(await StatusAsync(app, session))["lastChanged"]!;
-        var timers = app.Clock.WaitingTimers;
         var held = Enumerable.Range(0, Clients).Select(_ => StatusAsync(app, session, seen)).ToList();
         // A request that waits, and no longer looks, has a timer.
-        await Eventually.True(() => app.Clock.WaitingTimers >= timers + Clients);
+        await Eventually.True(() => app.Clock.TimersDueIn(_longest) == Clients);
 
         var before = count.Queries;
         for (var i = 0; i < 200; i++)
@@ -148,7 +149,6 @@ public sealed class DeliveryStatusTests
         var session = await app.Client.CreateSessionAsync();
         var seen = (string)(await StatusAsync(app, session))["lastChanged"]!;
         var notifier = app.Services.GetRequiredService<SessionNotifier>();
-        var timers = app.Clock.WaitingTimers;
         using var leave = new CancellationTokenSource();
         using var http = new OutboundHttp(allowPrivateNetworks: true);
         var held = Enumerable.Range(0, Clients).Select(async _ =>
@@ -158,13 +158,13 @@ public sealed class DeliveryStatusTests
             request.Headers.Authorization = new("Bearer", app.LiveKey);
             using var answer = await http.SendAsync(request, leave.Token);
         }).ToList();
-        await Eventually.True(() => app.Clock.WaitingTimers >= timers + Clients);
+        await Eventually.True(() => app.Clock.TimersDueIn(_longest) == Clients);
         Assert.Equal(Clients, notifier.Watchers);
 
         await leave.CancelAsync();
 
         await Eventually.True(() => notifier.Watchers == 0);
-        await Eventually.True(() => app.Clock.WaitingTimers <= timers);
+        await Eventually.True(() => app.Clock.TimersDueIn(_longest) == 0);
         foreach (var request in held)
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => request);
     }

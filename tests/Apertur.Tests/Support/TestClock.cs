@@ -32,6 +32,13 @@ internal sealed class TestClock(DateTimeOffset start) : TimeProvider
         }
     }
 
+    /// <summary>How many timers wait for just that long, whatever else comes and goes meanwhile.</summary>
+    public int TimersDueIn(TimeSpan time)
+    {
+        lock (_lock)
+            return _timers.Count(timer => timer.Due == _now + time);
+    }
+
     public override DateTimeOffset GetUtcNow()
     {
         lock (_lock)
