@@ -5,7 +5,6 @@ using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace Apertur.Tests.Storage;
 
@@ -41,10 +40,7 @@ public sealed class OneWayToWriteTests
     [Theory, AllDatabases]
     public async Task Who_follows_a_session_hears_of_its_change_from_the_commit_alone(DatabaseKind kind)
     {
-        await using var app = await AperturApp.StartAsync(kind);
-        // A node that has just begun to listen to the others wakes everybody.
-        foreach (var notifications in app.Services.GetServices<IHostedService>().OfType<PostgresNotifications>())
-            await notifications.StopAsync(Cancellation);
+        await using var app = await AperturApp.StartAsync(kind, configure: services => services.WithoutNotifications());
         var (changed, other) = (Guid.Parse(await app.Client.CreateSessionAsync()), Guid.Parse(await app.Client.CreateSessionAsync()));
         var notifier = app.Services.GetRequiredService<SessionNotifier>();
         using var watch = notifier.Watch(changed);

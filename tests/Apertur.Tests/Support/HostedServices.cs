@@ -1,3 +1,4 @@
+using Apertur.Server.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -13,4 +14,16 @@ internal static class HostedServices
         where T : class, IHostedService =>
         services.Remove(services.Single(service =>
             service.ServiceType == typeof(IHostedService) && service.ImplementationFactory is Func<IServiceProvider, T>));
+
+    /// <summary>
+    /// Leaves out that a node of PostgreSQL listens to the others: as soon as it does it wakes everybody once, and no test knows
+    /// when that is.
+    /// </summary>
+    public static void WithoutNotifications(this IServiceCollection services)
+    {
+        var listening = services.Where(service =>
+            service.ServiceType == typeof(IHostedService) && service.ImplementationType == typeof(PostgresNotifications)).ToList();
+        foreach (var service in listening)
+            services.Remove(service);
+    }
 }

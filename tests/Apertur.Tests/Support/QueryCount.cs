@@ -12,8 +12,12 @@ internal sealed class QueryCount : DbCommandInterceptor
 
     public int Queries => Volatile.Read(ref _queries);
 
-    public void Into(IServiceCollection services) =>
+    public void Into(IServiceCollection services)
+    {
         services.ConfigureDbContext<AperturDb>(options => options.AddInterceptors(this));
+        // Who is woken looks at the rows.
+        services.WithoutNotifications();
+    }
 
     public override DbCommand CommandCreated(CommandEndEventData eventData, DbCommand result)
     {
