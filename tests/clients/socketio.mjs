@@ -1,9 +1,10 @@
 // Follows a session with the client library that browsers use.
-// Input on standard input: { url, transports, session, options, expect }. Output, when so many events have come: { acks, events, transport }.
+// Input on standard input: { url, transports, session, options, expect, tell }; the address `tell` is asked for at each event.
+// Output, when so many events have come: { acks, events, transport }.
 import { Readable } from 'node:stream';
 import { io } from 'socket.io-client';
 
-const { url, transports, session, options, expect } = JSON.parse(Buffer.concat(await Readable.from(process.stdin).toArray()));
+const { url, transports, session, options, expect, tell } = JSON.parse(Buffer.concat(await Readable.from(process.stdin).toArray()));
 const socket = io(`${url}/upload`, { transports, reconnectionDelay: 50, reconnectionDelayMax: 200 });
 const acks = [];
 const events = [];
@@ -24,5 +25,6 @@ socket.on('connect_error', (error) => {
 });
 socket.onAny((name, data) => {
   events.push({ name, data });
+  if (tell) void fetch(tell);
   if (events.length === expect) done();
 });

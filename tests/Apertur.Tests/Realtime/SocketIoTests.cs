@@ -56,9 +56,12 @@ public sealed class SocketIoTests
         await using var app = await AperturApp.StartAsync(database);
         var session = await app.Client.CreateSessionAsync();
         await using var forward = new PortForward(app.Url);
-        var client = FollowAsync(forward.Url, "polling,websocket", session, expect: 2);
+        await using var heard = await Receiver.StartAsync();
+        var client = FollowAsync(forward.Url, "polling,websocket", session, expect: 2, tell: heard.Url);
         await Eventually.True(() => app.Services.GetRequiredService<SessionNotifier>().Watchers == 1);
         await app.Client.UploadAsync(session, Photos.Jpeg(), "before.jpg");
+        // Who joins again is not told what the connection before took along.
+        await heard.NextAsync(Cancellation);
 
         await app.RestartAsync();
         forward.Target = app.Url;
@@ -241,7 +244,8 @@ public sealed class SocketIoTests
         return (string)JsonNode.Parse(opened.Text[1..])!["sid"]!;
     }
 
-    private static Task<JsonNode> FollowAsync(string url, string transports, string session, int expect, JsonObject? options = null) =>
+    private static Task<JsonNode> FollowAsync(
+        string url, string transports, string session, int expect, JsonObject? options = null, string? tell = null) =>
         NodeScript.RunAsync("socketio.mjs", new JsonObject
         {
             ["url"] = url,
@@ -249,5 +253,6 @@ public sealed class SocketIoTests
             ["session"] = session,
             ["options"] = options,
             ["expect"] = expect,
+            ["tell"] = tell,
         });
 }
