@@ -80,7 +80,9 @@ public sealed class AdminTests
         var destination = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = "http://127.0.0.1:9/" });
         var photo = Photos.Jpeg();
         var upload = (await app.Client.UploadAsync(await app.Client.CreateSessionAsync(destination), photo))["id"]!.GetValue<string>();
-        await app.Client.UploadBecomesAsync(upload, "pending");
+        // While it is taken it may be counted in both states.
+        await Eventually.Becomes(
+            () => app.DeliveriesAsync(upload), rows => rows.Single() is { Attempts: 1, State: DeliveryState.Retrying });
         (await owner.Client.PostAsync("projects", new { name = "Empty" })).Expect(HttpStatusCode.Created);
 
         var first = (await owner.Client.GetAsync("admin/projects?limit=1")).Expect(HttpStatusCode.OK).Json;

@@ -88,7 +88,7 @@ public sealed class UploadPageInBrowserTests : BrowserTests
         await Assertions.Expect(page.Locator("#photos li")).ToHaveCountAsync(1);
         await page.Context.SetOfflineAsync(false);
 
-        await Assertions.Expect(page.Locator("#photos li[data-state=sent]")).ToHaveCountAsync(1, new() { Timeout = 30_000 });
+        await Assertions.Expect(page.Locator("#photos li[data-state=sent]")).ToHaveCountAsync(1);
     }
 
     [Fact]
