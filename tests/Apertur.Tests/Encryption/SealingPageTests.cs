@@ -50,7 +50,7 @@ public sealed class SealingPageTests
         await page.Context.AddInitScriptAsync("Object.defineProperty(window, 'isSecureContext', { value: false })");
         await page.ReloadAsync();
 
-        Assert.Contains("https", await page.TextContentAsync("#summary"), StringComparison.Ordinal);
-        Assert.False(await page.IsVisibleAsync("#upload"));
+        await Assertions.Expect(page.Locator("#summary")).ToContainTextAsync("https");
+        await Assertions.Expect(page.Locator("#upload")).ToBeHiddenAsync();
     }
 }
