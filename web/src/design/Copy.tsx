@@ -1,5 +1,5 @@
 import { Check, Copy as CopyIcon, Eye, EyeOff } from 'lucide';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { t } from '../dashboard/text';
 import { Button } from './Button';
 import { copyText } from './clipboard';
@@ -18,14 +18,14 @@ export function Copy({ text, what, whole = false, secret = false }: { text: stri
 
 export function CopyButton({ text, what }: { text: string; what: string }) {
   const [copied, setCopied] = useState<boolean>();
-  const copy = async () => {
-    const succeeded = await copyText(text);
-    setCopied(succeeded);
-    if (succeeded) setTimeout(() => setCopied(undefined), 1_500);
-  };
+  useEffect(() => {
+    if (copied !== true) return;
+    const timer = setTimeout(() => setCopied(undefined), 1_500);
+    return () => clearTimeout(timer);
+  }, [copied]);
   return (
     <>
-      <Button plain icon={copied ? Check : CopyIcon} label={t('Copy {what}', { what })} onClick={() => void copy()} />
+      <Button plain icon={copied ? Check : CopyIcon} label={t('Copy {what}', { what })} onClick={() => void copyText(text).then(setCopied)} />
       <span class={copied === false ? 'problem' : 'unseen'} role="status">
         {copied === false ? t('This browser does not let us copy. Select the text and copy it yourself.') : copied ? t('Copied') : ''}
       </span>
