@@ -1,3 +1,4 @@
+using Apertur.Server;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
@@ -13,19 +14,27 @@ public sealed class WorkerSignsTests
     [Fact]
     public async Task Node_gives_signs_of_life_forgets_the_dead_after_an_hour_and_takes_its_own_row_away_when_it_stops()
     {
-        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        // Nothing else of a node that delivers nothing waits for the clock.
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql, role: NodeRole.Web);
         var began = app.Clock.GetUtcNow();
         await app.ChangeAsync(db => db.Workers.Add(new Worker { Node = "gone", SeenAt = began }));
 
         await SeenAsync((Node.Name, began), ("gone", began));
-        app.Clock.Jump(Worker.Mourned);
+        await PassAsync(Worker.Mourned);
         await SeenAsync((Node.Name, began + Worker.Mourned), ("gone", began));
-        app.Clock.Jump(Pump.Lease / 3);
+        await PassAsync(Pump.Lease / 3);
         var now = app.Clock.GetUtcNow();
         await SeenAsync((Node.Name, now));
         await app.ChangeAsync(db => db.Workers.Add(new Worker { Node = "other", SeenAt = now }));
         await app.Services.GetServices<IHostedService>().OfType<WorkerSigns>().Single().StopAsync(TestContext.Current.CancellationToken);
         await SeenAsync(("other", now));
+
+        // What it has written is seen before it waits for the next time.
+        async Task PassAsync(TimeSpan time)
+        {
+            await Eventually.True(() => app.Clock.WaitingTimers == 1);
+            app.Clock.Jump(time);
+        }
 
         Task SeenAsync(params (string, DateTimeOffset)[] expected) => Eventually.Becomes(
             async () =>
