@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Apertur.Server.Queue;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
@@ -16,7 +17,9 @@ public sealed class HeldRowsTests
     [Fact]
     public async Task Held_session_keeps_only_its_own_photos_waiting()
     {
-        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        // Longer than the photos of the other session may take.
+        await using var app = await AperturApp.StartAsync(
+            DatabaseKind.PostgreSql, new Dictionary<string, string?> { ["Database:LockWaitSeconds"] = "60" });
         var (held, other) = (await app.Client.CreateSessionAsync(), await app.Client.CreateSessionAsync());
         await using var holder = await Holder.LockAsync(app, "sessions", held);
 
@@ -91,8 +94,8 @@ public sealed class HeldRowsTests
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var (held, other) = (await app.Client.CreateSessionAsync(webhook), await app.Client.CreateSessionAsync(webhook));
         var first = (string)(await app.Client.UploadAsync(held, Photos.Png()))["id"]!;
-        await app.Client.UploadBecomesAsync(first, "pending");
-        await Eventually.Becomes(() => app.AttemptsAsync(), attempts => attempts == 1);
+        // An attempt counts from its claim on; what came of it needs the session too.
+        await Eventually.Becomes(() => app.DeliveriesAsync(first), rows => rows.Single().State == DeliveryState.Retrying);
         await app.PassAsync(TimeSpan.Zero);
         await using var holder = await Holder.LockAsync(app, "sessions", held);
 
