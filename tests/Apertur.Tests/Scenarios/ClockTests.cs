@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Apertur.Server;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
 using Apertur.Tests.Events;
@@ -23,20 +24,28 @@ public sealed class ClockTests
     {
         await using var receiver = await Receiver.StartAsync();
         receiver.AsksToWait(503, seconds: 600);
-        await using var app = await AperturApp.StartAsync(database);
+        // Its own loop may be in the middle of a round when the time is set, and would find due in it what is not.
+        await using var app = await AperturApp.StartAsync(database, configure: services => services.WithoutLoopOf<Pump>());
+        var pump = app.Services.GetRequiredService<Pump>();
         var upload = await RetryingAsync(app, receiver);
 
         app.Clock.Set(days * _day);
-        await app.PassAsync(TimeSpan.FromSeconds(30));
+        await PassAsync(30);
 
-        var row = await Eventually.Becomes(
-            async () => (await app.DeliveriesAsync(upload)).Single(), row => row.DueCause == DueCause.ClockChanged, "the clock was followed");
+        var row = (await app.DeliveriesAsync(upload)).Single();
+        Assert.Equal(DueCause.ClockChanged, row.DueCause);
         Assert.Equal(app.Clock.GetUtcNow().AddSeconds(570), row.DueAt, TimeSpan.FromSeconds(1));
-        await app.PassAsync(TimeSpan.FromSeconds(500));
-        await app.PassAsync(TimeSpan.FromSeconds(1));
+        await PassAsync(501);
         Assert.Single(receiver.Requests);
-        await app.PassAsync(TimeSpan.FromSeconds(100));
+        await PassAsync(100);
         await app.Client.UploadBecomesAsync(upload, "delivered");
+
+        async Task PassAsync(int seconds)
+        {
+            await app.PassAsync(TimeSpan.FromSeconds(seconds));
+            await pump.RunOnceAsync(Cancellation);
+            await Eventually.Arrives(pump.DrainAsync());
+        }
     }
 
     [Theory, AllDatabases]
@@ -76,6 +85,8 @@ public sealed class ClockTests
 
         app.Clock.Set(days * _day);
         app.Clock.Advance(TimeSpan.FromSeconds(21));
+        // A pump that did not wait yet when time passed would not look again by itself.
+        app.Services.GetRequiredService<AsyncAutoResetEvent>().Set();
 
         await Eventually.Becomes(
             async () => (await app.DeliveriesAsync(upload)).Single().LeaseUntil - app.Clock.GetUtcNow(),
@@ -211,6 +222,7 @@ public sealed class ClockTests
     {
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await app.Services.GetRequiredService<Pump>().RunOnceAsync(Cancellation);
         await Eventually.Becomes(
             async () => (await app.DeliveriesAsync(upload)).Single(), row => row.State == DeliveryState.Retrying, "the first attempt has failed");
         return upload;
