@@ -11,19 +11,19 @@ internal static class HostedServices
     /// round has begun takes the server with it.
     /// </summary>
     public static void WithoutLoopOf<T>(this IServiceCollection services)
-        where T : class, IHostedService =>
-        services.Remove(services.Single(service =>
-            service.ServiceType == typeof(IHostedService) && service.ImplementationFactory is Func<IServiceProvider, T>));
+        where T : class, IHostedService => services.Remove(services.Single(IsLoopOf<T>));
 
     /// <summary>
-    /// Leaves out that a node of PostgreSQL listens to the others: as soon as it does it wakes everybody once, and no test knows
-    /// when that is.
+    /// Leaves out that a node listens to the others, where it does: as soon as it begins it wakes everybody once, and no test knows when that is.
     /// </summary>
     public static void WithoutNotifications(this IServiceCollection services)
     {
-        var listening = services.Where(service =>
-            service.ServiceType == typeof(IHostedService) && service.ImplementationType == typeof(PostgresNotifications)).ToList();
-        foreach (var service in listening)
-            services.Remove(service);
+        if (services.Any(IsLoopOf<PostgresNotifications>))
+            services.WithoutLoopOf<PostgresNotifications>();
     }
+
+    private static bool IsLoopOf<T>(ServiceDescriptor service)
+        where T : class, IHostedService =>
+        service.ServiceType == typeof(IHostedService)
+        && (service.ImplementationType == typeof(T) || service.ImplementationFactory is Func<IServiceProvider, T>);
 }
