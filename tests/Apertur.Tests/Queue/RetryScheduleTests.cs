@@ -10,8 +10,8 @@ public sealed class RetryScheduleTests
     [InlineData(1, 1.0, 5.0)]
     [InlineData(2, 1.0, 30.0)]
     [InlineData(2, 0.5, 15.0)]
-    [InlineData(1, 0.0, 0.0)]
-    public void Waits_are_drawn_from_zero_to_the_figure_of_the_attempt(int attempts, double random, double seconds) =>
+    [InlineData(1, 0.0, 0.001)]
+    public void Waits_are_drawn_from_a_millisecond_to_the_figure_of_the_attempt(int attempts, double random, double seconds) =>
         Assert.Equal(TimeSpan.FromSeconds(seconds), _schedule.WaitAfter(attempts, random));
 
     [Fact]
