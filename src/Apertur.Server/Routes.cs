@@ -141,6 +141,7 @@ internal static class Routes
         viewers.MapGet("/projects/{projectId}/webhooks", EventWebhooksApi.List).WithMetadata(_list);
         viewers.MapGet("/projects/{projectId}/webhooks/{id}", EventWebhooksApi.Get);
         viewers.MapGet("/projects/{projectId}/webhooks/{id}/deliveries", EventDeliveriesApi.List).WithMetadata(_list);
+        viewers.MapGet("/projects/{projectId}/webhooks/{id}/deliveries/{deliveryId}", EventDeliveriesApi.Get);
         viewers.MapGet("/projects/{projectId}/keys", KeysApi.List).WithMetadata(_list);
         viewers.MapGet("/destination-types", DestinationTypesApi.List).WithMetadata(_list);
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Apertur.Server.Http;
@@ -50,7 +51,7 @@ internal sealed record EventWebhookResponse
 }
 
 /// <summary>One event as one webhook got it, or did not.</summary>
-internal sealed record EventDeliveryResponse
+internal record EventDeliveryResponse
 {
     public required Guid Id { get; init; }
     public required Guid EventLogId { get; init; }
@@ -67,6 +68,25 @@ internal sealed record EventDeliveryResponse
     public required DateTimeOffset? NextRetryAt { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset UpdatedAt { get; init; }
+}
+
+/// <summary>The same, with what is sent.</summary>
+internal sealed record EventDeliveryDetails : EventDeliveryResponse
+{
+    public EventDeliveryDetails()
+    {
+    }
+
+    [SetsRequiredMembers]
+    public EventDeliveryDetails(EventDeliveryResponse row) : base(row)
+    {
+    }
+
+    /// <summary>
+    /// The body as it was or will be sent, the text that is signed. Its link to the photo is a fresh one, as each attempt has: nothing else
+    /// differs between attempts.
+    /// </summary>
+    public string Payload { get; init; } = "";
 }
 
 /// <summary>A part of a webhook's history, newest first.</summary>

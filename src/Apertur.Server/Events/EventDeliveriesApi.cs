@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Apertur.Server.Auth;
 using Apertur.Server.Contract;
 using Apertur.Server.Http;
@@ -26,6 +27,23 @@ internal static class EventDeliveriesApi
                 .Skip((int)skip).Take(limit).ToListAsync(cancellationToken);
         return TypedResults.Ok(
             new EventDeliveryList { Deliveries = rows.ConvertAll(Describe), Total = total, Page = page, Limit = limit });
+    }
+
+    /// <summary>One event of the history, with what was or will be sent.</summary>
+    public static async Task<Ok<EventDeliveryDetails>> Get(
+        string projectId, string id, string deliveryId, Caller caller, AperturDb db, EventRequests requests, CancellationToken cancellationToken)
+    {
+        var webhook = await EventWebhooksApi.FindAsync(caller, projectId, id, db, cancellationToken);
+        var rowId = Ids.Parse(deliveryId);
+        var found = await (
+            from row in db.EventDeliveries
+            where row.Id == rowId && row.WebhookId == webhook.Id
+            join happened in db.EventLog on row.EventId equals happened.Id
+            select new { row, happened }).AsNoTracking().SingleOrDefaultAsync(cancellationToken) ?? throw ApiErrors.NotFound.ToException();
+        // The history names what happened and nothing of it; this does, and a key sees its own environment only.
+        if (caller.Env is { } env && (string?)JsonNode.Parse(found.happened.Body)!["data"]?["env"] is { } other && other != env.WireName())
+            throw ApiErrors.NotFound.ToException();
+        return TypedResults.Ok(new EventDeliveryDetails(Describe(found.row)) { Payload = requests.Body(found.happened, found.row.Topic) });
     }
 
     /// <summary>Sends a made-up event, at once and once, and says what was answered. The history has it too.</summary>

@@ -92,7 +92,8 @@ internal sealed class EventRequests(
         }
     }
 
-    private string Body(LoggedEvent happened, string topic)
+    /// <summary>The body of a request, with a fresh link to the photo.</summary>
+    public string Body(LoggedEvent happened, string topic)
     {
         if (happened.UploadId is null && happened.Topic == topic)
             return happened.Body;

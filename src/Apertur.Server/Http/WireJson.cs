@@ -97,6 +97,7 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(EventWebhookRequest))]
 [JsonSerializable(typeof(EventWebhookResponse))]
 [JsonSerializable(typeof(List<EventWebhookResponse>))]
+[JsonSerializable(typeof(EventDeliveryDetails))]
 [JsonSerializable(typeof(EventDeliveryList))]
 [JsonSerializable(typeof(EventPayload<UploadEventData>))]
 [JsonSerializable(typeof(EventPayload<SessionNews>))]

@@ -130,7 +130,7 @@ internal sealed partial class TenantWorld
         world.Things["images/{imageId}"] = upload;
         world.Things["images/{id}"] = upload;
         world.Things["webhooks/{id}"] = webhook.ToString();
-        world.Things["deliveries/{deliveryId}"] = (await world.AddTellingAsync(app.ProjectId, webhook, Mark)).ToString();
+        world.Things["deliveries/{deliveryId}"] = (await world.AddTellingAsync(app.ProjectId, webhook, Mark, upload)).ToString();
         world.Things["keys/{id}"] = revokedKey.Id.ToString();
         world.Things["members/{userId}"] = world.Things["users/{userId}"] = member.Id.ToString();
         world.Things["invitations/{id}"] = invited["id"]!.GetValue<string>();
@@ -166,7 +166,7 @@ internal sealed partial class TenantWorld
             stranger.Client, "webhooks", new { url = "http://127.0.0.1:9/", topics = new[] { "*" }, isActive = false });
         OtherThings["members/{userId}"] = (await App.AddPersonAsync("partner@example.com", OtherProject, Role.Viewer)).Id.ToString();
         OtherThings["invitations/{id}"] = await MakeAsync(stranger.Client, "members", new { email = "guest@example.com", role = "viewer" });
-        OtherThings["deliveries/{deliveryId}"] = (await AddTellingAsync(OtherProject, Guid.Parse(OtherThings["webhooks/{id}"]), "other")).ToString();
+        OtherThings["deliveries/{deliveryId}"] = (await AddTellingAsync(OtherProject, Guid.Parse(OtherThings["webhooks/{id}"]), "other", upload)).ToString();
     }
 
     /// <summary>A delivery that is over, so that nothing of it changes by itself, and the attempt that ended it.</summary>
@@ -223,10 +223,18 @@ internal sealed partial class TenantWorld
         return replay.Id;
     }
 
-    private async Task<Guid> AddTellingAsync(Guid project, Guid webhook, string topic)
+    /// <summary>What was told of a live photo, and did not arrive.</summary>
+    private async Task<Guid> AddTellingAsync(Guid project, Guid webhook, string topic, string upload)
     {
         var now = App.Clock.GetUtcNow();
-        var told = new LoggedEvent { Id = Guid.CreateVersion7(now), ProjectId = project, Topic = topic, Body = "{}", CreatedAt = now };
+        var told = new LoggedEvent
+        {
+            Id = Guid.CreateVersion7(now),
+            ProjectId = project,
+            Topic = topic,
+            Body = $$$"""{"event":"{{{topic}}}","data":{"id":"{{{upload}}}","env":"live"}}""",
+            CreatedAt = now,
+        };
         var telling = new EventDelivery
         {
             Id = Guid.CreateVersion7(now),

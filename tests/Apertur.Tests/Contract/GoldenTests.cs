@@ -255,6 +255,7 @@ public sealed class GoldenTests
         app.Clock.Advance(TimeSpan.FromSeconds(1));
         await golden.PinAsync("webhook-test-fails", "POST", $"{path}/{id}/test");
         var history = await golden.PinAsync("webhook-deliveries", "GET", $"{path}/{id}/deliveries");
+        await golden.PinAsync("webhook-delivery", "GET", $"{path}/{id}/deliveries/{history.Json["deliveries"]![0]!["id"]}");
         await golden.PinAsync("webhook-retry", "POST", $"{path}/{id}/deliveries/{history.Json["deliveries"]![0]!["id"]}/retry");
         await golden.PinAsync("webhook-delete", "DELETE", $"{path}/{id}");
         await golden.PinAsync("error-webhook", "POST", path, new JsonObject { ["topics"] = new JsonArray("weather") });

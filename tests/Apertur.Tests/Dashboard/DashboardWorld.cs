@@ -12,7 +12,10 @@ internal sealed class DashboardWorld
     /// <summary>What would run if any page took it for markup.</summary>
     public const string Hostile = "\"'><img src=x onerror=window.pwned=1><script>window.pwned=1</script>";
 
-    private DashboardWorld(IReadOnlyList<string> paths) => Paths = paths;
+    // One that a webhook was told.
+    private readonly string _event;
+
+    private DashboardWorld(IReadOnlyList<string> paths, string told) => (Paths, _event) = (paths, told);
 
     /// <summary>Every page, below the project; those elsewhere without a slash at the beginning.</summary>
     public IReadOnlyList<string> Paths { get; }
@@ -23,6 +26,7 @@ internal sealed class DashboardWorld
         "/sessions?new=1", "/destinations?new=1", "/keys?new=1", "/webhooks?new=1", "/members?new=1",
         Paths.Last(path => path.StartsWith("/destinations/", StringComparison.Ordinal)) + "?replay=failed",
         Paths.Last(path => path.StartsWith("/webhooks/", StringComparison.Ordinal)) + "?check=1",
+        Paths.Last(path => path.StartsWith("/webhooks/", StringComparison.Ordinal)) + "?event=" + _event,
     ];
 
     /// <param name="app">Where.</param>
@@ -61,12 +65,14 @@ internal sealed class DashboardWorld
         });
         var upload = (string)(await app.Client.UploadAsync(session, Photos.Jpeg(), text.Replace('"', '\'') + ".jpg"))["id"]!;
         await app.Client.UploadBecomesAsync(upload, "partial");
+        var told = await owner.Client.GetAsync($"{project}/webhooks/{webhook}/deliveries");
         return new(
         [
             "", "/start", "/sessions", $"/sessions/{session}", "/uploads", "/uploads?view=table", $"/uploads/{upload}", "/destinations",
             $"/destinations/{good}", $"/destinations/{bad}", "/keys", "/webhooks", $"/webhooks/{webhook}", "/members", "/settings", "/audit",
             "account", "admin", "admin/users", "admin/projects", "admin/settings",
-        ]);
+        ],
+        (string)told.Expect(HttpStatusCode.OK).Json["deliveries"]![0]!["id"]!);
     }
 
     /// <summary>Many rows of uploads without files, each a moment older than the one before.</summary>

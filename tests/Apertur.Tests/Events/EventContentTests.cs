@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Server.Sessions;
@@ -53,6 +54,8 @@ public sealed class EventContentTests
             var link = new Uri((string)data["download_url"]!).PathAndQuery;
             Assert.Equal(photo, (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.OK).Bytes);
             Assert.Equal(request.HmacOf(webhook), request["X-Apertur-Signature"]);
+            var entry = await app.Client.GetAsync($"{app.WebhooksPath()}/{webhook["id"]}/deliveries/{request["X-APTR-Delivery-ID"]}");
+            Assert.Equal(Encoding.UTF8.GetString(request.Body), (string)entry.Expect(HttpStatusCode.OK).Json["payload"]!);
             Assert.StartsWith("application/json", request["Content-Type"], StringComparison.Ordinal);
             Assert.Equal("Apertur-Webhook/1.0", request["User-Agent"]);
         }

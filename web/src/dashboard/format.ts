@@ -21,6 +21,14 @@ export function duration(milliseconds: number): string {
   return new Intl.NumberFormat(language.value, { style: 'unit', unit, maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 }
 
+/** JSON in lines, with every number and text as it is written. */
+export function inLines(json: string): string {
+  let depth = 0;
+  const line = (deeper: number) => `\n${'  '.repeat(depth += deeper)}`;
+  return json.replace(/"(?:[^"\\]|\\.)*"|\[\]|\{\}|[[\]{},:]/g, part =>
+    part === '{' || part === '[' ? part + line(1) : part === '}' || part === ']' ? line(-1) + part : part === ',' ? part + line(0) : part === ':' ? ': ' : part);
+}
+
 /** To the second, in the person's own time zone. */
 export const exact = (at: string): string =>
   new Intl.DateTimeFormat(language.value, { dateStyle: 'medium', timeStyle: 'medium' }).format(new Date(at));

@@ -1,15 +1,15 @@
-import { FlaskConical, Pencil, Power, RefreshCw, ShieldCheck, Trash2 } from 'lucide';
+import { Braces, FlaskConical, Pencil, Power, RefreshCw, ShieldCheck, Trash2 } from 'lucide';
 import { useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
-import { Copy } from '../../design/Copy';
-import { Confirm } from '../../design/Dialog';
+import { Copy, CopyButton } from '../../design/Copy';
+import { Confirm, Dialog } from '../../design/Dialog';
 import { Notice, Refusal } from '../../design/Notice';
 import { Status, Tags } from '../../design/Status';
 import { Time } from '../../design/Time';
 import { WindowedTable } from '../../design/Windowed';
 import { api, ok, type Schemas } from '../api/client';
 import { filter } from '../Filters';
-import { duration, exact } from '../format';
+import { duration, exact, inLines } from '../format';
 import { Head } from '../Head';
 import { useEvents } from '../live';
 import { useAct, useLoad } from '../load';
@@ -88,6 +88,7 @@ export default function Webhook({ project, id }: { project: string; id: string }
       </div>
       {shown === 'edit' && details && <WebhookForm project={project} webhook={details} onClose={() => setShown(undefined)} onSaved={() => { setShown(undefined); webhook.reload(); }} />}
       {filter('check') && details && <SignatureChecker secret={developer ? details.secret : ''} onClose={() => setQuery({ check: null })} />}
+      {filter('event') && <Sent path={path} deliveryId={filter('event')} onClose={() => setQuery({ event: null })} />}
       {shown === 'delete' && (
         <Confirm title={t('Delete this event webhook?')} action={t('Delete')} act={act} onConfirm={() => void remove()} onClose={() => setShown(undefined)}>
           {t('Its history goes with it, and what still waits is never sent.')}
@@ -106,7 +107,7 @@ function Row({ path, delivery, mayRetry, onRetried }: { path: { projectId: strin
   });
   return (
     <tr>
-      <td><code class="anywhere">{delivery.topic}</code></td>
+      <td><span class="row still"><code class="anywhere">{delivery.topic}</code><Button plain icon={Braces} label={t('Payload')} onClick={() => setQuery({ event: delivery.id })} /></span></td>
       <td data-label={t('Status')}><Status of={delivery.status} /></td>
       <td data-label={t('Answer')}>
         <details class="anywhere small">
@@ -124,5 +125,22 @@ function Row({ path, delivery, mayRetry, onRetried }: { path: { projectId: strin
       <td data-label={t('When')}><span class="quiet"><Time at={delivery.createdAt} /></span></td>
       <td data-label={t('Send again')}>{mayRetry && <Button plain icon={RefreshCw} label={t('Send again')} busy={act.busy} onClick={() => void retry()} />}</td>
     </tr>
+  );
+}
+
+/** What an event was or will be sent as: the history has nothing of it. */
+function Sent({ path, deliveryId, onClose }: { path: { projectId: string; id: string }; deliveryId: string; onClose: () => void }) {
+  const event = useLoad(
+    signal => ok(api.GET('/api/v1/projects/{projectId}/webhooks/{id}/deliveries/{deliveryId}', { params: { path: { ...path, deliveryId } }, signal })), [path, deliveryId]);
+  return (
+    <Dialog title={t('Payload')} broad onClose={onClose}>
+      <Refusal of={event.problem} />
+      {event.data && (
+        <>
+          <p class="quiet">{t('The body of the request, as it is signed. The link to a photo in it is a new one for each attempt.')}</p>
+          <div class="copy whole"><code class="indented">{inLines(event.data.payload)}</code><CopyButton text={event.data.payload} what={t('Payload')} /></div>
+        </>
+      )}
+    </Dialog>
   );
 }
