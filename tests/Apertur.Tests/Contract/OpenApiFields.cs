@@ -195,7 +195,7 @@ internal static class OpenApiFields
         ["ConfigFieldResponse.label"] = "Its name for people.",
         ["ConfigFieldResponse.name"] = "Its name in `config`.",
         ["DestinationTypeResponse.label"] = "Its name for people.",
-        ["EventDeliveryList.total"] = "Deliveries of all pages together.",
+        ["EventDeliveryList.total"] = "Deliveries of all pages together, counted up to 10,000; more than has been shown while more follows.",
         ["EventWebhookRequest.url"] = "Where events are sent to: http or https, at most 2,048 characters.",
         ["EventWebhookResponse.secret"] = "What its requests are signed with.",
         ["HealthResponse.status"] = "`ok` when it can do its work.",

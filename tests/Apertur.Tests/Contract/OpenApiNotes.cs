@@ -268,7 +268,11 @@ internal sealed record OpenApiNotes
         ["ProjectDataApi.RecentUploads"] = _recent,
         ["EventDeliveriesApi.List"] = new()
         {
-            Parameters = [Query("page", Number(1, null, 1), "Which page, from 1."), Query("limit", Number(1, 100, 20), "Rows of a page.")],
+            Parameters =
+            [
+                Query("page", Number(1, null, 1), "Which page, from 1."), Query("limit", Number(1, 100, 20), "Rows of a page."),
+                Query("status", OneOf("sent", "failed", "retrying"), "Only those."),
+            ],
         },
         ["DeliveriesApi.ListOfProject"] = new()
         {

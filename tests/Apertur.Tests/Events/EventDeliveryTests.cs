@@ -197,7 +197,7 @@ public sealed class EventDeliveryTests
     {
         await using var events = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(database);
-        var webhook = await app.ListenAsync(events, "project.session.created");
+        var webhook = await app.CreateWebhookAsync(events, new JsonObject { ["maxRetries"] = 0 }, "project.session.created");
         for (var i = 0; i < 5; i++)
         {
             var text = i + new string('ü', 5000);
@@ -219,6 +219,49 @@ public sealed class EventDeliveryTests
         Assert.Equal(0, (int)newest["durationMs"]!);
         Assert.Empty((await app.HistoryAsync(webhook, "?page=9"))["deliveries"]!.AsArray());
         (await app.Client.GetAsync($"{app.WebhooksPath()}/{webhook["id"]}/deliveries?limit=0")).Expect(HttpStatusCode.BadRequest);
+
+        events.Answers(500, 500);
+        await app.Client.CreateSessionAsync();
+        await app.NewestBecomesAsync(webhook, "failed");
+        await app.ChangeWebhookAsync(webhook, new JsonObject { ["maxRetries"] = 1 });
+        await app.PassAsync(TimeSpan.FromSeconds(1));
+        await app.Client.CreateSessionAsync();
+        await app.NewestBecomesAsync(webhook, "retrying");
+        foreach (var (status, count) in new[] { ("sent", 5), ("failed", 1), ("retrying", 1) })
+        {
+            var those = await app.HistoryAsync(webhook, $"?status={status}");
+            Assert.Equal((count, count), ((int)those["total"]!, those["deliveries"]!.AsArray().Count(row => (string)row!["status"]! == status)));
+        }
+
+        (await app.Client.GetAsync($"{app.WebhooksPath()}/{webhook["id"]}/deliveries?status=odd")).Expect(HttpStatusCode.BadRequest);
+    }
+
+    [Theory, AllDatabases]
+    public async Task Long_history_is_counted_so_far_and_leafed_through_to_its_end(DatabaseKind database)
+    {
+        await using var events = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(database);
+        var webhook = await app.ListenAsync(events, "project.session.created");
+        await app.Client.CreateSessionAsync();
+        await app.NewestBecomesAsync(webhook, "sent");
+        await app.WriteAsync(db => db.Database.ExecuteSqlAsync(
+            $"""
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10049)
+            INSERT INTO event_deliveries (id, event_id, webhook_id, topic, state, due_at, due_cause, created_at, updated_at)
+            SELECT '00000000-0000-7000-8000-' || substr(CAST(1000000000000 + i AS TEXT), 2), event_id, webhook_id, topic, state, due_at, due_cause,
+                   created_at - i, updated_at
+            FROM event_deliveries, n
+            """, TestContext.Current.CancellationToken));
+
+        foreach (var (query, shown, total) in new[]
+        {
+            ("?limit=100", 100, 10_000), ("?limit=100&page=100", 100, 10_001), ("?limit=100&page=101", 50, 10_050), ("?limit=100&page=102", 0, 10_000),
+            ("?limit=100&status=sent&page=101", 50, 10_050), ("?status=failed", 0, 0), ($"?page={int.MaxValue}", 0, 10_000),
+        })
+        {
+            var page = await app.HistoryAsync(webhook, query);
+            Assert.Equal((query, shown, total), (query, page["deliveries"]!.AsArray().Count, (int)page["total"]!));
+        }
     }
 
     /// <summary>Its status was there before.</summary>

@@ -16,9 +16,12 @@ public sealed class ListFiltersTests
         var plans = new QueryPlans();
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, configure: plans.Into);
 
+        var webhook = await app.Client.PostAsync($"projects/{app.ProjectId}/webhooks", new { url = "http://127.0.0.1:9/", topics = new[] { "*" }, isActive = false });
+        var history = $"projects/{app.ProjectId}/webhooks/{webhook.Expect(HttpStatusCode.Created).Json["id"]}/deliveries";
         foreach (var (path, index) in new[]
         {
-            ("uploads?status=failed", "uploads_failed"), ("uploads?status=partial", "uploads_failed"),
+            (history, "event_deliveries_history"), ($"{history}?status=sent", "event_deliveries_sent"), ($"{history}?status=failed", "event_deliveries_failed"),
+            ($"{history}?status=retrying", "event_deliveries_open"), ("uploads?status=failed", "uploads_failed"), ("uploads?status=partial", "uploads_failed"),
             ("uploads?status=stored_only", "uploads_stored_only"), ("uploads?source=box", "uploads_source"), ("uploads?q=roof", "COVERING INDEX uploads_list"),
             ("stats", "deliveries_retrying"),
         })

@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { Button } from '../../design/Button';
 import { Copy, CopyButton } from '../../design/Copy';
 import { Confirm, Dialog } from '../../design/Dialog';
+import { Select } from '../../design/Field';
 import { Notice, Refusal } from '../../design/Notice';
 import { Status, Tags } from '../../design/Status';
 import { Time } from '../../design/Time';
@@ -24,10 +25,12 @@ import { topicsInWords, WebhookForm, webhookState } from './Webhooks';
 export default function Webhook({ project, id }: { project: string; id: string }) {
   const path = { projectId: project, id };
   const webhook = useLoad(signal => ok(api.GET('/api/v1/projects/{projectId}/webhooks/{id}', { params: { path }, signal })), [path]);
+  const status = filter('status') as Schemas['EventDelivery']['status'] | '';
   const history = usePaged(async (page, signal) => {
-    const answer = await ok(api.GET('/api/v1/projects/{projectId}/webhooks/{id}/deliveries', { params: { path, query: { page, limit: pageSize } }, signal }));
+    const query = { page, limit: pageSize, ...(status ? { status } : {}) };
+    const answer = await ok(api.GET('/api/v1/projects/{projectId}/webhooks/{id}/deliveries', { params: { path, query }, signal }));
     return { data: answer.deliveries, total: answer.total };
-  }, [path]);
+  }, [path, status]);
   useEvents(project, history.reload);
   const [shown, setShown] = useState<'edit' | 'delete'>();
   const [answer, setAnswer] = useState<string>();
@@ -65,9 +68,15 @@ export default function Webhook({ project, id }: { project: string; id: string }
         {details?.disabledAt && <Notice kind="bad">{t('It was switched off after too many failures. Nothing is sent until you switch it on.')}</Notice>}
         <div class="split">
           <section class="card" aria-label={t('History')}>
-            <header><h2>{t('History')}</h2></header>
+            <header>
+              <h2>{t('History')}</h2>
+              <Select label={t('Status')} unseenLabel value={status} onInput={value => setQuery({ status: value })} options={[
+                { value: '', label: t('Every status') }, { value: 'sent', label: t('Delivered') }, { value: 'retrying', label: t('Trying again') }, { value: 'failed', label: t('Failed') },
+              ]} />
+            </header>
+            <Refusal of={history.problem} />
             {history.total === 0
-              ? <p class="body quiet">{t('Nothing has been sent yet.')}</p>
+              ? <p class="body quiet">{status ? t('Nothing found') : t('Nothing has been sent yet.')}</p>
               : <WindowedTable label={t('History')} rows={history.total} columns={5}
                   head={<tr><th>{t('Event')}</th><th>{t('Status')}</th><th>{t('Answer')}</th><th>{t('When')}</th><th><span class="unseen">{t('Send again')}</span></th></tr>}
                   row={index => <Row key={history.known(index)?.id ?? index} path={path} delivery={history.row(index)} mayRetry={developer} onRetried={history.reload} />} />}
