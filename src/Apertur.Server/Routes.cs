@@ -52,6 +52,7 @@ internal static class Routes
         anyone.MapGet("/logos/{name}", Logos.Get);
         anyone.MapMethods("/api/v1/upload-sessions/{id}/qr", _getOrHead, SessionsApi.Qr);
         anyone.MapMethods("/api/v1/downloads/{id}", _getOrHead, UploadApi.SignedDownload);
+        anyone.MapPost("/api/v1/downloads/archive", UploadApi.SignedArchive);
         anyone.MapGet("/api/v1/encryption/server-key", EncryptionApi.Key);
         anyone.MapGet("/api/v1/encryption/key", EncryptionApi.Key).WithMetadata(new AliasOf("/api/v1/encryption/server-key"));
         anyone.MapPost("/api/v1/auth/login", AuthApi.Login);
@@ -124,6 +125,7 @@ internal static class Routes
         viewers.MapGet("/upload-sessions/{id}/images/{imageId}", PollApi.Image);
         viewers.MapGet("/uploads/{id}", ProjectDataApi.Upload);
         viewers.MapPost("/uploads/archive", UploadApi.Archive).WithMetadata(new Unaudited());
+        viewers.MapPost("/uploads/archive-ticket", UploadApi.ArchiveTicket).WithMetadata(new Unaudited());
         viewers.MapGet("/uploads/{id}/download", UploadApi.Download);
         viewers.MapGet("/images/{id}/download", UploadApi.Download).WithMetadata(new AliasOf("/api/v1/uploads/{id}/download"));
         viewers.MapGet("/uploads/{id}/thumbnail", UploadApi.Thumbnail);

@@ -46,6 +46,11 @@ internal sealed record ArchiveRequest
     public IReadOnlyList<Guid>? UploadIds { get; init; }
 }
 
+/// <summary>What a browser downloads an archive with.</summary>
+/// <param name="Ticket">What gives those images, and nothing else, to whoever holds it. It counts for a minute.</param>
+/// <param name="LeftOut">How many of them are not in the archive, because their bytes were removed.</param>
+internal sealed record ArchiveTicketResponse(string Ticket, int LeftOut);
+
 /// <summary>An image that was taken in. When this is sent, its bytes and rows are on disk.</summary>
 internal sealed record UploadResponse
 {

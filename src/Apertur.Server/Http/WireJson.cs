@@ -39,6 +39,7 @@ namespace Apertur.Server.Http;
 [JsonSerializable(typeof(DeliveryAttemptsResponse))]
 [JsonSerializable(typeof(Page<ProjectDelivery>))]
 [JsonSerializable(typeof(ArchiveRequest))]
+[JsonSerializable(typeof(ArchiveTicketResponse))]
 [JsonSerializable(typeof(ReplayRequest))]
 [JsonSerializable(typeof(ReplayCount))]
 [JsonSerializable(typeof(ReplayResponse))]

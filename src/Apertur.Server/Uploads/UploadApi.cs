@@ -94,12 +94,37 @@ internal static class UploadApi
     /// out: the header <c>Apertur-Left-Out</c> says how many, and <c>left-out.txt</c> in the archive which.
     /// </summary>
     public static async Task<IResult> Archive(
-        Body<ArchiveRequest> body, Caller caller, AperturDb db, RenditionStore renditions, CancellationToken cancellationToken)
+        Body<ArchiveRequest> body, Caller caller, AperturDb db, RenditionStore renditions, CancellationToken cancellationToken) =>
+        new UploadArchive(await ChosenAsync(body.Value.UploadIds, caller.See(db.Uploads), cancellationToken), renditions);
+
+    /// <summary>
+    /// A ticket for the same archive, which a browser downloads by itself with it. It is posted to <c>/api/v1/downloads/archive</c> as the field
+    /// <c>ticket</c> of a form: no address has it, and nobody's token is sent.
+    /// </summary>
+    public static async Task<Ok<ArchiveTicketResponse>> ArchiveTicket(
+        Body<ArchiveRequest> body, Caller caller, AperturDb db, DownloadLinks links, CancellationToken cancellationToken)
     {
-        var ids = body.Value.UploadIds?.Distinct().ToList() ?? [];
+        var chosen = await ChosenAsync(body.Value.UploadIds, caller.See(db.Uploads), cancellationToken);
+        return TypedResults.Ok(new ArchiveTicketResponse(
+            links.CreateTicket(chosen.ConvertAll(upload => upload.Id)), chosen.Count(upload => upload.RemovedAt is not null)));
+    }
+
+    /// <summary>Several images as one zip archive, for whoever holds a ticket.</summary>
+    public static async Task<IResult> SignedArchive(
+        HttpRequest request, DownloadLinks links, AperturDb db, RenditionStore renditions, CancellationToken cancellationToken)
+    {
+        var form = request.HasFormContentType ? await request.ReadFormAsync(cancellationToken) : FormCollection.Empty;
+        var ids = links.OpenTicket(form["ticket"].ToString()) ?? throw ApiErrors.NotFound.ToException();
+        return new UploadArchive(await ChosenAsync(ids, Downloadable(db), cancellationToken), renditions);
+    }
+
+    /// <summary>The images of an archive, in the order they are named.</summary>
+    private static async Task<List<Upload>> ChosenAsync(IReadOnlyList<Guid>? uploadIds, IQueryable<Upload> seen, CancellationToken cancellationToken)
+    {
+        var ids = uploadIds?.Distinct().ToList() ?? [];
         if (ids.Count is 0 or > UploadArchive.MostImages)
             throw ApiErrors.Validation("uploadIds", $"uploadIds takes 1 to {UploadArchive.MostImages} ids.").ToException();
-        var found = await caller.See(db.Uploads.AsNoTracking()).Where(upload => ids.Contains(upload.Id))
+        var found = await seen.AsNoTracking().Where(upload => ids.Contains(upload.Id))
             .ToDictionaryAsync(upload => upload.Id, cancellationToken);
         if (found.Count < ids.Count)
             throw ApiErrors.NotFound.ToException();
@@ -107,7 +132,7 @@ internal static class UploadApi
             throw ApiErrors.ImageRemoved.ToException();
         if (found.Values.Where(upload => upload.RemovedAt is null).Sum(upload => upload.SizeBytes) > UploadArchive.MostBytes)
             throw ApiErrors.Validation("uploadIds", "These photos have more than 2 GB together. Choose fewer.").ToException();
-        return new UploadArchive(ids.ConvertAll(id => found[id]), renditions);
+        return ids.ConvertAll(id => found[id]);
     }
 
     /// <summary>A small JPEG of an image, at most 256 pixels on its longer side.</summary>
@@ -136,14 +161,17 @@ internal static class UploadApi
         var rendition = (string?)request.Query["rendition"];
         if (!links.Allows(uploadId, request.Query["expires"], request.Query["signature"], rendition))
             throw ApiErrors.NotFound.ToException();
-        var upload = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(
-            u => u.Id == uploadId && db.Projects.Any(p => p.Id == u.ProjectId && p.DeletedAt == null && p.DisabledAt == null), cancellationToken);
+        var upload = await Downloadable(db).AsNoTracking().SingleOrDefaultAsync(u => u.Id == uploadId, cancellationToken);
         var kind = rendition is null ? null : Rendition.Parse(rendition);
         // What another version of this program named is not the original.
         if (upload is null || (rendition is not null && kind is null))
             throw ApiErrors.NotFound.ToException();
         return new ImageBytes(upload, renditions, kind);
     }
+
+    /// <summary>What is given to whoever holds a link that the server has signed.</summary>
+    private static IQueryable<Upload> Downloadable(AperturDb db) =>
+        db.Uploads.Where(u => db.Projects.Any(p => p.Id == u.ProjectId && p.DeletedAt == null && p.DisabledAt == null));
 
     /// <summary>Withdraws an image: it disappears from lists and counts, and is delivered no further.</summary>
     public static async Task<NoContent> Delete(

@@ -108,6 +108,7 @@ public sealed class GoldenTests
         var upload = golden.Name("upload", (string)uploaded.Json["id"]!);
         await app.Client.UploadBecomesAsync(upload, "delivered");
         await golden.PinAsync("upload-download", "GET", $"uploads/{upload}/download");
+        await golden.PinAsync("upload-archive-ticket", "POST", "uploads/archive-ticket", new JsonObject { ["uploadIds"] = new JsonArray(upload) });
         await golden.PinAsync("upload-deliveries", "GET", $"uploads/{upload}/deliveries");
         golden.Name("node", Node.Name);
         await golden.PinAsync("upload-attempts", "GET", $"uploads/{upload}/destinations/{webhook}/attempts");
@@ -433,6 +434,7 @@ public sealed class GoldenTests
         ["GET /api/v1/downloads/{id}"] = "the bytes of a photo, as uploads/{id}/download, by a link that only payloads hold",
         ["GET /api/v1/uploads/{id}/thumbnail"] = "its bytes are those of the machine's libvips; ThumbnailTests look at them",
         ["POST /api/v1/uploads/archive"] = "a zip archive; UploadArchiveTests open it",
+        ["POST /api/v1/downloads/archive"] = "the same",
         ["GET /api/v1/upload/{id}/images/{imageId}/thumbnail"] = "the same; WidgetTokenTests look at them",
         ["GET /api/v1/admin/settings"] = "every setting there is; AdminTests look at them",
         ["GET /api/v1/events"] = "a stream that does not end; the tests of ProjectStream read it",

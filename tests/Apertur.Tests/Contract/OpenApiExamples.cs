@@ -36,6 +36,7 @@ internal static partial class OpenApiExamples
         ["ProjectsApi.Update"] = """{ "retentionDays": 90, "maxImageSizeMb": null, "branding": { "name": "Roofs", "accent": "#0b6b5a", "returnUrl": "https://roofs.example/" } }""",
         ["ReplaysApi.Create"] = $$"""{ "status": "never_dispatched", "destinationId": "{{DestinationId}}", "from": "2026-06-01T00:00:00Z" }""",
         ["UploadApi.Archive"] = """{ "uploadIds": ["019ebb38-2ebf-748a-87d6-b96d8bda75df"] }""",
+        ["UploadApi.ArchiveTicket"] = """{ "uploadIds": ["019ebb38-2ebf-748a-87d6-b96d8bda75df"] }""",
         ["SessionLinkApi.UpdateImage"] = """{ "caption": "The dent in the left door" }""",
         ["SessionLinkApi.VerifyPassword"] = """{ "password": "open sesame" }""",
         ["SessionsApi.Create"] = $$"""

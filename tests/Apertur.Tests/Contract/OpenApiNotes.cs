@@ -84,6 +84,23 @@ internal sealed record OpenApiNotes
             Answer = Bytes("The link as a QR code.", "image/png", "image/svg+xml", "image/jpeg"),
         },
         ["ReplaysApi.Create"] = new() { Parameters = [_env] },
+        ["UploadApi.ArchiveTicket"] = new() { Errors = [410] },
+        ["UploadApi.SignedArchive"] = new()
+        {
+            Body = new JsonObject
+            {
+                ["required"] = true,
+                ["content"] = new JsonObject
+                {
+                    ["application/x-www-form-urlencoded"] = new JsonObject
+                    {
+                        ["schema"] = Object(["ticket"], [("ticket", Text(), "What `archive-ticket` gave.")]),
+                    },
+                },
+            },
+            Answer = Bytes("The photos, in a zip archive.", "application/zip"),
+            Errors = [404, 410],
+        },
         ["UploadApi.Archive"] = new() { Answer = Bytes("The photos, in a zip archive.", "application/zip"), Errors = [410] },
         ["UploadApi.Create"] = new()
         {

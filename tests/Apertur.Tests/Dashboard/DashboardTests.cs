@@ -195,6 +195,9 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         await page.Page.GetByRole(AriaRole.Checkbox, new() { Name = "Choose Roof after the storm.jpg" }).CheckAsync();
         var file = await page.Page.RunAndWaitForDownloadAsync(() => page.Button("Download").ClickAsync());
         Assert.Equal("photos.zip", file.SuggestedFilename);
+        // The browser's own download, and no copy of what a script has read.
+        Assert.Equal(app.Url + "/api/v1/downloads/archive", file.Url);
+        await page.ShowsAsync("1 chosen");
         Assert.Empty(page.Errors);
 
         static bool IsDestination(string path) => path.StartsWith("/destinations/", StringComparison.Ordinal);

@@ -51,8 +51,10 @@ public sealed class UploadArchiveTests
             Assert.StartsWith($"{ids[0]}, number 1 of session ", await list.ReadToEndAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
         }
 
+        Assert.Equal(1, (int)(await PostAsync(app.Client, ids, "-ticket")).Expect(HttpStatusCode.OK).Json["leftOut"]!);
         await RemoveAsync(4);
         (await PostAsync(app.Client, ids)).Expect(HttpStatusCode.Gone);
+        (await PostAsync(app.Client, ids, "-ticket")).Expect(HttpStatusCode.Gone);
         await RemoveAsync(0);
 
         await SizeAsync(UploadArchive.MostBytes);
@@ -77,6 +79,38 @@ public sealed class UploadArchiveTests
         }
     }
 
-    private static Task<Answer> PostAsync(AperturClient client, IEnumerable<string> ids) =>
-        client.PostAsync("uploads/archive", new JsonObject { ["uploadIds"] = new JsonArray([.. ids.Select(id => JsonValue.Create(id))]) });
+    [Theory, AllDatabases]
+    public async Task Browser_gets_the_archive_by_a_ticket_that_counts_for_a_minute(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var session = await app.Client.CreateSessionAsync();
+        async Task<string> SendAsync(byte[] photo, string name) => (string)(await app.Client.UploadAsync(session, photo, name))["id"]!;
+        string[] ids = [await SendAsync(Photos.Jpeg(), "a.jpg"), await SendAsync(Photos.Png(), "b.png")];
+        (await PostAsync(app.ClientOf(app.TestKey), ids, "-ticket")).Expect(HttpStatusCode.NotFound);
+        var given = (await PostAsync(app.Client, ids, "-ticket")).Expect(HttpStatusCode.OK).Json;
+        var ticket = (string)given["ticket"]!;
+
+        var archive = (await FollowAsync(ticket)).Expect(HttpStatusCode.OK);
+
+        Assert.Equal(0, (int)given["leftOut"]!);
+        Assert.Equal("attachment; filename=\"photos.zip\"", archive["Content-Disposition"]);
+        Assert.Equal((await PostAsync(app.Client, ids)).Expect(HttpStatusCode.OK).Bytes, archive.Bytes);
+        foreach (var other in new[] { "", "A", ticket[..20] + (ticket[20] == 'A' ? 'B' : 'A') + ticket[21..], ticket + "AAAA", ticket[..^4] })
+            (await FollowAsync(other)).Expect(HttpStatusCode.NotFound);
+        await SwitchOffAsync(app.Clock.GetUtcNow());
+        (await FollowAsync(ticket)).Expect(HttpStatusCode.NotFound);
+        await SwitchOffAsync(null);
+        app.Clock.Jump(TimeSpan.FromSeconds(60));
+        (await FollowAsync(ticket)).Expect(HttpStatusCode.OK);
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        (await FollowAsync(ticket)).Expect(HttpStatusCode.NotFound);
+
+        Task<Answer> FollowAsync(string with) => app.ClientOf(null).SendAsync(
+            HttpMethod.Post, "downloads/archive", new FormUrlEncodedContent(new Dictionary<string, string> { ["ticket"] = with }));
+        Task SwitchOffAsync(DateTimeOffset? at) => app.WriteAsync(db => db.Projects.ExecuteUpdateAsync(
+            row => row.SetProperty(project => project.DisabledAt, at), TestContext.Current.CancellationToken));
+    }
+
+    private static Task<Answer> PostAsync(AperturClient client, IEnumerable<string> ids, string what = "") =>
+        client.PostAsync("uploads/archive" + what, new JsonObject { ["uploadIds"] = new JsonArray([.. ids.Select(id => JsonValue.Create(id))]) });
 }

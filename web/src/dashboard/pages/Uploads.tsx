@@ -18,7 +18,7 @@ import { useEvents } from '../live';
 import { useAct, useLoad } from '../load';
 import { pageSize, usePaged, type Paged } from '../paged';
 import { setQuery } from '../router';
-import { save } from '../save';
+import { fetchToDisk } from '../save';
 import { sources, sourceWords } from '../sources';
 import { may, toast } from '../state';
 import { count, t } from '../text';
@@ -179,9 +179,8 @@ function Chosen({ project, ids, onDone }: { project: string; ids: readonly strin
   const [asking, setAsking] = useState(false);
   const act = useAct();
   const download = () => act.run(async () => {
-    const answer = await api.POST('/api/v1/uploads/archive', { body: { uploadIds: [...ids] }, parseAs: 'blob' });
-    save('photos.zip', await ok(Promise.resolve(answer)) as Blob);
-    const leftOut = Number(answer.response.headers.get('Apertur-Left-Out'));
+    const { ticket, leftOut } = await ok(api.POST('/api/v1/uploads/archive-ticket', { body: { uploadIds: [...ids] } }));
+    fetchToDisk('/api/v1/downloads/archive', { ticket });
     if (leftOut > 0) toast(count(leftOut, '{n} photo is not stored here any more and was left out: left-out.txt in the file names it.', '{n} photos are not stored here any more and were left out: left-out.txt in the file names them.'), 'bad');
   });
   const each = (work: (id: string) => Promise<unknown>, tell?: (done: number) => void) => act.run(async () => {
