@@ -172,7 +172,16 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
         var things = await DashboardWorld.FillAsync(app, receiver);
         var (good, bad) = (things.Paths.First(IsDestination), things.Paths.Last(IsDestination));
-        var page = await DashboardPage.SignInAsync(_browser, app, bad);
+        var page = await DashboardPage.SignInAsync(_browser, app);
+        var found = page.Page.GetByRole(AriaRole.Option);
+        await page.Page.Keyboard.PressAsync("Control+k");
+        await page.Page.Keyboard.TypeAsync("127.0.0.1");
+        await Assertions.Expect(found).ToHaveTextAsync([new Regex("/hook.*Event webhook$")]);
+        await page.Page.GetByPlaceholder("Session, photo, project or page").FillAsync("archive r");
+        await Assertions.Expect(found).ToHaveTextAsync([new Regex("^Archive Roof after the storm.*Destination$")]);
+        await page.Page.Keyboard.PressAsync("Enter");
+        await page.IsThereAsync();
+        Assert.EndsWith(bad, page.Page.Url, StringComparison.Ordinal);
         await page.Page.GetByText("As a table").ClickAsync();
         await Assertions.Expect(page.Page.GetByRole(AriaRole.Row, new() { NameRegex = new(" 1 0 1$") })).ToHaveCountAsync(1);
 

@@ -1,8 +1,9 @@
-import { CircleUser, FolderOpen, Image, Plus, QrCode, Search, type IconNode } from 'lucide';
+import { CircleUser, FolderOpen, Image, Plus, QrCode, Search, Send, Webhook, type IconNode } from 'lucide';
 import { useEffect, useId, useState } from 'preact/hooks';
 import { useModal } from '../design/Dialog';
 import { Icon } from '../design/Icon';
 import { api, ok } from './api/client';
+import { useLoad } from './load';
 import { go } from './router';
 import { places, settingPlaces } from './Shell';
 import { env, may, projects } from './state';
@@ -10,13 +11,14 @@ import { t } from './text';
 
 interface Found { readonly label: string; readonly kind: string; readonly icon: IconNode; readonly to: string }
 
-/** Anything by a few letters of its name: places, projects, sessions and photos. */
+/** Anything by a few letters of its name: places, projects, what a project sends to, sessions and photos. */
 export function Palette({ project, onClose }: { project: string | undefined; onClose: () => void }) {
   const dialog = useModal();
   const [words, setWords] = useState('');
   const [things, setThings] = useState<readonly Found[]>([]);
   const [at, setAt] = useState(0);
   const id = useId();
+  const receivers = useLoad(signal => project === undefined ? Promise.resolve([]) : receiversOf(project, signal), [project]).data ?? [];
   useEffect(() => {
     setAt(0);
     setThings([]);
@@ -27,7 +29,10 @@ export function Palette({ project, onClose }: { project: string | undefined; onC
     return () => { clearTimeout(soon); end.abort(); };
   }, [words]);
 
-  const found = [...fixed(project).filter(each => each.label.toLowerCase().includes(words.trim().toLowerCase())).slice(0, words === '' ? 20 : 6), ...things];
+  const fits = (each: Found) => each.label.toLowerCase().includes(words.trim().toLowerCase());
+  const found = [
+    ...fixed(project).filter(fits).slice(0, words === '' ? 20 : 6), ...(words.trim() === '' ? [] : receivers.filter(fits).slice(0, 5)), ...things,
+  ];
   const open = (index: number) => { const one = found[index]; if (one) { onClose(); go(one.to); } };
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -80,5 +85,17 @@ async function search(q: string, signal: AbortSignal): Promise<readonly Found[]>
   return [
     ...sessions.data.map(each => ({ label: each.label ?? each.id, kind: t('Session'), icon: QrCode, to: `/p/${each.projectId}/sessions/${each.id}` })),
     ...uploads.data.map(each => ({ label: each.filename, kind: t('Photo'), icon: Image, to: `/p/${each.projectId}/uploads/${each.id}` })),
+  ];
+}
+
+/** Destinations and event webhooks, which are few; a webhook is called by its address. */
+async function receiversOf(projectId: string, signal: AbortSignal): Promise<readonly Found[]> {
+  const params = { path: { projectId } };
+  const [destinations, webhooks] = await Promise.all([
+    ok(api.GET('/api/v1/projects/{projectId}/destinations', { params, signal })), ok(api.GET('/api/v1/projects/{projectId}/webhooks', { params, signal })),
+  ]);
+  return [
+    ...destinations.map(each => ({ label: each.name, kind: t('Destination'), icon: Send, to: `/p/${projectId}/destinations/${each.id}` })),
+    ...webhooks.map(each => ({ label: each.url, kind: t('Event webhook'), icon: Webhook, to: `/p/${projectId}/webhooks/${each.id}` })),
   ];
 }
