@@ -227,8 +227,22 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         await Assertions.Expect(page.Button("Photo before")).ToBeDisabledAsync();
         await page.Page.Keyboard.PressAsync("ArrowRight");
         await IsAtAsync("copy-2.jpg");
-        await page.Button("Photo after").ClickAsync();
+        await Assertions.Expect(page.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
+        await page.Button("Photo after").FocusAsync();
+        foreach (var name in new[] { "copy-1.jpg", "copy-0.jpg" })
+        {
+            await Assertions.Expect(page.Button("Photo after")).ToBeEnabledAsync();
+            await page.Page.Keyboard.PressAsync("Enter");
+            await IsAtAsync(name);
+            await Assertions.Expect(page.Button("Photo after")).ToBeFocusedAsync();
+        }
+
+        // At the end of the list it leads no further, and is still where the keys go on from.
+        await Assertions.Expect(page.Button("Photo before")).ToBeEnabledAsync();
+        await Assertions.Expect(page.Button("Photo after")).ToBeDisabledAsync();
+        await page.Page.Keyboard.PressAsync("ArrowLeft");
         await IsAtAsync("copy-1.jpg");
+        await Assertions.Expect(page.Button("Photo after")).ToBeFocusedAsync();
         await page.Page.GoBackAsync();
         await Assertions.Expect(page.Page).ToHaveURLAsync(new Regex(@"/uploads\?q=copy$"));
 

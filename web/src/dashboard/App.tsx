@@ -88,7 +88,7 @@ function Page() {
   useEffect(() => {
     if (!shown) return;
     scrollTo(0, 0);
-    document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true });
+    (document.querySelector<HTMLElement>('main > .head [autofocus]') ?? document.querySelector<HTMLElement>('main h1'))?.focus({ preventScroll: true });
   }, [shown?.path]);
   if (!shown) return null;
   return <Shell project={shown.parts.project}><shown.Content key={shown.path} {...shown.parts} /></Shell>;

@@ -19,6 +19,10 @@ interface ButtonProps extends Looks {
   readonly busy?: boolean;
   readonly disabled?: boolean;
   readonly submit?: boolean;
+  /** A button that was pressed keeps the focus while it is disabled: it is soon of use again. */
+  readonly keepsFocus?: boolean;
+  /** It has the focus when the page comes that it leads to, or the dialog. */
+  readonly autofocus?: boolean;
   /** The id of the form that it submits, where that does not stand around it. */
   readonly form?: string;
 }
@@ -27,10 +31,11 @@ const looks = ({ primary, danger, plain, label }: Looks) =>
   ['button', primary && 'primary', danger && 'danger', plain && 'plain', label && 'icon'].filter(Boolean).join(' ');
 
 export function Button(props: ButtonProps) {
-  const { children, icon, label, onClick, busy = false, disabled = false, submit = false, form } = props;
+  const { children, icon, label, onClick, busy = false, disabled = false, submit = false, keepsFocus = false, autofocus = false, form } = props;
   const shown = busy ? LoaderCircle : icon;
   return (
-    <button class={looks(props)} type={submit ? 'submit' : 'button'} form={form} onClick={onClick} disabled={disabled} aria-busy={busy} aria-label={label} title={label}>
+    <button class={looks(props)} type={submit ? 'submit' : 'button'} form={form} onClick={onClick} disabled={disabled && !keepsFocus} aria-disabled={disabled && keepsFocus || undefined}
+      autofocus={autofocus} aria-busy={busy} aria-label={label} title={label}>
       {shown && <Icon of={shown} />}
       {children}
     </button>

@@ -60,7 +60,7 @@ export default function Audit({ project }: { project: string }) {
     <>
       <Head title={t('Audit log')}><Button icon={Download} busy={act.busy} onClick={() => void download()}>{t('Export CSV')}</Button></Head>
       <div class="stack">
-        <Filters placeholder={t('Search by person, act or id')}>{null}</Filters>
+        <Filters placeholder={t('Search by person, action or id')}>{null}</Filters>
         <Refusal of={act.problem} />
         <div class="card">
           {shown?.length === 0

@@ -60,7 +60,10 @@ export default function Upload({ project, id }: { project: string; id: string })
   );
 }
 
-/** The photos before and after this one in the list that it was opened from; the arrow keys lead to them too. */
+/** What was called the button that led here, if one had the focus. */
+let held: string | null | undefined;
+
+/** The photos before and after this one in the list that it was opened from; the arrow keys lead to them too. Whoever leafs by a button keeps it. */
 function Neighbours({ project, id }: { project: string; id: string }) {
   const at = Number(filter('at') || NaN);
   const query = listQuery(project);
@@ -80,7 +83,16 @@ function Neighbours({ project, id }: { project: string; id: string }) {
     return [];
   }, [query, at, id]);
   const [before, after] = found.data ?? [];
-  const leadTo = (there: string | undefined) => { if (there !== undefined) go(there, 'replace'); };
+  const [focused] = useState(() => {
+    const name = held;
+    held = undefined;
+    return name;
+  });
+  const leadTo = (there: string | undefined) => {
+    if (there === undefined) return;
+    held = document.activeElement?.getAttribute('aria-label');
+    go(there, 'replace');
+  };
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const there = { ArrowLeft: before, ArrowRight: after }[event.key];
@@ -95,8 +107,9 @@ function Neighbours({ project, id }: { project: string; id: string }) {
   if (Number.isNaN(at)) return null;
   return (
     <>
-      <Button icon={ChevronLeft} label={t('Photo before')} disabled={before === undefined} onClick={() => leadTo(before)} />
-      <Button icon={ChevronRight} label={t('Photo after')} disabled={after === undefined} onClick={() => leadTo(after)} />
+      {([[ChevronLeft, t('Photo before'), before], [ChevronRight, t('Photo after'), after]] as const).map(([icon, label, there]) => (
+        <Button key={label} icon={icon} label={label} disabled={there === undefined} keepsFocus autofocus={label === focused} onClick={() => leadTo(there)} />
+      ))}
     </>
   );
 }
