@@ -83,7 +83,7 @@ internal static class S3Outcome
         $"The access key may not write to the bucket \"{bucket}\". Allow it s3:PutObject and s3:GetObject there.");
 
     private static TimeSpan? RetryAfter(AmazonServiceException refusal, TimeProvider clock) =>
-        refusal.InnerException is HttpErrorResponseException { Response: { } response } && response.IsHeaderPresent("Retry-After")
+        refusal.InnerException is HttpErrorResponseException { Response: { } response }
             ? HttpOutcome.RetryAfter(response.GetHeaderValue("Retry-After"), clock)
             : null;
 

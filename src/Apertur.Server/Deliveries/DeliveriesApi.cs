@@ -56,8 +56,7 @@ internal static class DeliveriesApi
         {
             var rows = In(state, db, destination)
                 .Where(row => caller.Env == null || db.Uploads.Any(upload => upload.Id == row.UploadId && upload.Env == caller.Env));
-            if (total < ListFilters.MostCounted)
-                total += await rows.Take(ListFilters.MostCounted - total).CountAsync(cancellationToken);
+            total += await rows.Take(ListFilters.MostCounted - total).CountAsync(cancellationToken);
             newest.AddRange(await NewestFirst(rows).Take(skip + pageSize).ToListAsync(cancellationToken));
             // No more than can be shown are kept of all together.
             newest = [.. newest.OrderByDescending(place => place.At).ThenByDescending(place => place.UploadId).ThenBy(place => place.DestinationId)
@@ -138,11 +137,11 @@ internal static class DeliveriesApi
 
         var session = await database.Locked(db.Sessions, [seen.SessionId]).SingleAsync(cancellationToken);
         // Whoever asks for a try gets one, also from a destination that is left alone for a while.
-        var (at, sessionId, uploadId) = (now.ToUnixTimeMilliseconds(), seen.SessionId.ToString(), seen.Id.ToString());
+        var (at, uploadId) = (now.ToUnixTimeMilliseconds(), seen.Id.ToString());
         await db.Database.ExecuteSqlAsync(
             $"""
             UPDATE destinations SET open_until = {at}
-            WHERE open_until > {at} AND id IN (SELECT destination_id FROM deliveries WHERE session_id = {sessionId} AND upload_id = {uploadId})
+            WHERE open_until > {at} AND id IN (SELECT destination_id FROM deliveries WHERE upload_id = {uploadId})
             """,
             cancellationToken);
         var upload = await database.Locked(db.Uploads, [seen.Id]).SingleOrDefaultAsync(cancellationToken);

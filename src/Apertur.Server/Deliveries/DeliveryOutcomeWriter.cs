@@ -15,9 +15,9 @@ namespace Apertur.Server.Deliveries;
 /// <param name="Result">What the destination said; null when the server stopped first, and the attempt does not count.</param>
 /// <param name="Took">How long it held its lane.</param>
 /// <param name="DestinationContacted">False when the destination was not asked, so that the result says nothing of it.</param>
-/// <param name="ResumedAt">When the owner of the destination that was used had last acted; null when none was.</param>
+/// <param name="ResumedAt">When the owner of the destination that was used had last acted.</param>
 internal sealed record Attempt(
-    DeliveryRow Row, DeliveryOutcome? Result, TimeSpan Took, bool DestinationContacted, DateTimeOffset? ResumedAt);
+    DeliveryRow Row, DeliveryOutcome? Result, TimeSpan Took, bool DestinationContacted, DateTimeOffset ResumedAt);
 
 /// <summary>
 /// Writes outcomes: the delivery's next state and every count that follows from it, in one transaction. An outcome counts only while the
@@ -72,7 +72,7 @@ internal sealed class DeliveryOutcomeWriter
         var uploads = (await _database.Locked(db.Uploads, attempts.Select(a => a.Row.UploadId)).AsNoTracking().ToListAsync(cancellationToken))
             .ToDictionary(upload => upload.Id);
         // While a claim holds, nobody else writes its row: what was claimed is what is there.
-        var held = (await _database.Locked(db.Deliveries, attempts.Select(a => a.Row.Id)).Where(row => row.State == DeliveryState.Sending)
+        var held = (await _database.Locked(db.Deliveries, attempts.Select(a => a.Row.Id))
             .Select(row => new { row.Id, row.LeaseToken }).ToListAsync(cancellationToken)).ToDictionary(row => row.Id, row => row.LeaseToken);
 
         var events = new EventOutbox(_clock.GetUtcNow());
@@ -92,7 +92,6 @@ internal sealed class DeliveryOutcomeWriter
             var row = attempt.Row.Copy();
             made.Add(Apply(attempt, row, destinations[row.DestinationId], events, judged));
             Count(row, uploads[row.UploadId], sessions[row.SessionId], db.Counts, events);
-            db.Write.Note(row);
             rows.Add(row);
             states.Add(row.State);
         }
@@ -154,12 +153,10 @@ internal sealed class DeliveryOutcomeWriter
         var result = attempt.Result;
         var now = _clock.GetUtcNow();
         // What an attempt found out before the owner acted says nothing about now.
-        var isStale = attempt.ResumedAt is { } known && known != destination.ResumedAt;
+        var isStale = attempt.ResumedAt != destination.ResumedAt;
         // The row as it was claimed tells when.
         var claimed = attempt.Row.UpdatedAt;
         var held = attempt.Row.Due.Held(destination.ResumedAt, destination.Breaker.OpenUntil, claimed);
-        row.LeaseToken = null;
-        row.LeaseUntil = null;
         row.UpdatedAt = now;
         row.LastError = result is null ? row.LastError : StorableText.Of(result.ReasonText, MaxErrorLength);
         if (result is not null && attempt.DestinationContacted && !isStale && destination.DeletedAt is null)

@@ -33,7 +33,7 @@ internal sealed class DeliveryQueue(
             },
             cancellationToken);
         return rows.ConvertAll(row => new Claimed(
-            row.Id, row.DestinationId, row.LeaseToken!.Value, stopping => run.RunAsync(row, subjects.GetValueOrDefault(row.Id), stopping)));
+            row.Id, row.DestinationId, row.LeaseToken!.Value, stopping => run.RunAsync(row, subjects[row.Id], stopping)));
     }
 
     public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken) =>

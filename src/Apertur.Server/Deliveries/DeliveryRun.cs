@@ -25,16 +25,16 @@ internal sealed partial class DeliveryRun(
     private readonly RetrySchedule _schedule = new(settings.Delivery.RetrySeconds);
 
     /// <param name="row">A delivery that this process has claimed.</param>
-    /// <param name="about">What it is about; null when the image was withdrawn.</param>
+    /// <param name="about">What it is about.</param>
     /// <param name="stopping">Cancelled when the time to stop is up.</param>
     /// <returns>Whether the destination took the image.</returns>
-    public async Task<bool> RunAsync(DeliveryRow row, DeliverySubject? about, CancellationToken stopping)
+    public async Task<bool> RunAsync(DeliveryRow row, DeliverySubject about, CancellationToken stopping)
     {
         using var activity = Instruments.Continue("delivery.attempt", row.TraceParent);
         var started = clock.GetTimestamp();
         var (result, isContacted) = await AttemptAsync(row, about, stopping);
         var took = clock.GetElapsedTime(started);
-        var state = await outcomes.WriteAsync(new Attempt(row, result, took, isContacted, about?.Destination.ResumedAt));
+        var state = await outcomes.WriteAsync(new Attempt(row, result, took, isContacted, about.Destination.ResumedAt));
         var outcome = result?.GetType().Name ?? "Stopped";
         Measure(row, outcome, state, took, activity);
         var elapsed = clock.GetElapsedTime(started).TotalMilliseconds;
@@ -59,10 +59,8 @@ internal sealed partial class DeliveryRun(
     }
 
     private async Task<(DeliveryOutcome? Result, bool IsContacted)> AttemptAsync(
-        DeliveryRow row, DeliverySubject? about, CancellationToken stopping)
+        DeliveryRow row, DeliverySubject about, CancellationToken stopping)
     {
-        if (about is null)
-            return (new DeliveryOutcome.GiveUp("The image was withdrawn."), false);
         if (about.Destination.DeletedAt is not null)
             return (new DeliveryOutcome.GiveUp("The destination was deleted."), false);
         if (row.LastError == IQueueRow.Abandoned && _schedule.WaitAfter(row.Attempts - 1, random: 0) is null)

@@ -10,7 +10,7 @@ namespace Apertur.Server.Deliveries;
 /// <summary>The rows that an attempt needs.</summary>
 internal sealed record DeliverySubject(Upload Upload, UploadSession Session, Project Project, Destination Destination)
 {
-    /// <summary>Reads them for many deliveries, in one statement for each table. A delivery whose image was withdrawn has none.</summary>
+    /// <summary>Reads them for many deliveries, in one statement for each table. Each is there: a delivery refers to it.</summary>
     public static async Task<IReadOnlyDictionary<Guid, DeliverySubject>> ReadAsync(
         AperturDb db, IReadOnlyCollection<DeliveryRow> rows, CancellationToken cancellationToken)
     {
@@ -29,15 +29,8 @@ internal sealed record DeliverySubject(Upload Upload, UploadSession Session, Pro
         var projects = await db.Projects.AsNoTracking().Where(project => projectIds.Contains(project.Id))
             .ToDictionaryAsync(project => project.Id, cancellationToken);
 
-        var subjects = new Dictionary<Guid, DeliverySubject>(rows.Count);
-        foreach (var row in rows)
-        {
-            if (uploads.TryGetValue(row.UploadId, out var upload) && sessions.TryGetValue(row.SessionId, out var session)
-                && destinations.TryGetValue(row.DestinationId, out var destination) && projects.TryGetValue(upload.ProjectId, out var project))
-                subjects[row.Id] = new DeliverySubject(upload, session, project, destination);
-        }
-
-        return subjects;
+        return rows.ToDictionary(row => row.Id, row => new DeliverySubject(
+            uploads[row.UploadId], sessions[row.SessionId], projects[uploads[row.UploadId].ProjectId], destinations[row.DestinationId]));
     }
 
     private static List<Guid> Distinct<T>(IEnumerable<T> rows, Func<T, Guid> id) => [.. rows.Select(id).Distinct()];

@@ -1,5 +1,4 @@
 using Apertur.Server.Destinations;
-using Apertur.Server.Queue;
 using Apertur.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -35,7 +34,7 @@ internal sealed class ResumeNotes(Database database, ColumnEncryption encryption
         var note = encryption.Protect(DeliveryRow.ResumeColumn, row.Id, target + text);
         var saved = await database.WriteAsync(
             db => db.Deliveries
-                .Where(d => d.Id == row.Id && d.State == DeliveryState.Sending && d.LeaseToken == row.LeaseToken)
+                .Where(d => d.Id == row.Id && d.LeaseToken == row.LeaseToken)
                 .ExecuteUpdateAsync(d => d.SetProperty(x => x.Resume, note), cancellationToken),
             cancellationToken);
         if (saved == 0)

@@ -50,7 +50,7 @@ internal sealed partial class EventOutcomeWriter
         {
             var webhook = webhooks.GetValueOrDefault(claimed.WebhookId);
             var row = rows.GetValueOrDefault(claimed.Id);
-            if (webhook is null || row is null || row.State != DeliveryState.Sending || row.LeaseToken != claimed.LeaseToken)
+            if (webhook is null || row is null || row.LeaseToken != claimed.LeaseToken)
             {
                 states.Add(null);
                 continue;
@@ -71,7 +71,8 @@ internal sealed partial class EventOutcomeWriter
         row.UpdatedAt = now;
         if (answer is null)
         {
-            row.State = --row.Attempts == 0 ? DeliveryState.Pending : DeliveryState.Retrying;
+            row.State = DeliveryState.Retrying;
+            row.Attempts--;
             row.Due = Due.After(new DueEvent.Stopped(), now)!.Value;
             return;
         }

@@ -57,7 +57,7 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
     {
         var now = clock.GetUtcNow();
         var table = Name(db);
-        var most = wanted.Values.DefaultIfEmpty().Max();
+        var most = wanted.Values.Max();
         // SQLite's transaction excludes every other claimer; PostgreSQL's claimers step over each other's rows.
         var join = freeIn is null ? "" : $"JOIN {freeIn} free ON free.id = due.session_id";
         var chosen = database.IsSqlite
@@ -73,7 +73,7 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
               SELECT x.id FROM jsonb_array_elements({4}::jsonb) w CROSS JOIN LATERAL (
                 SELECT due.id FROM {{table}} due {{join}}
                 WHERE due.{{endpoint}} = w.value ->> 0 AND due.state IN ('pending', 'retrying') AND due.due_at <= {3}
-                ORDER BY due.due_at LIMIT least({5}, (w.value ->> 1)::int) FOR NO KEY UPDATE SKIP LOCKED) x
+                ORDER BY due.due_at LIMIT (w.value ->> 1)::int FOR NO KEY UPDATE SKIP LOCKED) x
               """;
         var sql =
             $$"""
@@ -89,7 +89,7 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
                 JsonSerializer.Serialize(wanted.Select(pair => new object[] { pair.Key.ToString(), pair.Value })), most)
             .AsNoTracking()
             .ToListAsync(cancellationToken);
-        return [.. rows.OrderBy(row => row.DueAt).ThenBy(row => row.Id)];
+        return [.. rows.OrderBy(row => row.DueAt)];
     }
 
     /// <summary>Extends the leases of claims.</summary>

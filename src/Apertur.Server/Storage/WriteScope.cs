@@ -80,7 +80,8 @@ internal sealed class WriteScope
                     break;
 
                 case IQueueRow row when entry.State is EntityState.Added or EntityState.Modified:
-                    Note(row);
+                    // A row that is due now has been written now.
+                    IsSomethingDue |= row.State is DeliveryState.Pending or DeliveryState.Retrying && row.DueAt <= row.UpdatedAt;
                     break;
 
                 case Destination
@@ -91,11 +92,6 @@ internal sealed class WriteScope
             }
         }
     }
-
-    /// <summary>Notes a row of a queue that is written without being tracked.</summary>
-    public void Note(IQueueRow row) =>
-        // A row that is due now has been written now.
-        IsSomethingDue |= row.State is DeliveryState.Pending or DeliveryState.Retrying && row.DueAt <= row.UpdatedAt;
 
     /// <summary>Notes a bulk statement, which writes rows that were not read.</summary>
     public void NoteBulk(string sql)

@@ -36,6 +36,7 @@ public sealed class DeliveryAttemptsTests
             attempts.Select(a => $"{a["number"]} {a["outcome"]} {a["status"]} {a["dueCause"]} - {a["nextCause"]}"));
         Assert.Equal(began, (DateTimeOffset)attempts[2]["dueAt"]!, TimeSpan.FromMilliseconds(1));
         Assert.Equal(began.AddSeconds(120), (DateTimeOffset)attempts[1]["dueAt"]!, TimeSpan.FromMilliseconds(1));
+        Assert.Equal((string)attempts[1]["dueAt"]!, (string)attempts[2]["nextAt"]!);
         Assert.Equal(began.AddSeconds(121), (DateTimeOffset)attempts[1]["startedAt"]!, TimeSpan.FromMilliseconds(1));
         Assert.StartsWith((string)attempts[0]["dueBy"]!, app.LiveKey, StringComparison.Ordinal);
         Assert.Contains("500", (string)attempts[1]["reason"]!, StringComparison.Ordinal);
@@ -170,6 +171,8 @@ public sealed class DeliveryAttemptsTests
         Assert.Equal(
             ["2 accepted stopped - ", "1 stopped received - stopped"],
             (await EndedAsync(app, upload, webhook, 2)).Select(a => $"{a["number"]} {a["outcome"]} {a["dueCause"]} - {a["nextCause"]}"));
+        // It says nothing of its destination.
+        Assert.Equal(1, (await app.DestinationAsync(webhook)).Breaker.WindowAttempts);
     }
 
     [Theory, AllDatabases]
@@ -274,6 +277,7 @@ public sealed class DeliveryAttemptsTests
             }));
         });
 
+        Assert.Equal(50, (await EndedAsync(app, upload, webhook, 60)).Count);
         (await app.Client.PostAsync($"uploads/{upload}/retry")).Expect(HttpStatusCode.OK);
         await app.Client.UploadBecomesAsync(upload, "delivered");
 

@@ -33,6 +33,8 @@ public sealed class StaleOutcomeTests
             ["2 accepted resumed - ", $"1 {outcome} received - resumed"],
             attempts.Select(attempt => $"{attempt!["number"]} {attempt["outcome"]} {attempt["dueCause"]} - {attempt["nextCause"]}"));
         Assert.Null((await app.Client.GetAsync(path)).Json["problem"]);
+        Assert.Equal(1, (await app.DestinationAsync(id)).Breaker.WindowAttempts);
+        Assert.Equal(outcome == "broken" ? 1 : 2, (await app.DeliveriesAsync(upload)).Single().Attempts);
     }
 
     [Theory, AllDatabases]

@@ -68,6 +68,7 @@ public sealed class DestinationChangeTests : IAsyncLifetime
         var id = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = "http://127.0.0.1:1/" });
         var upload = await UploadAsync(app, id, 5000);
         await FailsAsync(app, upload);
+        Assert.False((await app.DestinationAsync(id)).Breaker.HasAnswered);
 
         await ChangeAsync(app, id, new JsonObject { ["url"] = receiver.Url });
 
@@ -111,12 +112,19 @@ public sealed class DestinationChangeTests : IAsyncLifetime
         var test = app.Client.PostAsync($"projects/{app.ProjectId}/destinations/{id}/test");
         await Eventually.Arrives(come.Task);
         await app.Services.GetRequiredService<Database>().WriteAsync(
-            async db => Assert.True(DestinationSuspension.Suspend(await db.Destinations.SingleAsync(Cancellation), "It was broken.")),
+            async db =>
+            {
+                var row = await db.Destinations.SingleAsync(Cancellation);
+                Assert.Equal((true, false), (DestinationSuspension.Suspend(row, "It was broken."), DestinationSuspension.Suspend(row, "It still is.")));
+                Assert.Equal("It was broken.", row.ParkedReason);
+                row.Recent.FailingSince = app.Clock.GetUtcNow();
+            },
             Cancellation);
         go.SetResult();
 
         Assert.True((bool)(await test).Json["success"]!);
-        Assert.Null((await app.DestinationAsync(id)).ParkedReason);
+        var resumed = await app.DestinationAsync(id);
+        Assert.Equal((null, null), (resumed.ParkedReason, resumed.Recent.FailingSince));
     }
 
     [Theory, AllDatabases]
@@ -129,6 +137,7 @@ public sealed class DestinationChangeTests : IAsyncLifetime
             ["secret"] = "planted-secret",
             ["headers"] = new JsonObject { ["X-Key"] = "planted-key" },
         });
+        var session = await app.Client.CreateSessionAsync(id);
         await app.Services.GetRequiredService<Database>().WriteAsync(
             db => db.Database.ExecuteSqlAsync($"UPDATE destinations SET type = 'retired' WHERE id = {id}", Cancellation), Cancellation);
 
@@ -136,6 +145,8 @@ public sealed class DestinationChangeTests : IAsyncLifetime
 
         Assert.Equal("retired", (string)shown.Json["type"]!);
         Assert.Equal("{}", shown.Json["config"]!.ToJsonString());
+        await app.Client.UploadAsync(session, Photos.Png());
+        await Eventually.Becomes(() => app.DestinationAsync(id), row => row.ParkedReason == "This server has no destination type 'retired'.");
     }
 
     private static async Task<string> UploadAsync(AperturApp app, string destination, int bytes) =>

@@ -158,8 +158,7 @@ public sealed class EventContentTests
         var destination = await app.Client.CreateDestinationAsync("revoked", []);
         var session = await app.Client.CreateSessionAsync(destination);
 
-        await app.Client.UploadAsync(session, Photos.Png());
-        await app.Client.UploadAsync(session, Photos.Png());
+        var uploads = new[] { await app.Client.UploadAsync(session, Photos.Png()), await app.Client.UploadAsync(session, Photos.Png()) };
 
         var data = (await events.NextAsync()).Json()["data"]!;
         Assert.Equal(destination, (string)data["id"]!);
@@ -167,6 +166,10 @@ public sealed class EventContentTests
         Assert.Equal("Access was revoked.", (string)data["reason"]!);
         await app.PassAsync(TimeSpan.FromMinutes(1));
         Assert.Equal(1, await app.EventsAsync());
+        Assert.Equal(0, (await app.DestinationAsync(destination)).Breaker.WindowAttempts);
+        // Nothing more is tried there.
+        var rows = (await app.DeliveriesAsync((string)uploads[0]["id"]!)).Concat(await app.DeliveriesAsync((string)uploads[1]["id"]!));
+        Assert.Equal(1, rows.Sum(row => row.AttemptsMade));
     }
 
     [Theory, AllDatabases]

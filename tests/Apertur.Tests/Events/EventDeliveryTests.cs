@@ -435,6 +435,12 @@ public sealed class EventDeliveryTests
         var test = await app.Client.PostAsync($"{app.WebhooksPath()}/{webhook["id"]}/test");
         Assert.Contains("not on the public internet", (string)test.Expect(HttpStatusCode.OK).Json["message"]!, StringComparison.Ordinal);
         Assert.Empty(events.Requests);
+
+        // What cannot even be put together has a reason too.
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        await app.ChangeAsync(db => db.EventWebhooks.Single().CustomHeaders = "no longer readable");
+        await app.Client.CreateSessionAsync();
+        Assert.Equal("The attempt failed for an unexpected reason.", (string)(await app.NewestBecomesAsync(webhook, "failed"))["lastError"]!);
     }
 
     [Theory, AllDatabases]

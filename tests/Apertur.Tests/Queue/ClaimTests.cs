@@ -184,6 +184,76 @@ public sealed class ClaimTests
         Assert.Equal([until, until + Pump.Lease], claims.Select(claim => leases[claim]!.Value));
     }
 
+    [Theory, AllDatabases]
+    public async Task Claim_takes_what_is_due_of_each_destination_as_many_as_were_asked_for_and_is_a_change_of_their_sessions(DatabaseKind database)
+    {
+        await using var app = await StartAsync(database);
+        var (ids, sessions) = (new List<Guid>(), new List<string>());
+        foreach (var url in new[] { "http://127.0.0.1:1/", "http://127.0.0.1:2/" })
+        {
+            ids.Add(Guid.Parse(await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = url })));
+            sessions.Add(await app.Client.CreateSessionAsync($"{ids[^1]}"));
+            for (var photo = 0; photo < 4; photo++)
+                await UploadAsync(app, sessions[^1]);
+        }
+
+        app.Clock.Jump(TimeSpan.FromHours(1));
+        var now = app.Clock.GetUtcNow();
+        var begun = now.AddMinutes(-1);
+        var rows = new Dictionary<Guid, string>();
+        await app.ChangeAsync(db =>
+        {
+            foreach (var (number, id) in ids.Index())
+            {
+                var four = db.Deliveries.Where(row => row.DestinationId == id).OrderBy(row => row.Id).ToArray();
+                foreach (var (row, seconds) in four.Zip([1, 7, 5, 9]))
+                {
+                    row.Due = new(now.AddSeconds(number - seconds), DueCause.Schedule);
+                    rows[row.Id] = $"{number}: {seconds}";
+                }
+
+                (four[2].State, four[2].StartedAt) = (DeliveryState.Retrying, begun);
+            }
+
+            // One has arrived, and one is not due.
+            db.Deliveries.Find(Of("0: 9"))!.State = DeliveryState.Sent;
+            db.Deliveries.Find(Of("1: 9"))!.Due = new(now.AddMilliseconds(1), DueCause.Schedule);
+        });
+        var queue = app.Services.GetServices<IQueue>().OfType<DeliveryQueue>().Single();
+
+        Assert.Equal(["0: 7", "1: 7", "1: 5", "1: 1"], await TakeAsync((0, 1), (1, 4)));
+        Assert.Equal([now, now], await ChangedAsync());
+        Assert.Equal(["0: 5", "0: 1"], await TakeAsync((0, 4)));
+        Assert.Equal([now.AddMilliseconds(1), now], await ChangedAsync());
+
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        var taken = await db.Deliveries.AsNoTracking().Where(row => row.State == DeliveryState.Sending).ToListAsync(Cancellation);
+        Assert.Equal(6, taken.Count);
+        Assert.All(taken, row => Assert.Equal((1, now + Pump.Lease, Node.Name, now), (row.Attempts, row.LeaseUntil!.Value, row.LeaseNode!, row.UpdatedAt)));
+        // Whoever follows a session is told of first attempts.
+        Assert.Equal(
+            [("0: 1", now.AddMilliseconds(1)), ("0: 5", begun), ("0: 7", now), ("1: 1", now), ("1: 5", begun), ("1: 7", now)],
+            taken.Select(row => (rows[row.Id], row.StartedAt!.Value)).Order());
+
+        // What one of a claim leaves for its next attempt is its own.
+        var (notes, noting) = (app.Services.GetRequiredService<ResumeNotes>(), taken.Single(row => rows[row.Id] == "1: 7"));
+        await notes.SaveAsync(noting, "target", "half of it", Cancellation);
+        Assert.Equal(("half of it", null), (notes.Read(noting, "target"), notes.Read(noting, "other")));
+        Assert.Equal([noting.Id], await db.Deliveries.Where(row => row.Resume != null).Select(row => row.Id).ToListAsync(Cancellation));
+
+        Guid Of(string name) => rows.Single(pair => pair.Value == name).Key;
+
+        async Task<IEnumerable<string>> TakeAsync(params (int Number, int Wanted)[] wanted) =>
+            (await queue.TakeAsync(wanted.ToDictionary(pair => ids[pair.Number], pair => pair.Wanted), Cancellation)).Select(row => rows[row.Id]);
+
+        async Task<IEnumerable<DateTimeOffset>> ChangedAsync()
+        {
+            await using var read = app.Services.GetRequiredService<Database>().Open();
+            var all = await read.Sessions.AsNoTracking().ToDictionaryAsync(session => session.Id.ToString(), session => session.LastChanged, Cancellation);
+            return sessions.Select(session => all[session]);
+        }
+    }
+
     private static Task<AperturApp> StartAsync(DatabaseKind database, params (string Name, string Value)[] settings) => AperturApp.StartAsync(
         database, settings.ToDictionary(pair => pair.Name, string? (pair) => pair.Value), services => services.WithoutLoopOf<Pump>());
 

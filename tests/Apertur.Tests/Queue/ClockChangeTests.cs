@@ -43,7 +43,8 @@ public sealed class ClockChangeTests
     {
         await using var app = await StartAsync(database);
         var before = app.Clock.GetUtcNow();
-        await ChangeAsync(app, before, before + _wait, before + Pump.Lease, over: before.AddSeconds(-1), overLease: before.AddSeconds(-1));
+        // Written by a node whose clock is ahead a little.
+        await ChangeAsync(app, before.AddSeconds(1), before + _wait, before + Pump.Lease, over: before.AddSeconds(-1), overLease: before.AddSeconds(-1));
         app.Clock.Set(-_day);
 
         await QueueOf(app).RebaseAsync(new ClockChange(app.Clock.GetUtcNow(), -_day, Timestamp: 0), Cancellation);
@@ -73,6 +74,27 @@ public sealed class ClockChangeTests
                 "Sending 00:00:45", "Sending 00:01:15",
             ],
             await RowsAsync(app));
+    }
+
+    [Fact]
+    public void Clock_that_is_set_by_little_and_again_was_not_set_and_one_that_was_is_reported_until_it_is_followed()
+    {
+        var clock = new TestClock();
+        var wall = new WallClock(clock);
+        for (var times = 0; times < 2; times++)
+        {
+            clock.Set(WallClock.Tolerance);
+            Assert.Null(wall.Look());
+        }
+
+        clock.Set(-_day);
+        clock.Jump(_wait);
+
+        var change = wall.Look()!.Value;
+        Assert.Equal(-_day, change.By);
+        Assert.Equal(change, wall.Look());
+        wall.Follow(change);
+        Assert.Null(wall.Look());
     }
 
     private static DeliveryQueue QueueOf(AperturApp app) => app.Services.GetServices<IQueue>().OfType<DeliveryQueue>().Single();

@@ -132,6 +132,7 @@ public sealed class LaneSharesTests
 
         Assert.Equal([1, 1], shares.Divide(project, []).Values);
         Assert.Empty(shares.Divide(project, project.Take(2).ToList()));
+        Assert.Equal(1, Only(shares.Divide([project[1] with { Standing = Standing.Silent }], [project[0]])).Lanes);
     }
 
     [Fact]

@@ -97,6 +97,14 @@ public sealed class LeaseFencingTests
         // Nor is one whose node has died, before another takes it up.
         (await app.Client.SendAsync(HttpMethod.Patch, $"projects/{app.ProjectId}/destinations/{webhook}", new JsonObject { ["isActive"] = false })).Expect(System.Net.HttpStatusCode.OK);
         await app.ChangeWebhookAsync(events, new JsonObject { ["isActive"] = false });
+        var claims = new[] { await AbandonAsync(app, db => db.Deliveries), await AbandonAsync(app, db => db.EventDeliveries) };
+        foreach (var queue in app.Services.GetServices<IQueue>())
+        {
+            // It may be only late.
+            await queue.ExtendAsync(claims, Cancellation);
+            Assert.Equal(0, await queue.ReleaseAbandonedAsync(all: false, Cancellation));
+        }
+
         await AbandonAsync(app, db => db.Deliveries);
         await AbandonAsync(app, db => db.EventDeliveries);
         foreach (var queue in app.Services.GetServices<IQueue>())
@@ -110,14 +118,16 @@ public sealed class LeaseFencingTests
         }
     }
 
-    private static Task AbandonAsync<T>(AperturApp app, Func<AperturDb, IQueryable<T>> rows)
+    /// <returns>The claim that holds them.</returns>
+    private static async Task<Guid> AbandonAsync<T>(AperturApp app, Func<AperturDb, IQueryable<T>> rows)
         where T : class, IQueueRow
     {
-        var (past, before) = (app.Clock.GetUtcNow().AddSeconds(-1), app.Clock.GetUtcNow().AddMinutes(-2));
-        return app.WriteAsync(db => rows(db).ExecuteUpdateAsync(
-            row => row.SetProperty(r => r.State, DeliveryState.Sending).SetProperty(r => r.LeaseToken, Guid.NewGuid()).SetProperty(r => r.LeaseUntil, past)
+        var (claim, past, before) = (Guid.NewGuid(), app.Clock.GetUtcNow().AddSeconds(-1), app.Clock.GetUtcNow().AddMinutes(-2));
+        await app.WriteAsync(db => rows(db).ExecuteUpdateAsync(
+            row => row.SetProperty(r => r.State, DeliveryState.Sending).SetProperty(r => r.LeaseToken, claim).SetProperty(r => r.LeaseUntil, past)
                 .SetProperty(r => r.DueBy, "somebody").SetProperty(r => r.UpdatedAt, before),
             Cancellation));
+        return claim;
     }
 
     private static async Task<IReadOnlyList<T>> AreFreeAsync<T>(AperturApp app, Func<AperturDb, IQueryable<T>> rows, DeliveryState[] states)

@@ -68,17 +68,121 @@ public sealed class PumpTests
     }
 
     [Fact]
+    public async Task Clock_that_was_set_is_followed_once_and_before_anything_is_claimed()
+    {
+        using var folder = new TempFolder();
+        var (followed, clock) = (new TaskCompletionSource(), new TestClock());
+        var queue = new OneRow { Follows = followed.Task };
+        using var pump = PumpOf(folder, clock, queue);
+        clock.Set(TimeSpan.FromDays(1));
+
+        var rounds = Task.WhenAll(pump.RunOnceAsync(Cancellation), pump.RunOnceAsync(Cancellation));
+        followed.SetResult();
+
+        await Eventually.Arrives(rounds);
+        Assert.Equal(["rebase", "due", "due"], queue.Calls);
+    }
+
+    /// <summary>While a round of claims waits for the database.</summary>
+    [Fact]
+    public async Task Clock_that_was_set_is_followed_before_a_claim_is_thought_abandoned()
+    {
+        using var folder = new TempFolder();
+        var (found, clock) = (new TaskCompletionSource(), new TestClock());
+        var queue = new OneRow { Finds = found.Task };
+        using var pump = PumpOf(folder, clock, queue);
+        await pump.StartAsync(Cancellation);
+        await Eventually.True(() => queue.Calls.Count == 1 && clock.WaitingTimers == 1);
+        clock.Set(TimeSpan.FromDays(1));
+
+        clock.Advance(Pump.Heartbeat);
+
+        await Eventually.True(() => queue.Calls.Contains("release"));
+        Assert.Equal(["due", "rebase", "release"], queue.Calls);
+        // Nothing was abandoned, so that there is nothing to look for.
+        found.SetResult();
+        await Eventually.True(() => clock.WaitingTimers == 2);
+        Assert.Equal(1, pump.Rounds);
+        await pump.StopAsync(Cancellation);
+    }
+
+    [Fact]
+    public async Task Queue_takes_no_lanes_from_another()
+    {
+        using var folder = new TempFolder();
+        var (busy, other) = (new OneRow { Lanes = 1 }, new OneRow { Lanes = 1 });
+        using var pump = PumpOf(folder, new TestClock(), busy, other);
+        var attempts = new List<OneRow.Attempt>();
+        for (var row = 0; row < 3; row++)
+        {
+            attempts.Add(busy.Offer(Guid.NewGuid()));
+            Assert.Equal(1, await pump.RunOnceAsync(Cancellation));
+        }
+
+        attempts.Add(busy.Offer(Guid.NewGuid()));
+        Assert.Equal(0, await pump.RunOnceAsync(Cancellation));
+        attempts.Add(other.Offer());
+        Assert.Equal(1, await pump.RunOnceAsync(Cancellation));
+
+        // What is of no use any more for one endpoint is broken off, and nothing else.
+        pump.End(new HashSet<Guid> { other.Endpoint });
+        attempts.ForEach(attempt => attempt.Done.SetResult());
+        await Eventually.Arrives(pump.DrainAsync());
+        Assert.Equal(1, await pump.RunOnceAsync(Cancellation));
+        await Eventually.Arrives(pump.DrainAsync());
+        Assert.Equal([false, false, false, false, true], attempts.Select(attempt => attempt.IsBrokenOff));
+    }
+
+    [Fact]
+    public async Task Endpoint_that_keeps_up_may_have_one_more_under_way()
+    {
+        using var folder = new TempFolder();
+        var queue = new OneRow { LanesPerEndpoint = 1 };
+        using var pump = PumpOf(folder, new TestClock(), queue);
+        queue.Offer().Done.SetResult();
+        await pump.RunOnceAsync(Cancellation);
+        await Eventually.Arrives(pump.DrainAsync());
+        queue.Offer().Done.SetResult();
+        await pump.RunOnceAsync(Cancellation);
+        await Eventually.Arrives(pump.DrainAsync());
+
+        Assert.Equal([1, 2], queue.Wanted);
+    }
+
+    [Fact]
+    public async Task What_runs_when_the_pump_stops_has_its_time_and_is_broken_off_then()
+    {
+        using var folder = new TempFolder();
+        var (queue, clock) = (new OneRow(), new TestClock());
+        using var pump = PumpOf(folder, clock, queue);
+        var attempt = queue.Offer();
+        await pump.RunOnceAsync(Cancellation);
+        await pump.StartAsync(Cancellation);
+
+        var stopping = pump.StopAsync(Cancellation);
+
+        await Eventually.True(() => pump.ExecuteTask!.IsCompleted && clock.WaitingTimers == 1);
+        Assert.False(attempt.Ended.Task.IsCompleted);
+        clock.Advance(TimeSpan.FromSeconds(Settings.Load(folder.Path).Delivery.StopSeconds));
+        await Eventually.Arrives(attempt.Ended.Task);
+        await Eventually.Arrives(stopping);
+    }
+
+    [Fact]
     public async Task Of_endpoints_that_wait_for_the_same_lanes_none_is_always_first()
     {
         using var folder = new TempFolder();
         var queue = new Crowd();
-        using var pump = new Pump([queue], new AsyncAutoResetEvent(), Settings.Load(folder.Path), new TestClock(), NullLogger<Pump>.Instance);
+        using var pump = PumpOf(folder, new TestClock(), queue);
 
         for (var round = 0; round < 30; round++)
             Assert.Equal(0, await pump.RunOnceAsync(Cancellation));
 
         Assert.True(queue.Wanted.Distinct().Count() > 2, "Two lanes go to the same two of twenty each time.");
     }
+
+    private static Pump PumpOf(TempFolder folder, TestClock clock, params IQueue[] queues) =>
+        new(queues, new AsyncAutoResetEvent(), Settings.Load(folder.Path), clock, NullLogger<Pump>.Instance);
 
     /// <summary>More endpoints than lanes, of which nothing can be had.</summary>
     private sealed class Crowd : IQueue
@@ -113,17 +217,30 @@ public sealed class PumpTests
     private sealed class OneRow : IQueue
     {
         private readonly Guid _row = Guid.NewGuid();
-        private readonly Guid _endpoint = Guid.NewGuid();
         private readonly ConcurrentQueue<Attempt> _offered = [];
         private readonly ConcurrentQueue<Guid> _extended = [];
 
-        public int Lanes => 16;
+        public int Lanes { get; init; } = 16;
 
-        public int LanesPerEndpoint => 8;
+        public int LanesPerEndpoint { get; init; } = 8;
 
         public int MaxLanesPerEndpoint => 8;
 
+        public Guid Endpoint { get; } = Guid.NewGuid();
+
         public IReadOnlyCollection<Guid> Extended => _extended;
+
+        /// <summary>What it was asked, in that order.</summary>
+        public ConcurrentQueue<string> Calls { get; } = [];
+
+        /// <summary>How many were to be had of it, each time.</summary>
+        public List<int> Wanted { get; } = [];
+
+        /// <summary>What it waits for before it says what is due.</summary>
+        public Task Finds { get; init; } = Task.CompletedTask;
+
+        /// <summary>What it waits for before it has followed the clock.</summary>
+        public Task Follows { get; init; } = Task.CompletedTask;
 
         /// <param name="another">Another row for the same endpoint.</param>
         public Attempt Offer(Guid? another = null)
@@ -133,23 +250,40 @@ public sealed class PumpTests
             return attempt;
         }
 
-        public Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken) =>
-            Task.FromResult<IReadOnlyList<DueEndpoint>>(_offered.IsEmpty ? [] : [new(_endpoint, Guid.Empty)]);
+        public async Task<IReadOnlyList<DueEndpoint>> DueAsync(CancellationToken cancellationToken)
+        {
+            Calls.Enqueue("due");
+            await Finds;
+            return _offered.IsEmpty ? [] : [new(Endpoint, Guid.Empty)];
+        }
 
-        public Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken) =>
-            Task.FromResult<IReadOnlyList<Claimed>>(
-                _offered.TryDequeue(out var attempt) ? [new Claimed(attempt.Row, _endpoint, attempt.Token, attempt.RunAsync)] : []);
+        public Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken)
+        {
+            Calls.Enqueue("take");
+            Wanted.AddRange(wanted.Values);
+            return Task.FromResult<IReadOnlyList<Claimed>>(
+                _offered.TryDequeue(out var attempt) ? [new Claimed(attempt.Row, Endpoint, attempt.Token, attempt.RunAsync)] : []);
+        }
 
         public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken)
         {
+            Calls.Enqueue("extend");
             foreach (var token in leaseTokens)
                 _extended.Enqueue(token);
             return Task.CompletedTask;
         }
 
-        public Task RebaseAsync(ClockChange? change, CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task RebaseAsync(ClockChange? change, CancellationToken cancellationToken)
+        {
+            Calls.Enqueue("rebase");
+            return Follows;
+        }
 
-        public Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken) => Task.FromResult(0);
+        public Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken)
+        {
+            Calls.Enqueue("release");
+            return Task.FromResult(0);
+        }
 
         public sealed class Attempt(Guid row)
         {
@@ -161,9 +295,12 @@ public sealed class PumpTests
 
             public TaskCompletionSource Ended { get; } = new();
 
+            public bool IsBrokenOff { get; private set; }
+
             public async Task<bool> RunAsync(CancellationToken stopping)
             {
                 await Done.Task.WaitAsync(stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                IsBrokenOff = stopping.IsCancellationRequested;
                 Ended.SetResult();
                 return true;
             }

@@ -26,7 +26,9 @@ public sealed class WorkerSignsTests
         var now = app.Clock.GetUtcNow();
         await SeenAsync((Node.Name, now));
         await app.ChangeAsync(db => db.Workers.Add(new Worker { Node = "other", SeenAt = now }));
-        await app.Services.GetServices<IHostedService>().OfType<WorkerSigns>().Single().StopAsync(TestContext.Current.CancellationToken);
+        var signs = app.Services.GetServices<IHostedService>().OfType<WorkerSigns>().Single();
+        await signs.StopAsync(TestContext.Current.CancellationToken);
+        Assert.True(signs.ExecuteTask!.IsCompleted);
         await SeenAsync(("other", now));
 
         // What it has written is seen before it waits for the next time.
@@ -41,6 +43,7 @@ public sealed class WorkerSignsTests
             {
                 await using var db = app.Services.GetRequiredService<Database>().Open();
                 var rows = await db.Workers.AsNoTracking().ToListAsync(TestContext.Current.CancellationToken);
+                Assert.All(rows, row => Assert.Equal(row.Node == Node.Name ? Node.Version : "", row.Version));
                 return rows.Select(row => (row.Node, row.SeenAt)).ToHashSet();
             },
             seen => seen.SetEquals(expected), "the signs of life are these");

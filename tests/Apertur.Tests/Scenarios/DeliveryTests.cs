@@ -106,6 +106,8 @@ public sealed class DeliveryTests
 
         Assert.Equal(1, (int)row["destinationsDelivered"]!);
         Assert.Equal(1, (int)row["destinationsFailed"]!);
+        var attempts = (await app.Client.GetAsync($"uploads/{upload["id"]}/destinations/{second}/attempts")).Json["attempts"]!;
+        Assert.Equal("give_up", (string)Assert.Single(attempts.AsArray())!["outcome"]!);
         var session = (await app.Client.GetAsync("sessions/recent")).Json[0]!;
         Assert.Equal(1, (int)session["imagesDelivered"]!);
         Assert.Equal(1, (int)session["imagesFailed"]!);
@@ -208,9 +210,13 @@ public sealed class DeliveryTests
         Assert.Equal(1, (int)later["destinations"]!);
         Assert.Equal("pending", (string)(await app.Client.UploadRowAsync(id))["status"]!);
         Assert.Single(receiver.Requests);
+        // It is due, and waits for its turn.
+        var due = (await app.DeliveriesAsync(id)).Single().Due;
+        Assert.Equal("No delivery of this upload has failed.", (string)(await app.Client.PostAsync($"uploads/{id}/retry")).Json["message"]!);
 
         await app.Client.SendAsync(HttpMethod.Patch, path, new JsonObject { ["isActive"] = true });
         await app.Client.UploadBecomesAsync(id, "delivered");
+        Assert.Equal(due, (await app.DeliveriesAsync(id)).Single().Due);
         await app.Client.UploadBecomesAsync((string)later["id"]!, "delivered");
     }
 

@@ -33,6 +33,7 @@ public sealed class FailureRecoveryTests
         await app.Client.UploadBecomesAsync(id, "failed");
         Assert.Contains("every attempt", (await app.DeliveriesAsync(id)).Single().LastError);
         Assert.Single(receiver.Requests);
+        Assert.Equal(1, (await app.DestinationAsync(webhook)).Breaker.WindowAttempts);
         (await app.Client.PostAsync($"uploads/{id}/retry")).Expect(HttpStatusCode.OK);
         await app.Client.UploadBecomesAsync(id, "delivered");
     }
@@ -83,6 +84,11 @@ public sealed class FailureRecoveryTests
         id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(babbler), Photos.Png(), "long.png"))["id"]!;
         await app.Client.UploadBecomesAsync(id, "delivered");
         Assert.Equal("at" + new string('x', 1021), (await app.DeliveriesAsync(id)).Single().Reference);
+
+        id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(babbler), Photos.Png(), "odd.png"))["id"]!;
+        await Eventually.Becomes(
+            () => app.DeliveriesAsync(id),
+            rows => rows.Single() is { State: DeliveryState.Retrying, LastError: "The attempt failed for an unexpected reason." });
     }
 
     [Fact]
@@ -172,7 +178,7 @@ public sealed class FailureRecoveryTests
         Assert.Equal(1, await app.Services.GetServices<IQueue>().OfType<DeliveryQueue>().Single().ReleaseAbandonedAsync(all: false, Cancellation));
     }
 
-    /// <summary>Answers in words that hold a NUL, and a character that lies across the longest length that is kept.</summary>
+    /// <summary>Answers in words that hold a NUL, and a character that lies across the longest length that is kept; or has a mistake.</summary>
     private sealed class Babbler : IDestinationType
     {
         public string Type => "babbler";
@@ -182,9 +188,12 @@ public sealed class FailureRecoveryTests
         public IReadOnlyList<ConfigField> Fields => [];
 
         public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
-            Task.FromResult<DeliveryOutcome>(delivery.Filename == "long.png"
-                ? new DeliveryOutcome.Accepted("at\0" + new string('x', 1021) + "😀 and more")
-                : new DeliveryOutcome.GiveUp("no\0" + new string('x', 497) + "😀 and more"));
+            Task.FromResult<DeliveryOutcome>(delivery.Filename switch
+            {
+                "long.png" => new DeliveryOutcome.Accepted("at\0" + new string('x', 1021) + "😀 and more"),
+                "odd.png" => throw new InvalidOperationException("A mistake."),
+                _ => new DeliveryOutcome.GiveUp("no\0" + new string('x', 497) + "😀 and more"),
+            });
 
         public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
             throw new NotSupportedException();

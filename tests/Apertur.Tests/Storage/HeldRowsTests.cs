@@ -85,8 +85,10 @@ public sealed class HeldRowsTests
         Assert.Equal(1, (await app.DeliveriesAsync(first)).Single().Attempts);
     }
 
-    [Fact]
-    public async Task Delivery_of_a_held_session_waits_to_be_claimed_and_those_of_others_do_not()
+    [Theory]
+    [InlineData("sessions")]
+    [InlineData("deliveries")]
+    public async Task Delivery_that_is_held_or_its_session_is_waits_to_be_claimed_and_those_of_others_do_not(string table)
     {
         await using var receiver = await Receiver.StartAsync();
         receiver.Answers(503);
@@ -97,7 +99,8 @@ public sealed class HeldRowsTests
         // An attempt counts from its claim on; what came of it needs the session too.
         await Eventually.Becomes(() => app.DeliveriesAsync(first), rows => rows.Single().State == DeliveryState.Retrying);
         await app.PassAsync(TimeSpan.Zero);
-        await using var holder = await Holder.LockAsync(app, "sessions", held);
+        await using var holder = await Holder.LockAsync(
+            app, table, table == "sessions" ? held : (await app.DeliveriesAsync(first)).Single().Id.ToString());
 
         await app.PassAsync(TimeSpan.FromMinutes(1));
         var second = (string)(await app.Client.UploadAsync(other, Photos.Png()))["id"]!;
