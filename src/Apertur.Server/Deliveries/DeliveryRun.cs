@@ -45,7 +45,7 @@ internal sealed partial class DeliveryRun(
 
     private void Measure(DeliveryRow row, string outcome, DeliveryState? state, TimeSpan took, Activity? activity)
     {
-        var type = new KeyValuePair<string, object?>("type", types.Find(row.DestinationType) is null ? "unknown" : row.DestinationType);
+        var type = new KeyValuePair<string, object?>("type", row.DestinationType);
         Instruments.DeliveryAttempts.Record(took.TotalSeconds, type, new("outcome", outcome));
         if (state == DeliveryState.Sent)
             Instruments.DeliveryLatency.Record((clock.GetUtcNow() - row.CreatedAt).TotalSeconds, type);

@@ -40,7 +40,8 @@ public sealed class ProjectDeliveriesTests
         await SetAsync(pairs[0], row => (row.State, row.LeaseToken, row.LeaseUntil) = (DeliveryState.Sending, Guid.NewGuid(), app.Clock.GetUtcNow() + Pump.Lease));
         await SetAsync(pairs[1], row => (row.State, row.Attempts, row.LastError) = (DeliveryState.Failed, 18, "It was refused."));
         await SetAsync(pairs[2], row => row.State = DeliveryState.Pending);
-        await SetAsync(pairs[3], row => (row.Attempts, row.LastError, row.Due) = (3, "It was busy.", new(app.Clock.GetUtcNow().AddMinutes(5), DueCause.Schedule)));
+        await SetAsync(pairs[3], row => (row.Attempts, row.LastError, row.Reference) = (3, "It was busy.", "somewhere"));
+        await SetAsync(pairs[3], row => row.Due = new(app.Clock.GetUtcNow().AddMinutes(5), DueCause.Schedule));
         foreach (var (query, expected) in new[]
         {
             ("?status=sending", pairs[0]), ("?status=failed", pairs[1]), ("", pairs[1]), ("?status=pending", pairs[2]), ("?status=retrying", pairs[3]),
@@ -65,6 +66,7 @@ public sealed class ProjectDeliveriesTests
                 (row.Id.ToString(), "webhook", row.DestinationName, row.Attempts, row.LastError, row.CreatedAt, row.UpdatedAt),
                 ((string)listed["id"]!, (string)listed["destinationType"]!, (string)listed["destinationName"]!, (int)listed["attempts"]!,
                     (string?)listed["lastError"], (DateTimeOffset)listed["createdAt"]!, (DateTimeOffset)listed["updatedAt"]!));
+            Assert.Equal(row.Reference, (string?)same["reference"]);
             Assert.Equal(row.State is DeliveryState.Pending or DeliveryState.Retrying ? row.DueAt : (DateTimeOffset?)null, (DateTimeOffset?)listed["dueAt"]);
         }
 
@@ -134,6 +136,8 @@ public sealed class ProjectDeliveriesTests
             (DeliveryState.Retrying, now, DueCause.Replayed, null, now),
             (rows[failed].State, rows[failed].DueAt, rows[failed].DueCause, rows[failed].EndedAt, rows[failed].UpdatedAt));
         Assert.StartsWith(rows[failed].DueBy!, app.LiveKey, StringComparison.Ordinal);
+        var shown = (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json.AsArray().Single(row => (string)row!["destinationId"]! == failed)!;
+        Assert.Equal(("replayed", rows[failed].DueBy), ((string)shown["dueCause"]!, (string?)shown["dueBy"]));
         Assert.Equal((DeliveryState.Failed, DueCause.Received), (rows[gone].State, rows[gone].DueCause));
         Assert.Equal((1, 1, 1, now), await CountsAsync());
         Assert.Equal((null, open), ((await app.DestinationAsync(failed)).Breaker.OpenUntil, (await app.DestinationAsync(left)).Breaker.OpenUntil));

@@ -2,7 +2,9 @@ using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Apertur.Destinations;
+using Apertur.Server.Queue;
 using Apertur.Server.Telemetry;
+using Apertur.Tests.Events;
 using Apertur.Tests.Repository;
 using Apertur.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
@@ -20,8 +22,11 @@ public sealed partial class MetricsTests
         await using var app = await StartAsync(database);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var session = await app.Client.CreateSessionAsync(webhook);
+        var events = await app.ListenAsync(receiver, "project.upload.started");
         var upload = await app.Client.UploadAsync(session, Photos.Jpeg());
         await app.Client.UploadBecomesAsync((string)upload["id"]!, "delivered");
+        await app.NewestBecomesAsync(events, "sent");
+        await Eventually.Arrives(app.Services.GetRequiredService<Pump>().DrainAsync());
         (await app.ClientOf(null).GetAsync("no/such/route")).Expect(HttpStatusCode.NotFound);
 
         // An attempt is measured when its outcome can be seen already.
@@ -35,6 +40,7 @@ public sealed partial class MetricsTests
         Assert.True(metrics["apertur_upload_size_bytes_total"] >= Photos.Jpeg().Length);
         Assert.True(metrics["""apertur_delivery_attempt_duration_seconds_count{outcome="Accepted",type="webhook"}"""] >= 1);
         Assert.True(metrics["""apertur_delivery_latency_seconds_count{type="webhook"}"""] >= 1);
+        Assert.True(metrics["""apertur_event_attempt_duration_seconds_count{outcome="Accepted"}"""] >= 1);
         Assert.True(metrics["""apertur_refusals_total{code="NOT_FOUND"}"""] >= 1);
         Assert.True(metrics["apertur_commit_group_size_count"] >= 1);
         Assert.True(metrics["apertur_storage_sync_duration_seconds_count"] >= 1);
