@@ -37,7 +37,7 @@ internal sealed class Envelope
     public bool IsComplete => _key is not null && _iv is not null && _data is not null && _algorithm == KnownAlgorithm;
 
     /// <summary>
-    /// Finds the members, in camelCase or snake_case. Null when this is no JSON object, or a known member is no usable text.
+    /// Finds the members, in camelCase or snake_case. Null when this is no JSON, or a known member is no usable text.
     /// </summary>
     public static Envelope? Read(ReadOnlySpan<byte> json, IReadOnlyList<UploadField> fields)
     {
@@ -45,8 +45,8 @@ internal sealed class Envelope
         try
         {
             var reader = new Utf8JsonReader(json);
-            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
-                return null;
+            // What is no object has no members.
+            reader.Read();
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
                 found.Take(ref reader);
             // Goes on to the end, where anything but white space is an error.

@@ -125,5 +125,5 @@ internal sealed class EventRequests(
         return StorableText.Of(EventWebhookSecrets.Hide(headers, Encoding.UTF8.GetString(buffer, 0, length)), MaxAnswerLength);
     }
 
-    private int Elapsed(long started) => (int)Math.Min(clock.GetElapsedTime(started).TotalMilliseconds, int.MaxValue);
+    private int Elapsed(long started) => (int)clock.GetElapsedTime(started).TotalMilliseconds;
 }

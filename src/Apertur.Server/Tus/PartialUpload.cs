@@ -38,5 +38,5 @@ internal sealed class PartialUpload
     public required DateTimeOffset ExpiresAt { get; set; }
 
     /// <summary>How many bytes are durable. All of them are reported only when the photo has been received.</summary>
-    public long Offset => Answer is null ? Parts.Sum() : Length;
+    public long Offset => Parts.Sum();
 }

@@ -46,8 +46,7 @@ internal sealed class PartialUploads(
                     if (known.Length != length || known.Encryption != mode)
                         throw ApiErrors.IdempotencyConflict.ToException();
                     // The session may ask for more by now, and this request has it.
-                    if (known.Answer is null)
-                        known.Metadata = metadata;
+                    known.Metadata = metadata;
                     return known;
                 }
 
@@ -78,17 +77,15 @@ internal sealed class PartialUploads(
     /// </summary>
     public async Task<PartialUpload> SettleAsync(PartialUpload upload, CancellationToken cancellationToken)
     {
-        if (!upload.IsOpen)
-            return upload;
-        while (_writers.TryGetValue(upload.Id, out var writer))
+        while (upload.IsOpen && _writers.TryGetValue(upload.Id, out var writer))
         {
             // It closes its part itself, with all that has come; unless the store fails just then. Another may have begun the next one since.
             await writer.EndAsync().WaitAsync(cancellationToken);
             upload = await FindAsync(upload.SessionId, upload.Id, cancellationToken);
-            if (!upload.IsOpen)
-                return upload;
         }
 
+        if (!upload.IsOpen)
+            return upload;
         // Of a part with a checksum nobody knows whether what there is of it is right.
         var length = upload.IsChecked ? 0 : await store.CloseAsync(upload.Id, upload.Parts.Length, cancellationToken);
         return await CloseAsync(upload, length, cancellationToken);
@@ -273,7 +270,7 @@ internal sealed class PartialUploads(
         ChangeAsync(
             seen, upload =>
             {
-                if (!upload.IsOpen || upload.Parts.Length != seen.Parts.Length)
+                if (upload.Parts.Length != seen.Parts.Length)
                     return;
                 upload.Parts = [.. upload.Parts, length];
                 upload.IsOpen = false;
@@ -291,7 +288,7 @@ internal sealed class PartialUploads(
             {
                 upload.Answer ??= answer;
                 // As long as the link can be opened, and its pages may come back to ask.
-                upload.ExpiresAt = Later(session.ExpiresAt, clock.GetUtcNow()) + settings.Retention.IdempotencyTime;
+                upload.ExpiresAt = session.ExpiresAt + settings.Retention.IdempotencyTime;
             },
             cancellationToken);
         await store.DeleteAsync(seen.Id, seen.Parts.Length);
@@ -353,6 +350,4 @@ internal sealed class PartialUploads(
     }
 
     private static DateTimeOffset Earlier(DateTimeOffset a, DateTimeOffset b) => a < b ? a : b;
-
-    private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
 }

@@ -34,7 +34,7 @@ internal sealed class UploadChecksum : IDisposable
             _ => null,
         };
         var digest = new byte[128];
-        if (algorithm is null || words.Length < 2 || !Convert.TryFromBase64String(words[1].Trim(), digest, out var length))
+        if (algorithm is null || words.Length < 2 || !Convert.TryFromBase64String(words[1], digest, out var length))
             throw ApiErrors.Validation(TusHeaders.Checksum, $"{TusHeaders.Checksum} must be one of {Algorithms} and the digest in base64.").ToException();
         return new(algorithm.Value, digest[..length]);
     }

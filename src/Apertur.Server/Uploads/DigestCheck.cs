@@ -84,7 +84,7 @@ internal sealed class DigestCheck : IDisposable
     {
         var hash = IncrementalHash.CreateHash(algorithm);
         var digest = new byte[hash.HashLengthInBytes];
-        if (!Convert.TryFromBase64String(encoded.Trim(), digest, out var length) || length != digest.Length)
+        if (!Convert.TryFromBase64String(encoded, digest, out var length) || length != digest.Length)
         {
             hash.Dispose();
             throw ApiErrors.Validation(name, name == "Content-MD5"
@@ -99,16 +99,14 @@ internal sealed class DigestCheck : IDisposable
     {
         private ReadOnlySequence<byte> _buffer;
 
-        public override async ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default) =>
-            Hold(await body.ReadAsync(cancellationToken));
-
-        public override bool TryRead(out ReadResult result)
+        public override async ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
         {
-            var isThere = body.TryRead(out result);
-            if (isThere)
-                Hold(result);
-            return isThere;
+            var result = await body.ReadAsync(cancellationToken);
+            _buffer = result.Buffer;
+            return result;
         }
+
+        public override bool TryRead(out ReadResult result) => throw new NotSupportedException();
 
         public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
 
@@ -121,11 +119,5 @@ internal sealed class DigestCheck : IDisposable
         public override void CancelPendingRead() => body.CancelPendingRead();
 
         public override void Complete(Exception? exception = null) => body.Complete(exception);
-
-        private ReadResult Hold(ReadResult result)
-        {
-            _buffer = result.Buffer;
-            return result;
-        }
     }
 }

@@ -9,9 +9,7 @@ namespace Apertur.Server.Uploads;
 internal static partial class EncodedWords
 {
     /// <summary>The text with its encoded words decoded; what is none, or cannot be decoded, stays as it is.</summary>
-    public static string Decode(string text) => text.Contains("=?", StringComparison.Ordinal)
-        ? Word().Replace(Between().Replace(text, "?==?"), Decode)
-        : text;
+    public static string Decode(string text) => Word().Replace(Between().Replace(text, "?==?"), Decode);
 
     private static string Decode(Match word)
     {

@@ -88,7 +88,7 @@ internal sealed class ImageIntake
     {
         var allowed = SessionLimits.AllowedTypes(session);
         var type = first.IsEmpty ? throw ApiErrors.Validation("file", "The photo is empty.").ToException() : SniffType(first);
-        return type is not null && allowed.Contains(type) ? type : throw ApiErrors.UnsupportedImage(allowed).ToException();
+        return allowed.FirstOrDefault(taken => taken == type) ?? throw ApiErrors.UnsupportedImage(allowed).ToException();
     }
 
     /// <summary>Receives a staged image: when this returns, it is stored in full and its deliveries are queued.</summary>
@@ -121,12 +121,14 @@ internal sealed class ImageIntake
         // From here on the caller going away changes nothing: the outcome of a commit is not known before it is there.
         image.Blob.Keep();
         var received = await CommitAsync(image, new Incoming(upload, session.Strip, idempotency, Instruments.TraceParent));
-        if (received.Answer is null || received.Answer.Id != upload.Id)
-            image.Blob.Discard();
         if (received.Answer?.Id == upload.Id)
         {
             Instruments.Uploads.Add(1);
             Instruments.UploadBytes.Add(upload.SizeBytes);
+        }
+        else
+        {
+            image.Blob.Discard();
         }
 
         return received.Refused is { } refused ? throw refused.ToException() : received.Answer!;
@@ -166,7 +168,7 @@ internal sealed class ImageIntake
             .ToDictionaryAsync(session => session.Id, cancellationToken);
         // Whatever their state: a photo waits for one that is switched off, parked or not connected, and the pump ends it with the reason for one
         // that is gone. No photo is left without a word about each of its destinations.
-        var destinationIds = sessions.Values.SelectMany(session => session.DestinationIds).Distinct().ToList();
+        var destinationIds = sessions.Values.SelectMany(session => session.DestinationIds).ToList();
         var destinations = destinationIds.Count == 0 ? [] : await db.Destinations.AsNoTracking()
             .Where(destination => destinationIds.Contains(destination.Id))
             .Select(destination => new SessionDestination(destination.Id, destination.Type, destination.Name))

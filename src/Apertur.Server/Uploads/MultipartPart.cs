@@ -20,7 +20,8 @@ internal sealed record MultipartPart(string Name, string? Filename, string? Cont
         // Browsers put file names in raw UTF-8 here, whatever RFC 7578 says of other charsets.
         var text = Utf8OrLatin1.Read(headers).Replace("\r\n ", " ", StringComparison.Ordinal)
             .Replace("\r\n\t", " ", StringComparison.Ordinal);
-        string? disposition = null, type = null;
+        var disposition = "";
+        string? type = null;
         var digests = new Dictionary<string, string>();
         foreach (var range in text.AsSpan().Split("\r\n"))
         {
@@ -64,11 +65,11 @@ internal sealed record MultipartPart(string Name, string? Filename, string? Cont
         return null;
     }
 
-    private static List<(string Key, string Value)> Parameters(string? header)
+    private static List<(string Key, string Value)> Parameters(string header)
     {
         var found = new List<(string, string)>();
-        var at = header?.IndexOf(';') ?? -1;
-        while (header is not null && at >= 0 && at < header.Length)
+        var at = header.IndexOf(';');
+        while (at >= 0 && at < header.Length)
         {
             var start = at + 1;
             var equals = header.AsSpan(start).IndexOfAny('=', ';');
@@ -105,7 +106,7 @@ internal sealed record MultipartPart(string Name, string? Filename, string? Cont
             value.Append(header[at]);
         }
 
-        at = header.IndexOf(';', Math.Min(at, header.Length)) is var semicolon && semicolon < 0 ? header.Length : semicolon;
+        at = header.IndexOf(';', at) is var semicolon && semicolon < 0 ? header.Length : semicolon;
         // How browsers write a quote inside a quoted name (WHATWG HTML, multipart/form-data encoding).
         return value.Replace("%22", "\"").ToString();
     }

@@ -67,7 +67,7 @@ internal sealed class UploadDigests : IDisposable
     {
         var isRight = _ofPart!.IsRight
             && (_sha256 is null || _sha256 == image.SentSha256 || _sha256 == Convert.ToHexStringLower(_asSent.GetCurrentHash()))
-            && (_ofBody.IsEmpty || _ofFile.IsRight || await IsBodyRightAsync(cancellationToken));
+            && (_ofFile.IsRight || await IsBodyRightAsync(cancellationToken));
         if (!isRight)
             throw ApiErrors.DigestMismatch.ToException();
     }

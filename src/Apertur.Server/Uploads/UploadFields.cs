@@ -109,7 +109,7 @@ internal sealed class SentFields(UploadSession session)
     public static SentFields OfPage(UploadSession session)
     {
         var sent = new SentFields(session);
-        foreach (var field in UploadFields.All.Where(field => field.OnPage is not null))
+        foreach (var field in UploadFields.All)
             sent.Take(field, field.OnPage);
         return sent;
     }

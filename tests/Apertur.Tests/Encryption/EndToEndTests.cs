@@ -51,14 +51,19 @@ public sealed class EndToEndTests
         await using var app = await AperturApp.StartAsync(database);
         var session = await app.Client.CreateSessionAsync();
         var limited = await app.Client.CreateSessionAsync(new JsonObject { ["max_image_dimension"] = 500 });
+        var typed = await app.Client.CreateSessionAsync(new JsonObject { ["allowed_mime_types"] = new JsonArray("image/png") });
+        var stripped = await app.Client.CreateSessionAsync(new JsonObject { ["strip"] = "location" });
         var envelope = Sealed.Here(pem, Photos.Jpeg()).Bytes();
 
-        await ExpectAsync(session, (false, null, false));
+        foreach (var id in new[] { session, limited, typed, stripped })
+            await ExpectAsync(id, (false, null, false));
         Assert.Contains("no public key", (string)(await app.PostFormAsync(session, envelope, "a.enc", "e2e"))
             .Expect(HttpStatusCode.BadRequest).Json["message"]!, StringComparison.Ordinal);
         await SetKeyAsync(app, pem);
         await ExpectAsync(session, (true, pem, false));
-        await ExpectAsync(limited, (true, pem, true));
+        foreach (var id in new[] { limited, typed, stripped })
+            await ExpectAsync(id, (true, pem, true));
+        Assert.DoesNotContain("<noscript>", (await app.Client.GetAsync($"/u/{limited}")).Text, StringComparison.Ordinal);
         Assert.Contains("without e2e", (string)(await app.PostFormAsync(limited, envelope, "a.enc", "e2e"))
             .Expect(HttpStatusCode.BadRequest).Json["message"]!, StringComparison.Ordinal);
 

@@ -48,7 +48,9 @@ public sealed class ServerDecryptionTests
     {
         await using var app = await AperturApp.StartAsync(database);
         var session = await app.Client.CreateSessionAsync();
-        var photo = Photos.Png();
+        // So long that its base64 has every sign, padding included.
+        var photo = new byte[10_000];
+        Photos.Png().CopyTo(photo, 0);
         var envelope = await Sealed.ByNodeAsync(await app.ServerKeyAsync(), photo);
         var snake = new JsonObject
         {
@@ -62,8 +64,10 @@ public sealed class ServerDecryptionTests
             ["algorithm"] = (string)envelope["algorithm"]!,
         };
         // As PHP and .NET write it.
-        var text = snake.ToJsonString(new JsonSerializerOptions { Encoder = JavaScriptEncoder.Default }).Replace("/", "\\/", StringComparison.Ordinal);
-        Assert.Contains("\\u002B", text, StringComparison.Ordinal);
+        var text = snake.ToJsonString(new JsonSerializerOptions { Encoder = JavaScriptEncoder.Default });
+        text = text[..7_000].Replace("/", "\\/", StringComparison.Ordinal)
+            + text[7_000..].Replace("/", "\\u002F", StringComparison.Ordinal).Replace("=", "\\u003d", StringComparison.Ordinal);
+        Assert.All(["\\u002B", "\\u002F", "\\u003d", "\\/"], escape => Assert.Contains(escape, text, StringComparison.Ordinal));
 
         var answer = (await app.PostJsonAsync(session, text)).Expect(HttpStatusCode.Created).Json;
 
@@ -100,6 +104,12 @@ public sealed class ServerDecryptionTests
             With("iv", Convert.ToBase64String(new byte[16])),
             With("iv", "?"),
             With("iv", null),
+            Without("iv"),
+            Without("encryptedKey"),
+            Without("encryptedData"),
+            With("encryptedKey", "?"),
+            With("algorithm", null),
+            With("filename", new string('a', 4097)),
             With("encryptedKey", Convert.ToBase64String(new byte[384])),
             With("encryptedKey", Convert.ToBase64String(RandomNumberGenerator.GetBytes(384))),
             With("encryptedKey", Convert.ToBase64String(new byte[10])),
@@ -111,6 +121,7 @@ public sealed class ServerDecryptionTests
             Sealed.Here(key, Photos.Jpeg(), padding: RSAEncryptionPadding.OaepSHA512).ToJsonString(),
             Sealed.Here(key, Photos.Jpeg(), padding: RSAEncryptionPadding.Pkcs1).ToJsonString(),
             Sealed.Here(key, Photos.Jpeg(), key: new byte[16]).ToJsonString(),
+            Sealed.Here(key, Photos.Jpeg(), key: new byte[10]).ToJsonString(),
             good.ToJsonString().Replace("\"iv\":\"", "\"iv\":\"\\ud800", StringComparison.Ordinal),
             good.ToJsonString().Replace("\"encryptedData\":\"", "\"encryptedData\":\"\\n", StringComparison.Ordinal),
         ];
@@ -132,7 +143,18 @@ public sealed class ServerDecryptionTests
 
         Assert.Empty(Directory.GetFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories));
         Assert.Empty((await app.Client.GetAsync("uploads/recent")).Json.AsArray());
+        // Nobody said that it is one.
+        (await app.ClientOf(null).PostAsync($"upload/{session}/images", good.DeepClone())).Expect(HttpStatusCode.BadRequest);
+        good.Remove("algorithm");
+        (good["filename"], good["source"]) = (null, null);
         (await app.PostJsonAsync(session, good.ToJsonString())).Expect(HttpStatusCode.Created);
+
+        string Without(string member)
+        {
+            var copy = good.DeepClone().AsObject();
+            copy.Remove(member);
+            return copy.ToJsonString();
+        }
 
         string With(string member, JsonNode? value)
         {

@@ -116,6 +116,11 @@ public sealed class EventContentTests
         Assert.Equal("completed", (string)completed["data"]!["status"]!);
         Assert.Equal(2, (int)completed["data"]!["images_count"]!);
         Assert.Equal(2, await app.EventsAsync());
+
+        // Opened again, it is full once more.
+        (await app.Client.SendAsync(HttpMethod.Patch, $"upload-sessions/{session}", new JsonObject { ["max_images"] = 3 })).Expect(HttpStatusCode.OK);
+        await app.Client.UploadAsync(session, Photos.Png());
+        Assert.Equal(3, (int)(await events.NextAsync()).Json()["data"]!["images_count"]!);
     }
 
     [Theory, AllDatabases]

@@ -86,6 +86,7 @@ public sealed class IdempotencyTests
 
         app.Clock.Jump(TimeSpan.FromHours(2));
         Assert.Equal(first.Text, (await app.Client.PostImageAsync(session, Photos.Jpeg(), "a.jpg", null, Key("k"))).Text);
+        (await app.Client.PostImageAsync(session, Photos.Jpeg(), "a.jpg", null, Key("new"))).Expect(HttpStatusCode.Gone);
         Assert.Equal(1, Files(app));
     }
 

@@ -41,6 +41,8 @@ public sealed class RateLimitTests
         await using var app = await StartAsync(database);
         var reset = (int)(((app.Clock.GetUtcNow().ToUnixTimeSeconds() / 60) + 1) * 60);
         var nobody = app.ClientOf(null);
+        var elsewhere = await app.CreateOtherProjectAsync();
+        await app.ChangeAsync(db => db.Projects.Single(project => project.Id == elsewhere.ProjectId).DisabledAt = app.Clock.GetUtcNow());
 
         Tells(await app.Client.PostAsync("upload-sessions"), HttpStatusCode.Created, 100, 99);
         var session = await app.Client.CreateSessionAsync();
@@ -59,6 +61,8 @@ public sealed class RateLimitTests
         Tells(await app.Client.GetAsync(history), HttpStatusCode.OK, 300, 295);
         Tells(await app.ClientOf(app.TestKey).GetAsync("stats"), HttpStatusCode.OK, 200, 199);
         Tells(await nobody.GetAsync("stats"), HttpStatusCode.Unauthorized, 600, 599);
+        // A key that is right is no failure.
+        Tells(await app.ClientOf(elsewhere.Key).GetAsync("stats"), HttpStatusCode.Forbidden, 600, 599);
         Tells(await nobody.GetAsync($"upload/{session}/session"), HttpStatusCode.OK, 3000, 2999);
         Tells(await nobody.PostImageAsync(session, Photos.Jpeg()), HttpStatusCode.Created, 3000, 2998);
         Tells(await nobody.GetAsync("nothing-here"), HttpStatusCode.NotFound, 30000, 29997);
@@ -80,6 +84,18 @@ public sealed class RateLimitTests
             Assert.True((await app.ClientOf(null).GetAsync(path)).Headers.Contains("X-RateLimit-Limit"), path);
         foreach (var path in new[] { "/", "/dashboard/", "/none" })
             Assert.False((await app.ClientOf(null).GetAsync(path)).Headers.Contains("X-RateLimit-Limit"), path);
+    }
+
+    [Fact]
+    public async Task Server_without_limits_tells_none()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync();
+        foreach (var client in new[] { app.Client, app.ClientOf(null) })
+        {
+            foreach (var path in new[] { "stats", $"upload/{session}/session" })
+                Assert.False((await client.GetAsync(path)).Headers.Contains("X-RateLimit-Limit"));
+        }
     }
 
     [Theory, AllDatabases]
@@ -160,7 +176,8 @@ public sealed class RateLimitTests
         (await app.ClientOf("aptr_live_1").GetAsync("stats")).Expect(HttpStatusCode.Unauthorized);
         (await app.ClientOf("aptr_live_2").GetAsync("stats")).Expect(HttpStatusCode.Unauthorized);
         IsRefused(await app.ClientOf("aptr_live_3").GetAsync("stats"), retryAfter: 19);
-        (await app.Client.GetAsync("stats")).Expect(HttpStatusCode.OK);
+        // Nor is it told of failures.
+        Assert.Equal(200, Header((await app.Client.GetAsync("stats")).Expect(HttpStatusCode.OK), "Limit"));
     }
 
     [Theory, AllDatabases]
@@ -210,6 +227,8 @@ public sealed class RateLimitTests
         Assert.InRange(grown, long.MinValue, 8 * 1024 * 1024);
         Assert.InRange(counts.Look("one", 10).Used, 1, 100);
         Assert.InRange(counts.Count("late", 10).Used, 1, 100);
+        // The least of four cells that have twelve each on average.
+        Assert.InRange(Enumerable.Range(0, 1000).Average(i => counts.Look($"quiet {i}", 10).Used), 6, 10.5);
         clock.Jump(TimeSpan.FromMinutes(1));
         Assert.Equal(0, counts.Look("one", 10).Used);
     }

@@ -51,6 +51,11 @@ public sealed class SharedRateLimitTests
         var left = int.Parse((await pair.Second.GetAsync("stats")).Headers.GetValues("X-RateLimit-Remaining").Single(), CultureInfo.InvariantCulture);
 
         Assert.InRange(left, Limit - 201 - (Limit / 10), Limit - 201 + (Limit / 10));
+        // So is what is too little to be shared out.
+        var made = 0;
+        for (var i = 0; i < 20; i++)
+            made += (await (i % 2 == 0 ? pair.First : pair.Second).PostAsync("upload-sessions")).Status == HttpStatusCode.Created ? 1 : 0;
+        Assert.InRange(made, 7, 11);
     }
 
     [Fact]
@@ -69,6 +74,11 @@ public sealed class SharedRateLimitTests
             (await pair.First.GetAsync("stats")).Expect(HttpStatusCode.OK);
 
         await holding.RollbackAsync(Cancellation);
+        // Nor does a node whose clock is ahead.
+        await pair.App.WriteAsync(db => db.Database.ExecuteSqlAsync($"UPDATE rate_counts SET minute = minute + 1", Cancellation));
+        for (var i = 0; i < 20; i++)
+            (await pair.First.GetAsync("stats")).Expect(HttpStatusCode.OK);
+        await pair.App.WriteAsync(db => db.Database.ExecuteSqlAsync($"UPDATE rate_counts SET minute = minute - 1", Cancellation));
         Assert.InRange(await pair.TakenAsync(_ => false), 1, Limit / 2);
     }
 
@@ -103,6 +113,7 @@ public sealed class SharedRateLimitTests
         public static readonly Dictionary<string, string?> Settings = new()
         {
             ["RateLimits:Enabled"] = "true",
+            ["RateLimits:SessionCreations"] = "10",
             ["RateLimits:OtherCalls"] = Limit.ToString(CultureInfo.InvariantCulture),
         };
 

@@ -99,15 +99,20 @@ public sealed class PollTests
         // What they keep elsewhere does not help: another project, another device.
         var other = (await app.CreateOtherProjectAsync()).ProjectId;
         await app.ChangeAsync(db => db.Members.Add(new Member { ProjectId = other, UserId = person.Id, Role = Role.Viewer, CreatedAt = person.CreatedAt }));
-        await app.TokenAsync(person);
+        var device = await app.TokenAsync(person);
         var seen = (string)(await client.GetAsync($"upload-sessions/{session}/delivery-status")).Json["lastChanged"]!;
         var held = new[]
         {
             client.GetAsync($"upload-sessions/{session}/poll?timeout=30"),
             client.GetAsync($"upload-sessions/{session}/delivery-status?pollFrom={seen}"),
         };
+        Task<Answer>[] elsewhere = how != "signed out" ? [] :
+        [
+            device.Client.GetAsync($"upload-sessions/{session}/delivery-status?pollFrom={seen}"),
+            device.Client.GetAsync($"upload-sessions/{session}/delivery-status?pollFrom={seen}"),
+        ];
         await Eventually.True(() =>
-            app.Clock.TimersDueIn(TimeSpan.FromSeconds(30)) == 1 && app.Clock.TimersDueIn(TimeSpan.FromMinutes(5)) == 1);
+            app.Clock.TimersDueIn(TimeSpan.FromSeconds(30)) == 1 && app.Clock.TimersDueIn(TimeSpan.FromMinutes(5)) == 1 + elsewhere.Length);
 
         await (how switch
         {
@@ -123,6 +128,9 @@ public sealed class PollTests
 
         foreach (var answer in held)
             (await Eventually.Arrives(answer)).Expect(HttpStatusCode.Unauthorized);
+        // Nor does what they lost here end what they have there.
+        foreach (var answer in elsewhere)
+            (await Eventually.Arrives(answer)).Expect(HttpStatusCode.OK);
     }
 
     [Theory, AllDatabases]

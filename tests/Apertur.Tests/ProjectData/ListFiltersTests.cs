@@ -107,6 +107,10 @@ public sealed class ListFiltersTests
             Assert.Equal(statuses.Length, (int)page["total"]!);
         }
 
+        var arrived = (await app.Client.UploadRowAsync(expected["delivered"]))["createdAt"]!;
+        foreach (var (query, count) in new[] { ($"from={arrived}", 1), ($"to={arrived}", 0), ("from=2100-01-01T00:00:00Z", 0) })
+            Assert.Equal((query, count), (query, (int)(await app.Client.GetAsync($"uploads?status=delivered&{query}")).Expect(HttpStatusCode.OK).Json["total"]!));
+        Assert.Empty((await app.Client.GetAsync("uploads?source=gallery&page=2000000000&pageSize=100")).Expect(HttpStatusCode.OK).Json["data"]!.AsArray());
         Assert.Equal(0, (int)(await app.Client.GetAsync("uploads?source=box")).Json["total"]!);
         await PagesAsync(app.Client, "uploads?source=gallery", newestFirst);
         await PagesAsync(app.Client, "sessions?q=label", await SessionsAsync(app, 5));

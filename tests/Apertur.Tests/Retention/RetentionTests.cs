@@ -303,9 +303,14 @@ public sealed class RetentionTests(ITestOutputHelper output)
         await app.Client.UploadBecomesAsync(delivered, "delivered");
         await SwitchAsync(app, webhook, on: false);
         var waiting = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        var seen = (string)(await app.Client.GetAsync($"upload-sessions/{session}/delivery-status")).Json["lastChanged"]!;
+        var timers = app.Clock.WaitingTimers;
+        var held = app.Client.GetAsync($"upload-sessions/{session}/delivery-status?pollFrom={seen}");
+        await Eventually.True(() => app.Clock.WaitingTimers > timers);
 
         (await app.Client.SendAsync(HttpMethod.Delete, $"upload-sessions/{session}")).Expect(HttpStatusCode.NoContent);
 
+        (await Eventually.Arrives(held)).Expect(HttpStatusCode.NotFound);
         (await app.Client.SendAsync(HttpMethod.Delete, $"upload-sessions/{session}")).Expect(HttpStatusCode.NotFound);
         (await app.Client.GetAsync($"upload-sessions/{session}")).Expect(HttpStatusCode.NotFound);
         (await app.Client.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.NotFound);

@@ -146,6 +146,8 @@ public sealed class RefusalTests
         form.Add(file, "file", "x.png");
         ExpectError(await app.Client.PostAsync($"upload/{session}/images", form), 400, "VALIDATION_ERROR", "source");
         await NothingIsStoredAsync(app);
+        foreach (var known in new[] { "camera", "gallery", "url", "google_drive", "google_photos", "dropbox", "onedrive", "box", "instagram" })
+            (await app.Client.PostImageAsync(session, Photos.Png(), source: known)).Expect(HttpStatusCode.Created);
     }
 
     [Theory, AllDatabases]

@@ -87,11 +87,21 @@ public sealed class ObjectPartsTests
         var refused = (await phone.PatchAsync(upload, _photo[1_100_000..], 1_100_000)).Expect(HttpStatusCode.ServiceUnavailable);
         Assert.NotNull(refused.Headers.RetryAfter);
         (await phone.TusAsync(HttpMethod.Head, upload)).Expect(HttpStatusCode.ServiceUnavailable);
+        // Nor is it given up when it cannot be read at its end.
+        network.Target = bucket.Endpoint;
+        Assert.Equal(1_100_000, await phone.OffsetAsync(upload));
+        await LengthAsync(1_100_000);
+        network.Cut();
+        (await phone.TusAsync(HttpMethod.Head, upload)).Expect(HttpStatusCode.ServiceUnavailable);
+        await LengthAsync(_photo.Length);
         network.Target = bucket.Endpoint;
 
         Assert.Equal(1_100_000, await phone.OffsetAsync(upload));
         (await phone.PatchAsync(upload, _photo[1_100_000..], 1_100_000)).Expect(HttpStatusCode.NoContent);
         Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(_photo)), (string)(await phone.GetAsync(upload)).Json["sha256"]!);
+
+        Task LengthAsync(long length) => app.WriteAsync(
+            db => db.PartialUploads.ExecuteUpdateAsync(row => row.SetProperty(u => u.Length, length), Cancellation));
     }
 
     [Fact]
@@ -109,12 +119,15 @@ public sealed class ObjectPartsTests
         var goesOn = await phone.BeginAsync(session, _photo.Length);
         (await phone.PatchAsync(goesOn, _photo[..1000], 0)).Expect(HttpStatusCode.NoContent);
         await bucket.WriteAsync($"photos/partial/{Guid.CreateVersion7()}/0.0", "x");
+        var cleanup = app.Services.GetServices<IHostedService>().OfType<OrphanCleanup>().Single();
+        await cleanup.RunOnceAsync(Cancellation);
+        Assert.Equal(2, (await PartsAsync(bucket)).Count);
         // The service's clock is the machine's. What goes on does so until after the cleanup, which also runs by itself when time passes.
         var then = TimeProvider.System.GetUtcNow() + Quarantine.SafeAge + TimeSpan.FromMinutes(1);
         var later = then.AddHours(1);
         await app.WriteAsync(db => db.PartialUploads.ExecuteUpdateAsync(row => row.SetProperty(u => u.ExpiresAt, later), Cancellation));
         app.Clock.Jump(then - app.Clock.GetUtcNow());
-        await app.Services.GetServices<IHostedService>().OfType<OrphanCleanup>().Single().RunOnceAsync(Cancellation);
+        await cleanup.RunOnceAsync(Cancellation);
 
         var left = (await Eventually.Becomes(() => PartsAsync(bucket), parts => parts.Count == 1)).Single();
         Assert.Contains(goesOn[(goesOn.LastIndexOf('/') + 1)..], left, StringComparison.Ordinal);

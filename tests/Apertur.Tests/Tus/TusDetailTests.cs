@@ -91,8 +91,12 @@ public sealed class TusDetailTests
         (await CreateAsync(null, ("X-Aptr-Encrypted", "default"))).Expect(HttpStatusCode.Conflict);
 
         // A first piece that comes again with the creation is passed over: where the upload stands is said.
-        (await phone.PatchAsync(upload, _photo[..1000], 0)).Expect(HttpStatusCode.NoContent);
-        Assert.Equal(1000, (await CreateAsync(_photo[..500])).Expect(HttpStatusCode.Created).Offset());
+        using (await TusClient.HangAsync(app.Url, upload, _photo[..1000], 0, 2000))
+        {
+            await Eventually.True(() => PartFiles(app).Sum(file => new FileInfo(file).Length) == 1000);
+            Assert.Equal(1000, (await CreateAsync(_photo[..500])).Expect(HttpStatusCode.Created).Offset());
+        }
+
         Assert.Equal(0, await phone.OffsetAsync(elsewhere));
     }
 
@@ -248,12 +252,19 @@ public sealed class TusDetailTests
         Assert.Contains("2000 pieces", (string)refused.Json["message"]!, StringComparison.Ordinal);
 
         upload = await phone.BeginAsync(session, _photo.Length);
-        await PartsAsync(3);
+        await PartsAsync(3, isOpen: true);
+        Assert.Equal(0, await phone.OffsetAsync(upload));
+        // Nor does one that came with a checksum, of which nobody knows whether it is right.
+        await PartsAsync(4, isOpen: true, isChecked: true);
+        await File.WriteAllBytesAsync(Path.Combine(app.DataFolder, "images", "partial", upload.Split('/')[^1] + ".4"), _photo[..1000], Cancellation);
         (await phone.PatchAsync(upload, _photo, 0)).Expect(HttpStatusCode.NoContent);
         Assert.Equal(Hash(_photo), (string)(await phone.GetAsync(upload)).Json["sha256"]!);
 
-        Task PartsAsync(int count) => app.WriteAsync(
-            async db => (await db.PartialUploads.FindAsync([Guid.Parse(upload.Split('/')[^1])], Cancellation))!.Parts = new long[count]);
+        Task PartsAsync(int count, bool isOpen = false, bool isChecked = false) => app.WriteAsync(async db =>
+        {
+            var row = (await db.PartialUploads.FindAsync([Guid.Parse(upload.Split('/')[^1])], Cancellation))!;
+            (row.Parts, row.IsOpen, row.IsChecked) = (new long[count], isOpen, isChecked);
+        });
     }
 
     [Theory, AllDatabases]
@@ -278,16 +289,24 @@ public sealed class TusDetailTests
     {
         await using var app = await AperturApp.StartAsync(database);
         var phone = app.ClientOf(null);
-        var upload = await phone.BeginAsync(await app.Client.CreateSessionAsync(), _photo.Length);
+        var session = await app.Client.CreateSessionAsync();
+        var upload = await phone.BeginAsync(session, _photo.Length);
         (await phone.PatchAsync(upload, _photo[..1000], 0)).Expect(HttpStatusCode.NoContent);
         File.SetLastWriteTimeUtc(PartFiles(app).Single(), app.Clock.GetUtcNow().UtcDateTime.AddDays(-3));
         var young = Path.Combine(app.DataFolder, "images", "partial", $"{Guid.CreateVersion7()}.0");
         await File.WriteAllTextAsync(young, "x", Cancellation);
         File.SetLastWriteTimeUtc(young, app.Clock.GetUtcNow().UtcDateTime.AddHours(-1));
+        // What a crash left of one that was received.
+        var received = await phone.BeginAsync(session, _photo.Length);
+        (await phone.PatchAsync(received, _photo, 0)).Expect(HttpStatusCode.NoContent);
+        var left = Path.Combine(app.DataFolder, "images", "partial", received.Split('/')[^1] + ".0");
+        await File.WriteAllTextAsync(left, "x", Cancellation);
+        File.SetLastWriteTimeUtc(left, app.Clock.GetUtcNow().UtcDateTime.AddDays(-3));
 
         await app.Services.GetServices<IHostedService>().OfType<OrphanCleanup>().Single().RunOnceAsync(Cancellation);
 
         Assert.True(File.Exists(young));
+        Assert.False(File.Exists(left));
         (await phone.PatchAsync(upload, _photo[1000..], 1000)).Expect(HttpStatusCode.NoContent);
         Assert.Equal(Hash(_photo), (string)(await phone.GetAsync(upload)).Json["sha256"]!);
     }
@@ -339,7 +358,8 @@ public sealed class TusDetailTests
         var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_image_size_mb"] = 4 });
         var photo = Photos.Jpeg(4 * 1024 * 1024, seed: 9);
         var envelope = Sealed.Here(await app.ServerKeyAsync(), photo).Bytes();
-        var upload = await phone.BeginAsync(session, envelope.Length, "", ("X-Aptr-Encrypted", "default"));
+        // The digest may be that of the photo in it.
+        var upload = await phone.BeginAsync(session, envelope.Length, TusClient.Metadata(("sha256", Hash(photo))), ("X-Aptr-Encrypted", "default"));
 
         (await phone.PatchAsync(upload, envelope, 0)).Expect(HttpStatusCode.NoContent);
 

@@ -77,7 +77,9 @@ public sealed class TusTests
 
         Assert.Equal(200_000, await phone.OffsetAsync(upload));
         Assert.Contains("409", await stuck.ReadAsync(), StringComparison.Ordinal);
-        (await phone.PatchAsync(upload, _photo[200_000..], 200_000)).Expect(HttpStatusCode.NoContent);
+        using var next = await TusClient.HangAsync(app.Url, upload, _photo[200_000..250_000], 200_000, 100_000);
+        await Eventually.True(() => PartFiles(app).Sum(file => new FileInfo(file).Length) == 250_000);
+        (await phone.PatchAsync(upload, _photo[250_000..], 250_000)).Expect(HttpStatusCode.NoContent);
 
         Assert.Equal(Hash(_photo), (string)(await phone.GetAsync(upload)).Json["sha256"]!);
     }
@@ -95,10 +97,12 @@ public sealed class TusTests
         await Eventually.True(() => PartFiles(app).Sum(file => new FileInfo(file).Length) == 200_000);
 
         Assert.Equal(200_000, await phone.OffsetAsync(upload));
-        (await phone.PatchAsync(upload, _photo[200_000..250_000], 200_000)).Expect(HttpStatusCode.NoContent);
+        using var next = await TusClient.HangAsync(app.Url, upload, _photo[200_000..250_000], 200_000, 100_000);
+        await Eventually.True(() => PartFiles(app).Sum(file => new FileInfo(file).Length) == 250_000);
         // The other node still believes that it is the one: it writes to the end, and is told where the upload stands.
         await stuck.SendAsync(new byte[100_000]);
-        Assert.Contains("Upload-Offset: 250000", await stuck.ReadHeadAsync(), StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("Upload-Offset: 200000", await stuck.ReadHeadAsync(), StringComparison.OrdinalIgnoreCase);
+        Assert.Equal(250_000, await phone.OffsetAsync(upload));
         (await phone.PatchAsync(upload, _photo[250_000..], 250_000)).Expect(HttpStatusCode.NoContent);
 
         Assert.Equal(Hash(_photo), (string)(await phone.GetAsync(upload)).Json["sha256"]!);
@@ -141,7 +145,12 @@ public sealed class TusTests
         (await phone.PatchAsync(upload, _photo[..1000], 0, ("Upload-Checksum", "crc32 AAAA"))).Expect(HttpStatusCode.BadRequest);
         // Broken off, nobody can say whether it was right.
         using (await TusClient.HangAsync(app.Url, upload, _photo[..5000], 0, 9000, "Upload-Checksum: sha256 AAAA\r\n"))
+        {
             await Eventually.True(() => PartFiles(app).Any(file => new FileInfo(file).Length == 5000));
+            await using var db = app.Services.GetRequiredService<Database>().Open();
+            Assert.True(await db.PartialUploads.Select(row => row.IsChecked).SingleAsync(Cancellation));
+        }
+
         Assert.Equal(0, await phone.OffsetAsync(upload));
         (await phone.PatchAsync(upload, _photo, 0, Checksum(_photo))).Expect(HttpStatusCode.NoContent);
         Assert.Equal(Hash(_photo), (string)(await phone.GetAsync(upload)).Json["sha256"]!);
@@ -210,7 +219,7 @@ public sealed class TusTests
 
         (await CreateAsync(("Upload-Length", "1048577"))).Expect(HttpStatusCode.RequestEntityTooLarge);
         (await CreateAsync(("Upload-Length", "0"))).Expect(HttpStatusCode.BadRequest);
-        (await CreateAsync(("Upload-Defer-Length", "1"))).Expect(HttpStatusCode.BadRequest);
+        (await CreateAsync(("Upload-Length", "10"), ("Upload-Defer-Length", "1"))).Expect(HttpStatusCode.BadRequest);
         (await CreateAsync(("Upload-Length", "10"), ("Upload-Metadata", "source !"))).Expect(HttpStatusCode.BadRequest);
         (await CreateAsync(("Upload-Length", "10"), ("Upload-Metadata", TusClient.Metadata(("source", "moon"))))).Expect(HttpStatusCode.BadRequest);
         var text = await phone.BeginAsync(session, 1_000_000);
@@ -296,10 +305,12 @@ public sealed class TusTests
         var upload = await phone.BeginAsync(session, _photo.Length);
         (await phone.PatchAsync(upload, _photo[..1000], 0)).Expect(HttpStatusCode.NoContent);
 
+        var other = await phone.BeginAsync(session, _photo.Length);
         (await phone.TusAsync(HttpMethod.Delete, upload)).Expect(HttpStatusCode.NoContent);
 
         (await phone.TusAsync(HttpMethod.Head, upload)).Expect(HttpStatusCode.NotFound);
         Assert.Empty(PartFiles(app));
+        Assert.Equal(0, await phone.OffsetAsync(other));
     }
 
     [Theory, AllDatabases]
@@ -329,7 +340,8 @@ public sealed class TusTests
         (await phone.PatchAsync(upload, envelope[..1000], 0)).Expect(HttpStatusCode.NoContent);
         (await phone.PatchAsync(upload, envelope[1000..], 1000)).Expect(HttpStatusCode.NoContent);
 
-        Assert.Equal(Hash(_photo), (string)(await phone.GetAsync(upload)).Json["sha256"]!);
+        var answer = (await phone.GetAsync(upload)).Json;
+        Assert.Equal((Hash(_photo), "a.jpg"), ((string)answer["sha256"]!, (string)answer["filename"]!));
     }
 
     [Fact]

@@ -1,4 +1,7 @@
 using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Apertur.Server.Storage;
 using Apertur.Server.Uploads;
 using Apertur.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
@@ -35,6 +38,12 @@ public sealed class DownloadLinkTests
         var signature = link.Split("signature=")[1];
         Assert.Matches("^[0-9a-f]{64}$", signature);
         Assert.Equal(HttpStatusCode.NotFound, await OpensAsync(link.Replace(signature, signature.ToUpperInvariant(), StringComparison.Ordinal)));
+
+        // Of a photo there is not, and of a rendition that another version of this program named.
+        Assert.Equal(HttpStatusCode.NotFound, await OpensAsync(app.Services.GetRequiredService<DownloadLinks>().Create(Guid.NewGuid()).PathAndQuery));
+        var odd = Convert.ToHexStringLower(HMACSHA256.HashData(
+            app.Services.GetRequiredService<DerivedKeys>().Key("download"), Encoding.UTF8.GetBytes($"{mine}.{expires}.odd")));
+        Assert.Equal(HttpStatusCode.NotFound, await OpensAsync($"/api/v1/downloads/{mine}?rendition=odd&expires={expires}&signature={odd}"));
 
         app.Clock.Jump(TimeSpan.FromDays(1) - TimeSpan.FromSeconds(2));
         Assert.Equal(HttpStatusCode.OK, await OpensAsync(link));

@@ -83,6 +83,11 @@ public sealed class MultipartReaderTests
     [InlineData("form-data; name=file; filename*=ISO-8859-1'en'%E9.jpg; filename=e.jpg", "file", "é.jpg")]
     [InlineData("form-data; name=file; filename=e.jpg; filename*=utf-8''%ZZ.jpg", "file", "e.jpg")]
     [InlineData("form-data; name=file; filename=e.jpg; filename*=koi8-r''%C1.jpg", "file", "e.jpg")]
+    [InlineData("form-data; name=file; filename=e.jpg; filename*=utf-8'x.jpg", "file", "e.jpg")]
+    [InlineData("form-data; name=file; filename=e.jpg; filename*=utf-8''é.jpg", "file", "e.jpg")]
+    [InlineData("form-data; name=file; filename=e.jpg; filename*=utf-8''x%4", "file", "e.jpg")]
+    [InlineData("form-data; name= \t\"file\"; filename=a.jpg; size", "file", "a.jpg")]
+    [InlineData("form-data; name=\"file\"; filename=\"never closed\\", "file", "never closed\\")]
     [InlineData("form-data; filename*; name=\"fi\"", "fi", null)]
     [InlineData("form-data;\r\n name=\"file\";\r\n\tfilename=\"a.jpg\"", "file", "a.jpg")]
     [InlineData("form-data; name=\"file\"; filename=\"never closed.jpg", "file", "never closed.jpg")]
@@ -97,9 +102,12 @@ public sealed class MultipartReaderTests
         ContentType,
         new Read("a", null, null, "1"));
 
-    [Fact]
-    public Task Text_field_may_state_a_type_and_an_identity_encoding() => ReadsAs(
-        Part("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nContent-Disposition: form-data; name=a", "é")
+    [Theory]
+    [InlineData("7bit")]
+    [InlineData("8bit")]
+    [InlineData("binary")]
+    public Task Text_field_may_state_a_type_and_an_identity_encoding(string encoding) => ReadsAs(
+        Part($"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\nX: y\r\nContent-Disposition: form-data; name=a", "é")
         + "--XyZ--",
         ContentType,
         new Read("a", null, "text/plain; charset=utf-8", "é"));
@@ -258,7 +266,11 @@ public sealed class MultipartReaderTests
     public Task Part_without_headers_is_refused() => IsRefused("--XyZ\r\n\r\nbody\r\n--XyZ--", "Content-Disposition");
 
     [Fact]
-    public Task Part_without_a_name_is_refused() => IsRefused(Part("Content-Disposition: form-data", "x") + "--XyZ--", "name parameter");
+    public async Task Part_without_a_name_is_refused()
+    {
+        await IsRefused(Part("Content-Disposition: form-data", "x") + "--XyZ--", "name parameter");
+        await IsRefused(Part("Content-Disposition: name=a", "x") + "--XyZ--", "name parameter");
+    }
 
     [Fact]
     public Task Encoded_part_is_refused() => IsRefused(

@@ -36,6 +36,8 @@ public sealed class UploadArchiveTests
             Assert.Equal(photo.Bytes, bytes.ToArray());
         }
 
+        using var twice = new ZipArchive(new MemoryStream((await PostAsync(app.Client, [ids[0], ids[0]])).Expect(HttpStatusCode.OK).Bytes));
+        Assert.Equal(app.Clock.GetUtcNow().Date, Assert.Single(twice.Entries).LastWriteTime.Date);
         (await PostAsync(app.Client, [])).Expect(HttpStatusCode.BadRequest);
         (await PostAsync(app.Client, Enumerable.Range(0, 501).Select(_ => Guid.NewGuid().ToString()))).Expect(HttpStatusCode.BadRequest);
         (await PostAsync(app.Client, [ids[0], Guid.NewGuid().ToString()])).Expect(HttpStatusCode.NotFound);
@@ -59,9 +61,14 @@ public sealed class UploadArchiveTests
 
         await SizeAsync(UploadArchive.MostBytes);
         Assert.Contains("2 GB", (string)(await PostAsync(app.Client, ids)).Expect(HttpStatusCode.BadRequest).Json["message"]!, StringComparison.Ordinal);
+        // What is left out has no size.
+        await RemoveAsync(2);
+        (await PostAsync(app.Client, ids)).Expect(HttpStatusCode.OK);
+        await RemoveAsync(0);
         // One that is not what was received: nothing comes that could be taken for an archive.
         await SizeAsync(199_999);
         await Assert.ThrowsAnyAsync<Exception>(async () => (await PostAsync(app.Client, ids)).Expect(HttpStatusCode.OK));
+        Assert.Contains(app.Log.Lines, line => line.Contains("image.damaged", StringComparison.Ordinal));
 
         Task RemoveAsync(int first)
         {

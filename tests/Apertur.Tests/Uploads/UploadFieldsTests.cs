@@ -53,6 +53,9 @@ public sealed class UploadFieldsTests
         foreach (var field in UploadFields.All)
             withFields[field.Name] = Sample(field);
 
+        var withOthers = envelope.DeepClone().AsObject();
+        (withOthers["source"], withOthers["visitor"], withOthers["caption"]) = ("gallery", $"{Guid.NewGuid()}", "another");
+
         await using var source = await Receiver.StartAsync();
         source.Otherwise = context => context.Response.Body.WriteAsync(Photos.Jpeg()).AsTask();
         var request = new JsonObject { ["url"] = source.Url };
@@ -67,6 +70,8 @@ public sealed class UploadFieldsTests
             ["an envelope in a form (Encryption/EnvelopeIntake.cs)"] = await app.PostFormAsync(session, withFields.Bytes(), "beach.jpg.enc"),
             ["a form around an envelope (Encryption/EnvelopeIntake.cs)"] = await PostFormAsync(
                 app, $"/api/v1/upload/{session}/images", false, envelope.Bytes(), ("X-Aptr-Encrypted", "default")),
+            ["a form before an envelope that says something else (Uploads/UploadFields.cs)"] = await PostFormAsync(
+                app, $"/api/v1/upload/{session}/images", true, withOthers.Bytes(), ("X-Aptr-Encrypted", "default")),
             [Address] = await app.ClientOf(null).PostAsync($"upload/{session}/images/from-url", request),
             ["tus, in its metadata (Tus/UploadMetadata.cs)"] = await app.ClientOf(null).TusAsync(
                 HttpMethod.Post, $"/api/v1/upload/{session}/tus", Photos.Jpeg(), ("Upload-Length", $"{Photos.Jpeg().Length}"),
