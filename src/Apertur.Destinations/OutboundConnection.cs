@@ -152,14 +152,13 @@ internal sealed class OutboundConnection(Stream inner) : Stream
         lock (_lock)
         {
             if (_reading is null && !_handlerReads && !_ended && _held.End == _held.Start)
-                _reading = FillAsync();
+                _reading = Task.Run(FillAsync);
             return _reading is { IsCompleted: false } ? _reading : null;
         }
     }
 
     private async Task FillAsync()
     {
-        await Task.Yield();
         var count = 0;
         try
         {

@@ -111,6 +111,8 @@ internal sealed partial class MutatedTree(string root, string copy, IReadOnlyLis
 
         foreach (var modules in Directory.EnumerateDirectories(Path.Combine(root, "tests"), "node_modules", SearchOption.AllDirectories).Take(1))
             Directory.CreateSymbolicLink(Path.Combine(copy, Path.GetRelativePath(root, modules)), modules);
+        // Tests ask git which files there are.
+        Run("git", "init", "--quiet");
     }
 
     private string Run(string program, params string[] arguments)

@@ -256,13 +256,17 @@ internal sealed class PartialUploads(
     /// <summary>Closes a writer's own part.</summary>
     private async Task<PartialUpload> CloseAsync(PartialUpload seen, IPartWriter? part, bool counts)
     {
+        var length = 0L;
         await using (part)
         {
             if (counts && part is not null)
+            {
                 await part.SyncAsync(CancellationToken.None);
+                length = part.Length;
+            }
         }
 
-        return await CloseAsync(seen, counts && part is not null ? part.Length : 0, CancellationToken.None);
+        return await CloseAsync(seen, length, CancellationToken.None);
     }
 
     /// <summary>Says how long the open part is, unless somebody has said so already.</summary>
