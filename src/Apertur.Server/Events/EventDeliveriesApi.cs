@@ -39,9 +39,10 @@ internal static class EventDeliveriesApi
         });
     }
 
-    /// <summary>One event of the history, with what was or will be sent.</summary>
+    /// <summary>One event of the history, with what was or will be sent. Of a photo that was removed or withdrawn it is not told any more.</summary>
     public static async Task<Ok<EventDeliveryDetails>> Get(
-        string projectId, string id, string deliveryId, Caller caller, AperturDb db, EventRequests requests, CancellationToken cancellationToken)
+        string projectId, string id, string deliveryId, HttpResponse response, Caller caller, AperturDb db, EventRequests requests,
+        CancellationToken cancellationToken)
     {
         var webhook = await EventWebhooksApi.FindAsync(caller, projectId, id, db, cancellationToken);
         var rowId = Ids.Parse(deliveryId);
@@ -53,6 +54,16 @@ internal static class EventDeliveriesApi
         // The history names what happened and nothing of it; this does, and a key sees its own environment only.
         if (caller.Env is { } env && (string?)JsonNode.Parse(found.happened.Body)!["data"]?["env"] is { } other && other != env.WireName())
             throw ApiErrors.NotFound.ToException();
+        if (found.happened.UploadId is { } uploadId)
+        {
+            var upload = await db.Uploads.AsNoTracking().SingleOrDefaultAsync(upload => upload.Id == uploadId, cancellationToken)
+                ?? throw ApiErrors.NotFound.ToException();
+            if (upload.RemovedAt is not null)
+                throw ApiErrors.ImageRemoved.ToException();
+        }
+
+        // It has a link that gives the photo to whoever holds it.
+        response.Headers.CacheControl = "no-store";
         return TypedResults.Ok(new EventDeliveryDetails(Describe(found.row)) { Payload = requests.Body(found.happened, found.row.Topic) });
     }
 

@@ -62,6 +62,18 @@ public sealed class EventContentTests
 
         var completed = told.Single(request => (string)request.Json()["event"]! == "project.upload.completed").Json();
         Assert.Equal("sent", (string)completed["data"]!["destinations"]![0]!["status"]!);
+
+        // What was said of a photo goes with it.
+        var history = $"{app.WebhooksPath()}/{webhook["id"]}/deliveries/{told[0]["X-APTR-Delivery-ID"]}";
+        Assert.Equal("no-store", (await app.Client.GetAsync(history))["Cache-Control"]);
+        foreach (var removedAt in new DateTimeOffset?[] { app.Clock.GetUtcNow(), null })
+        {
+            await app.WriteAsync(db => db.Uploads.ExecuteUpdateAsync(u => u.SetProperty(x => x.RemovedAt, removedAt), TestContext.Current.CancellationToken));
+            (await app.Client.GetAsync(history)).Expect(removedAt is null ? HttpStatusCode.OK : HttpStatusCode.Gone);
+        }
+
+        (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{upload["id"]}")).Expect(HttpStatusCode.NoContent);
+        (await app.Client.GetAsync(history)).Expect(HttpStatusCode.NotFound);
     }
 
     [Theory, AllDatabases]
