@@ -73,7 +73,7 @@ internal static class PageShell
             response.Headers.CacheControl = "no-store";
             response.Headers.ContentSecurityPolicy = provider is null
                 ? "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; form-action 'self'; base-uri 'none'"
-                    + (mayBeFramed ? "" : "; frame-ancestors 'none'; require-trusted-types-for 'script'")
+                    + (mayBeFramed ? "" : "; frame-src 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'")
                 : PolicyWith(provider);
             if (!mayBeFramed)
                 response.Headers.XFrameOptions = "DENY";

@@ -209,6 +209,12 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         await page.ShowsAsync("1 chosen");
         Assert.Empty(page.Errors);
 
+        // A refusal is told here, and what was chosen stays so.
+        await page.Page.RouteAsync("**/downloads/archive", route => route.FulfillAsync(new() { Status = 404, ContentType = "application/json", Body = "{}" }));
+        await page.Button("Download").ClickAsync();
+        await page.ShowsAsync("The photos could not be downloaded");
+        await page.ShowsAsync("1 chosen");
+
         static bool IsDestination(string path) => path.StartsWith("/destinations/", StringComparison.Ordinal);
     }
 

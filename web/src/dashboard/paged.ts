@@ -6,6 +6,9 @@ interface PageOf<T> { readonly data: readonly T[]; readonly total: number }
 
 export const pageSize = 100;
 
+/** Lists are counted up to here; beyond, a page says how many there are at least. */
+const mostCounted = 10_000;
+
 export interface Paged<T> {
   readonly total: number | undefined;
   readonly problem: Problem | undefined;
@@ -41,7 +44,8 @@ export function usePaged<T>(ask: (page: number, signal: AbortSignal) => Promise<
       answer => {
         if (signal.aborted) return;
         pages.current.set(page, answer.data);
-        setState({ key, total: answer.total });
+        // What is counted so far only is more the further down it was asked.
+        setState(before => ({ key, total: before.key === key && answer.total >= mostCounted ? Math.max(answer.total, before.total ?? 0) : answer.total }));
         next();
       },
       (error: unknown) => {

@@ -180,7 +180,7 @@ function Chosen({ project, ids, onDone }: { project: string; ids: readonly strin
   const act = useAct();
   const download = () => act.run(async () => {
     const { ticket, leftOut } = await ok(api.POST('/api/v1/uploads/archive-ticket', { body: { uploadIds: [...ids] } }));
-    fetchToDisk('/api/v1/downloads/archive', { ticket });
+    fetchToDisk('/api/v1/downloads/archive', { ticket }, () => toast(t('The photos could not be downloaded. Try again in a moment.'), 'bad'));
     if (leftOut > 0) toast(count(leftOut, '{n} photo is not stored here any more and was left out: left-out.txt in the file names it.', '{n} photos are not stored here any more and were left out: left-out.txt in the file names them.'), 'bad');
   });
   const each = (work: (id: string) => Promise<unknown>, tell?: (done: number) => void) => act.run(async () => {
