@@ -25,7 +25,7 @@ internal sealed record DeliverySubject(Upload Upload, UploadSession Session, Pro
             .ToDictionaryAsync(session => session.Id, cancellationToken);
         var destinations = await db.Destinations.AsNoTracking().Where(destination => destinationIds.Contains(destination.Id))
             .ToDictionaryAsync(destination => destination.Id, cancellationToken);
-        var projectIds = Distinct(destinations.Values, destination => destination.ProjectId);
+        var projectIds = Distinct(uploads.Values, upload => upload.ProjectId);
         var projects = await db.Projects.AsNoTracking().Where(project => projectIds.Contains(project.Id))
             .ToDictionaryAsync(project => project.Id, cancellationToken);
 

@@ -26,8 +26,11 @@ internal static class ImageHeader
     /// <summary>How many first bytes <see cref="TypeOf"/> wants to see; a shorter file is judged by what there is.</summary>
     public const int SniffLength = 128;
 
-    // Each of the megabytes that the largest photo may have, once, and some twice.
-    private const int MaxLoads = 128;
+    // A photo's header is in one or two places; what scatters it over more megabytes than this is none.
+    private const int MaxLoads = 16;
+
+    // But a JPEG's may stand behind any number of segments, which are passed over in order.
+    private const int MaxLoadsOfJpeg = 128;
 
     /// <summary>The media type by the first bytes, null when it is none of the four.</summary>
     public static string? TypeOf(ReadOnlySpan<byte> first)
@@ -56,7 +59,7 @@ internal static class ImageHeader
             var size = SizeIn(window, type);
             if (window.Missed is not { } missed)
                 return size;
-            if (loads == MaxLoads)
+            if (loads == (type == Jpeg ? MaxLoadsOfJpeg : MaxLoads))
                 return null;
             await file.LoadAsync(missed, cancellationToken);
         }

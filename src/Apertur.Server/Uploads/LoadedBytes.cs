@@ -36,8 +36,9 @@ internal sealed class LoadedBytes(Stream stream) : IRandomBytes
             _kept += found.Length;
         }
 
-        found.CopyTo(buffer);
-        return found.Length;
+        var count = Math.Min(found.Length, buffer.Length);
+        found.AsSpan(0, count).CopyTo(buffer);
+        return count;
     }
 
     public async Task LoadAsync(long position, CancellationToken cancellationToken)

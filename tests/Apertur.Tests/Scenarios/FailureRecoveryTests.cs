@@ -89,6 +89,7 @@ public sealed class FailureRecoveryTests
         await Eventually.Becomes(
             () => app.DeliveriesAsync(id),
             rows => rows.Single() is { State: DeliveryState.Retrying, LastError: "The attempt failed for an unexpected reason." });
+        Assert.Single(app.Log.Lines, line => line.StartsWith("Warning", StringComparison.Ordinal) && line.Contains(" threw", StringComparison.Ordinal));
     }
 
     [Fact]
