@@ -10,7 +10,7 @@ internal sealed class LoadedBytes(Stream stream) : IRandomBytes
     public const int PieceBytes = 1024 * 1024;
 
     /// <summary>What is kept at most; to a parser that looks at more the file ends there.</summary>
-    public const int MostKept = 16 * PieceBytes;
+    private const int MostKept = 16 * PieceBytes;
 
     private readonly Dictionary<long, byte[]> _seen = [];
     private byte[] _piece = [];
