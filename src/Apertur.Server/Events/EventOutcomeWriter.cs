@@ -19,7 +19,7 @@ internal sealed partial class EventOutcomeWriter
     private readonly int _lanes;
     private readonly TimeProvider _clock;
     private readonly ILogger<EventOutcomeWriter> _log;
-    private readonly GroupCommit<EventAttempt, DeliveryState?> _commit;
+    private readonly GroupCommit<EventAttempt, Written> _commit;
 
     public EventOutcomeWriter(Database database, Settings settings, TimeProvider clock, ILogger<EventOutcomeWriter> log)
     {
@@ -27,16 +27,22 @@ internal sealed partial class EventOutcomeWriter
         _lanes = settings.Events.LanesPerWebhook;
         _clock = clock;
         _log = log;
-        _commit = new GroupCommit<EventAttempt, DeliveryState?>(database, Pump.OutcomeLockWait, RowsOf, WriteAsync);
+        _commit = new GroupCommit<EventAttempt, Written>(database, Pump.OutcomeLockWait, RowsOf, WriteAsync);
     }
 
     /// <summary>Writes one outcome and gives the state the delivery has now; null when its claim was lost.</summary>
-    public Task<DeliveryState?> WriteAsync(EventAttempt attempt) => _commit.AddAsync(attempt);
+    public async Task<DeliveryState?> WriteAsync(EventAttempt attempt)
+    {
+        var written = await _commit.AddAsync(attempt);
+        if (written.DisabledAfter is { } failures)
+            LogDisabled(attempt.Row.WebhookId, failures);
+        return written.State;
+    }
 
     private static RowKey[] RowsOf(EventAttempt attempt) =>
         [new("event_webhooks", attempt.Row.WebhookId), new("event_deliveries", attempt.Row.Id)];
 
-    private async Task<IReadOnlyList<DeliveryState?>> WriteAsync(
+    private async Task<IReadOnlyList<Written>> WriteAsync(
         AperturDb db, IReadOnlyList<EventAttempt> attempts, CancellationToken cancellationToken)
     {
         // Everybody takes locks in this order: webhooks, deliveries.
@@ -45,25 +51,26 @@ internal sealed partial class EventOutcomeWriter
         var rows = await _database.Locked(db.EventDeliveries, attempts.Select(a => a.Row.Id))
             .ToDictionaryAsync(row => row.Id, cancellationToken);
 
-        var states = new List<DeliveryState?>(attempts.Count);
+        var results = new List<Written>(attempts.Count);
         foreach (var (claimed, answer) in attempts)
         {
             var webhook = webhooks.GetValueOrDefault(claimed.WebhookId);
             var row = rows.GetValueOrDefault(claimed.Id);
             if (webhook is null || row is null || row.LeaseToken != claimed.LeaseToken)
             {
-                states.Add(null);
+                results.Add(default);
                 continue;
             }
 
-            Apply(answer, row, webhook);
-            states.Add(row.State);
+            var isDisabled = Apply(answer, row, webhook);
+            results.Add(new Written(row.State, isDisabled ? webhook.ConsecutiveFailures : null));
         }
 
-        return states;
+        return results;
     }
 
-    private void Apply(EventAnswer? answer, EventDelivery row, EventWebhook webhook)
+    /// <returns>Whether this was the failure that switched the webhook off.</returns>
+    private bool Apply(EventAnswer? answer, EventDelivery row, EventWebhook webhook)
     {
         var now = _clock.GetUtcNow();
         row.LeaseToken = null;
@@ -74,7 +81,7 @@ internal sealed partial class EventOutcomeWriter
             row.State = DeliveryState.Retrying;
             row.Attempts--;
             row.Due = Due.After(new DueEvent.Stopped(), now)!.Value;
-            return;
+            return false;
         }
 
         row.Note(answer);
@@ -94,11 +101,16 @@ internal sealed partial class EventOutcomeWriter
         else
         {
             row.State = DeliveryState.Failed;
-            webhook.CountFailure(now);
-            if (webhook.DisabledAt == now)
-                LogDisabled(webhook.Id, webhook.ConsecutiveFailures);
+            return webhook.CountFailure(now);
         }
+
+        return false;
     }
+
+    /// <summary>What a commit wrote for one attempt. It is told after the commit, because its transaction may be run again.</summary>
+    /// <param name="State">What the delivery is now; null when its claim was lost.</param>
+    /// <param name="DisabledAfter">How many failures in a row switched the webhook off; null when this was not the one that did.</param>
+    private readonly record struct Written(DeliveryState? State, int? DisabledAfter);
 
     [LoggerMessage(EventName = "event_webhook.disabled", Level = LogLevel.Warning,
         Message = "event_webhook.disabled {Webhook} after {Failures} failures in a row")]

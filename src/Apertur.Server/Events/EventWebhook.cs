@@ -56,12 +56,14 @@ internal sealed class EventWebhook
         attempts > MaxRetries ? null : TimeSpan.FromSeconds(RetryIntervals[Math.Min(attempts, RetryIntervals.Length) - 1]);
 
     /// <summary>Counts an event that failed for good.</summary>
-    public void CountFailure(DateTimeOffset now)
+    /// <returns>Whether that switched it off.</returns>
+    public bool CountFailure(DateTimeOffset now)
     {
         if (++ConsecutiveFailures < DisableAfterFailures || !IsActive)
-            return;
+            return false;
         IsActive = false;
         DisabledAt = now;
         UpdatedAt = now;
+        return true;
     }
 }
