@@ -1,4 +1,6 @@
 using Apertur.Server.Contract;
+using Apertur.Server.Deliveries;
+using Apertur.Server.Events;
 using Apertur.Server.Http;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
@@ -24,8 +26,8 @@ internal static class AdminApi
         return TypedResults.Ok(new AdminServerResponse(
             Node.Version, settings.Database.Provider.ToString(), settings.Storage.Kind.ToString(),
             [
-                await DepthAsync("deliveries", db.Deliveries, cancellationToken),
-                await DepthAsync("events", db.EventDeliveries, cancellationToken),
+                await DepthAsync<DeliveryRow>("deliveries", db, cancellationToken),
+                await DepthAsync<EventDelivery>("events", db, cancellationToken),
             ],
             // With a database of its own it gives no signs: there is nobody else who would look for them.
             nodes.Count == 0
@@ -60,12 +62,17 @@ internal static class AdminApi
             rows.Count > limit ? rows[limit - 1].Project.Id.ToString() : null));
     }
 
-    private static async Task<AdminQueue> DepthAsync<T>(string name, IQueryable<T> rows, CancellationToken cancellationToken)
+    private static async Task<AdminQueue> DepthAsync<T>(string name, AperturDb db, CancellationToken cancellationToken)
         where T : class, IQueueRow
     {
-        // The states of the indexes that the queue itself goes by.
-        var depth = await rows.Where(row => row.State == DeliveryState.Pending || row.State == DeliveryState.Retrying).Take(MaxDepth + 1).CountAsync(cancellationToken)
-            + await rows.Where(row => row.State == DeliveryState.Sending).Take(MaxDepth + 1).CountAsync(cancellationToken);
-        return new AdminQueue(name, Math.Min(depth, MaxDepth), depth > MaxDepth);
+        var table = db.Set<T>().EntityType.GetTableName()!;
+        // The states of the indexes that the queue itself goes by; one statement, so that a delivery that is claimed meanwhile counts once.
+        var sql =
+            $$"""
+            SELECT (SELECT count(*) FROM (SELECT 1 FROM {{table}} WHERE state IN ('pending', 'retrying') LIMIT {0}) w)
+                 + (SELECT count(*) FROM (SELECT 1 FROM {{table}} WHERE state = 'sending' LIMIT {0}) s) AS "Value"
+            """;
+        var depth = await db.Database.SqlQueryRaw<long>(sql, MaxDepth + 1).SingleAsync(cancellationToken);
+        return new AdminQueue(name, (int)Math.Min(depth, MaxDepth), depth > MaxDepth);
     }
 }
