@@ -20,8 +20,8 @@ internal sealed record DateRange
 
     private DateRange(DateTimeOffset? from, DateTimeOffset? to)
     {
-        IsGiven = from is not null || to is not null;
-        (From, To) = (from ?? DateTimeOffset.UnixEpoch, to ?? _never);
+        (IsGiven, HasFrom) = (from is not null || to is not null, from is not null);
+        (From, To) = (AtLeastEpoch(from ?? DateTimeOffset.UnixEpoch), AtLeastEpoch(to ?? _never));
         (_from, _to) = (From.ToUnixTimeMilliseconds(), To.ToUnixTimeMilliseconds());
     }
 
@@ -30,6 +30,9 @@ internal sealed record DateRange
 
     /// <summary>Whether the caller asked for one.</summary>
     public bool IsGiven { get; }
+
+    /// <summary>Whether the caller said where it begins.</summary>
+    public bool HasFrom { get; }
 
     public DateTimeOffset From { get; }
 
@@ -40,14 +43,19 @@ internal sealed record DateRange
 
     private long EndOfWholeDays => _to / _day;
 
-    /// <summary>The range in a query string: <c>from</c> and <c>to</c>, either or both.</summary>
+    /// <summary>The first day that begins when it is over.</summary>
+    public int EndOfDays => (int)((_to + _day - 1) / _day);
+
+    /// <summary>
+    /// The range in a query string: <c>from</c> and <c>to</c>, either or both. Nothing is from before 1970: what is earlier means its beginning.
+    /// </summary>
     /// <exception cref="ApiErrorException">400: one is no instant, or they are the wrong way round.</exception>
     public static DateRange Of(HttpRequest request)
     {
         var (from, to) = (Instant(request, "from"), Instant(request, "to"));
         return from > to
             ? throw ApiErrors.Validation("to", "to must not be before from.").ToException()
-            : new DateRange(from, to < DateTimeOffset.UnixEpoch ? DateTimeOffset.UnixEpoch : to);
+            : new DateRange(from, to);
     }
 
     /// <summary>The counts of the days that lie in the range as a whole.</summary>
@@ -131,6 +139,9 @@ internal sealed record DateRange
         if (_to > EndOfWholeDays * _day)
             yield return (EndOfWholeDays * _day, _to);
     }
+
+    private static DateTimeOffset AtLeastEpoch(DateTimeOffset instant) =>
+        instant < DateTimeOffset.UnixEpoch ? DateTimeOffset.UnixEpoch : instant;
 
     private static DateTimeOffset? Instant(HttpRequest request, string name)
     {

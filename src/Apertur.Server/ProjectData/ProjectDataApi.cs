@@ -18,6 +18,7 @@ internal static class ProjectDataApi
 {
     private const int MaxTopProjects = 10;
     private const int MaxDays = 366;
+    private const int UsualDays = 30;
 
     /// <summary>The newest upload sessions.</summary>
     public static async Task<Ok<List<SessionRow>>> RecentSessions(
@@ -145,11 +146,11 @@ internal static class ProjectDataApi
         HttpRequest request, Caller caller, AperturDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var range = DateRange.Of(request);
-        var last = DailyCount.DayOf(range.To <= clock.GetUtcNow() ? range.To.AddMilliseconds(-1) : clock.GetUtcNow());
-        var first = range.From > DateTimeOffset.UnixEpoch ? DailyCount.DayOf(range.From) : last - 29;
-        if (last - first >= MaxDays)
+        var end = range.To <= clock.GetUtcNow() ? range.EndOfDays : DailyCount.DayOf(clock.GetUtcNow()) + 1;
+        var first = range.HasFrom ? DailyCount.DayOf(range.From) : Math.Max(0, end - UsualDays);
+        if (end - first > MaxDays)
             throw ApiErrors.Validation("from", $"from may be up to {MaxDays} days before to.").ToException();
-        var sums = await Counts(caller, db).Where(count => count.Day >= first && count.Day <= last).GroupBy(count => count.Day)
+        var sums = await Counts(caller, db).Where(count => count.Day >= first && count.Day < end).GroupBy(count => count.Day)
             .Select(day => new
             {
                 Day = day.Key,
@@ -159,7 +160,7 @@ internal static class ProjectDataApi
                 Sent = day.Sum(count => count.Sent),
                 Failed = day.Sum(count => count.Failed),
             }).ToDictionaryAsync(day => day.Day, cancellationToken);
-        return TypedResults.Ok(Enumerable.Range(first, Math.Max(0, last - first + 1)).Select(day => sums.GetValueOrDefault(day) switch
+        return TypedResults.Ok(Enumerable.Range(first, Math.Max(0, end - first)).Select(day => sums.GetValueOrDefault(day) switch
         {
             var sum => new StatsDay
             {

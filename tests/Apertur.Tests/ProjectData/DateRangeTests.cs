@@ -102,6 +102,33 @@ public sealed class DateRangeTests
             (await app.Client.GetAsync($"{path}?to=0001-01-01")).Expect(HttpStatusCode.OK);
     }
 
+    [Theory, AllDatabases]
+    public async Task Time_before_1970_is_time_without_anything_for_lists_and_statistics_alike(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        await app.Client.CreateSessionAsync();
+
+        foreach (var from in new[] { "0001-01-01", "1969-12-31T23:59:59.999Z", "1970-01-01" })
+        {
+            Assert.Equal(1, (int)(await app.Client.GetAsync($"sessions?from={from}")).Expect(HttpStatusCode.OK).Json["total"]!);
+            Assert.Equal(0, (int)(await app.Client.GetAsync($"uploads?from={from}")).Expect(HttpStatusCode.OK).Json["total"]!);
+            Assert.Equal(1, (int)(await app.Client.GetAsync($"stats?from={from}")).Expect(HttpStatusCode.OK).Json["sessionsInRange"]!);
+            // The whole time is more days than are given, not the last thirty.
+            var refused = (await app.Client.GetAsync($"stats/daily?from={from}")).Expect(HttpStatusCode.BadRequest);
+            Assert.Contains("366 days", refused.Text, StringComparison.Ordinal);
+            Assert.Equal(["1970-01-01", "1970-01-02"], await DaysAsync($"from={from}&to=1970-01-03"));
+        }
+
+        foreach (var query in new[] { "to=0001-01-01", "to=1960-01-01", "from=1950-01-01&to=1960-01-01" })
+        {
+            Assert.Equal(0, (int)(await app.Client.GetAsync($"stats?{query}")).Expect(HttpStatusCode.OK).Json["sessionsInRange"]!);
+            Assert.Empty(await DaysAsync(query));
+        }
+
+        async Task<IEnumerable<string>> DaysAsync(string query) =>
+            (await app.Client.GetAsync($"stats/daily?{query}")).Expect(HttpStatusCode.OK).Json.AsArray().Select(day => (string)day!["date"]!);
+    }
+
     private static string? Parameter(string name, DateTimeOffset? at) =>
         at is null ? null : $"{name}={Uri.EscapeDataString(at.Value.UtcDateTime.ToString("o", System.Globalization.CultureInfo.InvariantCulture))}";
 }
