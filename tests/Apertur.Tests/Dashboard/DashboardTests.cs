@@ -174,6 +174,23 @@ public sealed class DashboardTests(ITestOutputHelper output) : IAsyncLifetime
         var (good, bad) = (things.Paths.First(IsDestination), things.Paths.Last(IsDestination));
         var page = await DashboardPage.SignInAsync(_browser, app);
         var found = page.Page.GetByRole(AriaRole.Option);
+        var highlighted = page.Page.Locator("[role=option][aria-selected=true]");
+        // What is highlighted stays so when destinations arrive late and are put before it.
+        var late = new TaskCompletionSource();
+        await page.Page.RouteAsync("**/destinations", async route =>
+        {
+            await late.Task;
+            await route.ContinueAsync();
+        });
+        await page.Page.Keyboard.PressAsync("Control+k");
+        await page.Page.Keyboard.TypeAsync("roof after");
+        await Assertions.Expect(highlighted).ToHaveTextAsync(new Regex("Session$"));
+        late.SetResult();
+        await Assertions.Expect(found.First).ToHaveTextAsync(new Regex("Destination$"));
+        await Assertions.Expect(highlighted).ToHaveTextAsync(new Regex("Session$"));
+        await page.Page.Keyboard.PressAsync("Enter");
+        await page.IsThereAsync();
+        Assert.EndsWith(things.Paths.First(path => path.Contains("/sessions/", StringComparison.Ordinal)), page.Page.Url, StringComparison.Ordinal);
         await page.Page.Keyboard.PressAsync("Control+k");
         await page.Page.Keyboard.TypeAsync("127.0.0.1");
         await Assertions.Expect(found).ToHaveTextAsync([new Regex("/hook.*Event webhook$")]);

@@ -1,5 +1,5 @@
 import { CircleUser, FolderOpen, Image, Plus, QrCode, Search, Send, Webhook, type IconNode } from 'lucide';
-import { useEffect, useId, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useState } from 'preact/hooks';
 import { useModal } from '../design/Dialog';
 import { Icon } from '../design/Icon';
 import { api, ok } from './api/client';
@@ -15,34 +15,37 @@ interface Found { readonly label: string; readonly kind: string; readonly icon: 
 export function Palette({ project, onClose }: { project: string | undefined; onClose: () => void }) {
   const dialog = useModal();
   const [words, setWords] = useState('');
-  const [things, setThings] = useState<readonly Found[]>([]);
-  const [at, setAt] = useState(0);
+  const [answer, setAnswer] = useState<{ readonly words: string; readonly found: readonly Found[] }>();
+  const [chosen, choose] = useState<string>();
   const id = useId();
   const receivers = useLoad(signal => project === undefined ? Promise.resolve([]) : receiversOf(project, signal), [project]).data ?? [];
   useEffect(() => {
-    setAt(0);
-    setThings([]);
     const end = new AbortController();
     const soon = setTimeout(() => {
-      if (words.trim().length >= 2) search(words.trim(), end.signal).then(setThings, () => setThings([]));
+      if (words.trim().length >= 2) search(words.trim(), end.signal).then(things => setAnswer({ words, found: things }), () => {});
     }, 200);
     return () => { clearTimeout(soon); end.abort(); };
   }, [words]);
 
   const fits = (each: Found) => each.label.toLowerCase().includes(words.trim().toLowerCase());
+  const things = answer?.words === words ? answer.found : [];
   const found = [
     ...fixed(project).filter(fits).slice(0, words === '' ? 20 : 6), ...(words.trim() === '' ? [] : receivers.filter(fits).slice(0, 5)), ...things,
   ];
-  const open = (index: number) => { const one = found[index]; if (one) { onClose(); go(one.to); } };
+  const at = Math.max(0, found.findIndex(each => each.to === chosen));
+  const highlighted = found[at];
+  // It stays so when what arrives later is put before it: whoever presses Enter means what they see.
+  useLayoutEffect(() => choose(highlighted?.to));
+  const open = (one: Found | undefined) => { if (one) { onClose(); go(one.to); } };
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step !== undefined) {
       event.preventDefault();
-      setAt((at + step + found.length) % Math.max(1, found.length));
+      choose(found[(at + step + found.length) % Math.max(1, found.length)]?.to);
     } else if (event.key === 'Enter') {
       // What gets the focus back now must not be pressed by the same key.
       event.preventDefault();
-      open(at);
+      open(highlighted);
     }
   };
   useEffect(() => { document.getElementById(`${id}-${at}`)?.scrollIntoView({ block: 'nearest' }); }, [at]);
@@ -52,11 +55,12 @@ export function Palette({ project, onClose }: { project: string | undefined; onC
       <div class="search">
         <Icon of={Search} />
         <input class="input" type="text" role="combobox" aria-expanded="true" aria-controls={`${id}-list`} aria-activedescendant={found.length > 0 ? `${id}-${at}` : undefined} aria-label={t('Search')}
-          placeholder={t('Session, photo, project or page')} value={words} autofocus onInput={event => setWords(event.currentTarget.value)} onKeyDown={onKeyDown} />
+          placeholder={t('Session, photo, project or page')} value={words} autofocus
+          onInput={event => { setWords(event.currentTarget.value); choose(undefined); }} onKeyDown={onKeyDown} />
       </div>
       <ul role="listbox" id={`${id}-list`} aria-label={t('Found')}>
         {found.map((one, index) => (
-          <li key={one.to} id={`${id}-${index}`} role="option" aria-selected={index === at} onMouseMove={() => setAt(index)} onClick={() => open(index)}>
+          <li key={one.to} id={`${id}-${index}`} role="option" aria-selected={index === at} onMouseMove={() => choose(one.to)} onClick={() => open(one)}>
             <Icon of={one.icon} /><span class="clip">{one.label}</span><span class="quiet small">{one.kind}</span>
           </li>
         ))}
