@@ -56,8 +56,12 @@ internal static class DeliveriesApi
         {
             var rows = In(state, db, destination)
                 .Where(row => caller.Env == null || db.Uploads.Any(upload => upload.Id == row.UploadId && upload.Env == caller.Env));
-            total += await rows.Take(ListFilters.MostCounted - total).CountAsync(cancellationToken);
-            newest.AddRange(await NewestFirst(rows).Take(skip + pageSize).ToListAsync(cancellationToken));
+            var found = await NewestFirst(rows).Take(skip + pageSize).ToListAsync(cancellationToken);
+            // Where that is all of them, nothing is left to count.
+            total += found.Count < skip + pageSize
+                ? Math.Min(found.Count, ListFilters.MostCounted - total)
+                : await rows.Take(ListFilters.MostCounted - total).CountAsync(cancellationToken);
+            newest.AddRange(found);
             // No more than can be shown are kept of all together.
             newest = [.. newest.OrderByDescending(place => place.At).ThenByDescending(place => place.UploadId).ThenBy(place => place.DestinationId)
                 .Take(skip + pageSize)];

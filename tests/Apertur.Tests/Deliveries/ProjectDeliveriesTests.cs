@@ -17,7 +17,8 @@ public sealed class ProjectDeliveriesTests
     [Theory, AllDatabases]
     public async Task Deliveries_in_a_state_are_listed_those_that_changed_last_first(DatabaseKind database)
     {
-        await using var app = await StartAsync(database);
+        var count = new QueryCount();
+        await using var app = await StartAsync(database, count);
         var destinations = new[] { await WebhookAsync(app.Client), await WebhookAsync(app.Client) };
         var session = await app.Client.CreateSessionAsync(destinations);
         var uploads = new[] { await UploadAsync(app.Client, session), await UploadAsync(app.Client, session) };
@@ -35,6 +36,8 @@ public sealed class ProjectDeliveriesTests
         Assert.Equal(pairs, await PagesAsync());
         await SetAsync(pairs[3], row => row.UpdatedAt += TimeSpan.FromSeconds(1));
         Assert.Equal([pairs[3], .. pairs[..3]], await PagesAsync());
+        // What fits on a page is not counted as well.
+        Assert.Equal(destinations.Length, await QueriesAsync(pageSize: 2) - await QueriesAsync(pageSize: 3));
         Assert.Empty((await ListAsync($"?status=retrying&page={int.MaxValue}"))["data"]!.AsArray());
 
         await SetAsync(pairs[0], row => (row.State, row.LeaseToken, row.LeaseUntil) = (DeliveryState.Sending, Guid.NewGuid(), app.Clock.GetUtcNow() + Pump.Lease));
@@ -82,6 +85,13 @@ public sealed class ProjectDeliveriesTests
         Assert.Null(await WaitingForAsync(row => row.DeletedAt = now));
 
         async Task<JsonNode> ListAsync(string query) => (await app.Client.GetAsync(Path(app) + query)).Expect(HttpStatusCode.OK).Json;
+
+        async Task<int> QueriesAsync(int pageSize)
+        {
+            var before = count.Queries;
+            Assert.Equal(4, (int)(await ListAsync($"?status=retrying&pageSize={pageSize}"))["total"]!);
+            return count.Queries - before;
+        }
 
         async Task<int> TotalAsync(string status) => (int)(await ListAsync($"?status={status}"))["total"]!;
 
@@ -160,8 +170,13 @@ public sealed class ProjectDeliveriesTests
         }
     }
 
-    private static Task<AperturApp> StartAsync(DatabaseKind database) =>
-        AperturApp.StartAsync(database, configure: services => services.WithoutLoopOf<Pump>());
+    private static Task<AperturApp> StartAsync(DatabaseKind database, QueryCount? count = null) => AperturApp.StartAsync(
+        database,
+        configure: services =>
+        {
+            services.WithoutLoopOf<Pump>();
+            count?.Into(services);
+        });
 
     private static Task<string> WebhookAsync(AperturClient client) =>
         client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = "http://127.0.0.1:1/" });
