@@ -226,10 +226,10 @@ internal static class AperturServer
         services.AddSingleton<ReplayQueue>();
         services.AddSingleton<BreakerSweep>();
         services.AddSingleton<SessionSweep>();
+        services.AddHostedService<OrphanCleanup>();
         if (settings.Role != NodeRole.Web)
         {
             services.AddHostedService(provider => provider.GetRequiredService<Pump>());
-            services.AddHostedService<OrphanCleanup>();
             services.AddHostedService(provider => provider.GetRequiredService<ProjectRemoval>());
             services.AddHostedService<EventSweep>();
             services.AddHostedService(provider => provider.GetRequiredService<PhotoRetention>());

@@ -7,7 +7,7 @@ namespace Apertur.Server.Storage;
 /// <summary>
 /// Deletes what is no longer referred to, in the background: files that no row names go into <see cref="Quarantine"/> and, when nobody wanted
 /// them for long enough, away; renditions that crashes left, photos that came in pieces and were not finished in time, and sign-ins, links and
-/// guesses that are over, are removed.
+/// guesses that are over, are removed. A node that only answers requests does this for its own disk alone, which no other sees.
 /// </summary>
 internal sealed partial class OrphanCleanup(
     Database database, BlobStore blobs, Quarantine quarantine, PartialUploads partials, RenditionStore renditions, ImagesOwner owner, Settings settings,
@@ -18,6 +18,13 @@ internal sealed partial class OrphanCleanup(
 
     public async Task RunOnceAsync(CancellationToken cancellationToken)
     {
+        // All else is shared, and the workers'.
+        if (settings.Role == NodeRole.Web)
+        {
+            await partials.SweepSpoolAsync(Quarantine.SafeAge, cancellationToken);
+            return;
+        }
+
         await SignIns.RemoveExpiredAsync(database, clock.GetUtcNow(), cancellationToken);
         // Somebody may have mounted another folder since the start, or claimed this one for another database.
         if (!await owner.HoldsAsync(cancellationToken))

@@ -222,15 +222,23 @@ internal sealed class PartialUploads(
             await RemoveAsync(upload, cancellationToken);
 
         foreach (var place in _places)
+            await RemoveUnknownAsync(place, now - safeAge, cancellationToken);
+    }
+
+    /// <summary>Removes what a crash left in this node's own spool. Where parts are in the same folder nothing happens: they are everybody's.</summary>
+    /// <inheritdoc cref="RemoveExpiredAsync"/>
+    public Task SweepSpoolAsync(TimeSpan safeAge, CancellationToken cancellationToken) =>
+        store == spool ? Task.CompletedTask : RemoveUnknownAsync(spool, clock.GetUtcNow() - safeAge, cancellationToken);
+
+    private async Task RemoveUnknownAsync(IPartStore place, DateTimeOffset olderThan, CancellationToken cancellationToken)
+    {
+        await foreach (var batch in place.OlderThanAsync(olderThan, cancellationToken).Distinct().Chunk(500).WithCancellation(cancellationToken))
         {
-            await foreach (var batch in place.OlderThanAsync(now - safeAge, cancellationToken).Distinct().Chunk(500).WithCancellation(cancellationToken))
-            {
-                await using var db = database.Open();
-                var known = await db.PartialUploads.Where(u => batch.Contains(u.Id) && u.Answer == null).Select(u => u.Id)
-                    .ToListAsync(cancellationToken);
-                foreach (var id in batch.Except(known))
-                    await place.DeleteAsync(id, MostParts + 1);
-            }
+            await using var db = database.Open();
+            var known = await db.PartialUploads.Where(u => batch.Contains(u.Id) && u.Answer == null).Select(u => u.Id)
+                .ToListAsync(cancellationToken);
+            foreach (var id in batch.Except(known))
+                await place.DeleteAsync(id, MostParts + 1);
         }
     }
 

@@ -10,6 +10,7 @@ using Apertur.Tests.Destinations;
 using Apertur.Tests.Encryption;
 using Apertur.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace Apertur.Tests.Scenarios;
 
@@ -93,6 +94,24 @@ public sealed class NodesApartTests
         (await client.GetAsync("/readyz")).Expect(HttpStatusCode.OK);
         (await client.GetAsync("uploads")).Expect(HttpStatusCode.NotFound);
         await worker.StopAsync(Cancellation);
+    }
+
+    [Fact]
+    public async Task Node_that_only_answers_requests_removes_from_its_own_disk_what_a_crash_left_there()
+    {
+        using var bucket = await Bucket.MakeAsync();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql, Apart(bucket), role: NodeRole.Web);
+        var spool = Directory.CreateDirectory(Path.Combine(app.DataFolder, "images", "partial")).FullName;
+        var (left, current) = (Path.Combine(spool, $"{Guid.CreateVersion7()}.0"), Path.Combine(spool, $"{Guid.CreateVersion7()}.0"));
+        foreach (var (file, hours) in new[] { (left, 25), (current, 23) })
+        {
+            await File.WriteAllTextAsync(file, "x", Cancellation);
+            File.SetLastWriteTimeUtc(file, app.Clock.GetUtcNow().UtcDateTime.AddHours(-hours));
+        }
+
+        await app.Services.GetServices<IHostedService>().OfType<OrphanCleanup>().Single().RunOnceAsync(Cancellation);
+
+        Assert.Equal([current], Directory.GetFiles(spool));
     }
 
     [Fact]
