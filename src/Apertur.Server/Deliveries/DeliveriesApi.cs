@@ -183,9 +183,7 @@ internal static class DeliveriesApi
             DeliveryState.Retrying => rows.Where(row => row.State == DeliveryState.Retrying),
             DeliveryState.Pending => rows.Where(row => row.State == DeliveryState.Pending || row.State == DeliveryState.Retrying)
                 .Where(row => row.State == DeliveryState.Pending),
-            // Those of all destinations first: they are few, and their index does not tell whose they are.
-            _ => db.Deliveries.Where(row => row.State == DeliveryState.Sending).Take(ListFilters.MostCounted)
-                .Where(row => row.DestinationId == destination),
+            _ => rows.Where(row => row.State == DeliveryState.Sending),
         };
     }
 

@@ -184,6 +184,19 @@ public sealed class ClaimTests
         Assert.Equal([until, until + Pump.Lease], claims.Select(claim => leases[claim]!.Value));
     }
 
+    [Fact]
+    public async Task What_is_under_way_is_counted_by_an_index_of_that_however_much_was_sent_before()
+    {
+        var plans = new QueryPlans();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, configure: plans.Into);
+
+        foreach (var queue in app.Services.GetServices<IQueue>())
+            await queue.DueAsync(Cancellation);
+
+        foreach (var index in new[] { "deliveries_leased (destination_id=?)", "event_deliveries_leased (webhook_id=?)" })
+            Assert.Contains($"SEARCH s USING COVERING INDEX {index}", plans.Steps);
+    }
+
     [Theory, AllDatabases]
     public async Task Claim_takes_what_is_due_of_each_destination_as_many_as_were_asked_for_and_is_a_change_of_their_sessions(DatabaseKind database)
     {

@@ -21,7 +21,7 @@ internal sealed class QueryPlans : DbCommandInterceptor
     public override async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
         DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
     {
-        if (!command.CommandText.StartsWith("SELECT", StringComparison.Ordinal))
+        if (!command.CommandText.StartsWith("SELECT", StringComparison.Ordinal) && !command.CommandText.StartsWith("WITH", StringComparison.Ordinal))
             return result;
         await using var explain = command.Connection!.CreateCommand();
         (explain.CommandText, explain.Transaction) = ("EXPLAIN QUERY PLAN " + command.CommandText, command.Transaction);
