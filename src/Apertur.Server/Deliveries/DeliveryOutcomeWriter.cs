@@ -38,6 +38,7 @@ internal sealed class DeliveryOutcomeWriter
         "next_cause");
 
     private static readonly JsonTable _uploads = new("id", "delivered#", "failed#");
+    private static readonly JsonTable _sessions = new("id", "changed#", "delivered#", "failed#", "open#");
 
     private readonly Database _database;
     private readonly RetrySchedule _schedule;
@@ -67,10 +68,13 @@ internal sealed class DeliveryOutcomeWriter
         AperturDb db, IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
     {
         // Everybody takes locks in this order: sessions, destinations, uploads, deliveries, counts.
-        var sessions = await LockAsync(db.Sessions, attempts.Select(a => a.Row.SessionId), s => s.Id, cancellationToken);
-        var destinations = await LockAsync(db.Destinations, attempts.Select(a => a.Row.DestinationId), d => d.Id, cancellationToken);
-        var uploads = (await _database.Locked(db.Uploads, attempts.Select(a => a.Row.UploadId)).AsNoTracking().ToListAsync(cancellationToken))
-            .ToDictionary(upload => upload.Id);
+        var sessions = await _database.Locked(db.Sessions, attempts.Select(a => a.Row.SessionId)).AsNoTracking()
+            .ToDictionaryAsync(session => session.Id, cancellationToken);
+        // Few, and what an outcome changes of them is much: the only ones that are tracked.
+        var destinations = await _database.Locked(db.Destinations, attempts.Select(a => a.Row.DestinationId))
+            .ToDictionaryAsync(destination => destination.Id, cancellationToken);
+        var uploads = await _database.Locked(db.Uploads, attempts.Select(a => a.Row.UploadId)).AsNoTracking()
+            .ToDictionaryAsync(upload => upload.Id, cancellationToken);
         // While a claim holds, nobody else writes its row: what was claimed is what is there.
         var held = (await _database.Locked(db.Deliveries, attempts.Select(a => a.Row.Id))
             .Select(row => new { row.Id, row.LeaseToken }).ToListAsync(cancellationToken)).ToDictionary(row => row.Id, row => row.LeaseToken);
@@ -96,7 +100,7 @@ internal sealed class DeliveryOutcomeWriter
             states.Add(row.State);
         }
 
-        await SaveAsync(db, rows, made, uploads.Values, cancellationToken);
+        await SaveAsync(db, rows, made, uploads, sessions, cancellationToken);
         await DestinationHour.AddAsync(db, _database, judged, _clock.GetUtcNow(), cancellationToken);
         await events.WriteAsync(db, cancellationToken);
         await ForgetAsync(db, rows, cancellationToken);
@@ -105,8 +109,15 @@ internal sealed class DeliveryOutcomeWriter
 
     /// <summary>Writes the rows of a group in one statement for each table, which costs a fraction of what tracking them does.</summary>
     private async Task SaveAsync(
-        AperturDb db, List<DeliveryRow> rows, List<DeliveryAttempt> made, IEnumerable<Upload> uploads, CancellationToken cancellationToken)
+        AperturDb db,
+        List<DeliveryRow> rows,
+        List<DeliveryAttempt> made,
+        Dictionary<Guid, Upload> uploads,
+        Dictionary<Guid, UploadSession> sessions,
+        CancellationToken cancellationToken)
     {
+        if (rows.Count == 0)
+            return;
         await WriteAsync(
             _rows,
             """
@@ -134,8 +145,22 @@ internal sealed class DeliveryOutcomeWriter
             await WriteAsync(
                 _uploads,
                 "UPDATE uploads SET destinations_delivered = v.delivered, destinations_failed = v.failed FROM v WHERE uploads.id = v.id",
-                uploads.Select(upload => new object?[] { upload.Id, upload.DestinationsDelivered, upload.DestinationsFailed }));
+                uploads.Values.Select(upload => new object?[] { upload.Id, upload.DestinationsDelivered, upload.DestinationsFailed }));
         }
+
+        // Those of claims that were lost have not changed.
+        var changed = rows.Select(row => row.SessionId).ToHashSet();
+        await WriteAsync(
+            _sessions,
+            """
+            UPDATE sessions SET last_changed = v.changed, images_delivered = v.delivered, images_failed = v.failed, deliveries_open = v.open
+            FROM v WHERE sessions.id = v.id
+            """,
+            sessions.Values.Where(session => changed.Contains(session.Id)).Select(session => new object?[]
+            {
+                session.Id, Milliseconds(session.LastChanged), session.ImagesDelivered, session.ImagesFailed, session.DeliveriesOpen,
+            }));
+        db.Write.ChangedSessions.UnionWith(changed);
 
         Task<int> WriteAsync(JsonTable table, string statement, IEnumerable<object?[]> values)
         {
@@ -280,9 +305,4 @@ internal sealed class DeliveryOutcomeWriter
             events.UploadFailed(upload, session, row);
         }
     }
-
-    private async Task<Dictionary<Guid, T>> LockAsync<T>(
-        DbSet<T> set, IEnumerable<Guid> ids, Func<T, Guid> id, CancellationToken cancellationToken)
-        where T : class =>
-        (await _database.Locked(set, ids).ToListAsync(cancellationToken)).ToDictionary(id);
 }

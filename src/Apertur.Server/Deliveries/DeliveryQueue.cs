@@ -33,7 +33,7 @@ internal sealed class DeliveryQueue(
             },
             cancellationToken);
         return rows.ConvertAll(row => new Claimed(
-            row.Id, row.DestinationId, row.LeaseToken!.Value, stopping => run.RunAsync(row, subjects[row.Id], stopping)));
+            row.Id, row.DestinationId, row.LeaseToken!.Value, (attempted, stopping) => run.RunAsync(row, subjects[row.Id], attempted, stopping)));
     }
 
     public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken) =>
@@ -85,7 +85,8 @@ internal sealed class DeliveryQueue(
     private async Task TouchSessionsAsync(AperturDb db, IEnumerable<Guid> sessionIds, CancellationToken cancellationToken)
     {
         // What UploadSession.Touch does, in one statement whatever the number of sessions; the one before it takes the locks in order.
-        var ids = await database.Locked(db.Sessions, sessionIds).Select(session => session.Id).ToListAsync(cancellationToken);
+        var ids = database.IsSqlite ? [.. sessionIds.Distinct()]
+            : await database.Locked(db.Sessions, sessionIds).Select(session => session.Id).ToListAsync(cancellationToken);
         db.Write.ChangedSessions.UnionWith(ids);
         var among = database.IsSqlite ? "SELECT value FROM json_each({1})" : "SELECT jsonb_array_elements_text({1}::jsonb)";
         var sql = $$"""UPDATE sessions SET last_changed = CASE WHEN {0} > last_changed THEN {0} ELSE last_changed + 1 END WHERE id IN ({{among}})""";

@@ -26,21 +26,21 @@ internal sealed partial class DeliveryRun(
 
     /// <param name="row">A delivery that this process has claimed.</param>
     /// <param name="about">What it is about.</param>
+    /// <param name="attempted">Told whether the destination took the image, before that is written.</param>
     /// <param name="stopping">Cancelled when the time to stop is up.</param>
-    /// <returns>Whether the destination took the image.</returns>
-    public async Task<bool> RunAsync(DeliveryRow row, DeliverySubject about, CancellationToken stopping)
+    public async Task RunAsync(DeliveryRow row, DeliverySubject about, Action<bool> attempted, CancellationToken stopping)
     {
         using var activity = Instruments.Continue("delivery.attempt", row.TraceParent);
         var started = clock.GetTimestamp();
         var (result, isContacted) = await AttemptAsync(row, about, stopping);
         var took = clock.GetElapsedTime(started);
+        attempted(result is DeliveryOutcome.Accepted);
         var state = await outcomes.WriteAsync(new Attempt(row, result, took, isContacted, about.Destination.ResumedAt));
         var outcome = result?.GetType().Name ?? "Stopped";
         Measure(row, outcome, state, took, activity);
         var elapsed = clock.GetElapsedTime(started).TotalMilliseconds;
         LogAttempt(
             row.Id, row.UploadId, row.DestinationType, row.DestinationId, row.Attempts, outcome, state, elapsed, result?.ReasonText);
-        return result is DeliveryOutcome.Accepted;
     }
 
     private void Measure(DeliveryRow row, string outcome, DeliveryState? state, TimeSpan took, Activity? activity)

@@ -19,14 +19,14 @@ internal sealed record DeliverySubject(Upload Upload, UploadSession Session, Pro
 
         var (uploadIds, sessionIds) = (Distinct(rows, row => row.UploadId), Distinct(rows, row => row.SessionId));
         var destinationIds = Distinct(rows, row => row.DestinationId);
-        var uploads = await db.Uploads.AsNoTracking().Where(upload => uploadIds.Contains(upload.Id))
+        var uploads = await db.Uploads.AsNoTracking().Where(upload => EF.Parameter(uploadIds).Contains(upload.Id))
             .ToDictionaryAsync(upload => upload.Id, cancellationToken);
-        var sessions = await db.Sessions.AsNoTracking().Where(session => sessionIds.Contains(session.Id))
+        var sessions = await db.Sessions.AsNoTracking().Where(session => EF.Parameter(sessionIds).Contains(session.Id))
             .ToDictionaryAsync(session => session.Id, cancellationToken);
-        var destinations = await db.Destinations.AsNoTracking().Where(destination => destinationIds.Contains(destination.Id))
+        var destinations = await db.Destinations.AsNoTracking().Where(destination => EF.Parameter(destinationIds).Contains(destination.Id))
             .ToDictionaryAsync(destination => destination.Id, cancellationToken);
         var projectIds = Distinct(uploads.Values, upload => upload.ProjectId);
-        var projects = await db.Projects.AsNoTracking().Where(project => projectIds.Contains(project.Id))
+        var projects = await db.Projects.AsNoTracking().Where(project => EF.Parameter(projectIds).Contains(project.Id))
             .ToDictionaryAsync(project => project.Id, cancellationToken);
 
         return rows.ToDictionary(row => row.Id, row => new DeliverySubject(

@@ -27,7 +27,7 @@ internal sealed class EventQueue(Database database, EventRun run, Settings setti
             },
             cancellationToken);
         return rows.ConvertAll(row => new Claimed(
-            row.Id, row.WebhookId, row.LeaseToken!.Value, stopping => run.RunAsync(row, subjects.GetValueOrDefault(row.Id), stopping)));
+            row.Id, row.WebhookId, row.LeaseToken!.Value, (attempted, stopping) => run.RunAsync(row, subjects.GetValueOrDefault(row.Id), attempted, stopping)));
     }
 
     public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken) =>

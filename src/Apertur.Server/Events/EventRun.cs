@@ -9,17 +9,17 @@ internal sealed partial class EventRun(
 {
     /// <param name="row">A delivery that this process has claimed.</param>
     /// <param name="about">What it is about; null when the webhook was deleted.</param>
+    /// <param name="attempted">Told whether the webhook took it, before that is written.</param>
     /// <param name="stopping">Cancelled when the time to stop is up.</param>
-    /// <returns>Whether the webhook took it.</returns>
-    public async Task<bool> RunAsync(EventDelivery row, EventSubject? about, CancellationToken stopping)
+    public async Task RunAsync(EventDelivery row, EventSubject? about, Action<bool> attempted, CancellationToken stopping)
     {
         var started = clock.GetTimestamp();
         var answer = await AttemptAsync(row, about, stopping);
+        attempted(answer is { Accepted: true });
         var state = await outcomes.WriteAsync(new EventAttempt(row, answer));
         var took = clock.GetElapsedTime(started);
         Instruments.EventAttempts.Record(took.TotalSeconds, new KeyValuePair<string, object?>("outcome", answer is null ? "Stopped" : answer.Accepted ? "Accepted" : "TryAgain"));
         LogAttempt(row.Id, row.Topic, row.WebhookId, row.Attempts, answer?.Status, state, took.TotalMilliseconds, answer?.Error);
-        return answer is { Accepted: true };
     }
 
     private async Task<EventAnswer?> AttemptAsync(EventDelivery row, EventSubject? about, CancellationToken stopping)

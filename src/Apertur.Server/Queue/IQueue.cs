@@ -6,7 +6,7 @@ namespace Apertur.Server.Queue;
 /// </summary>
 internal interface IQueue
 {
-    /// <summary>How many rows this node runs at once, see <see cref="LaneShares"/>. Queues do not share lanes, so none can starve another.</summary>
+    /// <summary>How many attempts this node makes at once, see <see cref="LaneShares"/>. Queues do not share lanes, so none can starve another.</summary>
     int Lanes { get; }
 
     /// <summary>How many of them may be for one endpoint of which nothing better is known, see <see cref="LaneWindows"/>.</summary>
@@ -44,6 +44,6 @@ internal interface IQueue
 /// <param name="Endpoint">What it is for.</param>
 /// <param name="LeaseToken">Names the claim.</param>
 /// <param name="RunAsync">
-/// Makes one attempt, writes what came of it and says whether it succeeded. Its token is cancelled when the time to stop is up.
+/// Makes one attempt, says as soon as it is over whether it succeeded, and writes what came of it. Its token is cancelled when the time to stop is up.
 /// </param>
-internal sealed record Claimed(Guid Id, Guid Endpoint, Guid LeaseToken, Func<CancellationToken, Task<bool>> RunAsync);
+internal sealed record Claimed(Guid Id, Guid Endpoint, Guid LeaseToken, Func<Action<bool>, CancellationToken, Task> RunAsync);

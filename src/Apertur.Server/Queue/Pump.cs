@@ -6,6 +6,10 @@ namespace Apertur.Server.Queue;
 /// The worker of the queues: claims what is due, one claimer a process, and runs it in bounded lanes. A signal starts the next round at
 /// once; without one it looks every second, because the tables are the truth and signals are only hints.
 /// </summary>
+/// <remarks>
+/// A lane is free again as soon as an attempt has succeeded: the endpoint is asked for more while that is being written. One that failed keeps its
+/// lane until it is written, so that what the failure says of the endpoint is known before the next row is claimed for it.
+/// </remarks>
 internal sealed partial class Pump(
     IEnumerable<IQueue> queues, AsyncAutoResetEvent signal, Settings settings, TimeProvider clock, ILogger<Pump> log) : BackgroundService
 {
@@ -24,6 +28,9 @@ internal sealed partial class Pump(
     /// not written makes the attempt happen again.
     /// </summary>
     public static readonly TimeSpan OutcomeLockWait = TimeSpan.FromMinutes(5);
+
+    /// <summary>For each lane so many attempts may be waiting to be written. A database that cannot keep up is given no more.</summary>
+    private const int UnwrittenPerLane = 4;
 
     private static readonly TimeSpan _idle = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _afterFailure = TimeSpan.FromSeconds(5);
@@ -92,15 +99,24 @@ internal sealed partial class Pump(
         var windows = _windows[queue];
         var due = (await queue.DueAsync(cancellationToken)).Select(endpoint => endpoint with { Lanes = windows.Of(endpoint.Id) }).ToArray();
         Random.Shared.Shuffle(due);
-        var running = _running.Keys.Where(running => running.Queue == queue).Select(running => running.Endpoint).ToList();
-        var wanted = new LaneShares(queue.Lanes, queue.LanesPerEndpoint).Divide(due, running);
+        var running = _running.Keys.Where(running => running.Queue == queue).ToLookup(running => running.HasLane);
+        if (running[false].Count() >= UnwrittenPerLane * queue.Lanes)
+            return 0;
+        var wanted = new LaneShares(queue.Lanes, queue.LanesPerEndpoint).Divide(due, [.. running[true].Select(running => running.Endpoint)]);
         if (wanted.Count == 0)
             return 0;
 
         var endpoints = due.ToDictionary(endpoint => endpoint.Id);
         var taken = await queue.TakeAsync(wanted, cancellationToken);
+        var earlier = _running.Keys.ToLookup(running => running.Row.Id);
         foreach (var row in taken)
+        {
+            // Claimed again while an earlier attempt still runs, whose lease ran out meanwhile: nobody waits for that one's outcome.
+            foreach (var attempt in earlier[row.Id])
+                attempt.End();
             Start(queue, row, endpoints[row.Endpoint]);
+        }
+
         return taken.Count;
     }
 
@@ -149,17 +165,13 @@ internal sealed partial class Pump(
     private void Start(IQueue queue, Claimed row, DueEndpoint endpoint)
     {
         var running = new Running(queue, row, endpoint, _stopDeadline.Token);
-        // Claimed again while an earlier attempt still runs, whose lease ran out meanwhile: nobody waits for that one's outcome.
-        foreach (var earlier in _running.Keys.Where(other => other.Row.Id == row.Id))
-            earlier.End();
         _running[running] = true;
         running.Task = Task.Run(async () =>
         {
             try
             {
                 var started = clock.GetTimestamp();
-                var succeeded = await row.RunAsync(running.Ended);
-                _windows[queue].Count(row.Endpoint, succeeded, clock.GetElapsedTime(started));
+                await row.RunAsync(succeeded => Count(running, succeeded, clock.GetElapsedTime(started)), running.Ended);
             }
             catch (Exception exception)
             {
@@ -175,9 +187,19 @@ internal sealed partial class Pump(
         });
     }
 
+    private void Count(Running running, bool succeeded, TimeSpan took)
+    {
+        _windows[running.Queue].Count(running.Row.Endpoint, succeeded, took);
+        if (!succeeded)
+            return;
+        running.LeaveLane();
+        signal.Set();
+    }
+
     private sealed class Running(IQueue queue, Claimed row, DueEndpoint endpoint, CancellationToken stopping) : IDisposable
     {
         private readonly CancellationTokenSource _end = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        private volatile bool _hasLane = true;
 
         public IQueue Queue => queue;
 
@@ -188,6 +210,11 @@ internal sealed partial class Pump(
         public Task Task { get; set; } = Task.CompletedTask;
 
         public CancellationToken Ended => _end.Token;
+
+        /// <summary>Whether it counts among what its endpoint is sent at once.</summary>
+        public bool HasLane => _hasLane;
+
+        public void LeaveLane() => _hasLane = false;
 
         public void End()
         {

@@ -21,7 +21,7 @@ internal sealed class GroupCommit<TItem, TResult>(
     Func<TItem, IEnumerable<RowKey>> rows,
     Func<AperturDb, IReadOnlyList<TItem>, CancellationToken, Task<IReadOnlyList<TResult>>> commit)
 {
-    private const int MaxGroup = 64;
+    private const int MaxGroup = 256;
 
     private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(20);
 

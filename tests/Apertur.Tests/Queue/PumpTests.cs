@@ -149,6 +149,52 @@ public sealed class PumpTests
         Assert.Equal([1, 2], queue.Wanted);
     }
 
+    /// <summary>What it says of its endpoint must be known before the endpoint is asked again.</summary>
+    [Theory]
+    [InlineData(true, 1)]
+    [InlineData(false, 0)]
+    public async Task Lane_is_free_before_a_success_is_written_and_not_before_a_failure_is(bool succeeds, int more)
+    {
+        using var folder = new TempFolder();
+        var (queue, written) = (new OneRow { LanesPerEndpoint = 1 }, new TaskCompletionSource());
+        using var pump = PumpOf(folder, new TestClock(), queue);
+        var first = queue.Offer(new OneRow.Attempt(Guid.NewGuid()) { Succeeds = succeeds, Writes = written.Task });
+        first.Done.SetResult();
+        Assert.Equal(1, await pump.RunOnceAsync(Cancellation));
+        await Eventually.Arrives(first.Ended.Task);
+        queue.Offer(Guid.NewGuid()).Done.SetResult();
+
+        Assert.Equal(more, await pump.RunOnceAsync(Cancellation));
+
+        written.SetResult();
+        await Eventually.Arrives(pump.DrainAsync());
+        Assert.Equal(1 - more, await pump.RunOnceAsync(Cancellation));
+        await Eventually.Arrives(pump.DrainAsync());
+    }
+
+    [Fact]
+    public async Task No_more_is_claimed_while_four_times_the_lanes_wait_to_be_written()
+    {
+        using var folder = new TempFolder();
+        var (queue, written) = (new OneRow { Lanes = 1, LanesPerEndpoint = 1 }, new TaskCompletionSource());
+        using var pump = PumpOf(folder, new TestClock(), queue);
+        for (var row = 0; row < 4; row++)
+        {
+            var attempt = queue.Offer(new OneRow.Attempt(Guid.NewGuid()) { Writes = written.Task });
+            attempt.Done.SetResult();
+            Assert.Equal(1, await pump.RunOnceAsync(Cancellation));
+            await Eventually.Arrives(attempt.Ended.Task);
+        }
+
+        queue.Offer(Guid.NewGuid()).Done.SetResult();
+        Assert.Equal(0, await pump.RunOnceAsync(Cancellation));
+
+        written.SetResult();
+        await Eventually.Arrives(pump.DrainAsync());
+        Assert.Equal(1, await pump.RunOnceAsync(Cancellation));
+        await Eventually.Arrives(pump.DrainAsync());
+    }
+
     [Fact]
     public async Task What_runs_when_the_pump_stops_has_its_time_and_is_broken_off_then()
     {
@@ -243,9 +289,10 @@ public sealed class PumpTests
         public Task Follows { get; init; } = Task.CompletedTask;
 
         /// <param name="another">Another row for the same endpoint.</param>
-        public Attempt Offer(Guid? another = null)
+        public Attempt Offer(Guid? another = null) => Offer(new Attempt(another ?? _row));
+
+        public Attempt Offer(Attempt attempt)
         {
-            var attempt = new Attempt(another ?? _row);
             _offered.Enqueue(attempt);
             return attempt;
         }
@@ -297,12 +344,18 @@ public sealed class PumpTests
 
             public bool IsBrokenOff { get; private set; }
 
-            public async Task<bool> RunAsync(CancellationToken stopping)
+            public bool Succeeds { get; init; } = true;
+
+            /// <summary>What it waits for before it has written what came of it.</summary>
+            public Task Writes { get; init; } = Task.CompletedTask;
+
+            public async Task RunAsync(Action<bool> attempted, CancellationToken stopping)
             {
                 await Done.Task.WaitAsync(stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 IsBrokenOff = stopping.IsCancellationRequested;
+                attempted(Succeeds);
                 Ended.SetResult();
-                return true;
+                await Writes;
             }
         }
     }

@@ -15,7 +15,8 @@ public sealed class WorkerSignsTests
     public async Task Node_gives_signs_of_life_forgets_the_dead_after_an_hour_and_takes_its_own_row_away_when_it_stops()
     {
         // Nothing else of a node that delivers nothing waits for the clock.
-        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql, role: NodeRole.Web);
+        await using var app = await AperturApp.StartAsync(
+            DatabaseKind.PostgreSql, role: NodeRole.Web, configure: services => services.WithoutLoopOf<OrphanCleanup>());
         var began = app.Clock.GetUtcNow();
         await app.ChangeAsync(db => db.Workers.Add(new Worker { Node = "gone", SeenAt = began }));
 
