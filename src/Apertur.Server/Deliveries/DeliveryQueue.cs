@@ -46,7 +46,8 @@ internal sealed class DeliveryQueue(
             async db =>
             {
                 var abandoned = _table.Abandoned(db, all);
-                var sessions = await abandoned.Select(row => row.SessionId).Distinct().ToListAsync(cancellationToken);
+                // Each as often as it has some: told to name each once, SQLite would read all deliveries, in the order of sessions.
+                var sessions = await abandoned.Select(row => row.SessionId).ToListAsync(cancellationToken);
                 if (sessions.Count == 0)
                     return 0;
 

@@ -190,7 +190,7 @@ internal sealed class ImageIntake
                 continue;
             }
 
-            SessionDestination[] to = [.. session!.DestinationIds.Where(destinations.ContainsKey).Select(id => destinations[id])];
+            SessionDestination[] to = [.. session!.DestinationIds.Select(id => destinations[id])];
             var answer = Describe(upload, to.Length, session.LongPolling);
             if (idempotency is not null && await ClaimAsync(idempotency, db, answer, cancellationToken) is { } stored)
             {

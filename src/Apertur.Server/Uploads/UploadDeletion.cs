@@ -21,11 +21,12 @@ internal sealed class UploadDeletion(Database database, BlobStore blobs, Renditi
                 var now = clock.GetUtcNow();
                 var session = await database.Locked(db.Sessions, [seen.SessionId]).SingleOrDefaultAsync(cancellationToken);
                 var upload = await database.Locked(db.Uploads, [seen.Id]).SingleOrDefaultAsync(cancellationToken);
-                if (session is null || upload is null)
+                if (upload is null)
                     return false;
 
-                await RemoveRowsAsync(db, session, [upload], cancellationToken);
-                session.Touch(now);
+                // A session goes with its uploads, never before them.
+                await RemoveRowsAsync(db, session!, [upload], cancellationToken);
+                session!.Touch(now);
                 var events = new EventOutbox(now);
                 SessionEnd.Note(session, now, events);
                 await events.WriteAsync(db, cancellationToken);

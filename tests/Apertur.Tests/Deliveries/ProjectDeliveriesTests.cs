@@ -31,8 +31,10 @@ public sealed class ProjectDeliveriesTests
 
         var pairs = uploads.OrderDescending().SelectMany(upload => destinations.Order().Select(destination => (upload, destination))).ToList();
         Assert.Equal((4, 1), (await TotalAsync("pending"), (int)(await test.GetAsync(Path(app) + "?status=pending")).Json["total"]!));
+        Assert.Equal(uploads.OrderDescending(), await PendingAsync());
         foreach (var pair in pairs)
             await SetAsync(pair, row => row.State = DeliveryState.Retrying);
+        Assert.Equal(uploads.OrderDescending(), await PendingAsync());
         Assert.Equal(pairs, await PagesAsync());
         await SetAsync(pairs[3], row => row.UpdatedAt += TimeSpan.FromSeconds(1));
         Assert.Equal([pairs[3], .. pairs[..3]], await PagesAsync());
@@ -42,6 +44,8 @@ public sealed class ProjectDeliveriesTests
 
         await SetAsync(pairs[0], row => (row.State, row.LeaseToken, row.LeaseUntil) = (DeliveryState.Sending, Guid.NewGuid(), app.Clock.GetUtcNow() + Pump.Lease));
         await SetAsync(pairs[1], row => (row.State, row.Attempts, row.LastError) = (DeliveryState.Failed, 18, "It was refused."));
+        // Each photo is under way to somewhere: one is being sent, and another waits.
+        Assert.Equal(uploads.OrderDescending(), await PendingAsync());
         await SetAsync(pairs[2], row => row.State = DeliveryState.Pending);
         await SetAsync(pairs[3], row => (row.Attempts, row.LastError, row.Reference) = (3, "It was busy.", "somewhere"));
         await SetAsync(pairs[3], row => row.Due = new(app.Clock.GetUtcNow().AddMinutes(5), DueCause.Schedule));
@@ -92,6 +96,9 @@ public sealed class ProjectDeliveriesTests
             Assert.Equal(4, (int)(await ListAsync($"?status=retrying&pageSize={pageSize}"))["total"]!);
             return count.Queries - before;
         }
+
+        async Task<IEnumerable<string>> PendingAsync() =>
+            (await app.Client.GetAsync("uploads?status=pending")).Expect(HttpStatusCode.OK).Json["data"]!.AsArray().Select(row => (string)row!["id"]!);
 
         async Task<int> TotalAsync(string status) => (int)(await ListAsync($"?status={status}"))["total"]!;
 

@@ -46,6 +46,15 @@ public sealed class AddressRangesTests
     public void What_is_no_address_is_refused(string? text) => Assert.False(AddressRanges.TryParse(text, out _));
 
     [Fact]
+    public void First_that_is_no_address_is_named()
+    {
+        Assert.Equal("10.1", AddressRanges.Problem(["192.0.2.7", "10.1", "10.2"]));
+        Assert.Equal("null", AddressRanges.Problem(["192.0.2.0/24", null]));
+        Assert.Null(AddressRanges.Problem(["192.0.2.7", "2001:db8::/32"]));
+        Assert.Throws<FormatException>(() => AddressRanges.Parse("10.1"));
+    }
+
+    [Fact]
     public void Unknown_address_is_inside_of_nothing() => Assert.False(AddressRanges.Contain(["0.0.0.0/0", "::/0"], null));
 
     [Theory]

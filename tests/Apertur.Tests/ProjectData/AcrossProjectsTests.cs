@@ -77,7 +77,8 @@ public sealed class AcrossProjectsTests
                 ProjectId = Guid.Parse(id),
                 Env = Env.Live,
                 Day = DailyCount.DayOf(app.Clock.GetUtcNow()),
-                Sessions = sessions,
+                // Two have the same number: they come by name.
+                Sessions = sessions == 9 ? 10 : sessions,
             }));
             if (sessions == 2)
                 Assert.Equal(["Project 2", "Project 1"], await TopAsync());

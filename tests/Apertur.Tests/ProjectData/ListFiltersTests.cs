@@ -18,16 +18,80 @@ public sealed class ListFiltersTests
 
         var webhook = await app.Client.PostAsync($"projects/{app.ProjectId}/webhooks", new { url = "http://127.0.0.1:9/", topics = new[] { "*" }, isActive = false });
         var history = $"projects/{app.ProjectId}/webhooks/{webhook.Expect(HttpStatusCode.Created).Json["id"]}/deliveries";
+        var deliveries = $"projects/{app.ProjectId}/deliveries";
+        await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = "http://127.0.0.1:9/" });
+        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Jpeg()))["id"]!;
         foreach (var (path, index) in new[]
         {
             (history, "event_deliveries_history"), ($"{history}?status=sent", "event_deliveries_sent"), ($"{history}?status=failed", "event_deliveries_failed"),
             ($"{history}?status=retrying", "event_deliveries_open"), ("uploads?status=failed", "uploads_failed"), ("uploads?status=partial", "uploads_failed"),
             ("uploads?status=stored_only", "uploads_stored_only"), ("uploads?source=box", "uploads_source"), ("uploads?q=roof", "COVERING INDEX uploads_list"),
-            ("stats", "deliveries_retrying"),
+            ("stats", "deliveries_retrying"), (deliveries, "deliveries_failed"), ($"{deliveries}?status=retrying", "deliveries_retrying"),
+            ($"{deliveries}?status=pending", "deliveries_waiting"), ($"{deliveries}?status=sending", "deliveries_leased"),
+            ($"uploads/{upload}/deliveries", "deliveries_session"),
         })
         {
+            plans.Clear();
             (await app.Client.GetAsync(path)).Expect(HttpStatusCode.OK);
-            Assert.True(plans.Steps.Any(step => step.Contains($"{index} ", StringComparison.Ordinal)), $"{path}: {string.Join(", ", plans.Steps)}");
+            Expect(path, index);
+        }
+
+        plans.Clear();
+        (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{upload}")).Expect(HttpStatusCode.NoContent);
+        Expect("deletion", "deliveries_session");
+
+        void Expect(string path, string index) => Assert.True(
+            plans.Steps.Any(step => $"{step} ".Contains($"{index} ", StringComparison.Ordinal)), $"{path}: {string.Join(", ", plans.Steps)}");
+    }
+
+    /// <summary>One more where what is usual is looked for among the newest first, or is asked whether there is much of it.</summary>
+    [Fact]
+    public async Task List_takes_as_many_statements_as_it_needs_to_find_the_shortest_way()
+    {
+        var plans = new QueryPlans();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, configure: services =>
+        {
+            plans.Into(services);
+            services.WithoutLoops();
+        });
+        var (session, other) = (await app.Client.CreateSessionAsync(), Guid.NewGuid());
+        await StatementsAsync("sessions?page=0");
+        var letIn = await StatementsAsync("sessions?page=0");
+
+        foreach (var (path, count) in new[]
+        {
+            // The counts, and the rows of the page.
+            ("sessions", 2), ("sessions?from=2026-06-12", 2), ("sessions?to=2026-06-12", 2),
+            // And those of each day that is cut.
+            ("sessions?from=2026-06-12T00:00:01Z", 3), ("sessions?to=2026-06-12T00:00:01Z", 3),
+            ("sessions?from=2026-06-12T00:00:01Z&to=2026-06-12T00:00:02Z", 3), ("sessions?from=2026-06-11T00:00:01Z&to=2026-06-12T00:00:01Z", 4),
+            // The ids, and the rows of the page.
+            ("uploads?status=failed", 2), ("uploads?status=stored_only", 2), ("uploads?q=x", 2), ("uploads?source=box", 2),
+            ($"uploads?sessionId={session}", 2),
+            // On which days something arrived; how much is under way, of that source, or for that destination; whether it is a session.
+            ("uploads?status=partial", 3), ("uploads?status=pending", 3), ("uploads?source=box&q=x", 3), ("uploads?source=box&status=failed", 3),
+            ($"uploads?q={session}", 3), ($"uploads?q={other}", 3), ($"uploads?destinationId={other}&q={other}", 3),
+            // Few are of one session, whatever else was asked for.
+            ($"uploads?source=box&q=x&sessionId={session}", 2), ($"uploads?destinationId={other}&sessionId={session}", 2),
+            // Among the newest first.
+            ("uploads?status=delivered", 4), ($"uploads?destinationId={other}", 3), ($"uploads?destinationId={other}&status=delivered", 4),
+            ($"uploads?destinationId={other}&status=failed", 4), ($"uploads?destinationId={other}&q=x", 4),
+            ($"uploads?destinationId={other}&source=box", 4),
+        })
+            Assert.Equal((path, count), (path, await StatementsAsync(path) - letIn));
+
+        // There are bounds to the newest and to what is counted.
+        foreach (var (path, bounds) in new[] { ("uploads?status=delivered", 3), ($"uploads?destinationId={other}", 4), ("uploads?status=pending", 2) })
+        {
+            await StatementsAsync(path);
+            Assert.Equal((path, bounds), (path, plans.Statements.Sum(statement => statement.Split("LIMIT @").Length - 1)));
+        }
+
+        async Task<int> StatementsAsync(string path)
+        {
+            plans.Clear();
+            await app.Client.GetAsync(path);
+            return plans.Statements.Count;
         }
     }
 
@@ -79,7 +143,7 @@ public sealed class ListFiltersTests
         {
             app.Clock.Jump(TimeSpan.FromMilliseconds(1));
             var session = await app.Client.CreateSessionAsync(destinations);
-            var id = (string)(await app.Client.UploadAsync(session, Photos.Jpeg(), $"{status.ToUpperInvariant()}.jpg", "gallery"))["id"]!;
+            var id = (string)(await app.Client.UploadAsync(session, Photos.Jpeg(), $"{status.ToUpperInvariant()} É.jpg", "gallery"))["id"]!;
             await app.Client.UploadBecomesAsync(id, status);
             expected[status] = id;
             Assert.Equal(id, Single(await app.Client.GetAsync($"uploads?sessionId={session}")));
@@ -108,8 +172,16 @@ public sealed class ListFiltersTests
         }
 
         var arrived = (await app.Client.UploadRowAsync(expected["delivered"]))["createdAt"]!;
-        foreach (var (query, count) in new[] { ($"from={arrived}", 1), ($"to={arrived}", 0), ("from=2100-01-01T00:00:00Z", 0) })
-            Assert.Equal((query, count), (query, (int)(await app.Client.GetAsync($"uploads?status=delivered&{query}")).Expect(HttpStatusCode.OK).Json["total"]!));
+        foreach (var filter in new[] { "status=delivered", $"q={expected["delivered"]}" })
+        {
+            foreach (var (range, count) in new[] { ($"from={arrived}", 1), ($"to={arrived}", 0), ("from=2100-01-01T00:00:00Z", 0) })
+                Assert.Equal((filter, range, count), (filter, range, await TotalAsync($"{filter}&{range}")));
+        }
+
+        // As it is written, whatever it means to a database, of which only one knows capitals beyond ASCII.
+        var withCapitals = database == DatabaseKind.PostgreSql ? 2 : 0;
+        foreach (var (words, count) in new[] { ("d_l", 0), ("d%25l", 0), ("%5Cdel", 0), ("del", 1), ("ed%20%C3%89", withCapitals) })
+            Assert.Equal((words, count), (words, await TotalAsync($"q={words}")));
         Assert.Empty((await app.Client.GetAsync("uploads?source=gallery&page=2000000000&pageSize=100")).Expect(HttpStatusCode.OK).Json["data"]!.AsArray());
         Assert.Equal(0, (int)(await app.Client.GetAsync("uploads?source=box")).Json["total"]!);
         await PagesAsync(app.Client, "uploads?source=gallery", newestFirst);
@@ -134,6 +206,8 @@ public sealed class ListFiltersTests
         app.Clock.Jump(TimeSpan.FromHours(1));
         Assert.Equal((0, 0), await AttemptsAsync(app, gone, 1));
         Assert.Equal((2, 2), await AttemptsAsync(app, gone, 2));
+
+        async Task<int> TotalAsync(string query) => (int)(await app.Client.GetAsync($"uploads?{query}")).Expect(HttpStatusCode.OK).Json["total"]!;
     }
 
     [Theory, AllDatabases]
@@ -142,7 +216,8 @@ public sealed class ListFiltersTests
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(database);
         var destination = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
-        var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(destination), Photos.Jpeg(), "first.jpg"))["id"]!;
+        var session = await app.Client.CreateSessionAsync(destination);
+        var upload = (string)(await app.Client.UploadAsync(session, Photos.Jpeg(), "first.jpg"))["id"]!;
         await app.Client.UploadBecomesAsync(upload, "delivered");
         var elsewhere = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Jpeg(), "first.jpg"))["id"]!;
         // Written by the database itself, and known to it then.
@@ -163,6 +238,15 @@ public sealed class ListFiltersTests
             FROM uploads u CROSS JOIN deliveries d WHERE u.filename = 'copy.jpg';
             ANALYZE;
             """));
+        await app.WriteAsync(db => db.Database.ExecuteSqlAsync(
+            $"""
+            WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ListFilters.MostCounted + 10})
+            INSERT INTO sessions (id, project_id, env, label, destination_ids, destinations_count, long_polling, max_images, allowed_mime_types,
+              max_image_size_mb, created_at, expires_at, last_changed)
+            SELECT '019a0000-0000-7000-8000-0000' || CAST(10000000 + n AS TEXT), s.project_id, s.env, 'copy', s.destination_ids, 1, FALSE, 1,
+              s.allowed_mime_types, 1, s.created_at - n, s.expires_at, s.last_changed
+            FROM numbers JOIN sessions s ON s.id = {session}
+            """));
 
         foreach (var query in new[] { "source=camera", $"destinationId={destination}", $"destinationId={destination}&source=camera" })
         {
@@ -171,10 +255,21 @@ public sealed class ListFiltersTests
             Assert.InRange(page["data"]!.AsArray().Count, 11, 12);
         }
 
-        foreach (var (query, found) in new[] { ($"destinationId={destination}&q=first", upload), ("q=first&status=stored_only", elsewhere) })
+        foreach (var (query, found) in new[]
+        {
+            ($"destinationId={destination}&q=first", upload), ("q=first&status=stored_only", elsewhere),
+            ("q=first&status=delivered&source=camera", upload),
+        })
             Assert.Equal(found, Single(await app.Client.GetAsync($"uploads?{query}")));
         var failed = (await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?page=101&pageSize=100")).Expect(HttpStatusCode.OK).Json;
         Assert.Equal((ListFilters.MostCounted, 10), ((int)failed["total"]!, failed["data"]!.AsArray().Count));
+        var copies = (await app.Client.GetAsync("sessions?q=copy&page=101&pageSize=100")).Expect(HttpStatusCode.OK).Json;
+        Assert.Equal((ListFilters.MostCounted, 10), ((int)copies["total"]!, copies["data"]!.AsArray().Count));
+        var never = DateTimeOffset.MaxValue.AddYears(-1).ToUnixTimeMilliseconds();
+        await app.WriteAsync(db => db.Database.ExecuteSqlAsync(
+            $"UPDATE deliveries SET state = 'retrying', due_at = {never}, ended_at = NULL WHERE state = 'failed'"));
+        foreach (var (key, retrying) in new[] { (app.LiveKey, ListFilters.MostCounted), (app.TestKey, 0) })
+            Assert.Equal(retrying, (int)(await app.ClientOf(key).GetAsync("stats")).Json["deliveriesRetrying"]!);
     }
 
     [Theory, AllDatabases]
@@ -211,6 +306,7 @@ public sealed class ListFiltersTests
         app.Clock.Jump(TimeSpan.FromHours(2));
         var rows = (await app.Client.GetAsync("sessions?pageSize=50")).Expect(HttpStatusCode.OK).Json["data"]!.AsArray()
             .ToLookup(row => (string)row!["status"]!, row => (string)row!["id"]!);
+        Assert.Equal(4, (await app.Client.GetAsync("sessions?pageSize=50")).Json["data"]!.AsArray().Sum(row => (int)row!["imagesFailed"]!));
         Assert.Equal(
             [("active", 2), ("completed", 4), ("expired", 4), ("failed", 3), ("pending", 2)],
             rows.Select(status => (status.Key, status.Count())).OrderBy(status => status.Key, StringComparer.Ordinal));

@@ -80,15 +80,29 @@ public sealed class ListPageTests
     public async Task No_page_skips_more_rows_than_a_minute_has()
     {
         PageWindow.Period[] days = [.. Enumerable.Range(0, 3).Select(day => new PageWindow.Period(DateTimeOffset.UnixEpoch.AddDays(day), 1_440_000))];
+        var asked = new List<DateTimeOffset>();
         foreach (var page in new[] { 1, 700, 14_399, 14_400, 14_401, 30_000, 43_200 })
         {
-            var window = await PageWindow.FindAsync(
-                days, start => Task.FromResult<IReadOnlyList<PageWindow.Period>?>(
-                    [.. Enumerable.Range(0, 1440).Select(minute => new PageWindow.Period(start.AddMinutes(minute), 1_000))]), page, PageSize);
+            asked.Clear();
+            var window = await PageWindow.FindAsync(days, MinutesAsync, page, PageSize);
 
             Assert.InRange(window.Skip, 0, 999);
             Assert.InRange(window.Before - window.From, TimeSpan.FromMinutes(1), page == 1 ? TimeSpan.MaxValue : TimeSpan.FromMinutes(2));
             Assert.Equal(3 * 1_440_000, window.Total);
+            // Only those of the day that the page is in.
+            Assert.Equal([DateTimeOffset.UnixEpoch.AddDays(2 - ((page - 1) / 14_400))], asked);
+        }
+
+        // Nor those of a day that is read as a whole.
+        asked.Clear();
+        await PageWindow.FindAsync([new(DateTimeOffset.UnixEpoch, 2_000)], MinutesAsync, page: 1, PageSize);
+        Assert.Empty(asked);
+
+        Task<IReadOnlyList<PageWindow.Period>?> MinutesAsync(DateTimeOffset start)
+        {
+            asked.Add(start);
+            return Task.FromResult<IReadOnlyList<PageWindow.Period>?>(
+                [.. Enumerable.Range(0, 1440).Select(minute => new PageWindow.Period(start.AddMinutes(minute), 1_000))]);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Apertur.Server;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
@@ -265,6 +266,48 @@ public sealed class ClaimTests
             var all = await read.Sessions.AsNoTracking().ToDictionaryAsync(session => session.Id.ToString(), session => session.LastChanged, Cancellation);
             return sessions.Select(session => all[session]);
         }
+    }
+
+    /// <summary>However many rows have ended: it is looked for every second, or every ten.</summary>
+    [Fact]
+    public async Task What_waits_and_what_is_under_way_is_found_by_an_index_and_what_there_is_not_asks_for_nothing_more()
+    {
+        var plans = new QueryPlans();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite, configure: services =>
+        {
+            plans.Into(services);
+            services.WithoutLoops();
+        });
+        var queue = app.Services.GetServices<IQueue>().OfType<DeliveryQueue>().Single();
+        var change = new ClockChange(app.Clock.GetUtcNow(), TimeSpan.FromDays(1), Timestamp: 0);
+        var wanted = new Dictionary<Guid, int> { [Guid.NewGuid()] = 1 };
+
+        Assert.Equal("1: 3 waiting, 1 leased", await AskAsync(() => queue.DueAsync(Cancellation)));
+        Assert.Equal("2: 1 waiting, 0 leased", await AskAsync(() => queue.TakeAsync(wanted, Cancellation)));
+        Assert.Equal("1: 0 waiting, 1 leased", await AskAsync(() => queue.ExtendAsync([Guid.NewGuid()], Cancellation)));
+        Assert.Equal("1: 0 waiting, 1 leased", await AskAsync(() => queue.ReleaseAbandonedAsync(all: false, Cancellation)));
+        Assert.Equal("2: 1 waiting, 1 leased", await AskAsync(() => queue.RebaseAsync(change, Cancellation)));
+        Assert.Equal("2: 1 waiting, 1 leased", await AskAsync(() => queue.RebaseAsync(change: null, Cancellation)));
+
+        // Of what there is, nothing is read as a whole.
+        var id = Guid.Parse(await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = "http://127.0.0.1:1/" }));
+        var session = await app.Client.CreateSessionAsync($"{id}");
+        await AskAsync(() => UploadAsync(app, session));
+        Assert.DoesNotContain(plans.Steps, step => step is ['S', 'C', 'A', 'N', ' ', _]);
+        await AskAsync(() => queue.TakeAsync(new Dictionary<Guid, int> { [id] = 1 }, Cancellation));
+        Assert.DoesNotContain(plans.Steps, step => step is "SCAN u" or "SCAN s" or "SCAN d" or "SCAN p");
+        session = await app.Client.CreateSessionAsync();
+        await AskAsync(() => UploadAsync(app, session));
+        Assert.DoesNotContain(plans.Statements, statement => statement.Contains("destinations\" AS", StringComparison.Ordinal));
+
+        async Task<string> AskAsync(Func<Task> ask)
+        {
+            plans.Clear();
+            await ask();
+            return $"{plans.Statements.Count}: {Steps("waiting")} waiting, {Steps("leased")} leased";
+        }
+
+        int Steps(string index) => plans.Steps.Count(step => $"{step} ".Contains($" deliveries_{index} ", StringComparison.Ordinal));
     }
 
     private static Task<AperturApp> StartAsync(DatabaseKind database, params (string Name, string Value)[] settings) => AperturApp.StartAsync(

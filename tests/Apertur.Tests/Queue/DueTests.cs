@@ -16,6 +16,7 @@ public sealed class DueTests
         Assert.Equal(new Due(At(60), DueCause.BreakerOpen), After(30, asked: 40, open: 60));
         Assert.Equal(new Due(At(30), DueCause.Schedule), After(30, asked: -5, open: -100));
         Assert.Equal(new Due(At(24 * 3600), DueCause.RetryAfter), After(30, asked: 30 * 24 * 3600));
+        Assert.Equal(new Due(At(30), DueCause.Schedule), Due.After(new DueEvent.Failed(TimeSpan.FromSeconds(30), TimeSpan.MinValue), _now));
     }
 
     [Fact]

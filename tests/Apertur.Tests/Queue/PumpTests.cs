@@ -17,8 +17,8 @@ public sealed class PumpTests
     public async Task Row_that_is_claimed_again_is_kept_alive_and_the_first_attempt_ended()
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
-        var (queue, clock, signal) = (new OneRow(), new TestClock(), new AsyncAutoResetEvent());
-        using var pump = new Pump([queue], signal, app.Services.GetRequiredService<Settings>(), clock, NullLogger<Pump>.Instance);
+        var (queue, idle, clock, signal) = (new OneRow(), new OneRow(), new TestClock(), new AsyncAutoResetEvent());
+        using var pump = new Pump([idle, queue], signal, app.Services.GetRequiredService<Settings>(), clock, NullLogger<Pump>.Instance);
         var other = queue.Offer(Guid.NewGuid());
         await pump.RunOnceAsync(Cancellation);
         var first = queue.Offer();
@@ -38,6 +38,7 @@ public sealed class PumpTests
             },
             extended => extended.Contains(second.Token), "the claim is extended");
         Assert.DoesNotContain(first.Token, queue.Extended);
+        Assert.Empty(idle.Extended);
         var stopping = pump.StopAsync(Cancellation);
         Assert.False(stopping.IsCompleted);
         second.Done.SetResult();
@@ -84,12 +85,14 @@ public sealed class PumpTests
     }
 
     /// <summary>While a round of claims waits for the database.</summary>
-    [Fact]
-    public async Task Clock_that_was_set_is_followed_before_a_claim_is_thought_abandoned()
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(1, 2)]
+    public async Task Clock_that_was_set_is_followed_before_claims_are_thought_abandoned_which_are_then_taken_at_once(int abandoned, int rounds)
     {
         using var folder = new TempFolder();
         var (found, clock) = (new TaskCompletionSource(), new TestClock());
-        var queue = new OneRow { Finds = found.Task };
+        var queue = new OneRow { Finds = found.Task, Abandoned = abandoned };
         using var pump = PumpOf(folder, clock, queue);
         await pump.StartAsync(Cancellation);
         await Eventually.True(() => queue.Calls.Count == 1 && clock.WaitingTimers == 1);
@@ -99,10 +102,10 @@ public sealed class PumpTests
 
         await Eventually.True(() => queue.Calls.Contains("release"));
         Assert.Equal(["due", "rebase", "release"], queue.Calls);
-        // Nothing was abandoned, so that there is nothing to look for.
         found.SetResult();
-        await Eventually.True(() => clock.WaitingTimers == 2);
-        Assert.Equal(1, pump.Rounds);
+        // The clock stands still: without a signal there is no other round.
+        await Eventually.True(() => pump.Rounds == rounds && clock.WaitingTimers == 2);
+        Assert.Equal(rounds, pump.Rounds);
         await pump.StopAsync(Cancellation);
     }
 
@@ -212,6 +215,7 @@ public sealed class PumpTests
         clock.Advance(TimeSpan.FromSeconds(Settings.Load(folder.Path).Delivery.StopSeconds));
         await Eventually.Arrives(attempt.Ended.Task);
         await Eventually.Arrives(stopping);
+        Assert.True(attempt.IsWritten);
     }
 
     [Fact]
@@ -274,6 +278,9 @@ public sealed class PumpTests
 
         public Guid Endpoint { get; } = Guid.NewGuid();
 
+        /// <summary>How many claims nobody has extended, each time that is asked.</summary>
+        public int Abandoned { get; init; }
+
         public IReadOnlyCollection<Guid> Extended => _extended;
 
         /// <summary>What it was asked, in that order.</summary>
@@ -329,7 +336,7 @@ public sealed class PumpTests
         public Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken)
         {
             Calls.Enqueue("release");
-            return Task.FromResult(0);
+            return Task.FromResult(Abandoned);
         }
 
         public sealed class Attempt(Guid row)
@@ -349,6 +356,8 @@ public sealed class PumpTests
             /// <summary>What it waits for before it has written what came of it.</summary>
             public Task Writes { get; init; } = Task.CompletedTask;
 
+            public bool IsWritten { get; private set; }
+
             public async Task RunAsync(Action<bool> attempted, CancellationToken stopping)
             {
                 await Done.Task.WaitAsync(stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -356,6 +365,10 @@ public sealed class PumpTests
                 attempted(Succeeds);
                 Ended.SetResult();
                 await Writes;
+                // What came of it takes its time to be written.
+                for (var turn = 0; turn < 1000; turn++)
+                    await Task.Yield();
+                IsWritten = true;
             }
         }
     }

@@ -88,6 +88,29 @@ public sealed class SessionLimitsTests
     }
 
     [Fact]
+    public void Session_takes_the_types_it_names_or_else_every_one()
+    {
+        var session = new UploadSession
+        {
+            Id = Guid.Empty,
+            ProjectId = Guid.Empty,
+            KeyId = null,
+            Env = Env.Live,
+            DestinationIds = [],
+            DestinationsCount = 0,
+            LongPolling = false,
+            MaxImages = 1,
+            MaxImageSizeMb = 1,
+            CreatedAt = default,
+            ExpiresAt = default,
+            LastChanged = default,
+        };
+        Assert.Equal(SessionLimits.AllTypes, SessionLimits.AllowedTypes(session));
+        session.AllowedMimeTypes = ["image/png"];
+        Assert.Equal(["image/png"], SessionLimits.AllowedTypes(session));
+    }
+
+    [Fact]
     public void Types_that_do_not_exist_or_that_the_key_forbids_are_refused()
     {
         Of(Types("image/gif"));

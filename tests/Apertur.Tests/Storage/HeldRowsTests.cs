@@ -49,6 +49,8 @@ public sealed class HeldRowsTests
         var refused = (await app.Client.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.ServiceUnavailable);
 
         Assert.NotNull(refused.Headers.RetryAfter);
+        // Its page opens all the same, which cannot be noted.
+        (await app.ClientOf(null).GetAsync($"/u/{session}")).Expect(HttpStatusCode.OK);
         await holder.LetGoAsync();
         Assert.Equal(0, await ImagesAsync(app, session));
         Assert.Empty(Directory.GetFiles(Path.Combine(app.DataFolder, "images"), "*-*", SearchOption.AllDirectories));

@@ -7,22 +7,45 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Apertur.Tests.Support;
 
-/// <summary>How SQLite goes about what one server asks it.</summary>
+/// <summary>What one server asks SQLite, and how that goes about it.</summary>
 internal sealed class QueryPlans : DbCommandInterceptor
 {
     private readonly ConcurrentQueue<string> _steps = new();
+    private readonly ConcurrentQueue<string> _statements = new();
 
     public IReadOnlyCollection<string> Steps => _steps;
+
+    public IReadOnlyCollection<string> Statements => _statements;
+
+    public void Clear()
+    {
+        _steps.Clear();
+        _statements.Clear();
+    }
 
     public void Into(IServiceCollection services) =>
         services.ConfigureDbContext<AperturDb>(options => options.AddInterceptors(this));
 
-    [SuppressMessage("Security", "CA2100", Justification = "The server's own query.")]
     public override async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
         DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
     {
-        if (!command.CommandText.StartsWith("SELECT", StringComparison.Ordinal) && !command.CommandText.StartsWith("WITH", StringComparison.Ordinal))
-            return result;
+        await ExplainAsync(command, cancellationToken);
+        return result;
+    }
+
+    public override async ValueTask<InterceptionResult<int>> NonQueryExecutingAsync(
+        DbCommand command, CommandEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken = default)
+    {
+        await ExplainAsync(command, cancellationToken);
+        return result;
+    }
+
+    [SuppressMessage("Security", "CA2100", Justification = "The server's own query.")]
+    private async Task ExplainAsync(DbCommand command, CancellationToken cancellationToken)
+    {
+        if (command.CommandText.Split((char[]?)null, 2)[0] is not ("SELECT" or "WITH" or "UPDATE" or "DELETE"))
+            return;
+        _statements.Enqueue(command.CommandText);
         await using var explain = command.Connection!.CreateCommand();
         (explain.CommandText, explain.Transaction) = ("EXPLAIN QUERY PLAN " + command.CommandText, command.Transaction);
         foreach (DbParameter given in command.Parameters)
@@ -35,6 +58,5 @@ internal sealed class QueryPlans : DbCommandInterceptor
         await using var reader = await explain.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
             _steps.Enqueue(reader.GetString(3));
-        return result;
     }
 }

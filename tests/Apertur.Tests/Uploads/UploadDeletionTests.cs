@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
+using Apertur.Server.Uploads;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -11,6 +12,8 @@ namespace Apertur.Tests.Uploads;
 
 public sealed class UploadDeletionTests
 {
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
     [Theory, AllDatabases]
     public async Task Withdrawn_image_takes_everything_back_that_was_counted_for_it(DatabaseKind database)
     {
@@ -36,7 +39,7 @@ public sealed class UploadDeletionTests
             Assert.Empty(answer.Bytes);
             (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NotFound);
             (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.NotFound);
-            Assert.False(await app.Services.GetRequiredService<BlobStore>().ExistsAsync(Guid.Parse(id), TestContext.Current.CancellationToken));
+            Assert.False(await app.Services.GetRequiredService<BlobStore>().ExistsAsync(Guid.Parse(id), Cancellation));
             // Whoever follows the session is told.
             Assert.True(string.CompareOrdinal(await ChangedAsync(app, session), changed) > 0);
             changed = await ChangedAsync(app, session);
@@ -77,6 +80,7 @@ public sealed class UploadDeletionTests
     {
         await using var app = await AperturApp.StartAsync(database);
         var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 1, ["long_polling"] = true });
+        app.Clock.Jump(TimeSpan.FromMinutes(1));
         var id = (string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!;
         (await app.Client.PostImageAsync(session, Photos.Jpeg())).Expect(HttpStatusCode.UnprocessableEntity);
 
@@ -85,8 +89,17 @@ public sealed class UploadDeletionTests
 
         var next = Guid.Parse((string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!);
         await using var db = app.Services.GetRequiredService<Database>().Open();
-        Assert.Equal(1, await db.Uploads.Where(upload => upload.Id == next).Select(upload => upload.ImageIndex)
-            .SingleAsync(TestContext.Current.CancellationToken));
+        var upload = await db.Uploads.AsNoTracking().SingleAsync(upload => upload.Id == next, Cancellation);
+        Assert.Equal(1, upload.ImageIndex);
+
+        // Of two who ask at once, one is too late.
+        var deletion = app.Services.GetRequiredService<UploadDeletion>();
+        var row = await db.Sessions.AsNoTracking().SingleAsync(Cancellation);
+        Assert.Equal((true, false), (await deletion.RunAsync(upload, Cancellation), await deletion.RunAsync(upload, Cancellation)));
+        Assert.Equal((true, false), (await deletion.RunAsync(row, Cancellation), await deletion.RunAsync(row, Cancellation)));
+        Assert.False(await deletion.RunAsync(upload, Cancellation));
+        // Nor is a minute kept that has nothing in it any more.
+        Assert.Empty(await db.MinuteCounts.AsNoTracking().ToListAsync(Cancellation));
     }
 
     [Theory, AllDatabases]
@@ -121,7 +134,7 @@ public sealed class UploadDeletionTests
         var total = (await app.Client.GetAsync("uploads")).Json["total"]!.ToJsonString();
         await using var db = app.Services.GetRequiredService<Database>().Open();
         var id = Guid.Parse(session);
-        var row = await db.Sessions.AsNoTracking().SingleAsync(s => s.Id == id, TestContext.Current.CancellationToken);
+        var row = await db.Sessions.AsNoTracking().SingleAsync(s => s.Id == id, Cancellation);
         return $"{stats} {total} {row.ImagesCount} {row.ImagesDispatched} {row.ImagesDelivered} {row.ImagesFailed} {row.DeliveriesOpen}";
     }
 }
