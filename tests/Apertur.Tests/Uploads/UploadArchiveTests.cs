@@ -102,8 +102,10 @@ public sealed class UploadArchiveTests
         Assert.Equal(0, (int)given["leftOut"]!);
         Assert.Equal("attachment; filename=\"photos.zip\"", archive["Content-Disposition"]);
         Assert.Equal((await PostAsync(app.Client, ids)).Expect(HttpStatusCode.OK).Bytes, archive.Bytes);
-        foreach (var other in new[] { "", "A", ticket[..20] + (ticket[20] == 'A' ? 'B' : 'A') + ticket[21..], ticket + "AAAA", ticket[..^4] })
+        // Its time, an id, or the signature alone is another.
+        foreach (var other in new[] { "", "A", Forged(8), Forged(20), Forged(ticket.Length - 5), ticket + "AAAA", ticket[..^4] })
             (await FollowAsync(other)).Expect(HttpStatusCode.NotFound);
+        (await app.ClientOf(null).PostAsync("downloads/archive")).Expect(HttpStatusCode.NotFound);
         await SwitchOffAsync(app.Clock.GetUtcNow());
         (await FollowAsync(ticket)).Expect(HttpStatusCode.NotFound);
         await SwitchOffAsync(null);
@@ -112,6 +114,7 @@ public sealed class UploadArchiveTests
         app.Clock.Jump(TimeSpan.FromSeconds(1));
         (await FollowAsync(ticket)).Expect(HttpStatusCode.NotFound);
 
+        string Forged(int at) => ticket[..at] + (ticket[at] == 'A' ? 'B' : 'A') + ticket[(at + 1)..];
         Task<Answer> FollowAsync(string with) => app.ClientOf(null).SendAsync(
             HttpMethod.Post, "downloads/archive", new FormUrlEncodedContent(new Dictionary<string, string> { ["ticket"] = with }));
         Task SwitchOffAsync(DateTimeOffset? at) => app.WriteAsync(db => db.Projects.ExecuteUpdateAsync(
