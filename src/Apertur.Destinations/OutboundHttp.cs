@@ -69,7 +69,8 @@ public sealed class OutboundHttp : IDisposable
         AutomaticDecompression = DecompressionMethods.None,
         ConnectTimeout = _connectTimeout,
         PooledConnectionLifetime = connectionLifetime,
-        PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
+        // Behind a way that is cut for half a minute, a connection may be silent for good: those that were idle meanwhile are not asked again.
+        PooledConnectionIdleTimeout = TimeSpan.FromSeconds(20),
         MaxResponseHeadersLength = 64,
         // Answers are judged by their headers; a short body is read off so that the connection can be used again.
         MaxResponseDrainSize = 16 * 1024,

@@ -135,7 +135,8 @@ internal sealed partial class Pump(
         await FollowClockAsync(cancellationToken);
         foreach (var queue in queues)
         {
-            var held = _running.Keys.Where(running => running.Queue == queue).Select(running => running.Row.LeaseToken).ToList();
+            var held = _running.Keys.Where(running => running.Queue == queue)
+                .Select(running => running.Row.LeaseToken).Distinct().ToList();
             if (held.Count > 0)
                 await queue.ExtendAsync(held, cancellationToken);
             if (await queue.ReleaseAbandonedAsync(all: false, cancellationToken) > 0)

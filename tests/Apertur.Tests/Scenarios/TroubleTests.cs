@@ -53,7 +53,13 @@ public sealed class TroubleTests(ITestOutputHelper output)
                 $"> {name}, {Stopwatch.GetElapsedTime(started, ended).TotalSeconds:F0} s: before {usual:F0} photos/s; {uploads.Refused - refused} refused with Retry-After, "
                 + $"{uploads.Unanswered - unanswered} without an answer; {Promised:P0} again {(recovered is { } after ? $"{after.TotalSeconds:F1} s" : "not within 40 s")} after its end"));
             if (recovered is null || recovered > _promised)
+            {
                 slow.Add(name);
+                var seconds = Enumerable.Range(0, (int)Stopwatch.GetElapsedTime(ended).TotalSeconds)
+                    .Select(second => uploads.PerSecond(ended, TimeSpan.FromSeconds(second), TimeSpan.FromSeconds(1)));
+                output.WriteLine($"  photos in each second after its end: {string.Join(' ', seconds)}");
+            }
+
             Assert.Empty(uploads.Wrong);
         }
 
