@@ -16,7 +16,9 @@ internal sealed class Ours : Peer
     private static readonly byte[] _partTail = Bytes($"\r\n--{Boundary}--\r\n");
 
     private readonly Installation _installation;
-    private readonly List<(string Session, int Left)> _sessions = [];
+
+    // The session of each photo that a client may still send.
+    private readonly List<Queue<string>> _places = [];
 
     public Ours(Installation installation, int port, Process process)
         : base("ours", port, process) => _installation = installation;
@@ -74,33 +76,28 @@ internal sealed class Ours : Peer
     public IEnumerable<string> Files() => Directory.EnumerateFiles(_installation.Data, "*", SearchOption.AllDirectories)
         .Where(file => Guid.TryParseExact(Path.GetFileName(file), "D", out _));
 
-    /// <summary>Every client has a session of its own, replaced before it is full.</summary>
+    /// <summary>Every client has sessions of its own, as many as its photos need.</summary>
     public override void Prepare(int clients, int requestsPerClient)
     {
-        for (var client = 0; client < clients; client++)
+        while (_places.Count < clients)
+            _places.Add([]);
+        foreach (var places in _places.Take(clients))
         {
-            if (client < _sessions.Count && _sessions[client].Left >= requestsPerClient)
-                continue;
-            var created = Call("POST", "/upload-sessions", $$"""
-                {"max_images":{{ImagesPerSession}},"max_image_size_mb":50,"destination_ids":[{{string.Join(',', Destinations.Select(id => $"\"{id}\""))}}]}
-                """);
-            var session = (created.GetProperty("id").GetString()!, ImagesPerSession);
-            if (client < _sessions.Count)
-                _sessions[client] = session;
-            else
-                _sessions.Add(session);
+            while (places.Count < requestsPerClient)
+            {
+                var created = Call("POST", "/upload-sessions", $$"""
+                    {"max_images":{{ImagesPerSession}},"max_image_size_mb":50,"destination_ids":[{{string.Join(',', Destinations.Select(id => $"\"{id}\""))}}]}
+                    """).GetProperty("id").GetString()!;
+                for (var image = 0; image < ImagesPerSession; image++)
+                    places.Enqueue(created);
+            }
         }
     }
 
     /// <summary>Lets all clients begin new sessions, for new <see cref="Destinations"/>.</summary>
-    public void Forget() => _sessions.Clear();
+    public void Forget() => _places.Clear();
 
-    public override IList<ArraySegment<byte>> Request(int client, byte[] image)
-    {
-        var (session, left) = _sessions[client];
-        _sessions[client] = (session, left - 1);
-        return RequestTo(session, image);
-    }
+    public override IList<ArraySegment<byte>> Request(int client, byte[] image) => RequestTo(_places[client].Dequeue(), image);
 
     /// <summary>The request for a photo of a session.</summary>
     public static IList<ArraySegment<byte>> RequestTo(string session, byte[] image)
