@@ -23,6 +23,10 @@ internal sealed class Breaker
 {
     public const int MinAttempts = 10;
     public const double FailureShare = 0.7;
+
+    /// <summary>At so many attempts a window forgets half of them: a great many that went well do not hide what is new.</summary>
+    public const int MaxAttempts = 100;
+
     public const int MaxTimeouts = 3;
     public const int MaxFailures = 3;
     public static readonly TimeSpan Window = TimeSpan.FromMinutes(5);
@@ -88,6 +92,12 @@ internal sealed class Breaker
         // A window that begins in the future is from before the clock was set back.
         if (now - WindowStart > Window || WindowStart > now)
             StartWindow(now);
+        if (WindowAttempts >= MaxAttempts)
+        {
+            WindowAttempts /= 2;
+            WindowFailures /= 2;
+        }
+
         WindowAttempts++;
         if (sample.Worked)
             return;

@@ -17,7 +17,13 @@ internal sealed class LaneWindows(int start, int most)
 
     private readonly ConcurrentDictionary<Guid, int> _lanes = [];
 
-    public int Of(Guid endpoint) => _lanes.GetValueOrDefault(endpoint, start);
+    /// <summary>How many it may have. One that is being tried out again begins anew, also on a node that has seen none of its failures.</summary>
+    public int Of(DueEndpoint endpoint)
+    {
+        if (endpoint.Free is not null)
+            _lanes.TryRemove(endpoint.Id, out _);
+        return _lanes.GetValueOrDefault(endpoint.Id, start);
+    }
 
     /// <summary>Counts one attempt.</summary>
     public void Count(Guid endpoint, bool succeeded, TimeSpan took)

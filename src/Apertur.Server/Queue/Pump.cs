@@ -29,7 +29,10 @@ internal sealed partial class Pump(
     /// </summary>
     public static readonly TimeSpan OutcomeLockWait = TimeSpan.FromMinutes(5);
 
-    /// <summary>For each lane so many attempts may be waiting to be written. A database that cannot keep up is given no more.</summary>
+    /// <summary>
+    /// For each lane of a queue so many attempts may be waiting to be written, and one for each of an endpoint. A database that cannot keep up is given
+    /// no more.
+    /// </summary>
     private const int UnwrittenPerLane = 4;
 
     private static readonly TimeSpan _idle = TimeSpan.FromSeconds(1);
@@ -97,11 +100,15 @@ internal sealed partial class Pump(
     private async Task<int> RunOnceAsync(IQueue queue, CancellationToken cancellationToken)
     {
         var windows = _windows[queue];
-        var due = (await queue.DueAsync(cancellationToken)).Select(endpoint => endpoint with { Lanes = windows.Of(endpoint.Id) }).ToArray();
-        Random.Shared.Shuffle(due);
+        var found = await queue.DueAsync(cancellationToken);
         var running = _running.Keys.Where(running => running.Queue == queue).ToLookup(running => running.HasLane);
-        if (running[false].Count() >= UnwrittenPerLane * queue.Lanes)
+        var unwritten = running[false].CountBy(running => running.Row.Endpoint).ToDictionary();
+        if (unwritten.Values.Sum() >= UnwrittenPerLane * queue.Lanes)
             return 0;
+        // Somebody may hold the row of an endpoint, so that nothing of it can be written: it leaves the others theirs.
+        var due = found.Select(endpoint => endpoint with { Lanes = windows.Of(endpoint) })
+            .Where(endpoint => unwritten.GetValueOrDefault(endpoint.Id) < endpoint.Lanes).ToArray();
+        Random.Shared.Shuffle(due);
         var wanted = new LaneShares(queue.Lanes, queue.LanesPerEndpoint).Divide(due, [.. running[true].Select(running => running.Endpoint)]);
         if (wanted.Count == 0)
             return 0;

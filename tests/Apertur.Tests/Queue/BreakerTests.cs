@@ -44,6 +44,17 @@ public sealed class BreakerTests
         Assert.Null(_breaker.OpenUntil);
     }
 
+    [Fact]
+    public void Opens_soon_however_many_went_well_before()
+    {
+        Succeed(10_000);
+        Fail(83);
+        Assert.Null(_breaker.OpenUntil);
+        Fail();
+
+        Assert.NotNull(_breaker.OpenUntil);
+    }
+
     [Theory]
     [InlineData(29_999, false)]
     [InlineData(30_000, true)]

@@ -11,12 +11,12 @@ public sealed class LaneWindowsTests
     [Fact]
     public void Endpoint_gets_a_lane_more_with_each_fast_success_up_to_the_most()
     {
-        Assert.Equal(8, _windows.Of(_endpoint));
+        Assert.Equal(8, _windows.Of(new DueEndpoint(_endpoint, Guid.Empty)));
         Assert.Equal([9, 10, 11, 12, 12], Enumerable.Range(0, 5).Select(_ => Counted(succeeded: true, LaneWindows.Fast)));
-        Assert.Equal(8, _windows.Of(Guid.NewGuid()));
+        Assert.Equal(8, _windows.Of(new DueEndpoint(Guid.NewGuid(), Guid.Empty)));
         var full = new LaneWindows(start: 8, most: 8);
         full.Count(_endpoint, succeeded: true, TimeSpan.Zero);
-        Assert.Equal(8, full.Of(_endpoint));
+        Assert.Equal(8, full.Of(new DueEndpoint(_endpoint, Guid.Empty)));
     }
 
     [Theory]
@@ -33,6 +33,6 @@ public sealed class LaneWindowsTests
     private int Counted(bool succeeded, TimeSpan took)
     {
         _windows.Count(_endpoint, succeeded, took);
-        return _windows.Of(_endpoint);
+        return _windows.Of(new DueEndpoint(_endpoint, Guid.Empty));
     }
 }

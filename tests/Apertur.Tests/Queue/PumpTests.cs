@@ -175,6 +175,45 @@ public sealed class PumpTests
         await Eventually.Arrives(pump.DrainAsync());
     }
 
+    /// <summary>Somebody holds its row, say: others go on.</summary>
+    [Fact]
+    public async Task Endpoint_gets_no_more_while_as_many_as_its_lanes_wait_to_be_written()
+    {
+        using var folder = new TempFolder();
+        var (queue, written) = (new OneRow { LanesPerEndpoint = 1, MaxLanesPerEndpoint = 1 }, new TaskCompletionSource());
+        using var pump = PumpOf(folder, new TestClock(), queue);
+        var first = queue.Offer(new OneRow.Attempt(Guid.NewGuid()) { Writes = written.Task });
+        first.Done.SetResult();
+        await pump.RunOnceAsync(Cancellation);
+        await Eventually.Arrives(first.Ended.Task);
+        queue.Offer(Guid.NewGuid()).Done.SetResult();
+
+        Assert.Equal(0, await pump.RunOnceAsync(Cancellation));
+
+        written.SetResult();
+        await Eventually.Arrives(pump.DrainAsync());
+        Assert.Equal(1, await pump.RunOnceAsync(Cancellation));
+        await Eventually.Arrives(pump.DrainAsync());
+    }
+
+    /// <summary>Another node may have seen its failures.</summary>
+    [Fact]
+    public async Task Endpoint_that_is_tried_out_again_begins_with_few_lanes()
+    {
+        using var folder = new TempFolder();
+        var queue = new OneRow { LanesPerEndpoint = 1 };
+        using var pump = PumpOf(folder, new TestClock(), queue);
+        foreach (var free in (int?[])[null, null, 1, null])
+        {
+            queue.Free = free;
+            queue.Offer().Done.SetResult();
+            await pump.RunOnceAsync(Cancellation);
+            await Eventually.Arrives(pump.DrainAsync());
+        }
+
+        Assert.Equal([1, 2, 1, 2], queue.Wanted);
+    }
+
     [Fact]
     public async Task No_more_is_claimed_while_four_times_the_lanes_wait_to_be_written()
     {
@@ -274,7 +313,10 @@ public sealed class PumpTests
 
         public int LanesPerEndpoint { get; init; } = 8;
 
-        public int MaxLanesPerEndpoint => 8;
+        public int MaxLanesPerEndpoint { get; init; } = 8;
+
+        /// <summary>How many its breaker leaves it.</summary>
+        public int? Free { get; set; }
 
         public Guid Endpoint { get; } = Guid.NewGuid();
 
@@ -308,7 +350,7 @@ public sealed class PumpTests
         {
             Calls.Enqueue("due");
             await Finds;
-            return _offered.IsEmpty ? [] : [new(Endpoint, Guid.Empty)];
+            return _offered.IsEmpty ? [] : [new(Endpoint, Guid.Empty, Free: Free)];
         }
 
         public Task<IReadOnlyList<Claimed>> TakeAsync(IReadOnlyDictionary<Guid, int> wanted, CancellationToken cancellationToken)
