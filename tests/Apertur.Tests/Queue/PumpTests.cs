@@ -175,27 +175,6 @@ public sealed class PumpTests
         await Eventually.Arrives(pump.DrainAsync());
     }
 
-    /// <summary>Somebody holds its row, say: others go on.</summary>
-    [Fact]
-    public async Task Endpoint_gets_no_more_while_as_many_as_its_lanes_wait_to_be_written()
-    {
-        using var folder = new TempFolder();
-        var (queue, written) = (new OneRow { LanesPerEndpoint = 1, MaxLanesPerEndpoint = 1 }, new TaskCompletionSource());
-        using var pump = PumpOf(folder, new TestClock(), queue);
-        var first = queue.Offer(new OneRow.Attempt(Guid.NewGuid()) { Writes = written.Task });
-        first.Done.SetResult();
-        await pump.RunOnceAsync(Cancellation);
-        await Eventually.Arrives(first.Ended.Task);
-        queue.Offer(Guid.NewGuid()).Done.SetResult();
-
-        Assert.Equal(0, await pump.RunOnceAsync(Cancellation));
-
-        written.SetResult();
-        await Eventually.Arrives(pump.DrainAsync());
-        Assert.Equal(1, await pump.RunOnceAsync(Cancellation));
-        await Eventually.Arrives(pump.DrainAsync());
-    }
-
     /// <summary>Another node may have seen its failures.</summary>
     [Fact]
     public async Task Endpoint_that_is_tried_out_again_begins_with_few_lanes()
@@ -214,13 +193,17 @@ public sealed class PumpTests
         Assert.Equal([1, 2, 1, 2], queue.Wanted);
     }
 
-    [Fact]
-    public async Task No_more_is_claimed_while_four_times_the_lanes_wait_to_be_written()
+    /// <summary>Four for each lane of the queue, and of an endpoint one for each of its own: somebody may hold its row, and others go on.</summary>
+    [Theory]
+    [InlineData(1, 8, 4)]
+    [InlineData(16, 1, 1)]
+    public async Task No_more_is_claimed_while_many_wait_to_be_written(int lanes, int lanesOfEndpoint, int most)
     {
         using var folder = new TempFolder();
-        var (queue, written) = (new OneRow { Lanes = 1, LanesPerEndpoint = 1 }, new TaskCompletionSource());
+        var queue = new OneRow { Lanes = lanes, LanesPerEndpoint = 1, MaxLanesPerEndpoint = lanesOfEndpoint };
+        var written = new TaskCompletionSource();
         using var pump = PumpOf(folder, new TestClock(), queue);
-        for (var row = 0; row < 4; row++)
+        for (var row = 0; row < most; row++)
         {
             var attempt = queue.Offer(new OneRow.Attempt(Guid.NewGuid()) { Writes = written.Task });
             attempt.Done.SetResult();
