@@ -86,7 +86,7 @@ internal sealed class DeliveryOutcomeWriter
         var judged = new List<(Guid DestinationId, bool Arrived)>(attempts.Count);
         foreach (var attempt in attempts)
         {
-            if (!held.Remove(attempt.Row.Id, out var lease) || lease != attempt.Row.LeaseToken)
+            if (held.GetValueOrDefault(attempt.Row.Id) != attempt.Row.LeaseToken)
             {
                 states.Add(null);
                 continue;
@@ -116,8 +116,6 @@ internal sealed class DeliveryOutcomeWriter
         Dictionary<Guid, UploadSession> sessions,
         CancellationToken cancellationToken)
     {
-        if (rows.Count == 0)
-            return;
         await WriteAsync(
             _rows,
             """
@@ -148,19 +146,17 @@ internal sealed class DeliveryOutcomeWriter
                 uploads.Values.Select(upload => new object?[] { upload.Id, upload.DestinationsDelivered, upload.DestinationsFailed }));
         }
 
-        // Those of claims that were lost have not changed.
-        var changed = rows.Select(row => row.SessionId).ToHashSet();
         await WriteAsync(
             _sessions,
             """
             UPDATE sessions SET last_changed = v.changed, images_delivered = v.delivered, images_failed = v.failed, deliveries_open = v.open
             FROM v WHERE sessions.id = v.id
             """,
-            sessions.Values.Where(session => changed.Contains(session.Id)).Select(session => new object?[]
+            sessions.Values.Select(session => new object?[]
             {
                 session.Id, Milliseconds(session.LastChanged), session.ImagesDelivered, session.ImagesFailed, session.DeliveriesOpen,
             }));
-        db.Write.ChangedSessions.UnionWith(changed);
+        db.Write.ChangedSessions.UnionWith(rows.Select(row => row.SessionId));
 
         Task<int> WriteAsync(JsonTable table, string statement, IEnumerable<object?[]> values)
         {

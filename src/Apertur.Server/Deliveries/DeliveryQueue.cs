@@ -86,7 +86,7 @@ internal sealed class DeliveryQueue(
     private async Task TouchSessionsAsync(AperturDb db, IEnumerable<Guid> sessionIds, CancellationToken cancellationToken)
     {
         // What UploadSession.Touch does, in one statement whatever the number of sessions; the one before it takes the locks in order.
-        var ids = database.IsSqlite ? [.. sessionIds.Distinct()]
+        var ids = database.IsSqlite ? [.. sessionIds]
             : await database.Locked(db.Sessions, sessionIds).Select(session => session.Id).ToListAsync(cancellationToken);
         db.Write.ChangedSessions.UnionWith(ids);
         var among = database.IsSqlite ? "SELECT value FROM json_each({1})" : "SELECT jsonb_array_elements_text({1}::jsonb)";

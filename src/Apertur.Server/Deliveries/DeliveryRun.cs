@@ -110,7 +110,7 @@ internal sealed partial class DeliveryRun(
         }
         catch (OperationCanceledException) when (attempt.IsCancellationRequested)
         {
-            return (new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.") { TimedOut = isContacted }, isContacted);
+            return (new DeliveryOutcome.TryAgain($"The attempt took longer than {settings.Delivery.AttemptMinutes} minutes.") { TimedOut = true }, isContacted);
         }
         catch (Exception exception) when (exception is not (StoredImageException or RenditionException))
         {
