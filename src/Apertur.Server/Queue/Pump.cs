@@ -223,18 +223,8 @@ internal sealed partial class Pump(
 
         public void LeaveLane() => _hasLane = false;
 
-        public void End()
-        {
-            try
-            {
-                // Not on this thread: what is broken off goes on to write its outcome.
-                _ = _end.CancelAsync();
-            }
-            catch (ObjectDisposedException)
-            {
-                // It has ended by itself.
-            }
-        }
+        // Not on this thread: what is broken off goes on to write its outcome. That one has ended by itself meanwhile is told to nobody.
+        public void End() => _ = _end.CancelAsync();
 
         public void Dispose() => _end.Dispose();
     }

@@ -64,6 +64,9 @@ public sealed class LaneSharesTests
         Assert.Empty(_shares.Divide(silent, running));
         var elsewhere = Project(endpoints: 2).ConvertAll(endpoint => endpoint with { Standing = Standing.Silent });
         Assert.Equal(1, Only(_shares.Divide([.. silent, .. elsewhere], running)).Lanes);
+        // Of projects that have nothing else, twice the number of the node.
+        var alone = Enumerable.Range(0, 200).SelectMany(_ => Project(endpoints: 1)).Select(endpoint => endpoint with { Standing = Standing.Silent });
+        Assert.Equal(128, _shares.Divide(alone, []).Values.Sum());
     }
 
     [Fact]

@@ -30,6 +30,18 @@ public sealed class LaneWindowsTests
         Assert.Equal(9, Counted(succeeded: true, TimeSpan.Zero));
     }
 
+    /// <summary>Also on a node that has seen none of its failures.</summary>
+    [Fact]
+    public void Endpoint_that_is_tried_out_again_begins_anew()
+    {
+        Counted(succeeded: true, TimeSpan.Zero);
+        Counted(succeeded: true, TimeSpan.Zero);
+
+        Assert.Equal(8, _windows.Of(new DueEndpoint(_endpoint, Guid.Empty, Free: 1)));
+        Assert.Equal(8, _windows.Of(new DueEndpoint(_endpoint, Guid.Empty)));
+        Assert.Equal(9, Counted(succeeded: true, TimeSpan.Zero));
+    }
+
     private int Counted(bool succeeded, TimeSpan took)
     {
         _windows.Count(_endpoint, succeeded, took);

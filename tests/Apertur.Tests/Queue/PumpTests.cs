@@ -47,24 +47,26 @@ public sealed class PumpTests
         Assert.True(pump.ExecuteTask!.IsCompleted);
     }
 
-    /// <summary>Not a second later, when the pump looks by itself: the clock stands still.</summary>
-    [Fact]
-    public async Task Lane_that_becomes_free_is_used_at_once()
+    /// <summary>Not a second later, when the pump looks by itself: the clock stands still. A success leaves its lane before it is written.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Lane_that_becomes_free_is_used_at_once(bool succeeds)
     {
-        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
-        var (queue, clock) = (new OneRow(), new TestClock());
-        using var pump = new Pump(
-            [queue], new AsyncAutoResetEvent(), app.Services.GetRequiredService<Settings>(), clock, NullLogger<Pump>.Instance);
-        var first = queue.Offer();
+        using var folder = new TempFolder();
+        var (queue, clock, written) = (new OneRow(), new TestClock(), new TaskCompletionSource());
+        using var pump = PumpOf(folder, clock, queue);
+        var first = queue.Offer(new OneRow.Attempt(Guid.NewGuid()) { Succeeds = succeeds, Writes = succeeds ? written.Task : Task.CompletedTask });
         await pump.StartAsync(Cancellation);
         // It has looked again, found nothing, and sleeps; so does its heartbeat.
         await Eventually.True(() => pump.Rounds == 2 && clock.WaitingTimers == 2);
 
-        var second = queue.Offer();
+        var second = queue.Offer(Guid.NewGuid());
         second.Done.SetResult();
         first.Done.SetResult();
 
         await Eventually.Arrives(second.Ended.Task);
+        written.SetResult();
         await pump.StopAsync(Cancellation);
     }
 
@@ -82,6 +84,20 @@ public sealed class PumpTests
 
         await Eventually.Arrives(rounds);
         Assert.Equal(["rebase", "due", "due"], queue.Calls);
+    }
+
+    [Fact]
+    public async Task Clock_that_could_not_be_followed_is_followed_by_the_next_round()
+    {
+        using var folder = new TempFolder();
+        var (queue, clock) = (new OneRow { Follows = Task.FromException(new IOException("The database is away.")) }, new TestClock());
+        using var pump = PumpOf(folder, clock, queue);
+        clock.Set(TimeSpan.FromDays(1));
+        await Assert.ThrowsAsync<IOException>(() => pump.RunOnceAsync(Cancellation));
+        queue.Follows = Task.CompletedTask;
+
+        Assert.Equal(0, await Eventually.Arrives(pump.RunOnceAsync(Cancellation)));
+        Assert.Equal(["rebase", "rebase", "due"], queue.Calls);
     }
 
     /// <summary>While a round of claims waits for the database.</summary>
@@ -137,19 +153,61 @@ public sealed class PumpTests
     }
 
     [Fact]
-    public async Task Endpoint_that_keeps_up_may_have_one_more_under_way()
+    public async Task Attempt_that_ends_by_itself_while_it_is_to_be_broken_off_has_ended()
+    {
+        using var folder = new TempFolder();
+        var queue = new OneRow();
+        using var pump = PumpOf(folder, new TestClock(), queue);
+        var attempt = queue.Offer();
+        await pump.RunOnceAsync(Cancellation);
+        var drained = pump.DrainAsync();
+        var meanwhile = new Meanwhile(() =>
+        {
+            _ = Task.Run(attempt.Done.SetResult, Cancellation);
+            Assert.True(SpinWait.SpinUntil(() => drained.IsCompleted, TimeSpan.FromSeconds(30)));
+        });
+
+        pump.End(new HashSet<Guid>(meanwhile) { queue.Endpoint });
+
+        Assert.True(attempt.IsWritten);
+        Assert.False(attempt.IsBrokenOff);
+    }
+
+    [Fact]
+    public async Task Attempt_of_which_nothing_can_be_written_leaves_its_lane()
     {
         using var folder = new TempFolder();
         var queue = new OneRow { LanesPerEndpoint = 1 };
         using var pump = PumpOf(folder, new TestClock(), queue);
-        queue.Offer().Done.SetResult();
-        await pump.RunOnceAsync(Cancellation);
-        await Eventually.Arrives(pump.DrainAsync());
-        queue.Offer().Done.SetResult();
-        await pump.RunOnceAsync(Cancellation);
-        await Eventually.Arrives(pump.DrainAsync());
+        var lost = queue.Offer(
+            new OneRow.Attempt(Guid.NewGuid()) { Succeeds = false, Writes = Task.FromException(new IOException("The database is away.")) });
+        Assert.Equal(1, await pump.RunOnceAsync(Cancellation));
+        var drained = pump.DrainAsync();
+        lost.Done.SetResult();
 
-        Assert.Equal([1, 2], queue.Wanted);
+        await Eventually.Arrives(drained);
+        queue.Offer(Guid.NewGuid()).Done.SetResult();
+        Assert.Equal(1, await pump.RunOnceAsync(Cancellation));
+        await Eventually.Arrives(pump.DrainAsync());
+    }
+
+    [Fact]
+    public async Task Endpoint_that_keeps_up_may_have_one_more_under_way()
+    {
+        using var folder = new TempFolder();
+        var (queue, clock) = (new OneRow { LanesPerEndpoint = 1 }, new TestClock());
+        using var pump = PumpOf(folder, clock, queue);
+        foreach (var took in new[] { TimeSpan.Zero, TimeSpan.Zero, LaneWindows.Fast + TimeSpan.FromMilliseconds(1), TimeSpan.Zero })
+        {
+            var attempt = queue.Offer();
+            await pump.RunOnceAsync(Cancellation);
+            await Eventually.Arrives(attempt.Begun.Task);
+            clock.Advance(took);
+            attempt.Done.SetResult();
+            await Eventually.Arrives(pump.DrainAsync());
+        }
+
+        Assert.Equal([1, 2, 3, 1], queue.Wanted);
     }
 
     /// <summary>What it says of its endpoint must be known before the endpoint is asked again.</summary>
@@ -241,6 +299,29 @@ public sealed class PumpTests
     }
 
     [Fact]
+    public async Task Outcome_that_cannot_be_written_keeps_the_pump_from_stopping_no_longer_than_it_may_take()
+    {
+        using var folder = new TempFolder();
+        var (queue, clock, written) = (new OneRow(), new TestClock(), new TaskCompletionSource());
+        using var pump = PumpOf(folder, clock, queue);
+        var attempt = queue.Offer(new OneRow.Attempt(Guid.NewGuid()) { Writes = written.Task });
+        await pump.RunOnceAsync(Cancellation);
+        await pump.StartAsync(Cancellation);
+        using var patience = new CancellationTokenSource();
+        var stopping = pump.StopAsync(patience.Token);
+        await Eventually.True(() => pump.ExecuteTask!.IsCompleted && clock.WaitingTimers == 1);
+        clock.Advance(TimeSpan.FromSeconds(Settings.Load(folder.Path).Delivery.StopSeconds));
+        await Eventually.Arrives(attempt.Ended.Task);
+        Assert.False(stopping.IsCompleted);
+
+        await patience.CancelAsync();
+
+        await Eventually.Arrives(stopping);
+        written.SetResult();
+        await Eventually.Arrives(pump.DrainAsync());
+    }
+
+    [Fact]
     public async Task Of_endpoints_that_wait_for_the_same_lanes_none_is_always_first()
     {
         using var folder = new TempFolder();
@@ -285,6 +366,18 @@ public sealed class PumpTests
         public Task<int> ReleaseAbandonedAsync(bool all, CancellationToken cancellationToken) => Task.FromResult(0);
     }
 
+    /// <summary>Has something happen each time that two are compared.</summary>
+    private sealed class Meanwhile(Action happens) : IEqualityComparer<Guid>
+    {
+        public bool Equals(Guid x, Guid y)
+        {
+            happens();
+            return x == y;
+        }
+
+        public int GetHashCode(Guid obj) => obj.GetHashCode();
+    }
+
     /// <summary>A queue of one row that can be offered again and again.</summary>
     private sealed class OneRow : IQueue
     {
@@ -318,7 +411,7 @@ public sealed class PumpTests
         public Task Finds { get; init; } = Task.CompletedTask;
 
         /// <summary>What it waits for before it has followed the clock.</summary>
-        public Task Follows { get; init; } = Task.CompletedTask;
+        public Task Follows { get; set; } = Task.CompletedTask;
 
         /// <param name="another">Another row for the same endpoint.</param>
         public Attempt Offer(Guid? another = null) => Offer(new Attempt(another ?? _row));
@@ -370,6 +463,8 @@ public sealed class PumpTests
 
             public Guid Token { get; } = Guid.NewGuid();
 
+            public TaskCompletionSource Begun { get; } = new();
+
             public TaskCompletionSource Done { get; } = new();
 
             public TaskCompletionSource Ended { get; } = new();
@@ -385,6 +480,7 @@ public sealed class PumpTests
 
             public async Task RunAsync(Action<bool> attempted, CancellationToken stopping)
             {
+                Begun.SetResult();
                 await Done.Task.WaitAsync(stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 IsBrokenOff = stopping.IsCancellationRequested;
                 attempted(Succeeds);
