@@ -3,6 +3,7 @@ using Apertur.Server;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
+using Apertur.Tests.Events;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -268,6 +269,36 @@ public sealed class ClaimTests
         }
     }
 
+    /// <summary>Its lane is free by then, and the next on its way.</summary>
+    [Theory, AllDatabases]
+    public async Task Attempt_says_whether_it_was_taken_before_that_is_written(DatabaseKind database)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(200, 200, 500, 500);
+        await using var app = await StartAsync(database);
+        await app.ListenAsync(receiver, "project.upload.started");
+        var session = await SessionAsync(app, receiver);
+        var told = new List<(bool Succeeded, bool IsSending)>();
+        for (var photo = 0; photo < 2; photo++)
+        {
+            await UploadAsync(app, session);
+            foreach (var queue in app.Services.GetServices<IQueue>())
+            {
+                var due = await queue.DueAsync(Cancellation);
+                var row = Assert.Single(await queue.TakeAsync(due.ToDictionary(endpoint => endpoint.Id, _ => 1), Cancellation));
+                await row.RunAsync(Tell, Cancellation);
+            }
+        }
+
+        Assert.Equal([(true, true), (true, true), (false, true), (false, true)], told);
+
+        void Tell(bool succeeded)
+        {
+            using var db = app.Services.GetRequiredService<Database>().Open();
+            told.Add((succeeded, db.Deliveries.Any(row => row.State == DeliveryState.Sending) || db.EventDeliveries.Any(row => row.State == DeliveryState.Sending)));
+        }
+    }
+
     /// <summary>However many rows have ended: it is looked for every second, or every ten.</summary>
     [Fact]
     public async Task What_waits_and_what_is_under_way_is_found_by_an_index_and_what_there_is_not_asks_for_nothing_more()
@@ -299,6 +330,10 @@ public sealed class ClaimTests
         session = await app.Client.CreateSessionAsync();
         await AskAsync(() => UploadAsync(app, session));
         Assert.DoesNotContain(plans.Statements, statement => statement.Contains("destinations\" AS", StringComparison.Ordinal));
+        // Nor is anybody looked for who listens where there is nothing to tell.
+        await AskAsync(() => app.Client.SendAsync(HttpMethod.Patch, $"projects/{app.ProjectId}/destinations/{id}", new JsonObject { ["isActive"] = true }));
+        Assert.Contains(plans.Statements, statement => statement.StartsWith("UPDATE \"deliveries\"", StringComparison.Ordinal));
+        Assert.DoesNotContain(plans.Statements, statement => statement.Contains("event_webhooks", StringComparison.Ordinal));
 
         async Task<string> AskAsync(Func<Task> ask)
         {

@@ -5,6 +5,7 @@ using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Npgsql;
 
 namespace Apertur.Tests.Queue;
 
@@ -49,5 +50,30 @@ public sealed class WorkerSignsTests
             Assert.All(rows, row => Assert.Equal(row.Node == Node.Name ? Node.Version : "", row.Version));
             return rows.Select(row => (row.Node, row.SeenAt)).ToHashSet();
         }
+    }
+
+    [Fact]
+    public async Task Node_whose_row_cannot_be_taken_away_does_not_wait_for_that()
+    {
+        // Longer than a test waits.
+        await using var app = await AperturApp.StartAsync(
+            DatabaseKind.PostgreSql, new Dictionary<string, string?> { ["Database:LockWaitSeconds"] = "60" }, role: NodeRole.Web);
+        var signs = app.Services.GetServices<IHostedService>().OfType<WorkerSigns>().Single();
+        await Eventually.Becomes(
+            async () =>
+            {
+                await using var db = app.Services.GetRequiredService<Database>().Open();
+                return await db.Workers.CountAsync(TestContext.Current.CancellationToken);
+            },
+            count => count == 1, "it has given a sign of life");
+        await using var connection = new NpgsqlConnection(app.Services.GetRequiredService<Settings>().Database.ConnectionString);
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        await using var hold = new NpgsqlCommand("SELECT 1 FROM workers FOR UPDATE", connection);
+        Assert.NotNull(await hold.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+
+        await Eventually.Arrives(signs.StopAsync(TestContext.Current.CancellationToken));
+
+        await transaction.RollbackAsync(TestContext.Current.CancellationToken);
     }
 }
