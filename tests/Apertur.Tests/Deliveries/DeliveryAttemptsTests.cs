@@ -20,6 +20,8 @@ public sealed class DeliveryAttemptsTests
         await using var receiver = await Receiver.StartAsync();
         receiver.AsksToWait(503, seconds: 120).Answers(500);
         await using var app = await AperturApp.StartAsync(database);
+        if (database == DatabaseKind.PostgreSql)
+            await EndFirstOutcomeAsync(app);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var began = app.Clock.GetUtcNow();
         var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
@@ -45,6 +47,19 @@ public sealed class DeliveryAttemptsTests
         Assert.Equal(("sent", 3), ((string)delivery["status"]!, (int)delivery["attempts"]!));
         Assert.All(["dueAt", "dueCause", "dueBy", "waitingFor"], field => Assert.Null(delivery[field]));
     }
+
+    /// <summary>Has PostgreSQL end the transaction that writes the first outcome, so that it is run again.</summary>
+    private static Task EndFirstOutcomeAsync(AperturApp app) => app.WriteAsync(db => db.Database.ExecuteSqlRawAsync(
+        """
+        CREATE SEQUENCE outcomes;
+        CREATE FUNCTION end_first() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          -- What a sequence has given is not rolled back.
+          IF nextval('outcomes') = 1 THEN RAISE EXCEPTION USING ERRCODE = 'serialization_failure'; END IF;
+          RETURN NEW;
+        END $$;
+        CREATE TRIGGER end_first BEFORE INSERT ON delivery_attempts FOR EACH ROW EXECUTE FUNCTION end_first();
+        """, Cancellation));
 
     [Theory, AllDatabases]
     public async Task Attempt_that_takes_its_time_says_when_it_began_and_when_it_ended(DatabaseKind database)

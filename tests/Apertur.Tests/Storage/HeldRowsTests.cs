@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
+using Apertur.Tests.Events;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -57,34 +58,73 @@ public sealed class HeldRowsTests
         (await app.Client.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.Created);
     }
 
+    /// <summary>Each row that it writes: of one that was not said beforehand, each of its tries would wait, and with it the others'.</summary>
     [Fact]
-    public async Task Outcome_of_a_held_session_waits_and_those_of_others_do_not()
+    public async Task Outcome_of_which_a_row_is_held_waits_and_those_of_others_do_not()
     {
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
-        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
-        var (held, other) = (await app.Client.CreateSessionAsync(webhook), await app.Client.CreateSessionAsync(webhook));
-        // One that has answered before gets more than one delivery at a time.
-        var proof = (string)(await app.Client.UploadAsync(other, Photos.Png()))["id"]!;
-        await app.Client.UploadBecomesAsync(proof, "delivered");
-        var (arrived, answer) = (new TaskCompletionSource(), new TaskCompletionSource());
-        receiver.Handles(async _ =>
+        foreach (var table in new[] { "sessions", "destinations", "uploads", "deliveries" })
         {
-            arrived.SetResult();
-            await answer.Task;
-        });
-        var first = (string)(await app.Client.UploadAsync(held, Photos.Png()))["id"]!;
-        await Eventually.Arrives(arrived.Task);
-        await using var holder = await Holder.LockAsync(app, "sessions", held);
-        answer.SetResult();
+            var (arrived, answer) = HoldsNext(receiver);
+            var (webhook, other) = (await WebhookAsync(), await WebhookAsync());
+            var session = await app.Client.CreateSessionAsync(webhook);
+            var first = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+            await Eventually.Arrives(arrived);
+            var delivery = (await app.DeliveriesAsync(first)).Single().Id.ToString();
+            await using var holder = await Holder.LockAsync(
+                app, table, table switch { "sessions" => session, "destinations" => webhook, "uploads" => first, _ => delivery });
+            answer.SetResult();
+            await StandsAsideAsync(app);
 
-        var second = (string)(await app.Client.UploadAsync(other, Photos.Png()))["id"]!;
+            var second = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(other), Photos.Png()))["id"]!;
 
-        await app.Client.UploadBecomesAsync(second, "delivered");
-        Assert.Equal("pending", (string)(await app.Client.UploadRowAsync(first))["status"]!);
-        await holder.LetGoAsync();
-        await app.Client.UploadBecomesAsync(first, "delivered");
-        Assert.Equal(1, (await app.DeliveriesAsync(first)).Single().Attempts);
+            await IsWrittenWithoutWaitingAsync(app, table, async () => (await app.DeliveriesAsync(second)).Single().State == DeliveryState.Sent);
+            Assert.Equal("pending", (string)(await app.Client.UploadRowAsync(first))["status"]!);
+            await holder.LetGoAsync();
+            await app.Client.UploadBecomesAsync(first, "delivered");
+            Assert.Equal(1, (await app.DeliveriesAsync(first)).Single().Attempts);
+        }
+
+        Task<string> WebhookAsync() => app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+    }
+
+    [Fact]
+    public async Task Outcome_of_an_event_of_which_a_row_is_held_waits_and_those_of_others_do_not()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        var (made, closed) = (await app.ListenAsync(receiver, "project.session.created"), await app.ListenAsync(receiver, "project.session.completed"));
+        foreach (var (number, table) in new[] { "event_webhooks", "event_deliveries" }.Index())
+        {
+            var (arrived, answer) = HoldsNext(receiver);
+            var session = await app.Client.CreateSessionAsync();
+            await Eventually.Arrives(arrived);
+            var held = table == "event_webhooks" ? (string)made["id"]! : await SendingAsync();
+            await using var holder = await Holder.LockAsync(app, table, held);
+            answer.SetResult();
+            await StandsAsideAsync(app);
+
+            (await app.Client.PostAsync($"upload-sessions/{session}/complete")).Expect(HttpStatusCode.OK);
+
+            await IsWrittenWithoutWaitingAsync(app, table, async () => await SentAsync(closed) == number + 1);
+            Assert.Equal(number, await SentAsync(made));
+            await holder.LetGoAsync();
+            await Eventually.Becomes(() => SentAsync(made), sent => sent == number + 1);
+        }
+
+        async Task<string> SendingAsync()
+        {
+            await using var db = app.Services.GetRequiredService<Database>().Open();
+            return (await db.EventDeliveries.SingleAsync(row => row.State == DeliveryState.Sending, Cancellation)).Id.ToString();
+        }
+
+        async Task<int> SentAsync(JsonNode webhook)
+        {
+            await using var db = app.Services.GetRequiredService<Database>().Open();
+            var id = Guid.Parse((string)webhook["id"]!);
+            return await db.EventDeliveries.CountAsync(row => row.WebhookId == id && row.State == DeliveryState.Sent, Cancellation);
+        }
     }
 
     [Theory]
@@ -171,6 +211,38 @@ public sealed class HeldRowsTests
 
     private static async Task<int> ImagesAsync(AperturApp app, string session) =>
         (int)(await app.Client.GetAsync($"upload/{session}/session")).Json["imagesCount"]!;
+
+    /// <summary>The next request arrives, and is answered when that is said.</summary>
+    private static (Task Arrived, TaskCompletionSource Answer) HoldsNext(Receiver receiver)
+    {
+        var (arrived, answer) = (new TaskCompletionSource(), new TaskCompletionSource());
+        receiver.Handles(async _ =>
+        {
+            arrived.SetResult();
+            await answer.Task;
+        });
+        return (arrived.Task, answer);
+    }
+
+    private static Task StandsAsideAsync(AperturApp app) => Eventually.True(() => app.Services.GetRequiredService<Database>().HeldUp == 1);
+
+    /// <summary>Waits until it is so, and sees to it that meanwhile no transaction waits for a row.</summary>
+    private static async Task IsWrittenWithoutWaitingAsync(AperturApp app, string held, Func<Task<bool>> isWritten)
+    {
+        await using var connection = new NpgsqlConnection(app.Services.GetRequiredService<Server.Settings>().Database.ConnectionString);
+        await connection.OpenAsync(Cancellation);
+        await using var command = new NpgsqlCommand(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event IN ('transactionid', 'tuple')", connection);
+        var waits = 0L;
+        await Eventually.Becomes(
+            async () =>
+            {
+                waits += (long)(await command.ExecuteScalarAsync(Cancellation))!;
+                return await isWritten();
+            },
+            written => written);
+        Assert.Equal((held, 0L), (held, waits));
+    }
 
     /// <summary>Holds a row, as a transaction does that does not go on.</summary>
     private sealed class Holder(NpgsqlConnection connection, NpgsqlTransaction transaction) : IAsyncDisposable
