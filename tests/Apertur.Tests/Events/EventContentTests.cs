@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
+using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
@@ -87,15 +88,18 @@ public sealed class EventContentTests
         await app.ListenAsync(events, "project.upload.failed", "project.upload.completed");
         var first = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = good.Url });
         var second = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = gone.Url });
+        var third = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = good.Url });
 
-        var upload = await app.Client.UploadAsync(await app.Client.CreateSessionAsync(first, second), Photos.Png());
+        var upload = await app.Client.UploadAsync(await app.Client.CreateSessionAsync(first, second, third), Photos.Png());
 
         var body = (await events.NextAsync()).Json();
         Assert.Equal("project.upload.failed", (string)body["event"]!);
         Assert.Equal((string)upload["id"]!, (string)body["data"]!["id"]!);
         Assert.Equal(second, (string)body["data"]!["failed_destination"]!["id"]!);
         Assert.Contains("410", (string)body["data"]!["failed_destination"]!["last_error"]!, StringComparison.Ordinal);
-        Assert.Equal(2, body["data"]!["destinations"]!.AsArray().Count);
+        var deliveries = (await app.DeliveriesAsync((string)upload["id"]!)).OrderBy(row => row.Id.ToString(), StringComparer.Ordinal);
+        Assert.Equal(
+            deliveries.Select(row => row.DestinationId.ToString()), body["data"]!["destinations"]!.AsArray().Select(row => (string)row!["id"]!));
 
         // Tried again by hand it arrives, and only then is the upload complete.
         await app.Client.UploadBecomesAsync((string)upload["id"]!, "partial");
@@ -143,6 +147,13 @@ public sealed class EventContentTests
         await app.ListenAsync(events, "project.session.completed", "project.session.expired");
         var closed = await app.Client.CreateSessionAsync();
         var expired = await app.Client.CreateSessionAsync(new JsonObject { ["expires_in_hours"] = 1 });
+        // One of another project is over in the same sweep, and told there alone.
+        var (project, _, key) = await app.CreateOtherProjectAsync();
+        var other = app.ClientOf(key, project);
+        await using var others = await Receiver.StartAsync();
+        (await other.PostAsync($"projects/{project}/webhooks", new JsonObject { ["url"] = others.Url, ["topics"] = new JsonArray("project.session.expired") }))
+            .Expect(HttpStatusCode.Created);
+        var theirs = await other.CreateSessionAsync(new JsonObject { ["expires_in_hours"] = 1 });
 
         (await app.Client.PostAsync($"upload-sessions/{closed}/complete")).Expect(HttpStatusCode.OK);
         (await app.Client.PostAsync($"upload-sessions/{closed}/complete")).Expect(HttpStatusCode.OK);
@@ -162,7 +173,10 @@ public sealed class EventContentTests
         Assert.Equal("project.session.expired", (string)second["event"]!);
         Assert.Equal(expired, (string)second["data"]!["id"]!);
         Assert.Equal("expired", (string)second["data"]!["status"]!);
-        Assert.Equal(2, await app.EventsAsync());
+        Assert.Equal(theirs, (string)(await others.NextAsync()).Json()["data"]!["id"]!);
+        Assert.Equal(3, await app.EventsAsync());
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        Assert.Equal(3, await db.EventDeliveries.CountAsync(TestContext.Current.CancellationToken));
     }
 
     [Theory, AllDatabases]
@@ -174,6 +188,8 @@ public sealed class EventContentTests
         await app.ListenAsync(events, "project.destination.disabled");
         var destination = await app.Client.CreateDestinationAsync("revoked", []);
         var session = await app.Client.CreateSessionAsync(destination);
+        // One that has answered before gets more than one at a time.
+        await app.ChangeAsync(db => db.Destinations.Single().Breaker.HasAnswered = true);
 
         var uploads = new[] { await app.Client.UploadAsync(session, Photos.Png()), await app.Client.UploadAsync(session, Photos.Png()) };
 
@@ -186,7 +202,7 @@ public sealed class EventContentTests
         Assert.Equal(0, (await app.DestinationAsync(destination)).Breaker.WindowAttempts);
         // Nothing more is tried there.
         var rows = (await app.DeliveriesAsync((string)uploads[0]["id"]!)).Concat(await app.DeliveriesAsync((string)uploads[1]["id"]!));
-        Assert.Equal(1, rows.Sum(row => row.AttemptsMade));
+        Assert.All(rows, row => Assert.Equal((1, DueCause.Parked), (row.AttemptsMade, row.DueCause)));
     }
 
     [Theory, AllDatabases]
@@ -248,16 +264,25 @@ public sealed class EventContentTests
         }
     }
 
+    /// <summary>Says so when two photos are on their way.</summary>
     private sealed class Revoked : IDestinationType
     {
+        private readonly TaskCompletionSource _both = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _asked;
+
         public string Type => "revoked";
 
         public string Label => "Revoked";
 
         public IReadOnlyList<ConfigField> Fields => [];
 
-        public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
-            Task.FromResult<DeliveryOutcome>(new DeliveryOutcome.Broken("Access was revoked."));
+        public async Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken)
+        {
+            if (Interlocked.Increment(ref _asked) == 2)
+                _both.SetResult();
+            await _both.Task.WaitAsync(cancellationToken);
+            return new DeliveryOutcome.Broken("Access was revoked.");
+        }
 
         public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
             Task.FromResult<DeliveryOutcome>(new DeliveryOutcome.Broken("Access was revoked."));

@@ -319,6 +319,7 @@ public sealed class EventDeliveryTests
         events.Hangs();
         await using var app = await AperturApp.StartAsync(database);
         var webhook = await app.ListenAsync(events, "project.session.created");
+        await app.ChangeAsync(db => db.EventWebhooks.Single().Breaker.Timeouts = Breaker.MaxTimeouts - 1);
         await app.Client.CreateSessionAsync();
         await events.NextAsync();
         Assert.Equal("The event is being sent at this moment.", await app.RetryNewestAsync(webhook));
@@ -333,7 +334,9 @@ public sealed class EventDeliveryTests
         Assert.Null(newest["responseBody"]);
         Assert.Equal(15_000, (int)newest["durationMs"]!);
         Assert.Equal(app.Clock.GetUtcNow(), (DateTimeOffset)newest["updatedAt"]!);
-        Assert.Equal(1, (await BreakerAsync(app)).Timeouts);
+        // It is left alone for longer than its schedule says.
+        Assert.Equal(Breaker.MaxTimeouts, (await BreakerAsync(app)).Timeouts);
+        Assert.Equal(app.Clock.GetUtcNow().AddSeconds(15), (DateTimeOffset)newest["nextRetryAt"]!);
     }
 
     [Theory, AllDatabases]
