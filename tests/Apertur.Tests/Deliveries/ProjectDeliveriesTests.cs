@@ -77,6 +77,7 @@ public sealed class ProjectDeliveriesTests
             Assert.Equal(row.State is DeliveryState.Pending or DeliveryState.Retrying ? row.DueAt : (DateTimeOffset?)null, (DateTimeOffset?)listed["dueAt"]);
         }
 
+        Assert.Equal(0, (int)(await ListAsync($"?destinationId={pairs[0].destination}"))["total"]!);
         foreach (var bad in new[] { "sent", "odd" })
             (await app.Client.GetAsync($"{Path(app)}?status={bad}")).Expect(HttpStatusCode.BadRequest);
         (await app.Client.GetAsync($"uploads/{uploads[0]}/destinations/{Guid.NewGuid()}/attempts")).Expect(HttpStatusCode.NotFound);
@@ -86,6 +87,9 @@ public sealed class ProjectDeliveriesTests
         var now = app.Clock.GetUtcNow();
         Assert.Null(await WaitingForAsync(row => row.Breaker.OpenUntil = now));
         Assert.Equal("It is full.", await WaitingForAsync(row => (row.ParkedReason, row.IsActive) = ("It is full.", false)));
+        // One that is under way there waits for nothing.
+        var underWay = (await app.Client.GetAsync($"uploads/{pairs[0].upload}/deliveries")).Json.AsArray();
+        Assert.All(underWay, row => Assert.Null(row!["waitingFor"]));
         Assert.Null(await WaitingForAsync(row => row.DeletedAt = now));
 
         async Task<JsonNode> ListAsync(string query) => (await app.Client.GetAsync(Path(app) + query)).Expect(HttpStatusCode.OK).Json;
@@ -93,7 +97,8 @@ public sealed class ProjectDeliveriesTests
         async Task<int> QueriesAsync(int pageSize)
         {
             var before = count.Queries;
-            Assert.Equal(4, (int)(await ListAsync($"?status=retrying&pageSize={pageSize}"))["total"]!);
+            var list = await ListAsync($"?status=retrying&pageSize={pageSize}");
+            Assert.Equal((4, 2), ((int)list["total"]!, (int)list["totalPages"]!));
             return count.Queries - before;
         }
 
@@ -131,7 +136,8 @@ public sealed class ProjectDeliveriesTests
     {
         await using var app = await StartAsync(database);
         var (failed, gone, left) = (await WebhookAsync(app.Client), await WebhookAsync(app.Client), await WebhookAsync(app.Client));
-        var session = await app.Client.CreateSessionAsync(failed, gone);
+        var waits = await WebhookAsync(app.Client);
+        var session = await app.Client.CreateSessionAsync(failed, gone, waits);
         var upload = await UploadAsync(app.Client, session);
         await UploadAsync(app.Client, await app.Client.CreateSessionAsync(left));
         app.Clock.Jump(TimeSpan.FromHours(1));
@@ -139,15 +145,21 @@ public sealed class ProjectDeliveriesTests
         await app.ChangeAsync(db =>
         {
             foreach (var row in db.Deliveries.Where(row => row.UploadId == Guid.Parse(upload)))
-                (row.State, row.Attempts, row.EndedAt) = (DeliveryState.Failed, 18, now.AddMinutes(-30));
+            {
+                if (row.DestinationId == Guid.Parse(waits))
+                    (row.State, row.Due) = (DeliveryState.Retrying, new(now.AddHours(1), DueCause.Schedule));
+                else
+                    (row.State, row.Attempts, row.EndedAt) = (DeliveryState.Failed, 18, now.AddMinutes(-30));
+            }
+
             db.Uploads.Single(row => row.Id == Guid.Parse(upload)).DestinationsFailed = 2;
             var of = db.Sessions.Single(row => row.Id == Guid.Parse(session));
-            (of.ImagesFailed, of.DeliveriesOpen) = (1, 0);
+            (of.ImagesFailed, of.DeliveriesOpen) = (1, 1);
             db.Destinations.Single(row => row.Id == Guid.Parse(gone)).DeletedAt = now;
             db.Destinations.Single(row => row.Id == Guid.Parse(left)).Breaker.OpenUntil = open;
         });
 
-        Assert.Equal("1 delivery is being tried again.", await RetryAsync());
+        Assert.Equal("2 deliveries are being tried again.", await RetryAsync());
         var rows = (await app.DeliveriesAsync(upload)).ToDictionary(row => row.DestinationId.ToString());
         Assert.Equal(
             (DeliveryState.Retrying, now, DueCause.Replayed, null, now),
@@ -156,7 +168,7 @@ public sealed class ProjectDeliveriesTests
         var shown = (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json.AsArray().Single(row => (string)row!["destinationId"]! == failed)!;
         Assert.Equal(("replayed", rows[failed].DueBy), ((string)shown["dueCause"]!, (string?)shown["dueBy"]));
         Assert.Equal((DeliveryState.Failed, DueCause.Received), (rows[gone].State, rows[gone].DueCause));
-        Assert.Equal((1, 1, 1, now), await CountsAsync());
+        Assert.Equal((1, 1, 2, now), await CountsAsync());
         Assert.Equal((null, open), ((await app.DestinationAsync(failed)).Breaker.OpenUntil, (await app.DestinationAsync(left)).Breaker.OpenUntil));
 
         // It is due already; and one that is not, is then, which is no news for the session.
@@ -164,7 +176,7 @@ public sealed class ProjectDeliveriesTests
         Assert.Equal("No delivery of this upload has failed.", await RetryAsync());
         await app.ChangeAsync(db => db.Deliveries.Single(row => row.Id == rows[failed].Id).Due = new(now.AddHours(1), DueCause.Schedule));
         Assert.Equal("1 delivery is being tried again.", await RetryAsync());
-        Assert.Equal((1, 1, 1, now), await CountsAsync());
+        Assert.Equal((1, 1, 2, now), await CountsAsync());
 
         async Task<string> RetryAsync() => (string)(await app.Client.PostAsync($"uploads/{upload}/retry")).Expect(HttpStatusCode.OK).Json["message"]!;
 

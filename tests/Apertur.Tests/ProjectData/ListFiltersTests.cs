@@ -215,6 +215,7 @@ public sealed class ListFiltersTests
     {
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(database);
+        var other = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var destination = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var session = await app.Client.CreateSessionAsync(destination);
         var upload = (string)(await app.Client.UploadAsync(session, Photos.Jpeg(), "first.jpg"))["id"]!;
@@ -261,8 +262,15 @@ public sealed class ListFiltersTests
             ("q=first&status=delivered&source=camera", upload),
         })
             Assert.Equal(found, Single(await app.Client.GetAsync($"uploads?{query}")));
-        var failed = (await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?page=101&pageSize=100")).Expect(HttpStatusCode.OK).Json;
-        Assert.Equal((ListFilters.MostCounted, 10), ((int)failed["total"]!, failed["data"]!.AsArray().Count));
+        // One more, of another destination.
+        receiver.Answers(410);
+        await app.Client.UploadBecomesAsync((string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(other), Photos.Jpeg()))["id"]!, "failed");
+        foreach (var (page, shown) in new[] { (1, 100), (101, 11) })
+        {
+            var failed = (await app.Client.GetAsync($"projects/{app.ProjectId}/deliveries?page={page}&pageSize=100")).Expect(HttpStatusCode.OK).Json;
+            Assert.Equal((page, ListFilters.MostCounted, shown), (page, (int)failed["total"]!, failed["data"]!.AsArray().Count));
+        }
+
         var copies = (await app.Client.GetAsync("sessions?q=copy&page=101&pageSize=100")).Expect(HttpStatusCode.OK).Json;
         Assert.Equal((ListFilters.MostCounted, 10), ((int)copies["total"]!, copies["data"]!.AsArray().Count));
         var never = DateTimeOffset.MaxValue.AddYears(-1).ToUnixTimeMilliseconds();

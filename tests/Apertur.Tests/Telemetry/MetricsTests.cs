@@ -50,6 +50,26 @@ public sealed partial class MetricsTests
             Assert.Contains(metrics.Keys, name => name.Contains("db_client_connection_pool_name=\"apertur\"", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task Attempts_that_failed_are_told_apart_and_what_did_not_arrive_has_no_latency()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Answers(500);
+        await using var app = await StartAsync(DatabaseKind.Sqlite, services => services.AddSingleton<IDestinationType>(new Refusing()));
+        var events = await app.ListenAsync(receiver, "project.upload.started");
+        var session = await app.Client.CreateSessionAsync(await app.Client.CreateDestinationAsync("refusing", []));
+        var upload = await app.Client.UploadAsync(session, Photos.Jpeg());
+        await app.Client.UploadBecomesAsync((string)upload["id"]!, "failed");
+        await app.NewestBecomesAsync(events, "retrying");
+        await Eventually.Arrives(app.Services.GetRequiredService<Pump>().DrainAsync());
+
+        var metrics = await ReadAsync(app);
+
+        Assert.Equal(1, metrics["""apertur_delivery_attempt_duration_seconds_count{outcome="GiveUp",type="refusing"}"""]);
+        Assert.DoesNotContain("""apertur_delivery_latency_seconds_count{type="refusing"}""", metrics.Keys);
+        Assert.True(metrics["""apertur_event_attempt_duration_seconds_count{outcome="TryAgain"}"""] >= 1);
+    }
+
     [Theory, AllDatabases]
     public async Task Queue_shows_its_depth_and_how_long_the_oldest_has_been_due(DatabaseKind database)
     {
@@ -140,8 +160,8 @@ public sealed partial class MetricsTests
         await Shell.RunAsync($"{promtool} check rules '{Path.Combine(RepositoryFiles.Root, "deploy/prometheus/alerts.yml")}'");
     }
 
-    private static Task<AperturApp> StartAsync(DatabaseKind database) =>
-        AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Telemetry:MetricsUrl"] = "http://127.0.0.1:0" });
+    private static Task<AperturApp> StartAsync(DatabaseKind database, Action<IServiceCollection>? configure = null) =>
+        AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Telemetry:MetricsUrl"] = "http://127.0.0.1:0" }, configure);
 
     private static MetricsListener Listener(AperturApp app) => app.Services.GetServices<IHostedService>().OfType<MetricsListener>().Single();
 
@@ -168,6 +188,20 @@ public sealed partial class MetricsTests
         }
 
         return samples;
+    }
+
+    private sealed class Refusing : IDestinationType
+    {
+        public string Type => "refusing";
+
+        public string Label => "Refusing";
+
+        public IReadOnlyList<ConfigField> Fields => [];
+
+        public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
+            Task.FromResult<DeliveryOutcome>(new DeliveryOutcome.GiveUp("Not this one."));
+
+        public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) => throw new NotSupportedException();
     }
 
     [GeneratedRegex("""^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(\{((?<label>[a-zA-Z_][a-zA-Z0-9_]*="(\\.|[^"\\\n])*"),?)*\})? (?<value>\S+)( \d+)?$""")]

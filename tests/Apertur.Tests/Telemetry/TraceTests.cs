@@ -55,6 +55,8 @@ public sealed class TraceTests
 
         await Eventually.True(() => Spans(collector, "Accepted").Any());
         Assert.True(Spans(collector, "delivery.attempt").Count() > before);
+        foreach (var tag in new[] { "delivery.id", "image.id", "destination.id", "destination.type", "delivery.attempt", "delivery.outcome" })
+            Assert.True(Spans(collector, $"apertur.{tag}").Any(), tag);
         Assert.All(collector.Requests, request =>
         {
             Assert.False(Holds(request, session), "A collector gets no link.");
