@@ -18,10 +18,12 @@ public sealed class StaleOutcomeTests
         var type = new Answering();
         await using var app = await AperturApp.StartAsync(database, configure: services => services.AddSingleton<IDestinationType>(type));
         var id = await app.Client.CreateDestinationAsync(type.Type, []);
+        var path = $"projects/{app.ProjectId}/destinations/{id}";
+        await ActAsync();
         var upload = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(id), Photos.Png()))["id"]!;
         await Eventually.Arrives(type.Asked.Task);
-        var path = $"projects/{app.ProjectId}/destinations/{id}";
-        (await app.Client.SendAsync(HttpMethod.Patch, path, new JsonObject { ["isActive"] = true })).Expect(HttpStatusCode.OK);
+        // At the same instant as before: the clock stands still.
+        await ActAsync();
 
         type.First.SetResult(outcome == "broken"
             ? new DeliveryOutcome.Broken("The bucket does not exist.")
@@ -35,6 +37,9 @@ public sealed class StaleOutcomeTests
         Assert.Null((await app.Client.GetAsync(path)).Json["problem"]);
         Assert.Equal(1, (await app.DestinationAsync(id)).Breaker.WindowAttempts);
         Assert.Equal(outcome == "broken" ? 1 : 2, (await app.DeliveriesAsync(upload)).Single().Attempts);
+
+        async Task ActAsync() =>
+            (await app.Client.SendAsync(HttpMethod.Patch, path, new JsonObject { ["isActive"] = true })).Expect(HttpStatusCode.OK);
     }
 
     [Theory, AllDatabases]

@@ -50,7 +50,9 @@ public sealed class EventContentTests
             Assert.Equal("""["order:7"]""", data["tags"]!.ToJsonString());
             Assert.Equal("""{"claim":4711}""", data["metadata"]!.ToJsonString());
             Assert.Equal((string)upload["sha256"]!, (string)data["sha256"]!);
-            Assert.Equal(destination, (string)data["destinations"]![0]!["id"]!);
+            Assert.Equal(
+                ("live", "2026-06-12T09:44:41.919Z", "camera"), ((string)data["env"]!, (string)data["created_at"]!, (string)data["source"]!));
+            Assert.Equal((destination, "webhook"), ((string)data["destinations"]![0]!["id"]!, (string)data["destinations"]![0]!["type"]!));
             Assert.Null(data["failed_destination"]);
             var link = new Uri((string)data["download_url"]!).PathAndQuery;
             Assert.Equal(photo, (await app.ClientOf(null).GetAsync(link)).Expect(HttpStatusCode.OK).Bytes);
@@ -115,13 +117,24 @@ public sealed class EventContentTests
         await using var app = await AperturApp.StartAsync(database);
         await app.ListenAsync(events, "project.session.*");
 
-        var session = await app.Client.CreateSessionAsync(new JsonObject { ["max_images"] = 2, ["label"] = "Kitchen" });
+        var session = await app.Client.CreateSessionAsync(new JsonObject
+        {
+            ["max_images"] = 2,
+            ["label"] = "Kitchen",
+            ["tags"] = new JsonArray("order:7"),
+            ["metadata"] = new JsonObject { ["claim"] = 4711 },
+            ["expires_in_hours"] = 24,
+        });
 
         var created = (await events.NextAsync()).Json();
         Assert.Equal("project.session.created", (string)created["event"]!);
         Assert.Equal(session, (string)created["data"]!["id"]!);
         Assert.Equal("pending", (string)created["data"]!["status"]!);
         Assert.Equal("Kitchen", (string)created["data"]!["label"]!);
+        Assert.Equal(
+            ("""["order:7"]""", """{"claim":4711}""", 2, "live", "2026-06-12T09:44:41.919Z", "2026-06-13T09:44:41.919Z"),
+            (created["data"]!["tags"]!.ToJsonString(), created["data"]!["metadata"]!.ToJsonString(), (int)created["data"]!["max_images"]!,
+                (string)created["data"]!["env"]!, (string)created["data"]!["created_at"]!, (string)created["data"]!["expires_at"]!));
 
         await app.Client.UploadAsync(session, Photos.Png());
         await app.Client.UploadAsync(session, Photos.Png());
@@ -195,7 +208,7 @@ public sealed class EventContentTests
 
         var data = (await events.NextAsync()).Json()["data"]!;
         Assert.Equal(destination, (string)data["id"]!);
-        Assert.Equal("revoked", (string)data["type"]!);
+        Assert.Equal(("revoked", (await app.DestinationAsync(destination)).Name), ((string)data["type"]!, (string)data["name"]!));
         Assert.Equal("Access was revoked.", (string)data["reason"]!);
         await app.PassAsync(TimeSpan.FromMinutes(1));
         Assert.Equal(1, await app.EventsAsync());

@@ -80,6 +80,8 @@ public sealed class DamagedPhotoTests(ITestOutputHelper output)
         await Eventually.True(() => ears.Requests.Count >= damaged);
         Assert.Equal(damaged, ears.Requests.Select(request => (string)request.Json()["data"]!["id"]!).Distinct().Count());
         Assert.Equal(damaged, ears.Requests.Count);
+        Assert.All(
+            ears.Requests, request => Assert.Contains((string)request.Json()["data"]!["damage"]!, new[] { "missing", "truncated", "extended", "altered" }));
 
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"> {database}: {photos.Count} photos, {photos.Sum(photo => (long)photo.Bytes) / 1e6:F0} MB, 5 types of destination and 4 formats of "
