@@ -31,6 +31,8 @@ public sealed class ProjectDeliveriesTests
 
         var pairs = uploads.OrderDescending().SelectMany(upload => destinations.Order().Select(destination => (upload, destination))).ToList();
         Assert.Equal((4, 1), (await TotalAsync("pending"), (int)(await test.GetAsync(Path(app) + "?status=pending")).Json["total"]!));
+        var person = await app.SignInAsync();
+        Assert.Equal(5, (int)(await person.Client.GetAsync(Path(app) + "?status=pending")).Expect(HttpStatusCode.OK).Json["total"]!);
         Assert.Equal(uploads.OrderDescending(), await PendingAsync());
         foreach (var pair in pairs)
             await SetAsync(pair, row => row.State = DeliveryState.Retrying);
@@ -165,7 +167,9 @@ public sealed class ProjectDeliveriesTests
             (DeliveryState.Retrying, now, DueCause.Replayed, null, now),
             (rows[failed].State, rows[failed].DueAt, rows[failed].DueCause, rows[failed].EndedAt, rows[failed].UpdatedAt));
         Assert.StartsWith(rows[failed].DueBy!, app.LiveKey, StringComparison.Ordinal);
-        var shown = (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json.AsArray().Single(row => (string)row!["destinationId"]! == failed)!;
+        var all = (await app.Client.GetAsync($"uploads/{upload}/deliveries")).Json.AsArray();
+        Assert.Equal(all.Select(row => (string)row!["id"]!).Order(StringComparer.Ordinal), all.Select(row => (string)row!["id"]!));
+        var shown = all.Single(row => (string)row!["destinationId"]! == failed)!;
         Assert.Equal(("replayed", rows[failed].DueBy), ((string)shown["dueCause"]!, (string?)shown["dueBy"]));
         Assert.Equal((DeliveryState.Failed, DueCause.Received), (rows[gone].State, rows[gone].DueCause));
         Assert.Equal((1, 1, 2, now), await CountsAsync());

@@ -249,6 +249,7 @@ public sealed class OAuthTokensTests : IAsyncLifetime
             row => (string)row["status"]! == "delivered", "the upload is delivered");
 
         Assert.Equal(photo, _clouds.Google.Files.Single().Bytes);
+        Assert.Equal(1, _clouds.Google.Count("generateIds"));
         Assert.Null((await app.DeliveriesAsync(upload)).Single().Resume);
     }
 

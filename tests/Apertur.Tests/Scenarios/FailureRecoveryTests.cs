@@ -85,11 +85,16 @@ public sealed class FailureRecoveryTests
         await app.Client.UploadBecomesAsync(id, "delivered");
         Assert.Equal("at" + new string('x', 1021), (await app.DeliveriesAsync(id)).Single().Reference);
 
-        id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(babbler), Photos.Png(), "odd.png"))["id"]!;
-        await Eventually.Becomes(
-            () => app.DeliveriesAsync(id),
-            rows => rows.Single() is { State: DeliveryState.Retrying, LastError: "The attempt failed for an unexpected reason." });
-        Assert.Single(app.Log.Lines, line => line.StartsWith("Warning", StringComparison.Ordinal) && line.Contains(" threw", StringComparison.Ordinal));
+        foreach (var mistake in new[] { "odd.png", "ended.png" })
+        {
+            id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(babbler), Photos.Png(), mistake))["id"]!;
+            await Eventually.Becomes(
+                () => app.DeliveriesAsync(id),
+                rows => rows.Single() is { State: DeliveryState.Retrying, LastError: "The attempt failed for an unexpected reason." });
+        }
+
+        Assert.Equal(2, app.Log.Lines.Count(
+            line => line.StartsWith("Warning", StringComparison.Ordinal) && line.Contains(" threw", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -193,6 +198,7 @@ public sealed class FailureRecoveryTests
             {
                 "long.png" => new DeliveryOutcome.Accepted("at\0" + new string('x', 1021) + "😀 and more"),
                 "odd.png" => throw new InvalidOperationException("A mistake."),
+                "ended.png" => throw new OperationCanceledException("Nobody asked for it."),
                 _ => new DeliveryOutcome.GiveUp("no\0" + new string('x', 497) + "😀 and more"),
             });
 
