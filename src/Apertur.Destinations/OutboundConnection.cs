@@ -67,7 +67,7 @@ internal sealed class OutboundConnection(Stream inner) : Stream
 
             await writing.ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (_isOver && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
         }
         catch (Exception exception) when (exception is IOException or SocketException)
@@ -113,7 +113,7 @@ internal sealed class OutboundConnection(Stream inner) : Stream
         }
     }
 
-    public override Task FlushAsync(CancellationToken cancellationToken) => _isOver ? Task.CompletedTask : inner.FlushAsync(cancellationToken);
+    public override Task FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
 
     public override void Flush() => throw new NotSupportedException();
 
@@ -151,7 +151,7 @@ internal sealed class OutboundConnection(Stream inner) : Stream
     {
         lock (_lock)
         {
-            if (_reading is null && !_handlerReads && !_ended && _held.End == _held.Start)
+            if (_reading is null && !_handlerReads && _held.End == _held.Start)
                 _reading = Task.Run(FillAsync);
             return _reading is { IsCompleted: false } ? _reading : null;
         }
@@ -190,7 +190,7 @@ internal sealed class OutboundConnection(Stream inner) : Stream
     }
 
     /// <summary>Whether a status line is there that is not one of 1xx, which others follow (RFC 9110, 15.2).</summary>
-    private static bool BeginsFinalAnswer(ReadOnlySpan<byte> received)
+    internal static bool BeginsFinalAnswer(ReadOnlySpan<byte> received)
     {
         while (received.StartsWith("HTTP/1."u8) && received.Length > 9)
         {

@@ -24,7 +24,6 @@ public sealed class OutboundHttp : IDisposable
     /// <param name="allowPrivateNetworks">Also reach loopback, private and link-local addresses: for tests, demos and closed
     /// networks.</param>
     /// <param name="tellsOfTraces">Send the trace that a request belongs to along: not to hosts that are nobody's destination.</param>
-    [SuppressMessage("ApiDesign", "RS0030", Justification = "This is the client that the rule points to.")]
     public OutboundHttp(bool allowPrivateNetworks, bool tellsOfTraces = true)
     {
         _tellsOfTraces = tellsOfTraces;
@@ -32,8 +31,7 @@ public sealed class OutboundHttp : IDisposable
         MayReach = allowPrivateNetworks ? static _ => true : AddressGuard.IsPublic;
         // Long enough to profit from open connections, short enough to follow a moved host.
         _handler = new StaleConnectionRetry(pooled: Handler(TimeSpan.FromMinutes(5)), fresh: Handler(TimeSpan.Zero));
-        // The time of a request is its caller's to bound, by token.
-        _client = new HttpClient(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+        _client = Client(_handler);
     }
 
     public bool AllowPrivateNetworks { get; }
@@ -41,14 +39,15 @@ public sealed class OutboundHttp : IDisposable
     /// <summary>Which addresses are connected to. Tests have one that is not, since they have none that is public.</summary>
     internal Func<IPAddress, bool> MayReach { get; init; }
 
+    /// <summary>The addresses of a name. Tests have names of several, and of none.</summary>
+    internal Func<string, CancellationToken, Task<IPAddress[]>> Resolve { get; init; } = Dns.GetHostAddressesAsync;
+
     /// <summary>
     /// For client libraries that want a client of their own; whatever they send takes the same guarded way. Libraries read
     /// answers into memory, so one of more than <see cref="MaxAnswerBytes"/> fails the request.
     /// </summary>
     /// <param name="fetches">Whether what is asked for with GET and found may have any length: for addresses that the operator gives.</param>
-    [SuppressMessage("ApiDesign", "RS0030", Justification = "Shares the guarded handler.")]
-    public HttpClient CreateClient(bool fetches = false) =>
-        new(new LibraryLimits(_handler, fetches), disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+    public HttpClient CreateClient(bool fetches = false) => Client(new LibraryLimits(_handler, fetches));
 
     /// <summary>Sends a request and returns when the headers of the answer are there; its body has not been read.</summary>
     /// <exception cref="HttpRequestException">No answer; see <see cref="HttpOutcome.Of(Exception)"/>.</exception>
@@ -61,17 +60,15 @@ public sealed class OutboundHttp : IDisposable
         _handler.Dispose();
     }
 
-    private SocketsHttpHandler Handler(TimeSpan connectionLifetime) => new()
+    internal SocketsHttpHandler Handler(TimeSpan connectionLifetime) => new()
     {
         AllowAutoRedirect = false,
         UseCookies = false,
         UseProxy = false,
-        AutomaticDecompression = DecompressionMethods.None,
         ConnectTimeout = _connectTimeout,
         PooledConnectionLifetime = connectionLifetime,
         // Behind a way that is cut for half a minute, a connection may be silent for good: those that were idle meanwhile are not asked again.
         PooledConnectionIdleTimeout = TimeSpan.FromSeconds(20),
-        MaxResponseHeadersLength = 64,
         // Answers are judged by their headers; a short body is read off so that the connection can be used again.
         MaxResponseDrainSize = 16 * 1024,
         ConnectCallback = ConnectAsync,
@@ -79,13 +76,18 @@ public sealed class OutboundHttp : IDisposable
         PlaintextStreamFilter = static (context, _) => ValueTask.FromResult<Stream>(new OutboundConnection(context.PlaintextStream)),
     };
 
+    [SuppressMessage("ApiDesign", "RS0030", Justification = "These are the clients that the rule points to.")]
+    private static HttpClient Client(HttpMessageHandler guarded) =>
+        // The time of a request is its caller's to bound, by token.
+        new(guarded, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
         var host = context.DnsEndPoint.Host;
         var addresses = IPAddress.TryParse(host, out var literal)
             ? [literal]
-            : await Dns.GetHostAddressesAsync(host, cancellationToken).ConfigureAwait(false);
+            : await Resolve(host, cancellationToken).ConfigureAwait(false);
         var reachable = addresses.Where(MayReach).ToArray();
         if (reachable.Length == 0)
         {
@@ -103,9 +105,9 @@ public sealed class OutboundHttp : IDisposable
             {
                 return await ConnectAsync(reachable[i], context.DnsEndPoint.Port, limit.Token).ConfigureAwait(false);
             }
-            catch (Exception exception)
-                when (exception is SocketException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+            catch (Exception exception) when (exception is SocketException or OperationCanceledException)
             {
+                // Whoever has given up does so at the next one as well, at once.
             }
         }
 

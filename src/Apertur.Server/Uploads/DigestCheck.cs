@@ -16,24 +16,22 @@ internal sealed class DigestCheck : IDisposable
 
     private readonly List<(IncrementalHash Hash, byte[] Expected)> _digests = [];
 
-    private bool? _isRight;
-
     /// <summary>Whether the sender gave none.</summary>
     public bool IsEmpty => _digests.Count == 0;
 
     /// <summary>Whether all of what has passed by has the digests that were given. To be asked at its end.</summary>
-    public bool IsRight => _isRight ??= _digests.TrueForAll(digest =>
-        CryptographicOperations.FixedTimeEquals(digest.Hash.GetHashAndReset(), digest.Expected));
+    public bool IsRight => _digests.TrueForAll(digest =>
+        CryptographicOperations.FixedTimeEquals(digest.Hash.GetCurrentHash(), digest.Expected));
 
     /// <summary>The digests in the headers of a request or a part.</summary>
-    /// <param name="header">The value of a header; empty or null when it was not sent.</param>
+    /// <param name="header">The value of a header; null when it was not sent.</param>
     /// <exception cref="ApiErrorException">400: a header cannot be read.</exception>
     public static DigestCheck Of(Func<string, string?> header)
     {
         var check = new DigestCheck();
         foreach (var name in Headers)
         {
-            if (header(name) is not { Length: > 0 } value)
+            if (header(name) is not { } value)
                 continue;
             if (name == "Content-MD5")
                 check.Add(name, HashAlgorithmName.MD5, value);
@@ -116,8 +114,8 @@ internal sealed class DigestCheck : IDisposable
             body.AdvanceTo(consumed, examined);
         }
 
-        public override void CancelPendingRead() => body.CancelPendingRead();
+        public override void CancelPendingRead() => throw new NotSupportedException();
 
-        public override void Complete(Exception? exception = null) => body.Complete(exception);
+        public override void Complete(Exception? exception = null) => throw new NotSupportedException();
     }
 }

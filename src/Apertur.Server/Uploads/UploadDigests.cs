@@ -36,7 +36,7 @@ internal sealed class UploadDigests : IDisposable
     /// <param name="isEncrypted">The digest of the photo is not that of what is sent.</param>
     public ReadBytes File(ReadBytes read, MultipartPart? part, bool isEncrypted)
     {
-        _ofPart ??= DigestCheck.Of(name => part?.Digests.GetValueOrDefault(name));
+        _ofPart = DigestCheck.Of(name => part?.Digests.GetValueOrDefault(name));
         var looked = _ofPart.Over(_ofFile.Over(read));
         return !isEncrypted ? looked : async (minimum, cancellationToken) =>
         {
