@@ -14,7 +14,7 @@ public sealed class KeyTemplateTests
         "\uFFFE", "a\uFFFFb", "\uFDD0", "\U0001FFFE",
         "..%2f..%2f",
         "%2e%2e", "\u2025/", "{filename}", "{tag:x}", "{", "}", "a:b", "a*?\"<>|b", "\uE000private", "\t", "....//....//",
-        new('a', 3000), new('é', 3000), new('.', 3000), "a." + new string('b', 3000), new string('\u6F22', 400) + ".jpg",
+        "a.b\\c", new('a', 3000), new('é', 3000), new('.', 3000), "a." + new string('b', 3000), new string('\u6F22', 400) + ".jpg",
     ];
 
     public static TheoryData<string> Variables { get; } =
@@ -27,7 +27,7 @@ public sealed class KeyTemplateTests
         foreach (var text in _hostile)
         {
             var delivery = Hostile(text);
-            foreach (var name in (string[])[variable, $"{variable}/x.jpg", $"a{variable}b", $".{variable}."])
+            foreach (var name in (string[])[variable, $"{variable}/x.jpg", $"a{variable}b", $".{variable}.", "{tag:absent}"])
             {
                 var template = "photos/" + name;
                 Assert.Null(KeyTemplate.Problem(template));

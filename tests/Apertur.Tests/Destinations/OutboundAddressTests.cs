@@ -174,6 +174,38 @@ public sealed class OutboundAddressTests : IDisposable
         Assert.False(_v6.Pending());
     }
 
+    [Fact]
+    public async Task Name_is_reached_at_the_first_of_its_addresses_that_answers()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        var port = new Uri(receiver.Url).Port;
+        // Nobody listens at the first. The second is full and drops what comes: it may use up its share of the time, not that of the others.
+        var (silent, full) = (IPAddress.Parse("127.0.0.2"), IPAddress.Parse("127.0.0.3"));
+        using var listener = new TcpListener(full, port);
+        listener.Start(backlog: 0);
+        using var filler = new TcpClient();
+        await filler.ConnectAsync(full, port, Cancellation);
+        using var http = new OutboundHttp(allowPrivateNetworks: true)
+        {
+            Resolve = (_, _) => Task.FromResult<IPAddress[]>([silent, full, .. Enumerable.Repeat(IPAddress.Loopback, 40)]),
+        };
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"http://several.example:{port}/");
+
+        using var response = await Eventually.Arrives(http.SendAsync(request, Cancellation));
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+    }
+
+    [Fact]
+    public async Task Name_without_an_address_is_told_from_one_that_must_not_be_reached()
+    {
+        using var http = new OutboundHttp(allowPrivateNetworks: false) { Resolve = (_, _) => Task.FromResult<IPAddress[]>([]) };
+
+        var outcome = await CallAsync(http, "webhook", "http://nowhere.example/", test: true);
+
+        Assert.Contains(NoSuchName, Assert.IsType<DeliveryOutcome.TryAgain>(outcome).Reason, StringComparison.Ordinal);
+    }
+
     /// <returns>Null when the address is refused as soon as it is saved.</returns>
     private static async Task<DeliveryOutcome?> CallAsync(OutboundHttp http, string name, string address, bool test)
     {

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
+using System.Text;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
 using Apertur.Tests.Support;
@@ -96,28 +97,25 @@ public sealed class OutboundConnectionTests
     [InlineData(false)]
     public async Task A_kept_connection_that_the_receiver_has_closed_is_no_failure(bool library)
     {
-        // The first connection answers once, and closes when the next request comes.
-        await using var receiver = RawReceiver.Start(async (connection, number) =>
+        // Each connection answers once, and closes when the next request comes.
+        await using var receiver = RawReceiver.Start(async (connection, _) =>
         {
-            while (await connection.ReadHeadersAsync() && await ReadBodyAsync(connection))
-            {
-                await connection.SendAsync(Ok);
-                if (number > 1)
-                    continue;
-                await connection.ReadHeadersAsync();
-                break;
-            }
+            if (!await connection.ReadHeadersAsync() || !await ReadBodyAsync(connection))
+                return;
+            await connection.SendAsync(Ok);
+            await connection.ReadHeadersAsync();
         });
         using var http = new OutboundHttp(allowPrivateNetworks: true);
 
-        for (var i = 0; i < 2; i++)
+        for (var i = 0; i < 4; i++)
         {
             using var response = await SendAsync(http, receiver.Url, new byte[100], library);
             Assert.Equal(HttpStatusCode.OK, response.StatusCode);
             await response.Content.ReadAsByteArrayAsync(Cancellation);
         }
 
-        Assert.Equal(2, receiver.Connections);
+        // What is sent again has a connection of its own, each time.
+        Assert.Equal(4, receiver.Connections);
     }
 
     [Fact]
@@ -188,25 +186,74 @@ public sealed class OutboundConnectionTests
 
     /// <summary>They read it into memory, but for what the operator's own addresses were asked for.</summary>
     [Theory]
-    [InlineData("GET", 200, "image/jpeg", true)]
-    [InlineData("GET", 200, "application/xml", false)]
-    [InlineData("GET", 404, "image/jpeg", false)]
-    [InlineData("POST", 200, "image/jpeg", false)]
-    public async Task Long_answer_reaches_a_library_only_as_what_it_fetches(string method, int status, string type, bool isGiven)
+    [InlineData("GET", 200, "image/jpeg", true, true)]
+    [InlineData("GET", 200, "image/jpeg", false, false)]
+    [InlineData("GET", 200, "application/xml", true, false)]
+    [InlineData("GET", 200, "text/xml", true, false)]
+    [InlineData("GET", 404, "image/jpeg", true, false)]
+    [InlineData("POST", 200, "image/jpeg", true, false)]
+    [InlineData("HEAD", 200, "image/jpeg", false, true)] // whose body does not come
+    public async Task Long_answer_reaches_a_library_only_as_what_it_fetches(string method, int status, string type, bool fetches, bool isGiven)
     {
         await using var receiver = await Receiver.StartAsync();
         receiver.Handles(context =>
         {
             (context.Response.StatusCode, context.Response.ContentType) = (status, type);
+            context.Response.ContentLength = method == "HEAD" ? OutboundHttp.MaxAnswerBytes + 1 : null;
             return context.Response.Body.WriteAsync(new byte[OutboundHttp.MaxAnswerBytes + 1], context.RequestAborted).AsTask();
         });
         using var http = new OutboundHttp(allowPrivateNetworks: true);
-        using var client = http.CreateClient(fetches: true);
+        using var client = http.CreateClient(fetches);
         using var request = new HttpRequestMessage(new HttpMethod(method), receiver.Url);
 
         var failure = await Record.ExceptionAsync(async () => (await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation)).Dispose());
 
         Assert.Equal(isGiven, failure is null);
+    }
+
+    [Theory]
+    [InlineData(1024, false)]
+    [InlineData(1025, true)]
+    public async Task Library_asks_whether_to_go_on_only_before_a_body_that_is_not_small(int length, bool asks)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+        using var client = http.CreateClient();
+        using var request = new HttpRequestMessage(HttpMethod.Put, receiver.Url) { Content = new ByteArrayContent(new byte[length]) };
+        request.Headers.ExpectContinue = true;
+
+        (await client.SendAsync(request, Cancellation)).Dispose();
+
+        Assert.Equal(asks ? "100-continue" : null, Assert.Single(receiver.Requests)["Expect"]);
+    }
+
+    [Theory]
+    [InlineData("HTTP/1.1 200 OK\r\n", true)]
+    [InlineData("HTTP/1.0 413 ", true)]
+    [InlineData("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 ", true)]
+    [InlineData("HTTP/1.1 100 Continue\r\n\r\n", false)]
+    [InlineData("HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n", false)]
+    [InlineData("HTTP/1.1 ", false)]
+    [InlineData("NEWS/1.1 200 OK\r\n", false)]
+    [InlineData("", false)]
+    public void Answer_is_told_from_what_comes_before_it(string received, bool isFinal) =>
+        Assert.Equal(isFinal, OutboundConnection.BeginsFinalAnswer(Encoding.ASCII.GetBytes(received)));
+
+    /// <summary>What shows only beside a proxy, where packets are lost, or after a while.</summary>
+    [Fact]
+    public void Connections_take_no_proxy_and_are_given_up_in_time()
+    {
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+        using var handler = http.Handler(TimeSpan.FromMinutes(5));
+        using var client = http.CreateClient();
+
+        Assert.False(handler.UseProxy);
+        Assert.Equal(TimeSpan.FromSeconds(10), handler.ConnectTimeout);
+        Assert.Equal(TimeSpan.FromSeconds(20), handler.PooledConnectionIdleTimeout);
+        Assert.Equal(TimeSpan.FromMinutes(5), handler.PooledConnectionLifetime);
+        Assert.Equal(16 * 1024, handler.MaxResponseDrainSize);
+        // How long an answer may take is for whoever asks to say.
+        Assert.Equal(Timeout.InfiniteTimeSpan, client.Timeout);
     }
 
     [Fact]

@@ -148,6 +148,10 @@ public sealed class EventContentTests
 
         // Opened again, it is full once more.
         (await app.Client.SendAsync(HttpMethod.Patch, $"upload-sessions/{session}", new JsonObject { ["max_images"] = 3 })).Expect(HttpStatusCode.OK);
+        var last = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        Assert.Equal(3, (int)(await events.NextAsync()).Json()["data"]!["images_count"]!);
+        // And after one was taken back.
+        (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{last}")).Expect(HttpStatusCode.NoContent);
         await app.Client.UploadAsync(session, Photos.Png());
         Assert.Equal(3, (int)(await events.NextAsync()).Json()["data"]!["images_count"]!);
     }
@@ -190,6 +194,13 @@ public sealed class EventContentTests
         Assert.Equal(3, await app.EventsAsync());
         await using var db = app.Services.GetRequiredService<Database>().Open();
         Assert.Equal(3, await db.EventDeliveries.CountAsync(TestContext.Current.CancellationToken));
+
+        // Whoever takes a photo back first sees it as well.
+        var late = await app.Client.CreateSessionAsync(new JsonObject { ["expires_in_hours"] = 1 });
+        var photo = (string)(await app.Client.UploadAsync(late, Photos.Png()))["id"]!;
+        app.Clock.Set(TimeSpan.FromHours(2));
+        (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{photo}")).Expect(HttpStatusCode.NoContent);
+        Assert.Equal(late, (string)(await events.NextAsync()).Json()["data"]!["id"]!);
     }
 
     [Theory, AllDatabases]

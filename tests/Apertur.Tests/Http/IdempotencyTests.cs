@@ -69,6 +69,7 @@ public sealed class IdempotencyTests
         var two = (await app.Client.PostImageAsync(second, Photos.Jpeg(), "a.jpg", null, Key(new string('k', 128)))).Expect(HttpStatusCode.Created);
 
         Assert.NotEqual((string)one.Json["id"]!, (string)two.Json["id"]!);
+        Assert.Equal(one.Text, (await app.Client.PostImageAsync(first, Photos.Jpeg(), "a.jpg", null, Key(new string('k', 128)))).Text);
         (await app.Client.PostImageAsync(first, Photos.Jpeg(), "a.jpg", null, Key(new string('k', 129)))).Expect(HttpStatusCode.BadRequest);
         (await CreateAsync(app.Client, new string('k', 129))).Expect(HttpStatusCode.BadRequest);
     }

@@ -55,13 +55,15 @@ public sealed class ProjectRemovalTests(ITestOutputHelper output)
         var upload = Guid.Parse((string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!);
         var download = app.Services.GetRequiredService<DownloadLinks>().Create(upload).PathAndQuery;
         var stranger = app.ClientOf(null);
+        // Another project goes on.
+        await app.CreateOtherProjectAsync();
         await app.WriteAsync(async db => (await db.Sessions.SingleAsync(Cancellation)).ShortCode = "aB3dE6gH");
         (await stranger.GetAsync(download)).Expect(HttpStatusCode.OK);
         (await stranger.GetAsync("/s/aB3dE6gH")).Expect(HttpStatusCode.Redirect);
 
         await app.WriteAsync(async db =>
         {
-            var project = await db.Projects.SingleAsync(Cancellation);
+            var project = await db.Projects.SingleAsync(p => p.Id == app.ProjectId, Cancellation);
             project.DeletedAt = how == "deleted" ? app.Clock.GetUtcNow() : null;
             project.DisabledAt = how == "disabled" ? app.Clock.GetUtcNow() : null;
         });

@@ -272,8 +272,15 @@ public sealed class RetentionTests(ITestOutputHelper output)
         var second = Guid.Parse((string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!);
         var blobs = app.Services.GetRequiredService<BlobStore>();
 
-        // Out of reach, and no further.
-        await app.WriteAsync(async db => (await db.Uploads.SingleAsync(u => u.Id == first, Cancellation)).Remove(app.Clock.GetUtcNow()));
+        // Out of reach, with what was found of it, and no further.
+        await app.WriteAsync(async db =>
+        {
+            var upload = await db.Uploads.SingleAsync(u => u.Id == first, Cancellation);
+            (upload.DamagedAt, upload.Damage) = (app.Clock.GetUtcNow(), Apertur.Destinations.ImageFault.Altered);
+            (upload.ThumbnailFailure, upload.ThumbnailFailedBy) = ("no picture", "a build");
+            upload.Remove(app.Clock.GetUtcNow());
+            Assert.True((upload.DamagedAt, upload.Damage, upload.ThumbnailFailure, upload.ThumbnailFailedBy) is (null, null, null, null));
+        });
         (await app.Client.GetAsync($"uploads/{first}/download")).Expect(HttpStatusCode.Gone);
         Assert.True(await blobs.ExistsAsync(first, Cancellation));
         await PassAsync(app, TimeSpan.FromSeconds(1));

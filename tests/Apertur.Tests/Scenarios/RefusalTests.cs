@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -50,7 +51,8 @@ public sealed class RefusalTests
         var pngOnly = await app.Client.CreateSessionAsync(new JsonObject { ["allowed_mime_types"] = new JsonArray("image/png") });
         ExpectError(await app.Client.PostImageAsync(pngOnly, Photos.Jpeg()), 415, "UNSUPPORTED_IMAGE_TYPE", "PNG");
         await NothingIsStoredAsync(app);
-        (await app.Client.PostImageAsync(tall, Photo("plain.jpg"))).Expect(HttpStatusCode.Created);
+        var exact = await app.Client.CreateSessionAsync(new JsonObject { ["max_image_dimension"] = 64 });
+        (await app.Client.PostImageAsync(exact, Photo("portrait.jpg"))).Expect(HttpStatusCode.Created);
     }
 
     [Theory, AllDatabases]
@@ -63,7 +65,7 @@ public sealed class RefusalTests
         ExpectError(await app.Client.PostImageAsync(one, Photos.Png()), 422, "SESSION_FULL", "1 photo");
         Assert.Equal("completed", (string)(await app.Client.GetAsync($"upload/{one}/session")).Json["status"]!);
         var other = await app.Client.CreateSessionAsync(new JsonObject { ["expires_in_hours"] = 1 });
-        app.Clock.Jump(TimeSpan.FromHours(2));
+        app.Clock.Jump(TimeSpan.FromHours(1));
         ExpectError(await app.Client.PostImageAsync(other, Photos.Png()), 410, "SESSION_EXPIRED", "expired");
         Assert.Equal("expired", (string)(await app.Client.GetAsync($"upload/{other}/session")).Json["status"]!);
         ExpectError(await app.Client.PostImageAsync(Guid.NewGuid().ToString(), Photos.Png()), 404, "NOT_FOUND", "no such thing");
@@ -85,6 +87,27 @@ public sealed class RefusalTests
         app.Clock.Jump(TimeSpan.FromHours(2));
         ExpectError(await app.Client.PostImageAsync(closed, Photos.Png()), 409, "SESSION_COMPLETED", "closed");
         ExpectError(await app.Client.PostImageAsync(full, Photos.Png()), 410, "SESSION_EXPIRED", "expired");
+    }
+
+    [Theory, AllDatabases]
+    public async Task Photo_that_began_to_come_in_before_its_session_expired_is_taken(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var end = app.Clock.GetUtcNow().AddMinutes(1).UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["expires_at"] = end });
+        var body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n"
+            + Encoding.Latin1.GetString(Photos.Jpeg(200_000, seed: 1)) + "\r\n--b--\r\n";
+        using var phone = await RawConnection.OpenAsync(app.Url);
+        await phone.SendAsync(
+            $"POST /api/v1/upload/{session}/images HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            + $"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {body.Length}\r\n\r\n{body[..100_000]}");
+        await Eventually.True(() => Directory.EnumerateFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories).Any());
+
+        app.Clock.Jump(TimeSpan.FromMinutes(2));
+        await phone.SendAsync(body[100_000..]);
+
+        Assert.StartsWith("HTTP/1.1 201 ", await phone.ReadAsync(), StringComparison.Ordinal);
+        ExpectError(await app.Client.PostImageAsync(session, Photos.Png()), 410, "SESSION_EXPIRED", "expired");
     }
 
     [Theory, AllDatabases]

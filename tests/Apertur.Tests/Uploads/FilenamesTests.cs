@@ -16,6 +16,7 @@ public sealed class FilenamesTests
     [InlineData("x .jpg.php", "x.jpg")]
     [InlineData("x.php", "x.jpg")]
     [InlineData("picture.png", "picture.jpg")]
+    [InlineData("picture.webp", "picture.jpg")]
     [InlineData("12.30.45", "12.30.45.jpg")]
     [InlineData("Photo No. 5", "Photo No. 5.jpg")]
     [InlineData("version.1_a", "version.1_a.jpg")]

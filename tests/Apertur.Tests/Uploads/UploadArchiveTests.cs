@@ -39,7 +39,9 @@ public sealed class UploadArchiveTests
         using var twice = new ZipArchive(new MemoryStream((await PostAsync(app.Client, [ids[0], ids[0]])).Expect(HttpStatusCode.OK).Bytes));
         Assert.Equal(app.Clock.GetUtcNow().Date, Assert.Single(twice.Entries).LastWriteTime.Date);
         (await PostAsync(app.Client, [])).Expect(HttpStatusCode.BadRequest);
+        (await app.Client.PostAsync("uploads/archive", new JsonObject())).Expect(HttpStatusCode.BadRequest);
         (await PostAsync(app.Client, Enumerable.Range(0, 501).Select(_ => Guid.NewGuid().ToString()))).Expect(HttpStatusCode.BadRequest);
+        (await PostAsync(app.Client, Enumerable.Range(0, 500).Select(_ => Guid.NewGuid().ToString()))).Expect(HttpStatusCode.NotFound);
         (await PostAsync(app.Client, [ids[0], Guid.NewGuid().ToString()])).Expect(HttpStatusCode.NotFound);
         (await PostAsync(app.ClientOf(app.TestKey), [ids[0]])).Expect(HttpStatusCode.NotFound);
 
