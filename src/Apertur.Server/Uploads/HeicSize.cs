@@ -177,8 +177,9 @@ internal static class HeicSize
         long size = small, header = 8;
         if (small == 1)
         {
-            if (!file.TryUInt32(at + 8, out var high) || !file.TryUInt32(at + 12, out var low) || high > int.MaxValue)
+            if (!file.TryUInt32(at + 8, out var high) || !file.TryUInt32(at + 12, out var low))
                 return null;
+            // One beyond 2^63 - 1 comes out negative, and fits nowhere.
             (size, header) = ((long)(((ulong)high << 32) | low), 16);
         }
         else if (small == 0)

@@ -143,6 +143,10 @@ public sealed class StripTests
         var tus = await app.ClientOf(null).TusAsync(HttpMethod.Post, $"/api/v1/upload/{session}/tus", photo, ("Upload-Length", $"{photo.Length}"));
         (await app.Client.PostImageAsync(session, Located.Bytes(Located.Place))).Expect(HttpStatusCode.UnsupportedMediaType);
 
+        // What is sent is too large, whatever would be left of it.
+        var large = Located.JpegWith(Enumerable.Repeat(Located.Segment(0xE6, "GPRO", [.. Located.Bytes(Located.Place), .. new byte[60_000]]), 20));
+        (await app.Client.PostImageAsync(await SessionAsync(app, "all", ("max_image_size_mb", 1)), large)).Expect(HttpStatusCode.RequestEntityTooLarge);
+
         Assert.Equal("UNSUPPORTED_IMAGE_TYPE", (string)refused["code"]!);
         Assert.Contains("cannot be found for certain", (string)refused["message"]!, StringComparison.Ordinal);
         tus.Expect(HttpStatusCode.UnsupportedMediaType);

@@ -159,6 +159,16 @@ public sealed class ImageHeaderTests
         // A segment that says it is two bytes shorter than it is, and one of no length at all.
         Assert.Equal(size, SizeOf([.. jpeg[..second], 0xFF, 0xE4, 0, 4, 1, 2, 3, 4, .. jpeg[second..]], ImageHeader.Jpeg));
         Assert.Equal(size, SizeOf([.. jpeg[..second], 0xFF, 0xE4, 0, 0, 1, 2, 3, 4, .. jpeg[second..]], ImageHeader.Jpeg));
+        // Markers without a segment; segments that look like a frame header; a frame header that is not as long as its components ask for.
+        foreach (var marker in (byte[])[0x01, 0xD0, 0xD7])
+            Assert.Equal((marker, size), (marker, SizeOf([.. jpeg[..second], 0xFF, marker, .. jpeg[second..]], ImageHeader.Jpeg)));
+        foreach (var marker in (byte[])[0x51, 0xC4, 0xC8, 0xCC, 0xE5])
+        {
+            var frame = Segment(marker, [8, 0, 5, 0, 5, 1, 1, 0x11, 0]);
+            Assert.Equal((marker, size), (marker, SizeOf([.. jpeg[..second], .. frame, .. jpeg[second..]], ImageHeader.Jpeg)));
+        }
+
+        Assert.Equal(size, SizeOf([.. jpeg[..second], .. Segment(0xC1, [8, 0, 5, 0, 5, 3]), .. jpeg[second..]], ImageHeader.Jpeg));
         // A marker that lost its first byte.
         Assert.Equal(size, SizeOf([.. jpeg[..second], 0x00, .. ExifSegment(Exif(1))[1..], .. jpeg[second..]], ImageHeader.Jpeg));
     }
@@ -169,6 +179,9 @@ public sealed class ImageHeaderTests
         var jpeg = Photo("plain.jpg");
         byte[] preview = [.. Ascii("Exif\0\0"), .. Photo("progressive.jpg")];
         Assert.Equal(new ImageSize(33, 21), SizeOf([.. jpeg[..2], 0x00, .. Segment(0xE1, preview)[1..], .. jpeg[2..]], ImageHeader.Jpeg));
+        // Of one that has no end, nobody can tell where the photo begins.
+        byte[] open = preview[..preview.AsSpan().LastIndexOf<byte>([0xFF, 0xD9])];
+        Assert.Equal(new ImageSize(31, 17), SizeOf([.. jpeg[..2], 0x00, .. Segment(0xE1, open)[1..], .. jpeg[2..]], ImageHeader.Jpeg));
     }
 
     [Theory]
@@ -231,6 +244,69 @@ public sealed class ImageHeaderTests
     }
 
     [Fact]
+    public void Box_that_is_shorter_than_its_own_head_ends_the_search()
+    {
+        var heic = Heic(64, 40, 0);
+        Assert.Null(SizeOf([.. heic[..16], 0, 0, 0, 4, .. heic[16..]], ImageHeader.Heic));
+    }
+
+    [Theory]
+    [InlineData(1, 1, 60, 30)]
+    [InlineData(2, 3, 30, 10)]
+    [InlineData(0, 1, 64, 40)]
+    [InlineData(1, 0, 64, 40)]
+    public void Clean_aperture_of_a_heic_is_what_is_shown(int widthDivisor, int heightDivisor, int width, int height)
+    {
+        var clap = Box("clap", [.. BigEndian32(60), .. BigEndian32(widthDivisor), .. BigEndian32(30), .. BigEndian32(heightDivisor), .. new byte[16]]);
+        Assert.Equal(new ImageSize(width, height), SizeOf(Heic(64, 40, 0, last: clap), ImageHeader.Heic));
+    }
+
+    [Theory]
+    [InlineData(12, true)]
+    [InlineData(18, false)]
+    public async Task File_that_has_to_be_fetched_is_looked_at_in_a_few_pieces(int boxes, bool isFound)
+    {
+        var (heic, size) = (Heic(64, 40, 0), LoadedBytes.PieceBytes + 1000);
+        var file = new byte[heic.Length + (boxes * size)];
+        heic[..16].CopyTo(file, 0);
+        for (var box = 0; box < boxes; box++)
+        {
+            BigEndian32(size).CopyTo(file, 16 + (box * size));
+            Ascii("free").CopyTo(file, 16 + (box * size) + 4);
+        }
+
+        heic[16..].CopyTo(file, 16 + (boxes * size));
+        using var stream = new MemoryStream(file);
+
+        var found = await ImageHeader.SizeOfAsync(new LoadedBytes(stream), ImageHeader.Heic, TestContext.Current.CancellationToken);
+
+        Assert.Equal(isFound ? new ImageSize(64, 40) : null, found);
+    }
+
+    [Theory]
+    [InlineData("plain.png", 11)] // the length of its header
+    [InlineData("plain.png", 12)] // and its name
+    [InlineData("lossless.webp", 20)] // the signatures of the two kinds of pictures
+    [InlineData("lossy.webp", 23)]
+    public void Header_that_is_none_has_no_size(string photo, int at)
+    {
+        var bytes = Photo(photo);
+        bytes[at] ^= 1;
+        Assert.Null(SizeOf(bytes, ImageHeader.TypeOf(bytes)!));
+    }
+
+    [Theory]
+    [InlineData("lossless.webp", 24, 0x10)] // whether there is transparency
+    [InlineData("lossy.webp", 27, 0x40)] // how to scale each side
+    [InlineData("lossy.webp", 29, 0x40)]
+    public void Bits_beside_those_of_a_size_do_not_count(string photo, int at, int bit)
+    {
+        var bytes = Photo(photo);
+        bytes[at] ^= (byte)bit;
+        Assert.Equal(new ImageSize(50, 34), SizeOf(bytes, ImageHeader.WebP));
+    }
+
+    [Fact]
     public void Meta_box_may_follow_a_large_media_box()
     {
         byte[] large = [0, 0, 0, 1, .. Ascii("mdat"), 0, 0, 0, 0, 0, 0, 0x10, 0, .. new byte[0x1000 - 16]];
@@ -251,7 +327,7 @@ public sealed class ImageHeaderTests
         var whole = Photo(photo);
         var type = ImageHeader.TypeOf(whole)!;
         for (var length = 0; length < Math.Min(whole.Length, 300); length++)
-            SizeOf(whole[..length], type);
+            Assert.True(SizeOf(whole[..length], type) is not { } cut || cut == SizeOf(whole, type), $"{length} bytes");
         Assert.Null(SizeOf(whole[..16], type));
 
         var random = new Random(20260101);
@@ -294,11 +370,17 @@ public sealed class ImageHeaderTests
     }
 
     [Fact]
-    public void Sides_of_zero_are_no_size()
+    public void Sides_of_zero_or_of_more_than_31_bits_are_no_size()
     {
-        var png = Photo("plain.png");
-        png.AsSpan(16, 4).Clear();
-        Assert.Null(SizeOf(png, ImageHeader.Png));
+        foreach (var at in (int[])[16, 20])
+        {
+            foreach (var value in (byte[])[0, 0xFF])
+            {
+                var png = Photo("plain.png");
+                png.AsSpan(at, 4).Fill(value);
+                Assert.Null(SizeOf(png, ImageHeader.Png));
+            }
+        }
     }
 
     private static byte[] Segment(byte marker, byte[] content) => [0xFF, marker, .. BigEndian16(content.Length + 2), .. content];
@@ -340,7 +422,7 @@ public sealed class ImageHeaderTests
     private static byte[] FullBox(string type, byte[] content) => Box(type, [0, 0, 0, 0, .. content]);
 
     /// <summary>A HEIC's boxes without any coded picture: item 2 is a decoy of another size, item 7 the primary one.</summary>
-    private static byte[] Heic(int width, int height, byte quarters, byte[]? references = null, byte[]? associations = null) =>
+    private static byte[] Heic(int width, int height, byte quarters, byte[]? references = null, byte[]? associations = null, byte[]? last = null) =>
     [
         .. Box("ftyp", [.. Ascii("heic"), 0, 0, 0, 0]),
         .. FullBox("meta",
@@ -353,7 +435,7 @@ public sealed class ImageHeaderTests
                 [
                     .. FullBox("ispe", [.. BigEndian32(8), .. BigEndian32(9)]),
                     .. FullBox("ispe", [.. BigEndian32(width), .. BigEndian32(height)]),
-                    .. Box("irot", [quarters]),
+                    .. last ?? Box("irot", [quarters]),
                 ]),
                 .. associations ?? FullBox("ipma", [.. BigEndian32(2), .. BigEndian16(2), 1, 0x81, .. BigEndian16(7), 2, 2, 0x83]),
             ]),

@@ -86,6 +86,8 @@ public sealed class MultipartReaderTests
     [InlineData("form-data; name=file; filename=e.jpg; filename*=utf-8'x.jpg", "file", "e.jpg")]
     [InlineData("form-data; name=file; filename=e.jpg; filename*=utf-8''é.jpg", "file", "e.jpg")]
     [InlineData("form-data; name=file; filename=e.jpg; filename*=utf-8''x%4", "file", "e.jpg")]
+    [InlineData("form-data; name=file; name=other; filename=a.jpg; filename=b.jpg", "file", "a.jpg")]
+    [InlineData("form-data; name=file; filename*=utf-8''a.jpg; filename*=utf-8''b.jpg", "file", "a.jpg")]
     [InlineData("form-data; name= \t\"file\"; filename=a.jpg; size", "file", "a.jpg")]
     [InlineData("form-data; name=\"file\"; filename=\"never closed\\", "file", "never closed\\")]
     [InlineData("form-data; filename*; name=\"fi\"", "fi", null)]
@@ -287,6 +289,14 @@ public sealed class MultipartReaderTests
             var refusal = await Assert.ThrowsAsync<MultipartException>(() => ReadAllAsync(pipe));
             Assert.Contains("16384", refusal.Message, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public async Task Padding_over_16_kB_is_refused()
+    {
+        var body = Bytes("--XyZ" + new string(' ', MultipartReader.MaxHeaderBytes + 1));
+        var refusal = await Assert.ThrowsAsync<MultipartException>(() => ReadAllAsync(Chunks.Of(body, () => 100)));
+        Assert.Contains("followed by other text", refusal.Message, StringComparison.Ordinal);
     }
 
     [Fact]
