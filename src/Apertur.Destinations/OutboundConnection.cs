@@ -21,7 +21,7 @@ internal sealed class OutboundConnection(Stream inner) : Stream
     private readonly byte[] _early = new byte[4096];
     private (int Start, int End) _held;
     private Task? _reading;
-    private bool _handlerReads, _ended, _received, _isOver, _wasUsed;
+    private bool _handlerReads, _received, _isOver, _wasUsed;
     private TaskCompletionSource _answered = NewSource();
 
     public override bool CanRead => true;
@@ -88,7 +88,7 @@ internal sealed class OutboundConnection(Stream inner) : Stream
             Task? reading;
             lock (_lock)
             {
-                if (_held.End > _held.Start || _ended)
+                if (_held.End > _held.Start)
                     return Take(buffer.Span);
                 reading = _reading;
                 _handlerReads = reading is null;
@@ -153,7 +153,7 @@ internal sealed class OutboundConnection(Stream inner) : Stream
         {
             if (_reading is null && !_handlerReads && _held.End == _held.Start)
                 _reading = Task.Run(FillAsync);
-            return _reading is { IsCompleted: false } ? _reading : null;
+            return _reading;
         }
     }
 
@@ -171,7 +171,7 @@ internal sealed class OutboundConnection(Stream inner) : Stream
         }
 
         lock (_lock)
-            (_held, _ended, _reading) = ((0, count), count == 0, null);
+            (_held, _reading) = ((0, count), null);
     }
 
     private int Take(Span<byte> buffer)
