@@ -78,7 +78,7 @@ internal sealed record Area(string Name, string[] Files, string[] Tests)
                 "StripTests", "AskedFieldsTests.Page", "CaptionTests", "UploadFieldsTests", "GoldenTests.", "FetchTests.Repeat",
                 "MetricsTests.Metrics_tell", "Thumbnail_has_the_shape", "ProtectiveHeadersTests", "FetchTests.Fetch_ends", "RenditionTests.Link",
                 "EventContentTests.Photo", "EventContentTests.Session", "DeliveryStatusTests.Snapshot", "SessionStreamTests.Client",
-                "TraceTests"]),
+                "PollTests.Images", "Scenarios.DeliveryTests.Photo_reaches", "TraceTests"]),
         new("repeats", ["Apertur.Server/Http/Idempotency.cs"], ["IdempotencyTests"]),
         new("pieces", ["Apertur.Server/Tus"], ["TusTests", "TusDetailTests", "ObjectPartsTests", "Place_is_removed", "AskedFieldsTests.Answer"]),
         new("replays", ["Apertur.Server/Replays"], ["ReplayTests"]),

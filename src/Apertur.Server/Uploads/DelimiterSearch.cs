@@ -22,7 +22,7 @@ internal static class DelimiterSearch
             var span = segment.Span;
             var head = span[..Math.Min(overlap, span.Length)];
             head.CopyTo(window[carried..]);
-            if (carried > 0 && window[..(carried + head.Length)].IndexOf(delimiter) is var crossing and >= 0)
+            if (window[..(carried + head.Length)].IndexOf(delimiter) is var crossing and >= 0)
                 return start - carried + crossing;
             if (span.IndexOf(delimiter) is var inside and >= 0)
                 return start + inside;

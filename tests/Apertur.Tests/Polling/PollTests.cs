@@ -16,6 +16,7 @@ public sealed class PollTests
         Assert.Equal("""{"images":[]}""", (await PollAsync(app, session)).Text);
         var first = await app.Client.UploadAsync(session, Photos.Jpeg(), "a.jpg", "gallery");
         var second = await app.Client.UploadAsync(session, Photos.Png(), "b.png");
+        Assert.True((bool)first["long_polling"]!);
 
         var images = (await PollAsync(app, session)).Json["images"]!.AsArray();
 

@@ -283,6 +283,22 @@ public sealed class ImageHeaderTests
         Assert.Equal(isFound ? new ImageSize(64, 40) : null, found);
     }
 
+    /// <summary>More pieces than a HEIC may take.</summary>
+    [Fact]
+    public async Task Jpeg_that_has_to_be_fetched_may_have_many_segments_before_its_size()
+    {
+        var (jpeg, segment) = (Photo("plain.jpg"), Segment(0xE6, new byte[65_533]));
+        using var stream = new MemoryStream();
+        stream.Write(jpeg, 0, 20);
+        for (var i = 0; i < 300; i++)
+            stream.Write(segment);
+        stream.Write(jpeg, 20, jpeg.Length - 20);
+
+        var size = await ImageHeader.SizeOfAsync(new LoadedBytes(stream), ImageHeader.Jpeg, TestContext.Current.CancellationToken);
+
+        Assert.Equal(new ImageSize(33, 21), size);
+    }
+
     [Theory]
     [InlineData("plain.png", 11)] // the length of its header
     [InlineData("plain.png", 12)] // and its name
