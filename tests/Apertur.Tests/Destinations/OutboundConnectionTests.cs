@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using System.Threading.Channels;
 using Apertur.Destinations;
 using Apertur.Tests.Support;
 
@@ -239,6 +240,27 @@ public sealed class OutboundConnectionTests
     public void Answer_is_told_from_what_comes_before_it(string received, bool isFinal) =>
         Assert.Equal(isFinal, OutboundConnection.BeginsFinalAnswer(Encoding.ASCII.GetBytes(received)));
 
+    /// <summary>The handler reads while a kept connection is idle, and TLS does not let two read.</summary>
+    [Fact]
+    public async Task Nothing_is_read_ahead_where_the_handler_reads_already()
+    {
+        await using var line = new Line();
+        await using var connection = new OutboundConnection(line);
+        var buffer = new byte[10];
+        var reading = connection.ReadAsync(buffer, Cancellation).AsTask();
+        var writing = connection.WriteAsync(new byte[1], Cancellation).AsTask();
+        // Whoever would read beside it has had a turn.
+        for (var turn = 0; turn < 100; turn++)
+            await Task.Run(() => { }, Cancellation);
+
+        line.Comes.TryWrite(1);
+        Assert.Equal(1, await reading);
+        line.Goes.SetResult();
+        await writing;
+        line.Comes.TryWrite(2);
+        Assert.Equal((1, 2), (await connection.ReadAsync(buffer, Cancellation), buffer[0]));
+    }
+
     /// <summary>What shows only beside a proxy, where packets are lost, or after a while.</summary>
     [Fact]
     public void Connections_take_no_proxy_and_are_given_up_in_time()
@@ -290,5 +312,28 @@ public sealed class OutboundConnectionTests
         while (left > 0 && await connection.Socket.ReceiveAsync(buffer.AsMemory(0, left)) is > 0 and var count)
             left -= count;
         return left == 0;
+    }
+
+    /// <summary>A line on which nothing comes or goes before somebody says so.</summary>
+    private sealed class Line : MemoryStream
+    {
+        private readonly Channel<byte> _comes = Channel.CreateUnbounded<byte>();
+        private int _readers;
+
+        public ChannelWriter<byte> Comes => _comes.Writer;
+
+        public TaskCompletionSource Goes { get; } = new();
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            if (Interlocked.Increment(ref _readers) > 1)
+                throw new NotSupportedException();
+            var value = await _comes.Reader.ReadAsync(cancellationToken);
+            buffer.Span[0] = value;
+            Interlocked.Decrement(ref _readers);
+            return 1;
+        }
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => await Goes.Task;
     }
 }
