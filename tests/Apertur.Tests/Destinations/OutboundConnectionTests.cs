@@ -261,6 +261,19 @@ public sealed class OutboundConnectionTests
         Assert.Equal((1, 2), (await connection.ReadAsync(buffer, Cancellation), buffer[0]));
     }
 
+    [Fact]
+    public async Task Write_that_its_caller_gives_up_does_not_count_as_sent()
+    {
+        await using var line = new Line();
+        await using var connection = new OutboundConnection(line);
+        using var leaves = new CancellationTokenSource();
+        var writing = connection.WriteAsync(new byte[1], leaves.Token).AsTask();
+
+        await leaves.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
+    }
+
     /// <summary>What shows only beside a proxy, where packets are lost, or after a while.</summary>
     [Fact]
     public void Connections_take_no_proxy_and_are_given_up_in_time()
@@ -334,6 +347,7 @@ public sealed class OutboundConnectionTests
             return 1;
         }
 
-        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => await Goes.Task;
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            await Goes.Task.WaitAsync(cancellationToken);
     }
 }
