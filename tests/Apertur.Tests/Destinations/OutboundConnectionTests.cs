@@ -258,7 +258,7 @@ public sealed class OutboundConnectionTests
         line.Goes.SetResult();
         await writing;
         line.Comes.TryWrite(2);
-        Assert.Equal((1, 2), (await connection.ReadAsync(buffer, Cancellation), buffer[0]));
+        Assert.Equal((1, 2), (await connection.ReadAsync(buffer, Cancellation), (int)buffer[0]));
     }
 
     [Fact]
