@@ -100,6 +100,10 @@ public sealed class TotpTests
     [InlineData("12345678901234567890", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")]
     public void Secrets_are_written_for_typing(string secret, string text) => Assert.Equal(text, Totp.Text(Encoding.ASCII.GetBytes(secret)));
 
+    [Fact]
+    public void Address_tells_an_app_whose_code_it_is_and_for_what() => Assert.Equal(
+        "otpauth://totp/Apertur:till%204?secret=MZXW6YTBOI&issuer=Apertur", Totp.Address(Encoding.ASCII.GetBytes("foobar"), "till 4"));
+
     private static long? Verify(long step, UsedCodes used, long at)
     {
         var code = new OtpNet.Totp(_secret).ComputeTotp(DateTimeOffset.FromUnixTimeSeconds(step * 30).UtcDateTime);
