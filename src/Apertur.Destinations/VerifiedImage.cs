@@ -6,14 +6,18 @@ namespace Apertur.Destinations;
 /// <summary>
 /// A stored image whose bytes were found to be those that were received. The only way to one compares length and SHA-256 of the whole file,
 /// before anybody gets a byte of it; its streams then compare each block again while they hand it out. So however often, and from wherever, a
-/// destination reads, what leaves is what was received or breaks off, also when the file changes in the middle of an attempt.
+/// destination reads, what leaves is what was received or breaks off, also when the file changes in the middle of an attempt. An image of no more
+/// than a block is kept in memory instead, and its file is read once.
 /// </summary>
 public sealed class VerifiedImage
 {
     private readonly OpenBytes _open;
-    private readonly uint[] _checksums;
+    private readonly uint[] _checksums = [];
+    private readonly byte[]? _whole;
 
     private VerifiedImage(OpenBytes open, long length, uint[] checksums) => (_open, Length, _checksums) = (open, length, checksums);
+
+    private VerifiedImage(OpenBytes open, byte[] whole) => (_open, Length, _whole) = (open, whole.Length, whole);
 
     public long Length { get; }
 
@@ -33,7 +37,9 @@ public sealed class VerifiedImage
             await using var file = await open(0, cancellationToken).ConfigureAwait(false);
             if (file.Length != length)
                 throw new StoredImageException(file.Length < length ? ImageFault.Truncated : ImageFault.Extended);
-            return new VerifiedImage(open, length, await ChecksumsAsync(file, length, sha256, cancellationToken));
+            return length <= VerifiedStream.BlockBytes
+                ? new VerifiedImage(open, await WholeAsync(file, (int)length, sha256, cancellationToken))
+                : new VerifiedImage(open, length, await ChecksumsAsync(file, length, sha256, cancellationToken));
         }
         catch (Exception exception) when (FaultIn(exception) is { } fault)
         {
@@ -45,7 +51,7 @@ public sealed class VerifiedImage
     /// The bytes from the start, seekable, as <see cref="VerifyAsync"/> found them. Reading throws a <see cref="StoredImageException"/> before it
     /// hands out a block that has changed since.
     /// </summary>
-    public Stream OpenRead() => new VerifiedStream(this, _open);
+    public Stream OpenRead() => _whole is null ? new VerifiedStream(this, _open) : new MemoryStream(_whole, writable: false);
 
     internal bool IsRight(long block, ReadOnlySpan<byte> bytes) => Crc32C.Of(bytes) == _checksums[block];
 
@@ -63,6 +69,13 @@ public sealed class VerifiedImage
         IOException or UnauthorizedAccessException => ImageFault.Unreadable,
         _ => null,
     };
+
+    private static async Task<byte[]> WholeAsync(Stream file, int length, string sha256, CancellationToken cancellationToken)
+    {
+        var whole = new byte[length];
+        await file.ReadExactlyAsync(whole, cancellationToken).ConfigureAwait(false);
+        return Convert.ToHexStringLower(SHA256.HashData(whole)) == sha256 ? whole : throw new StoredImageException(ImageFault.Altered);
+    }
 
     private static async Task<uint[]> ChecksumsAsync(Stream file, long length, string sha256, CancellationToken cancellationToken)
     {
