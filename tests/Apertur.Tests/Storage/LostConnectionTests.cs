@@ -16,6 +16,7 @@ public sealed class LostConnectionTests
     [InlineData("read, and go on")]
     [InlineData("save, and go on")]
     [InlineData("read, and commit")]
+    [InlineData("read, and go on at once")]
     public async Task Write_that_lost_its_connection_is_done_again_from_its_start(string way)
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
@@ -34,7 +35,9 @@ public sealed class LostConnectionTests
                         : db.Projects.AsNoTracking().ToListAsync(Cancellation));
                 }
 
-                if (!way.EndsWith("commit", StringComparison.Ordinal))
+                if (way.EndsWith("at once", StringComparison.Ordinal))
+                    RenameAtOnce(db, "Kept");
+                else if (!way.EndsWith("commit", StringComparison.Ordinal))
                     await RenameAsync(db, "Kept");
             },
             Cancellation);
@@ -44,10 +47,37 @@ public sealed class LostConnectionTests
         Assert.Equal(way.EndsWith("commit", StringComparison.Ordinal) ? "Claims!" : "Kept", await read.Projects.Select(p => p.Name).SingleAsync(Cancellation));
     }
 
+    [Theory]
+    [InlineData(PostgresErrorCodes.DeadlockDetected, 4)]
+    [InlineData(PostgresErrorCodes.SerializationFailure, 4)]
+    [InlineData("25P03", 4)] // idle_in_transaction_session_timeout
+    [InlineData(PostgresErrorCodes.UniqueViolation, 1)]
+    public async Task Write_that_PostgreSQL_ended_is_done_again_three_times(string state, int runs)
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var done = 0;
+
+        var failure = await Assert.ThrowsAsync<PostgresException>(() => app.Services.GetRequiredService<Database>().WriteAsync(
+            _ =>
+            {
+                done++;
+                throw new PostgresException("…", "ERROR", "ERROR", state);
+            },
+            Cancellation));
+
+        Assert.Equal((state, runs), (failure.SqlState, done));
+    }
+
     private static async Task RenameAsync(AperturDb db, string name)
     {
         (await db.Projects.SingleAsync(Cancellation)).Name = name;
         await db.SaveChangesAsync(Cancellation);
+    }
+
+    private static void RenameAtOnce(AperturDb db, string name)
+    {
+        db.Projects.Single().Name = name;
+        db.SaveChanges();
     }
 
     private static async Task EndAsync(AperturApp app, AperturDb db)

@@ -37,6 +37,28 @@ public sealed class OneWayToWriteTests
         }
     }
 
+    /// <summary>In the order in which they come: SQLite itself would let them wait without an end to it.</summary>
+    [Fact]
+    public async Task Write_that_waits_for_its_turn_can_be_given_up()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var (begun, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var first = app.WriteAsync(async _ =>
+        {
+            begun.SetResult();
+            await goOn.Task;
+        });
+        await Eventually.Arrives(begun.Task);
+        using var enough = new CancellationTokenSource();
+        var second = app.Services.GetRequiredService<Database>().WriteAsync(_ => Task.CompletedTask, enough.Token);
+
+        await enough.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Eventually.Arrives(second));
+        goOn.SetResult();
+        await Eventually.Arrives(first);
+    }
+
     [Theory, AllDatabases]
     public async Task Who_follows_a_session_hears_of_its_change_from_the_commit_alone(DatabaseKind kind)
     {

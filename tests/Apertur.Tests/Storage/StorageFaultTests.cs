@@ -55,5 +55,6 @@ public sealed class StorageFaultTests
         Assert.Equal(StorageFaultKind.None, StorageFault.Of(new IOException("The connection was reset.")));
         Assert.Equal(StorageFaultKind.None, StorageFault.Of(new InvalidOperationException()));
         Assert.Equal(StorageFaultKind.Unavailable, StorageFault.Of(new UnauthorizedAccessException()));
+        Assert.Equal(StorageFaultKind.Unavailable, StorageFault.Of(new TransactionLostException()));
     }
 }
