@@ -151,7 +151,7 @@ internal sealed record Area(string Name, string[] Files, string[] Tests)
                 "Apertur.Server/Storage/BlobStore.cs", "Apertur.Server/Storage/GroupCommit.cs", "Apertur.Server/Storage/OrphanCleanup.cs",
                 "Apertur.Server/Storage/WriteScope.cs", "Apertur.Server/Uploads/StoredImages.cs", "Apertur.Server/Uploads/StoredUploads.cs"],
             ["OrphanCleanupTests", "FsckTests", "MissingFileTests", "DamagedDownloadTests", "DamagedPhotoTests", "UploadDeletionTests", "RefusalTests",
-                "LostConnectionTests", "HeldRowsTests", "StorageFaultTests", "PollTests", "GroupCommitTests", "OneWayToWriteTests"]),
+                "LostConnectionTests", "HeldRowsTests", "StorageFaultTests", "PollTests", "GroupCommitTests", "OneWayToWriteTests", "VisitorTests"]),
         new("removals", ["Apertur.Server/Projects/ProjectRemoval.cs"], ["ProjectRemovalTests"]),
         new("visitors",
             ["Apertur.Server/Sessions/Visitors.cs", "Apertur.Server/Sessions/WidgetTokens.cs", "Apertur.Server/Sessions/WidgetApi.cs",

@@ -71,7 +71,7 @@ internal sealed class WriteScope
         {
             switch (entry.Entity)
             {
-                case UploadSession session when entry.State == EntityState.Modified && entry.Property(nameof(session.LastChanged)).IsModified:
+                case UploadSession session when IsModified(entry, nameof(session.LastChanged)):
                     ChangedSessions.Add(session.Id);
                     break;
 
@@ -106,7 +106,7 @@ internal sealed class WriteScope
     {
         foreach (var property in properties)
         {
-            if (entry.State == EntityState.Modified && entry.Property(property).IsModified)
+            if (entry.Property(property).IsModified)
                 return true;
         }
 
