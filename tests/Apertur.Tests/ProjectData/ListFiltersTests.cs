@@ -240,6 +240,8 @@ public sealed class ListFiltersTests
     [Theory, AllDatabases]
     public async Task Filtered_list_is_counted_up_to_ten_thousand_and_read_beyond(DatabaseKind database)
     {
+        // More than are looked at first.
+        const int Copies = 20_010;
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(database);
         var other = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
@@ -253,7 +255,7 @@ public sealed class ListFiltersTests
         // Written by the database itself, and known to it then.
         await app.WriteAsync(db => db.Database.ExecuteSqlAsync(
             $"""
-            WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ListFilters.MostCounted + 10})
+            WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {Copies})
             INSERT INTO uploads (id, session_id, project_id, env, image_index, filename, size_bytes, mime_type, source, sha256, is_encrypted,
               destination_types, destinations_total, created_at)
             SELECT '019a0000-0000-7000-8000-0000' || CAST(10000000 + n AS TEXT), u.session_id, u.project_id, u.env, n, 'copy.jpg', 1, u.mime_type,
@@ -264,7 +266,8 @@ public sealed class ListFiltersTests
             """
             INSERT INTO deliveries (id, upload_id, session_id, destination_id, destination_type, destination_name, state, attempts, due_at, due_cause,
               received_at, created_at, updated_at, ended_at)
-            SELECT u.id, u.id, u.session_id, d.destination_id, d.destination_type, d.destination_name, 'failed', 1, 0, 'received', u.created_at, 0, 0, 1
+            SELECT u.id, u.id, u.session_id, d.destination_id, d.destination_type, d.destination_name,
+              CASE WHEN u.image_index <= 10010 THEN 'failed' ELSE 'sent' END, 1, 0, 'received', u.created_at, 0, 0, 1
             FROM uploads u CROSS JOIN deliveries d WHERE u.filename = 'copy.jpg';
             ANALYZE;
             """));
@@ -280,7 +283,7 @@ public sealed class ListFiltersTests
 
         foreach (var query in new[] { "source=camera", $"destinationId={destination}", $"destinationId={destination}&source=camera" })
         {
-            var page = (await app.Client.GetAsync($"uploads?{query}&page=101&pageSize=100")).Expect(HttpStatusCode.OK).Json;
+            var page = (await app.Client.GetAsync($"uploads?{query}&page=201&pageSize=100")).Expect(HttpStatusCode.OK).Json;
             Assert.Equal((query, ListFilters.MostCounted), (query, (int)page["total"]!));
             Assert.InRange(page["data"]!.AsArray().Count, 11, 12);
         }
@@ -289,15 +292,19 @@ public sealed class ListFiltersTests
         {
             ($"destinationId={destination}&q=first", upload), ("q=first&status=stored_only", elsewhere),
             ("q=first&status=delivered&source=camera", upload), ("q=first&source=camera", upload),
+            // The newest of very many.
+            ($"destinationId={destination}&pageSize=1", upload),
         })
             Assert.Equal(found, Single(await app.Client.GetAsync($"uploads?{query}")));
         // Whatever the letters of a source that has very many mean to a database.
         await app.WriteAsync(async db =>
         {
-            await db.Database.ExecuteSqlAsync($"UPDATE uploads SET source = 'came_a' WHERE source = 'camera'");
+            await db.Database.ExecuteSqlAsync(
+                $"UPDATE uploads SET source = 'came_a', destinations_total = 1, destinations_delivered = 1 WHERE source = 'camera'");
             await db.Database.ExecuteSqlAsync($"UPDATE uploads SET source = 'camera' WHERE id = {elsewhere}");
         });
         Assert.Equal(upload, Single(await app.Client.GetAsync("uploads?q=first&source=came_a")));
+        Assert.Equal(upload, Single(await app.Client.GetAsync("uploads?status=delivered&pageSize=1")));
         // One more, of another destination.
         receiver.Answers(410);
         await app.Client.UploadBecomesAsync((string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(other), Photos.Jpeg()))["id"]!, "failed");
