@@ -71,16 +71,14 @@ internal sealed class WebhookBody
     /// <exception cref="IOException">The stored image cannot be read, or is not as long as its row says.</exception>
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (!_before.IsEmpty)
-            yield return _before;
+        yield return _before;
         if (_image != Image.Absent)
         {
             await foreach (var piece in ReadImageAsync(cancellationToken).ConfigureAwait(false))
                 yield return piece;
         }
 
-        if (!_after.IsEmpty)
-            yield return _after;
+        yield return _after;
     }
 
     private async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadImageAsync(

@@ -26,10 +26,8 @@ internal static class EventDeliveriesApi
         // All of a long history would be read before its first row is shown.
         var counted = await history.Take(ListFilters.MostCounted).CountAsync(cancellationToken);
         var skip = (int)Math.Min((page - 1L) * limit, int.MaxValue);
-        var rows = skip >= counted && counted < ListFilters.MostCounted
-            ? []
-            : await history.OrderByDescending(row => row.CreatedAt).ThenByDescending(row => row.Id)
-                .Skip(skip).Take(limit + 1).ToListAsync(cancellationToken);
+        var rows = await history.OrderByDescending(row => row.CreatedAt).ThenByDescending(row => row.Id)
+            .Skip(skip).Take(limit + 1).ToListAsync(cancellationToken);
         return TypedResults.Ok(new EventDeliveryList
         {
             Deliveries = [.. rows.Take(limit).Select(Describe)],

@@ -95,8 +95,6 @@ internal sealed class EventRequests(
     /// <summary>The body of a request, with a fresh link to the photo.</summary>
     public string Body(LoggedEvent happened, string topic)
     {
-        if (happened.UploadId is null && happened.Topic == topic)
-            return happened.Body;
         var body = JsonNode.Parse(happened.Body)!;
         body["event"] = topic;
         body["topic"] = topic;
@@ -118,7 +116,7 @@ internal sealed class EventRequests(
             while ((read = await stream.ReadAsync(buffer.AsMemory(length), cancellationToken)) > 0)
                 length += read;
         }
-        catch (Exception exception) when (exception is OperationCanceledException or IOException or HttpRequestException)
+        catch (Exception exception) when (exception is OperationCanceledException or IOException)
         {
         }
 

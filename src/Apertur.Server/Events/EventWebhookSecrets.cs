@@ -30,7 +30,7 @@ internal sealed class EventWebhookSecrets(ColumnEncryption encryption)
     public static string Hide(JsonObject customHeaders, string answer)
     {
         // The longest first, because one may be part of another.
-        var forms = customHeaders.SelectMany(header => Forms(((string)header.Value!).Trim())).Distinct().OrderByDescending(form => form.Length).ToList();
+        var forms = customHeaders.SelectMany(header => Forms(((string)header.Value!).Trim())).OrderByDescending(form => form.Length).ToList();
         foreach (var form in forms)
             answer = answer.Replace(form, DestinationConfig.Mask, StringComparison.Ordinal);
         var rest = forms.Select(form => Enumerable.Range(ShortestSecret, form.Length - ShortestSecret)

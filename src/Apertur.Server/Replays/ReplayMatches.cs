@@ -41,7 +41,7 @@ internal static class ReplayMatches
     public static IQueryable<DeliveryRow> Deliveries(AperturDb db, Replay replay)
     {
         var state = StateOf(replay);
-        var rows = db.Deliveries.Where(row => row.State == state && (row.ReplayId == null || row.ReplayId != replay.Id)
+        var rows = db.Deliveries.Where(row => row.State == state && row.ReplayId != replay.Id
             && db.Destinations.Any(destination => destination.Id == row.DestinationId && destination.DeletedAt == null));
         if (replay.DestinationId is { } destination)
             rows = rows.Where(row => row.DestinationId == destination);
@@ -53,7 +53,7 @@ internal static class ReplayMatches
     {
         var state = StateOf(replay);
         var rows = db.EventDeliveries.Where(row => row.WebhookId == replay.WebhookId && row.State == state
-            && row.CreatedAt >= replay.Since && row.CreatedAt < replay.Until && (row.ReplayId == null || row.ReplayId != replay.Id));
+            && row.CreatedAt >= replay.Since && row.CreatedAt < replay.Until && row.ReplayId != replay.Id);
         return replay.ErrorContains is { } words ? rows.Where(row => row.LastError!.ToLower().Contains(words)) : rows;
     }
 

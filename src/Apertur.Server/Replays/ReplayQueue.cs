@@ -55,7 +55,7 @@ internal sealed partial class ReplayQueue(Database database, Settings settings, 
             return await EndAsync(seen, ReplayState.Cancelled, problem, cancellationToken);
 
         var found = await ReplayMatches.Photos(read, seen).Where(upload => upload.CreatedAt >= seen.Place)
-            .OrderBy(upload => upload.CreatedAt).ThenBy(upload => upload.Id).Take(free)
+            .OrderBy(upload => upload.CreatedAt).Take(free)
             .Select(upload => new { upload.Id, upload.SessionId, upload.CreatedAt }).ToListAsync(cancellationToken);
         if (found.Count == 0)
             return free < _most ? 0 : await EndAsync(seen, ReplayState.Completed, null, cancellationToken);
@@ -71,7 +71,6 @@ internal sealed partial class ReplayQueue(Database database, Settings settings, 
                 var ids = found.ConvertAll(upload => upload.Id);
                 var sessions = await database.Locked(db.Sessions, found.Select(upload => upload.SessionId))
                     .ToDictionaryAsync(session => session.Id, cancellationToken);
-                await database.Locked(db.Uploads, ids).ToListAsync(cancellationToken);
                 var uploads = await ReplayMatches.Photos(db, replay).Where(upload => ids.Contains(upload.Id)).ToListAsync(cancellationToken);
                 var queued = replay.Status == ReplayStatus.NeverDispatched
                     ? await DispatchAsync(db, replay, uploads, sessions, cancellationToken)
@@ -95,7 +94,7 @@ internal sealed partial class ReplayQueue(Database database, Settings settings, 
             return await EndAsync(seen, ReplayState.Cancelled, "The event webhook was deleted.", cancellationToken);
 
         var found = await ReplayMatches.Events(read, seen).Where(row => row.CreatedAt >= seen.Place)
-            .OrderBy(row => row.CreatedAt).ThenBy(row => row.Id).Take(free).Select(row => new { row.Id, row.CreatedAt }).ToListAsync(cancellationToken);
+            .OrderBy(row => row.CreatedAt).Take(free).Select(row => new { row.Id, row.CreatedAt }).ToListAsync(cancellationToken);
         if (found.Count == 0)
             return free < _most ? 0 : await EndAsync(seen, ReplayState.Completed, null, cancellationToken);
 

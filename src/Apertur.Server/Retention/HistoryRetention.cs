@@ -47,7 +47,7 @@ internal sealed partial class HistoryRetention(Database database, Settings setti
         await using var read = database.Open();
         var found = await read.Sessions.Where(session => session.OverAt < before && session.ExpiresAt < before && session.ImagesCount == 0)
             .OrderBy(session => session.OverAt).Take(most).Select(session => session.Id).ToListAsync(cancellationToken);
-        return found.Count == 0 ? 0 : await database.WriteAsync(
+        return await database.WriteAsync(
             async db =>
             {
                 var sessions = (await database.Locked(db.Sessions, found).ToListAsync(cancellationToken)).FindAll(session => session.ImagesCount == 0);

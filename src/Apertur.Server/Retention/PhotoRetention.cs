@@ -86,7 +86,6 @@ internal sealed partial class PhotoRetention(Database database, BlobStore blobs,
                 var now = clock.GetUtcNow();
                 var ids = found.ConvertAll(upload => upload.Id);
                 var sessions = await database.Locked(db.Sessions, found.Select(upload => upload.SessionId)).ToListAsync(cancellationToken);
-                await database.Locked(db.Uploads, ids).AsNoTracking().Select(upload => upload.Id).ToListAsync(cancellationToken);
                 // Again, under the locks: somebody may have asked for another try.
                 var over = await Over(db, round.Before).Where(upload => ids.Contains(upload.Id)).ToListAsync(cancellationToken);
                 foreach (var upload in over)
@@ -100,7 +99,7 @@ internal sealed partial class PhotoRetention(Database database, BlobStore blobs,
                 // A reference tells the name that the photo has at the destination, which may be the sender's.
                 await db.Deliveries.Where(row => touched.Contains(row.SessionId) && gone.Contains(row.UploadId)).ExecuteUpdateAsync(
                     row => row.SetProperty(r => r.Reference, (string?)null).SetProperty(r => r.Resume, (string?)null), cancellationToken);
-                sessions.FindAll(session => touched.Contains(session.Id)).ForEach(session => session.Touch(now));
+                sessions.ForEach(session => session.Touch(now));
             },
             cancellationToken);
         return found.Count;

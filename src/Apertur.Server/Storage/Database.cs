@@ -66,7 +66,6 @@ internal sealed class Database
     {
         DataSource = Path.Combine(settings.DataFolder, "apertur.db"),
         ForeignKeys = true,
-        DefaultTimeout = 30,
     }.ToString();
 
     /// <summary>For reading: what it reads is not tracked, and what it is told to write it refuses.</summary>
@@ -178,7 +177,7 @@ internal sealed class Database
     public IQueryable<T> Locked<T>(DbSet<T> set, IEnumerable<Guid> ids)
         where T : class
     {
-        var (among, values) = Among("id", ids.Distinct().Select(id => id.ToString()));
+        var (among, values) = Among("id", ids.Select(id => id.ToString()));
         // Not FOR UPDATE: a row that refers to a locked one may be inserted meanwhile, because no key ever changes. Photos that come in
         // would wait for outcomes, and in a circle where both name several destinations.
         var sql = $"SELECT * FROM {set.EntityType.GetTableName()} WHERE {among} {(IsSqlite ? "" : "ORDER BY id FOR NO KEY UPDATE")}";
@@ -188,21 +187,20 @@ internal sealed class Database
     /// <summary>A condition that a column is one of many texts, as the database's index takes it, with its only parameter.</summary>
     public (string Sql, object Values) Among(string column, IEnumerable<string> texts)
     {
-        string[] sorted = [.. texts.Order(StringComparer.Ordinal)];
+        string[] all = [.. texts];
         return IsSqlite
-            ? ($"{column} IN (SELECT value FROM json_each({{0}}))", JsonSerializer.Serialize(sorted))
-            : ($"{column} = ANY({{0}})", sorted);
+            ? ($"{column} IN (SELECT value FROM json_each({{0}}))", JsonSerializer.Serialize(all))
+            : ($"{column} = ANY({{0}})", all);
     }
 
-    /// <summary>Locks the rows that are free, without waiting, and gives those that somebody else holds.</summary>
+    /// <summary>Locks the rows that are free, without waiting, and gives those that somebody else holds. With PostgreSQL: in SQLite nobody does.</summary>
     public async Task<HashSet<RowKey>> LockAsync(AperturDb db, IEnumerable<RowKey> rows)
     {
         var held = new HashSet<RowKey>();
-        // SQLite's write transaction excludes everybody else; nobody holds anything then.
-        foreach (var table in IsSqlite ? [] : rows.Distinct().GroupBy(row => row.Table))
+        foreach (var table in rows.GroupBy(row => row.Table))
         {
             // What is there but was not locked. A row that is gone is nobody's, and whoever needs it finds out.
-            string[] ids = [.. table.Select(row => row.Id.ToString()).Order(StringComparer.Ordinal)];
+            string[] ids = [.. table.Select(row => row.Id.ToString())];
             var sql = $$"""
                 WITH free AS MATERIALIZED (SELECT id FROM {{table.Key}} WHERE id = ANY({0}) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
                 SELECT id AS "Value" FROM {{table.Key}} WHERE id = ANY({0}) AND id NOT IN (SELECT id FROM free)

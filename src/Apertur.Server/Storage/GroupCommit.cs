@@ -87,8 +87,8 @@ internal sealed class GroupCommit<TItem, TResult>(
                 async db =>
                 {
                     var held = standAside ? await database.LockAsync(db, group.SelectMany(entry => rows(entry.Item))) : [];
-                    var free = held.Count == 0 ? group : [.. group.Where(entry => !rows(entry.Item).Any(held.Contains))];
-                    var items = free.Select(entry => entry.Item).ToList();
+                    var free = group.Where(entry => !rows(entry.Item).Any(held.Contains)).ToList();
+                    var items = free.ConvertAll(entry => entry.Item);
                     return (free, items.Count == 0 ? [] : await commit(db, items, CancellationToken.None));
                 },
                 CancellationToken.None);

@@ -26,13 +26,6 @@ internal sealed class WriteGuard : DbCommandInterceptor
         DbCommand command, CommandEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken = default) =>
         new(Check(command, eventData, result));
 
-    public override InterceptionResult<object> ScalarExecuting(
-        DbCommand command, CommandEventData eventData, InterceptionResult<object> result) => Check(command, eventData, result);
-
-    public override ValueTask<InterceptionResult<object>> ScalarExecutingAsync(
-        DbCommand command, CommandEventData eventData, InterceptionResult<object> result, CancellationToken cancellationToken = default) =>
-        new(Check(command, eventData, result));
-
     private static T Check<T>(DbCommand command, CommandEventData eventData, T result)
     {
         if (eventData.Context is not AperturDb db || IsReading(command.CommandText))

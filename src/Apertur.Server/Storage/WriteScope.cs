@@ -71,7 +71,7 @@ internal sealed class WriteScope
         {
             switch (entry.Entity)
             {
-                case UploadSession session when entry.State == EntityState.Modified && entry.Property(nameof(session.LastChanged)).IsModified:
+                case UploadSession session when IsModified(entry, nameof(session.LastChanged)):
                     ChangedSessions.Add(session.Id);
                     break;
 
@@ -84,8 +84,8 @@ internal sealed class WriteScope
                     IsSomethingDue |= row.State is DeliveryState.Pending or DeliveryState.Retrying && row.DueAt <= row.UpdatedAt;
                     break;
 
-                case Destination
-                    when IsModified(entry, nameof(Destination.IsActive), nameof(Destination.ParkedReason), nameof(Destination.ResumedAt)):
+                // One that is resumed has what waits for it made due in bulk.
+                case Destination when IsModified(entry, nameof(Destination.IsActive)):
                 case EventWebhook when IsModified(entry, nameof(EventWebhook.IsActive)):
                     IsSomethingDue = true;
                     break;
@@ -102,16 +102,7 @@ internal sealed class WriteScope
                 .Contains("due_at", StringComparison.Ordinal);
     }
 
-    private static bool IsModified(EntityEntry entry, params ReadOnlySpan<string> properties)
-    {
-        foreach (var property in properties)
-        {
-            if (entry.State == EntityState.Modified && entry.Property(property).IsModified)
-                return true;
-        }
-
-        return false;
-    }
+    private static bool IsModified(EntityEntry entry, string property) => entry.Property(property).IsModified;
 
     private static NpgsqlBatchCommand Command(FormattableString statement)
     {

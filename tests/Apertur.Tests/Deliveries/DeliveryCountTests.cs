@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Apertur.Server;
+using Apertur.Server.ProjectData;
 using Apertur.Tests.Support;
 
 namespace Apertur.Tests.Deliveries;
@@ -45,6 +47,26 @@ public sealed class DeliveryCountTests
             await app.Client.UploadBecomesAsync((string)upload["id"]!, status);
             return (int)(await app.Client.GetAsync("stats")).Json["deliverySuccessRate"]!;
         }
+    }
+
+    /// <summary>Two transactions that write the same rows would else wait for each other.</summary>
+    [Fact]
+    public void Counts_are_written_days_first_and_in_the_order_of_their_keys()
+    {
+        var (changes, midnight) = (new CountChanges(), new DateTimeOffset(2026, 6, 12, 0, 0, 0, TimeSpan.Zero));
+        for (var project = 0; project < 8; project++)
+        {
+            var id = Guid.NewGuid();
+            foreach (var minutes in new[] { 3_000, 1, 0 })
+                changes.For(id, Env.Live, midnight.AddMinutes(minutes)).Images++;
+        }
+
+        var rows = changes.Statements()
+            .Select(row => (IsMinute: row.Format.Contains("minute_counts", StringComparison.Ordinal), Project: $"{row.GetArgument(0)}", At: (int)row.GetArgument(2)!))
+            .ToList();
+
+        Assert.Equal((16, 24), (rows.Count(row => !row.IsMinute), rows.Count(row => row.IsMinute)));
+        Assert.Equal(rows.OrderBy(row => row.IsMinute).ThenBy(row => row.Project).ThenBy(row => row.At), rows);
     }
 
     private static async Task<Receiver> GoneAsync()

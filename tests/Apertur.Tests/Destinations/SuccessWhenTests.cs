@@ -18,6 +18,7 @@ public sealed class SuccessWhenTests
     [InlineData(Ok, "ok", false)]
     [InlineData(Ok, "", false)]
     [InlineData(Ok, """{"status":"ok","status":"no"}""", false)]
+    [InlineData(Ok, """{"status":"no","status":"ok"}""", false)]
     [InlineData("""{ "pointer": "", "equals": "ok" }""", "\"ok\"", true)]
     [InlineData("""{ "pointer": "/a/0/b", "equals": true }""", """{"a":[{"b":true}]}""", true)]
     [InlineData("""{ "pointer": "/a/00/b", "equals": true }""", """{"a":[{"b":true}]}""", false)]
@@ -38,9 +39,22 @@ public sealed class SuccessWhenTests
     [InlineData("""{ "pointer": "/a~", "equals": "ok" }""")]
     [InlineData("""{ "pointer": 1, "equals": "ok" }""")]
     [InlineData("""{ "pointer": "/a" }""")]
+    [InlineData("""{ "pointer": "/a", "equal": "ok" }""")]
+    [InlineData("""{ "path": "/a", "equals": "ok" }""")]
+    [InlineData("""{ "pointer": {}, "equals": "ok" }""")]
     [InlineData("""{ "pointer": "/a", "equals": {} }""")]
+    [InlineData("""{ "pointer": "/a", "equals": [] }""")]
     [InlineData("""{ "pointer": "/a", "equals": 1, "more": 1 }""")]
     public void Rules_that_cannot_be_applied_are_refused(string rule) => Assert.NotNull(SuccessRule.Problem(rule));
+
+    [Fact]
+    public void Pointers_have_a_longest()
+    {
+        Assert.Null(SuccessRule.Problem(Of(1024)));
+        Assert.NotNull(SuccessRule.Problem(Of(1025)));
+
+        static string Of(int length) => new JsonObject { ["pointer"] = "/" + new string('p', length - 1), ["equals"] = "ok" }.ToJsonString();
+    }
 
     [Fact]
     public async Task A_2xx_without_the_words_is_tried_again_with_the_answer_as_the_reason()
@@ -60,8 +74,18 @@ public sealed class SuccessWhenTests
         var accepted = await DeliverAsync();
         Answers("""{"status":"error","message":"No such claim. You sent Bearer t0ken and hush-hush."}""" + new string(' ', 100) + new string('x', 500));
         var refused = Assert.IsType<DeliveryOutcome.TryAgain>(await DeliverAsync());
-        Answers("""{"status":"ok","rest":" """ + new string('x', 70_000) + "\"}");
+        Answers("""{"status":"ok"}""" + new string(' ', 70_000));
         var tooLong = await DeliverAsync();
+        Answers("One\nline 😀.");
+        var oneLine = Assert.IsType<DeliveryOutcome.TryAgain>(await DeliverAsync());
+        config = Sample.Config(webhook, new JsonObject
+        {
+            ["url"] = receiver.Url,
+            ["headers"] = new JsonObject { ["X-Empty"] = "" },
+            ["successWhen"] = JsonNode.Parse(Ok),
+        });
+        Answers($"Signed with {Sample.Secret}.");
+        var projects = Assert.IsType<DeliveryOutcome.TryAgain>(await DeliverAsync());
         receiver.Answers(410);
         var gone = await DeliverAsync();
 
@@ -72,6 +96,8 @@ public sealed class SuccessWhenTests
         Assert.DoesNotContain("hush", refused.Reason, StringComparison.Ordinal);
         Assert.InRange(refused.Reason.Length, 200, 260);
         Assert.IsType<DeliveryOutcome.TryAgain>(tooLong);
+        Assert.EndsWith(": One line   .", oneLine.Reason, StringComparison.Ordinal);
+        Assert.EndsWith(": Signed with ********.", projects.Reason, StringComparison.Ordinal);
         Assert.IsType<DeliveryOutcome.GiveUp>(gone);
 
         Task<DeliveryOutcome> DeliverAsync() => webhook.DeliverAsync(Sample.Delivery(config), TestContext.Current.CancellationToken);
@@ -81,5 +107,23 @@ public sealed class SuccessWhenTests
             await context.Request.Body.CopyToAsync(Stream.Null);
             await context.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(body));
         });
+    }
+
+    [Fact]
+    public async Task An_answer_that_breaks_off_is_tried_again()
+    {
+        await using var receiver = RawReceiver.Start(async (connection, _) =>
+        {
+            await connection.ReadHeadersAsync();
+            await connection.ReadBodyAsync();
+            await connection.SendAsync("HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\n{");
+        });
+        using var http = new OutboundHttp(allowPrivateNetworks: true);
+        var webhook = new WebhookDestination(http, TimeProvider.System);
+        var config = Sample.Config(webhook, new JsonObject { ["url"] = receiver.Url, ["successWhen"] = JsonNode.Parse(Ok) });
+
+        var outcome = await webhook.DeliverAsync(Sample.Delivery(config), TestContext.Current.CancellationToken);
+
+        Assert.Equal(("The answer broke off.", 202), (Assert.IsType<DeliveryOutcome.TryAgain>(outcome).Reason, outcome.Status ?? 0));
     }
 }

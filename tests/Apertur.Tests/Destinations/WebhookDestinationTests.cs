@@ -38,6 +38,11 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
         var received = _receiver.Requests.Single();
         var json = JsonNode.Parse(received.Body)!.AsObject();
         Assert.Equal("application/json", received["Content-Type"]);
+        Assert.Equal("Apertur-Webhook/1.0", received["User-Agent"]);
+        // What others have in their headers, and what is asked before a large body.
+        Assert.Null(received["X-Aptr-Sha256"]);
+        Assert.Null(received["Expect"]);
+        Assert.Contains("Müller", Encoding.UTF8.GetString(received.Body), StringComparison.Ordinal);
         Assert.Equal(
             ["session_id", "image_id", "image_index", "mime_type", "filename", "size_bytes", "data", "tags", "metadata",
                 "sha256"],
@@ -83,7 +88,11 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
     {
         var delivery = Sample.Delivery(Config("multipart"), filename: "a\"b\r\nX-Evil: 1é.jpg") with
         {
-            Tags = ["claim:47:11", "urgent", "sha256:forged", ":nameless"],
+            Tags =
+            [
+                "claim:47:11", "urgent", "sha256:forged", ":nameless", "a\"b:é",
+                "Image:x", "session_id:x", "image_id:x", "image_index:x", "original_sha256:x", "tags:x", "visitor:x", "caption:x", "answers:x",
+            ],
         };
         Assert.IsType<DeliveryOutcome.Accepted>(await _webhook.DeliverAsync(delivery, Cancellation));
         AssertSigned(delivery, Sample.Secret);
@@ -94,10 +103,15 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
         Assert.Equal(
             [
                 ("session_id", delivery.SessionId.ToString()), ("image_id", delivery.ImageId.ToString()), ("image_index", "2"),
-                ("sha256", delivery.Sha256), ("tags", """["claim:47:11","urgent","sha256:forged",":nameless"]"""),
-                ("claim", "47:11"),
+                ("sha256", delivery.Sha256), ("tags", fields[4].Item2), ("claim", "47:11"), ("a%22b", "é"),
             ],
             fields);
+        Assert.StartsWith(
+            """["claim:47:11","urgent","sha256:forged",":nameless","a\"b:é","Image:x",""", fields[4].Item2, StringComparison.Ordinal);
+        Assert.Equal(delivery.Tags, JsonNode.Parse(fields[4].Item2)!.AsArray().Select(tag => (string)tag!));
+        Assert.Contains(
+            "filename=\"a%22b%0D%0AX-Evil: 1é.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n",
+            Encoding.UTF8.GetString(_receiver.Requests.Single().Body), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -141,14 +155,15 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
     [Fact]
     public async Task Owners_headers_are_sent()
     {
-        var headers = new JsonObject { ["Authorization"] = "Bearer t0ken", ["X-Tenant"] = "a b" };
+        var headers = new JsonObject { ["Authorization"] = "Bearer t0ken", ["X-Tenant"] = "a b", ["User-Agent"] = "Mine/1" };
         await _webhook.DeliverAsync(Sample.Delivery(Config(more: new JsonObject { ["headers"] = headers })), Cancellation);
         Assert.Equal("Bearer t0ken", _receiver.Requests.Single()["Authorization"]);
         Assert.Equal("a b", _receiver.Requests.Single()["X-Tenant"]);
+        Assert.Equal("Mine/1", _receiver.Requests.Single()["User-Agent"]);
     }
 
     [Theory]
-    [InlineData("Host", "elsewhere.example")]
+    [InlineData("host", "elsewhere.example")]
     [InlineData("content-length", "1")]
     [InlineData("Content-Type", "text/plain")]
     [InlineData("Transfer-Encoding", "chunked")]
@@ -218,6 +233,11 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
         var outcome = await _webhook.DeliverAsync(Sample.Delivery(Config("binary")), Cancellation);
         Assert.Equal(413, Assert.IsType<DeliveryOutcome.GiveUp>(outcome).Status);
         Assert.Equal(2, _receiver.Requests.Count);
+
+        // One that gets links in any case is not sent another.
+        _receiver.Answers(413);
+        Assert.IsType<DeliveryOutcome.GiveUp>(await _webhook.DeliverAsync(Sample.Delivery(Config("link")), Cancellation));
+        Assert.Equal(3, _receiver.Requests.Count);
     }
 
     [Fact]
@@ -245,6 +265,20 @@ public sealed class WebhookDestinationTests : IAsyncLifetime
         var outcome = await _webhook.DeliverAsync(Sample.Delivery(Config("binary"), length: 2_000_000), Cancellation);
         Assert.IsType<DeliveryOutcome.Accepted>(outcome);
         Assert.Null(_receiver.Requests.Single()["Expect"]);
+
+        // Nor was it asked before a small one.
+        _receiver.Answers(417);
+        Assert.Equal(417, (await _webhook.DeliverAsync(Sample.Delivery(Config()), Cancellation)).Status);
+        Assert.Equal(2, _receiver.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Nothing_is_sent_without_a_secret_to_sign_it_with()
+    {
+        var config = new DestinationConfig(_webhook.Fields, new JsonObject { ["url"] = _receiver.Url });
+        var outcome = await _webhook.DeliverAsync(Sample.Delivery(config), Cancellation);
+        Assert.Contains("no secret to sign with", Assert.IsType<DeliveryOutcome.Broken>(outcome).Reason, StringComparison.Ordinal);
+        Assert.Empty(_receiver.Requests);
     }
 
     [Fact]

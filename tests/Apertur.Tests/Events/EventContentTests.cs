@@ -59,7 +59,7 @@ public sealed class EventContentTests
             Assert.Equal(request.HmacOf(webhook), request["X-Apertur-Signature"]);
             var entry = await app.Client.GetAsync($"{app.WebhooksPath()}/{webhook["id"]}/deliveries/{request["X-APTR-Delivery-ID"]}");
             Assert.Equal(Encoding.UTF8.GetString(request.Body), (string)entry.Expect(HttpStatusCode.OK).Json["payload"]!);
-            Assert.StartsWith("application/json", request["Content-Type"], StringComparison.Ordinal);
+            Assert.Equal("application/json; charset=utf-8", request["Content-Type"]);
             Assert.Equal("Apertur-Webhook/1.0", request["User-Agent"]);
         }
 

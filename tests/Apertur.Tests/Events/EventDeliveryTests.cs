@@ -145,6 +145,16 @@ public sealed class EventDeliveryTests
         Assert.Null(off["disabledAt"]);
         await app.PassAsync(TimeSpan.FromMinutes(1));
         Assert.Equal("The event is sent again when the webhook is switched on.", await app.RetryNewestAsync(webhook));
+        var asked = (await app.HistoryAsync(webhook))["deliveries"]![0]!;
+        var now = app.Clock.GetUtcNow();
+        Assert.Equal((now, now), ((DateTimeOffset)asked["updatedAt"]!, (DateTimeOffset)asked["nextRetryAt"]!));
+        await using (var db = app.Services.GetRequiredService<Database>().Open())
+        {
+            var row = await db.EventDeliveries.SingleAsync(Cancellation);
+            Assert.Equal(DueCause.Replayed, row.DueCause);
+            Assert.StartsWith(row.DueBy!, app.LiveKey, StringComparison.Ordinal);
+        }
+
         await app.PassAsync(TimeSpan.FromMinutes(1));
         Assert.Single(events.Requests);
 
@@ -171,8 +181,15 @@ public sealed class EventDeliveryTests
         Assert.Equal((string)failed["id"]!, (string)sent["id"]!);
         Assert.Equal(2, (int)sent["attempts"]!);
         Assert.Equal(0, (int)(await app.WebhookAsync(webhook))["consecutiveFailures"]!);
-        (await app.Client.PostAsync($"{app.WebhooksPath()}/{webhook["id"]}/deliveries/{Guid.NewGuid()}/retry"))
-            .Expect(HttpStatusCode.NotFound);
+        // Neither of what there is not, nor by way of another webhook.
+        var other = await app.ListenAsync(events, "project.session.expired");
+        foreach (var path in new[] { $"{webhook["id"]}/deliveries/{Guid.NewGuid()}", $"{other["id"]}/deliveries/{sent["id"]}" })
+        {
+            (await app.Client.GetAsync($"{app.WebhooksPath()}/{path}")).Expect(HttpStatusCode.NotFound);
+            (await app.Client.PostAsync($"{app.WebhooksPath()}/{path}/retry")).Expect(HttpStatusCode.NotFound);
+        }
+
+        Assert.Empty((await app.HistoryAsync(other))["deliveries"]!.AsArray());
     }
 
     [Theory, AllDatabases]
@@ -197,6 +214,7 @@ public sealed class EventDeliveryTests
             await context.Response.WriteAsJsonAsync(new { plain = 1, dotnet = basic });
             await context.Response.WriteAsync($"{Echo("X-Key")} {basic.Replace("/", @"\/", StringComparison.Ordinal)} ");
             await context.Response.WriteAsync(basic.Replace("\"", "\\\"", StringComparison.Ordinal) + " ");
+            await context.Response.WriteAsync($"{basic["Basic ".Length..]} {System.Text.Json.JsonSerializer.Serialize(basic)} ");
             // So long that the third is cut off, wherever reading ends.
             await context.Response.WriteAsync(string.Concat(Enumerable.Repeat(Echo("X-Long"), 3)));
         });
@@ -205,7 +223,7 @@ public sealed class EventDeliveryTests
         await app.NewestBecomesAsync(webhook, "sent");
 
         var body = (string)(await app.HistoryAsync(webhook))["deliveries"]![0]!["responseBody"]!;
-        Assert.Equal("""{"plain":1,"dotnet":"********"}******** ******** ******** ****************""", body);
+        Assert.Equal("""{"plain":1,"dotnet":"********"}******** ******** ******** ******** "********" ****************""", body);
     }
 
     [Theory, AllDatabases]
@@ -216,8 +234,8 @@ public sealed class EventDeliveryTests
         var webhook = await app.CreateWebhookAsync(events, new JsonObject { ["maxRetries"] = 0 }, "project.session.created");
         for (var i = 0; i < 5; i++)
         {
-            var text = i + new string('ü', 5000);
-            events.Handles(async context => await context.Response.WriteAsync(text + "\0"));
+            var text = i + "\0" + new string('x', 5000) + new string('ü', 5000);
+            events.Handles(async context => await context.Response.WriteAsync(text));
             await app.Client.CreateSessionAsync();
             await app.NewestBecomesAsync(webhook, "sent");
             await app.PassAsync(TimeSpan.FromSeconds(1));
@@ -231,6 +249,7 @@ public sealed class EventDeliveryTests
         Assert.Equal(["2", "1"], page["deliveries"]!.AsArray().Select(row => ((string)row!["responseBody"]!)[..1]));
         var newest = page["deliveries"]![0]!;
         Assert.InRange(((string)newest["responseBody"]!).Length, 2000, EventRequests.MaxAnswerLength);
+        Assert.DoesNotContain("\0", (string)newest["responseBody"]!, StringComparison.Ordinal);
         Assert.Equal("project.session.created", (string)newest["topic"]!);
         Assert.Equal(0, (int)newest["durationMs"]!);
         Assert.Empty((await app.HistoryAsync(webhook, "?page=9"))["deliveries"]!.AsArray());
@@ -247,6 +266,15 @@ public sealed class EventDeliveryTests
         {
             var those = await app.HistoryAsync(webhook, $"?status={status}");
             Assert.Equal((count, count), ((int)those["total"]!, those["deliveries"]!.AsArray().Count(row => (string)row!["status"]! == status)));
+        }
+
+        // Whatever it waits for.
+        foreach (var state in new[] { DeliveryState.Pending, DeliveryState.Sending })
+        {
+            await app.WriteAsync(db => db.EventDeliveries.Where(row => row.State != DeliveryState.Sent && row.State != DeliveryState.Failed)
+                .ExecuteUpdateAsync(row => row.SetProperty(r => r.State, state), Cancellation));
+            var waiting = Assert.Single((await app.HistoryAsync(webhook, "?status=retrying"))["deliveries"]!.AsArray())!;
+            Assert.Equal((state, "retrying", state == DeliveryState.Pending), (state, (string)waiting["status"]!, waiting["nextRetryAt"] is not null));
         }
 
         (await app.Client.GetAsync($"{app.WebhooksPath()}/{webhook["id"]}/deliveries?status=odd")).Expect(HttpStatusCode.BadRequest);
@@ -466,8 +494,13 @@ public sealed class EventDeliveryTests
     public async Task Test_is_sent_at_once_and_says_what_was_answered(DatabaseKind database)
     {
         await using var events = await Receiver.StartAsync();
-        events.Answers(204, 503);
         await using var app = await AperturApp.StartAsync(database);
+        events.AnswersWith(context =>
+        {
+            app.Clock.Jump(TimeSpan.FromSeconds(1));
+            context.Response.StatusCode = 204;
+        });
+        events.Answers(503);
         var webhook = await app.ListenAsync(events, "project.upload.completed");
         var path = $"{app.WebhooksPath()}/{webhook["id"]}/test";
 
@@ -478,7 +511,11 @@ public sealed class EventDeliveryTests
         Assert.Equal("project.webhook.test", (string)request.Json()["event"]!);
         Assert.Equal(request.HmacOf(webhook), request["X-Apertur-Signature"]);
         var history = (await app.HistoryAsync(webhook))["deliveries"]!.AsArray();
-        Assert.Equal(["failed", "sent"], history.Select(row => (string)row!["status"]!).Order());
+        Assert.Equal(
+            [("failed", 503, 1), ("sent", 204, 1)],
+            history.Select(row => ((string)row!["status"]!, (int)row["responseCode"]!, (int)row["attempts"]!)));
+        Assert.Equal(1_000, (int)history[1]!["durationMs"]!);
+        Assert.Equal(TimeSpan.FromSeconds(1), (DateTimeOffset)history[1]!["updatedAt"]! - (DateTimeOffset)history[1]!["createdAt"]!);
         Assert.Equal(0, (int)(await app.WebhookAsync(webhook))["consecutiveFailures"]!);
     }
 

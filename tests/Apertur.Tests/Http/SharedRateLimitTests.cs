@@ -87,6 +87,7 @@ public sealed class SharedRateLimitTests
     {
         await using var pair = await Pair.StartAsync();
         await pair.TakenAsync(_ => false);
+        await pair.App.Services.GetRequiredService<HistoryRetention>().RunOnceAsync(Cancellation);
         Assert.NotEqual(0, await pair.RowsAsync());
         pair.App.Clock.Jump(TimeSpan.FromMinutes(62));
 

@@ -47,6 +47,7 @@ public sealed class AcrossProjectsTests
             (stats["sessionsThisMonth"]!.GetValue<int>(), stats["sessionsTotal"]!.GetValue<int>(), stats["imagesUploaded"]!.GetValue<int>(),
                 stats["totalProjects"]!.GetValue<int>()));
         Assert.Equal(2, stats["activeKeys"]!.GetValue<int>());
+        Assert.Equal(3, (await JsonAsync(owner.Client, "stats?env=all"))["activeKeys"]!.GetValue<int>());
         Assert.Equal(["Claims", "Second"], stats["topProjects"]!.AsArray().Select(p => p!["name"]!.GetValue<string>()));
         Assert.DoesNotContain(third.ToString(), (await owner.Client.GetAsync("projects")).Text, StringComparison.Ordinal);
 

@@ -97,6 +97,8 @@ public sealed class DateRangeTests
         }
 
         (await app.Client.GetAsync("stats?from=0001-01-01&to=9999-12-31T23:59:59.999Z")).Expect(HttpStatusCode.OK);
+        // A plus sign means a space in a query.
+        (await app.Client.GetAsync("stats?from=2026-06-12T11:44:41.919+02:00")).Expect(HttpStatusCode.OK);
         Assert.True((await app.Client.GetAsync("stats?from=0001-01-01")).Json.AsObject().ContainsKey("sessionsInRange"));
         foreach (var path in new[] { "stats", "stats/daily", "sessions", "uploads" })
             (await app.Client.GetAsync($"{path}?to=0001-01-01")).Expect(HttpStatusCode.OK);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Server.ProjectData;
+using Apertur.Server.Queue;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 
@@ -134,11 +135,11 @@ public sealed class ListFiltersTests
         };
         async Task<string> ToAsync(string path) => await app.Client.CreateDestinationAsync(
             "webhook", new JsonObject { ["url"] = receiver.Url.Replace("/hook", path, StringComparison.Ordinal) });
-        var (good, gone, busy) = (await ToAsync("/hook"), await ToAsync("/gone"), await ToAsync("/busy"));
+        var (good, gone, busy, alsoBusy) = (await ToAsync("/hook"), await ToAsync("/gone"), await ToAsync("/busy"), await ToAsync("/busy"));
         var expected = new Dictionary<string, string>();
         foreach (var (status, destinations) in new (string, string[])[]
         {
-            ("stored_only", []), ("delivered", [good]), ("failed", [gone]), ("partial", [good, gone]), ("pending", [busy]),
+            ("stored_only", []), ("delivered", [good]), ("failed", [gone]), ("partial", [good, gone]), ("pending", [busy, alsoBusy]),
         })
         {
             app.Clock.Jump(TimeSpan.FromMilliseconds(1));
@@ -157,11 +158,37 @@ public sealed class ListFiltersTests
             Assert.Equal(id, Single(await app.Client.GetAsync($"uploads?q={id}")));
         }
 
+        // Whatever it waits for, and when others of it have ended in either way.
+        var pending = Guid.Parse(expected["pending"]);
+        await Eventually.Becomes(
+            () => app.DeliveriesAsync(expected["pending"]), rows => rows.All(row => row.State == DeliveryState.Retrying), "both were tried");
+        foreach (var state in new[] { DeliveryState.Pending, DeliveryState.Sending, DeliveryState.Retrying })
+        {
+            await app.WriteAsync(db => db.Deliveries.Where(row => row.UploadId == pending)
+                .ExecuteUpdateAsync(row => row.SetProperty(r => r.State, state), TestContext.Current.CancellationToken));
+            Assert.Equal(expected["pending"], Single(await app.Client.GetAsync("uploads?status=pending")));
+        }
+
+        foreach (var (total, ended) in new[] { (4, 1), (2, 0) })
+        {
+            await app.WriteAsync(db => db.Uploads.Where(row => row.Id == pending).ExecuteUpdateAsync(
+                row => row.SetProperty(u => u.DestinationsTotal, total).SetProperty(u => u.DestinationsDelivered, ended)
+                    .SetProperty(u => u.DestinationsFailed, ended),
+                TestContext.Current.CancellationToken));
+            Assert.Equal(expected["partial"], Single(await app.Client.GetAsync("uploads?status=partial")));
+        }
+
+        // Whoever may not see a photo does not find it either.
+        var itsSession = (await app.Client.UploadRowAsync(expected["pending"]))["sessionId"]!;
+        foreach (var query in new[] { $"sessionId={itsSession}", $"q={itsSession}", $"q={pending}", "status=pending", $"destinationId={gone}", "source=gallery" })
+            Assert.Equal((query, 0), (query, (int)(await app.ClientOf(app.TestKey).GetAsync($"uploads?{query}")).Expect(HttpStatusCode.OK).Json["total"]!));
+
         var newestFirst = (await app.Client.GetAsync("uploads")).Json["data"]!.AsArray().Select(row => (string)row!["id"]!).ToList();
         foreach (var (query, statuses) in new (string, string[])[]
         {
             ($"destinationId={gone}", ["partial", "failed"]), ($"destinationId={good}", ["partial", "delivered"]), ($"destinationId={busy}", ["pending"]),
             ($"destinationId={gone}&status=failed", ["failed"]), ($"destinationId={Guid.NewGuid()}", []),
+            ($"destinationId={gone}&q={expected["delivered"]}", []), ($"destinationId={good}&q={expected["delivered"]}", ["delivered"]),
             ($"destinationId={gone}&from=2026-01-01T00:00:00Z", ["partial", "failed"]), ($"destinationId={gone}&to=2026-01-01T00:00:00Z", []),
         })
         {
@@ -213,6 +240,8 @@ public sealed class ListFiltersTests
     [Theory, AllDatabases]
     public async Task Filtered_list_is_counted_up_to_ten_thousand_and_read_beyond(DatabaseKind database)
     {
+        // More than are looked at first.
+        const int Copies = 20_010;
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(database);
         var other = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
@@ -220,11 +249,13 @@ public sealed class ListFiltersTests
         var session = await app.Client.CreateSessionAsync(destination);
         var upload = (string)(await app.Client.UploadAsync(session, Photos.Jpeg(), "first.jpg"))["id"]!;
         await app.Client.UploadBecomesAsync(upload, "delivered");
-        var elsewhere = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Jpeg(), "first.jpg"))["id"]!;
+        var elsewhere = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Jpeg(), "first.jpg", "gallery"))["id"]!;
+        var tests = app.ClientOf(app.TestKey);
+        await tests.UploadAsync(await tests.CreateSessionAsync(), Photos.Jpeg(), "first.jpg");
         // Written by the database itself, and known to it then.
         await app.WriteAsync(db => db.Database.ExecuteSqlAsync(
             $"""
-            WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ListFilters.MostCounted + 10})
+            WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {Copies})
             INSERT INTO uploads (id, session_id, project_id, env, image_index, filename, size_bytes, mime_type, source, sha256, is_encrypted,
               destination_types, destinations_total, created_at)
             SELECT '019a0000-0000-7000-8000-0000' || CAST(10000000 + n AS TEXT), u.session_id, u.project_id, u.env, n, 'copy.jpg', 1, u.mime_type,
@@ -235,7 +266,8 @@ public sealed class ListFiltersTests
             """
             INSERT INTO deliveries (id, upload_id, session_id, destination_id, destination_type, destination_name, state, attempts, due_at, due_cause,
               received_at, created_at, updated_at, ended_at)
-            SELECT u.id, u.id, u.session_id, d.destination_id, d.destination_type, d.destination_name, 'failed', 1, 0, 'received', u.created_at, 0, 0, 1
+            SELECT u.id, u.id, u.session_id, d.destination_id, d.destination_type, d.destination_name,
+              CASE WHEN u.image_index <= 10010 THEN 'failed' ELSE 'sent' END, 1, 0, 'received', u.created_at, 0, 0, 1
             FROM uploads u CROSS JOIN deliveries d WHERE u.filename = 'copy.jpg';
             ANALYZE;
             """));
@@ -251,7 +283,7 @@ public sealed class ListFiltersTests
 
         foreach (var query in new[] { "source=camera", $"destinationId={destination}", $"destinationId={destination}&source=camera" })
         {
-            var page = (await app.Client.GetAsync($"uploads?{query}&page=101&pageSize=100")).Expect(HttpStatusCode.OK).Json;
+            var page = (await app.Client.GetAsync($"uploads?{query}&page=201&pageSize=100")).Expect(HttpStatusCode.OK).Json;
             Assert.Equal((query, ListFilters.MostCounted), (query, (int)page["total"]!));
             Assert.InRange(page["data"]!.AsArray().Count, 11, 12);
         }
@@ -259,9 +291,20 @@ public sealed class ListFiltersTests
         foreach (var (query, found) in new[]
         {
             ($"destinationId={destination}&q=first", upload), ("q=first&status=stored_only", elsewhere),
-            ("q=first&status=delivered&source=camera", upload),
+            ("q=first&status=delivered&source=camera", upload), ("q=first&source=camera", upload),
+            // The newest of very many.
+            ($"destinationId={destination}&pageSize=1", upload),
         })
             Assert.Equal(found, Single(await app.Client.GetAsync($"uploads?{query}")));
+        // Whatever the letters of a source that has very many mean to a database.
+        await app.WriteAsync(async db =>
+        {
+            await db.Database.ExecuteSqlAsync(
+                $"UPDATE uploads SET source = 'came_a', destinations_total = 1, destinations_delivered = 1 WHERE source = 'camera'");
+            await db.Database.ExecuteSqlAsync($"UPDATE uploads SET source = 'camera' WHERE id = {elsewhere}");
+        });
+        Assert.Equal(upload, Single(await app.Client.GetAsync("uploads?q=first&source=came_a")));
+        Assert.Equal(upload, Single(await app.Client.GetAsync("uploads?status=delivered&pageSize=1")));
         // One more, of another destination.
         receiver.Answers(410);
         await app.Client.UploadBecomesAsync((string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(other), Photos.Jpeg()))["id"]!, "failed");
@@ -276,8 +319,13 @@ public sealed class ListFiltersTests
         var never = DateTimeOffset.MaxValue.AddYears(-1).ToUnixTimeMilliseconds();
         await app.WriteAsync(db => db.Database.ExecuteSqlAsync(
             $"UPDATE deliveries SET state = 'retrying', due_at = {never}, ended_at = NULL WHERE state = 'failed'"));
-        foreach (var (key, retrying) in new[] { (app.LiveKey, ListFilters.MostCounted), (app.TestKey, 0) })
-            Assert.Equal(retrying, (int)(await app.ClientOf(key).GetAsync("stats")).Json["deliveriesRetrying"]!);
+        var (_, _, stranger) = await app.CreateOtherProjectAsync();
+        foreach (var (key, query, retrying) in new[]
+        {
+            (app.LiveKey, "", ListFilters.MostCounted), (app.TestKey, "", 0), (stranger, "", 0), (app.LiveKey, "?from=2100-01-01", 0),
+            (app.LiveKey, "?to=2000-01-01", 0),
+        })
+            Assert.Equal(retrying, (int)(await app.ClientOf(key).GetAsync($"stats{query}")).Expect(HttpStatusCode.OK).Json["deliveriesRetrying"]!);
     }
 
     [Theory, AllDatabases]
@@ -311,12 +359,25 @@ public sealed class ListFiltersTests
                 await app.Client.UploadBecomesAsync((string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!, becomes);
         }
 
+        // Those that somebody closes.
+        foreach (var (hours, destinations, becomes) in new (int, string[], string)[] { (24, [], ""), (24, [], "stored_only"), (24, gone, "failed"), (1, [], "") })
+        {
+            var session = await app.Client.CreateSessionAsync(new JsonObject
+            {
+                ["expires_in_hours"] = hours,
+                ["destination_ids"] = new JsonArray([.. destinations.Select(id => JsonValue.Create(id))]),
+            });
+            if (becomes.Length > 0)
+                await app.Client.UploadBecomesAsync((string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!, becomes);
+            (await app.Client.PostAsync($"upload-sessions/{session}/complete")).Expect(HttpStatusCode.OK);
+        }
+
         app.Clock.Jump(TimeSpan.FromHours(2));
         var rows = (await app.Client.GetAsync("sessions?pageSize=50")).Expect(HttpStatusCode.OK).Json["data"]!.AsArray()
             .ToLookup(row => (string)row!["status"]!, row => (string)row!["id"]!);
-        Assert.Equal(4, (await app.Client.GetAsync("sessions?pageSize=50")).Json["data"]!.AsArray().Sum(row => (int)row!["imagesFailed"]!));
+        Assert.Equal(5, (await app.Client.GetAsync("sessions?pageSize=50")).Json["data"]!.AsArray().Sum(row => (int)row!["imagesFailed"]!));
         Assert.Equal(
-            [("active", 2), ("completed", 4), ("expired", 4), ("failed", 3), ("pending", 2)],
+            [("active", 2), ("completed", 7), ("expired", 4), ("failed", 4), ("pending", 2)],
             rows.Select(status => (status.Key, status.Count())).OrderBy(status => status.Key, StringComparer.Ordinal));
         foreach (var status in rows)
         {

@@ -56,6 +56,9 @@ public sealed class ListPageTests
         Assert.Equal(newestFirst, listed);
         // A minute has 86.
         Assert.InRange(skips.Largest, 1, PageSize);
+        // And in both environments twice as many.
+        (await owner.Client.GetAsync($"uploads?env=all&page=12&pageSize={PageSize}")).Expect(HttpStatusCode.OK);
+        Assert.InRange(skips.Largest, 1, 2 * PageSize);
         Assert.Equal((2 * photos.Count) + 2, (int)(await owner.Client.GetAsync("sessions?page=9")).Json["total"]!);
 
         // The day is cut: its minutes tell of more than was asked for.
@@ -63,6 +66,10 @@ public sealed class ListPageTests
             $"uploads?page=12&pageSize={PageSize}&from={photos[300].CreatedAt.UtcDateTime:o}")).Expect(HttpStatusCode.OK).Json;
         Assert.Equal(photos.Count - 301, (int)cut["total"]!);
         Assert.Equal(newestFirst[1_100..1_200], cut["data"]!.AsArray().Select(row => (string)row!["id"]!));
+        cut = (await owner.Client.GetAsync(
+            $"uploads?page=12&pageSize={PageSize}&to={photos[2_200].CreatedAt.UtcDateTime:o}")).Expect(HttpStatusCode.OK).Json;
+        Assert.Equal(2_201, (int)cut["total"]!);
+        Assert.Equal(newestFirst[1_401..1_501], cut["data"]!.AsArray().Select(row => (string)row!["id"]!));
 
         // Whatever the minutes are said to have: a version that did not count them may have taken part.
         await app.WriteAsync(db => db.MinuteCounts.Where(count => count.Minute % 3 == 0).ExecuteDeleteAsync(Cancellation));

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
+using Apertur.Destinations;
 using Apertur.Server.Queue;
 using Apertur.Server.Replays;
 using Apertur.Server.Storage;
@@ -9,6 +10,7 @@ using Apertur.Tests.Events;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Apertur.Tests.Replays;
 
@@ -22,17 +24,21 @@ public sealed class ReplayTests(ITestOutputHelper output)
     {
         await using var old = await Receiver.StartAsync();
         await using var young = await Receiver.StartAsync();
-        await using var app = await AperturApp.StartAsync(database);
+        await using var app = await AperturApp.StartAsync(database, configure: services => services.AddSingleton<IDestinationType>(new Archive()));
         var first = await WebhookAsync(app, old);
         var ids = new List<string>();
         foreach (var session in new[] { await app.Client.CreateSessionAsync(), await app.Client.CreateSessionAsync(first) })
         {
             for (var photo = 0; photo < 5; photo++)
                 ids.Add((string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!);
+            app.Clock.Jump(TimeSpan.FromSeconds(1));
         }
 
         foreach (var id in ids[5..])
             await app.Client.UploadBecomesAsync(id, "delivered");
+        // The older ones are those that were written last.
+        await app.WriteAsync(db => db.Uploads.Where(upload => upload.DestinationsTotal == 0)
+            .ExecuteUpdateAsync(upload => upload.SetProperty(u => u.CaptionChanges, 1), Cancellation));
         app.Clock.Jump(TimeSpan.FromDays(30));
         var destination = await WebhookAsync(app, young);
         var before = (await app.Client.GetAsync("stats")).Json;
@@ -54,6 +60,15 @@ public sealed class ReplayTests(ITestOutputHelper output)
         var again = await RunAsync(app, await PostAsync(app, request));
         Assert.Equal(("completed", 0, 0, 0, 0), Progress(again));
         Assert.Equal(10, young.Requests.Count);
+        Assert.Equal(10, (int)(await app.Client.GetAsync($"uploads?destinationId={destination}")).Json["total"]!);
+
+        var archive = await app.Client.CreateDestinationAsync("archive", []);
+        var one = new { request.status, destinationId = archive, uploadIds = ids[..1] };
+        Assert.Equal(("completed", 1, 1, 1, 0), Progress(await RunAsync(app, await PostAsync(app, one))));
+        Assert.Equal(
+            """[{"type":"archive","count":1},{"type":"webhook","count":1}]""",
+            (await app.Client.GetAsync($"uploads/{ids[0]}")).Json["destinationsBreakdown"]!.ToJsonString());
+        await CountsAreRightAsync(app);
     }
 
     [Theory, AllDatabases]
@@ -101,22 +116,40 @@ public sealed class ReplayTests(ITestOutputHelper output)
         Assert.Equal(50, (int)stats["deliverySuccessRate"]!);
         Assert.Equal(1, (int)(await app.Client.GetAsync("sessions")).Json["data"]![0]!["imagesFailed"]!);
 
+        // What waits once more has not ended.
+        await SwitchAsync(app, destination, on: false);
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        var changed = await ChangedAsync(app, session);
+        made = await PostAsync(app, new { errorContains = "415" });
+        await app.Services.GetRequiredService<ReplayQueue>().RunOnceAsync(Cancellation);
+        var now = app.Clock.GetUtcNow();
+        var open = (await app.DeliveriesAsync(refused)).Single();
+        Assert.Equal((DeliveryState.Retrying, 0, null, now, now), (open.State, open.Attempts, open.EndedAt, open.DueAt, open.UpdatedAt));
+        Assert.True(string.CompareOrdinal(await ChangedAsync(app, session), changed) > 0);
+        await CountsAreRightAsync(app);
+
         // One whose deliveries fail for good is over, too.
         receiver.Answers(415);
-        Assert.Equal(("completed", 1, 1, 0, 1), Progress(await RunAsync(app, await PostAsync(app, new { errorContains = "415" }))));
+        await SwitchAsync(app, destination, on: true);
+        Assert.Equal(("completed", 1, 1, 0, 1), Progress(await RunAsync(app, made)));
+        await CountsAreRightAsync(app);
     }
 
     [Theory, AllDatabases]
     public async Task What_was_sent_is_sent_again_under_the_same_id(DatabaseKind database)
     {
         await using var receiver = await Receiver.StartAsync();
-        await using var app = await AperturApp.StartAsync(database);
-        var session = await app.Client.CreateSessionAsync(await WebhookAsync(app, receiver));
+        // Half of one lane is one, too.
+        await using var app = await AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Delivery:LanesPerDestination"] = "1" });
+        var webhook = await WebhookAsync(app, receiver);
+        var session = await app.Client.CreateSessionAsync(webhook);
         var first = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
         await app.Client.UploadBecomesAsync(first, "delivered");
         app.Clock.Jump(TimeSpan.FromHours(1));
         var second = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
         await app.Client.UploadBecomesAsync(second, "delivered");
+        var third = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        await app.Client.UploadBecomesAsync(third, "delivered");
         var stats = (await app.Client.GetAsync("stats")).Text;
 
         foreach (var (request, id) in new (object, string)[]
@@ -132,8 +165,9 @@ public sealed class ReplayTests(ITestOutputHelper output)
             Assert.Equal(known + 1, receiver.Requests.Count);
         }
 
-        Assert.Equal(2, receiver.Requests.Select(sent => sent["X-APTR-Delivery-ID"]).Distinct().Count());
+        Assert.Equal(3, receiver.Requests.Select(sent => sent["X-APTR-Delivery-ID"]).Distinct().Count());
         Assert.Equal(stats, (await app.Client.GetAsync("stats")).Text);
+        await CountsAreRightAsync(app);
     }
 
     [Theory, AllDatabases]
@@ -146,13 +180,39 @@ public sealed class ReplayTests(ITestOutputHelper output)
             await app.Client.UploadAsync(session, Photos.Png());
         var destination = await WebhookAsync(app, receiver);
         await SwitchAsync(app, destination, on: false);
+        // What waits for another destination takes no place in the queue.
+        var elsewhere = await WebhookAsync(app, receiver);
+        await SwitchAsync(app, elsewhere, on: false);
+        var waits = await app.Client.CreateSessionAsync(elsewhere);
+        for (var photo = 0; photo < 4; photo++)
+            await app.Client.UploadAsync(waits, Photos.Png());
+        var received = app.Clock.GetUtcNow();
+        var changed = await ChangedAsync(app, session);
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
         var queue = app.Services.GetRequiredService<ReplayQueue>();
-        var id = (string)(await PostAsync(app, new { status = "never_dispatched", destinationId = destination })).Json["id"]!;
+        var made = (await PostAsync(app, new { status = "never_dispatched", destinationId = destination, sessionId = session })).Json;
+        var id = (string)made["id"]!;
+        Assert.Equal(12, (int)made["total"]!);
 
         for (var i = 0; i < 5; i++)
             await queue.RunOnceAsync(Cancellation);
         Assert.Equal(4, (int)(await GetAsync(app, id))["queued"]!);
-        Assert.Equal("paused", (string)(await ActAsync(app, id, "pause"))["state"]!);
+        Assert.True(string.CompareOrdinal(await ChangedAsync(app, session), changed) > 0);
+        await using (var db = app.Services.GetRequiredService<Database>().Open())
+        {
+            var (to, now) = (Guid.Parse(destination), app.Clock.GetUtcNow());
+            var rows = await db.Deliveries.Where(row => row.DestinationId == to).ToListAsync(Cancellation);
+            Assert.Equal(
+                Enumerable.Repeat((received, now, now, now), 4), rows.Select(row => (row.ReceivedAt, row.CreatedAt, row.UpdatedAt, row.DueAt)));
+        }
+
+        // Nor is one more put there after the lanes have become fewer.
+        using var fewer = WithTwoLanes(app);
+        Assert.Equal(0, await fewer.RunOnceAsync(Cancellation));
+        Assert.Equal(4, (int)(await GetAsync(app, id))["queued"]!);
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        var paused = await ActAsync(app, id, "pause");
+        Assert.Equal(("paused", app.Clock.GetUtcNow()), ((string)paused["state"]!, (DateTimeOffset)paused["updatedAt"]!));
         await SwitchAsync(app, destination, on: true);
         await Eventually.Becomes(() => GetAsync(app, id), replay => (int)replay["sent"]! == 4);
         await queue.RunOnceAsync(Cancellation);
@@ -222,11 +282,19 @@ public sealed class ReplayTests(ITestOutputHelper output)
         await app.Client.CreateSessionAsync();
         await app.NewestBecomesAsync(webhook, "failed");
 
-        var done = await RunAsync(app, await PostAsync(app, new { webhookId = (string)webhook["id"]! }));
-
-        Assert.Equal(("completed", 2, 2, 2, 0), Progress(done));
+        // Where one fails for good once more, that is the end of it, too.
+        events.Answers(500);
+        var request = new { webhookId = (string)webhook["id"]! };
+        Assert.Equal(("completed", 2, 2, 1, 1), Progress(await RunAsync(app, await PostAsync(app, request))));
+        Assert.Equal(("completed", 1, 1, 1, 0), Progress(await RunAsync(app, await PostAsync(app, request))));
         var told = events.Requests.Select(sent => (string)sent.Json()["data"]!["id"]!).ToList();
-        Assert.Equal((4, 2), (told.Count, told.Distinct().Count()));
+        Assert.Equal((5, 2), (told.Count, told.Distinct().Count()));
+
+        // What arrived is told again where that is asked for, each once.
+        Assert.Equal(("completed", 2, 2, 2, 0), Progress(await RunAsync(app, await PostAsync(app, new { request.webhookId, status = "sent" }))));
+        Assert.Equal(7, events.Requests.Count);
+        // The schedule of each began anew.
+        Assert.All((await app.HistoryAsync(webhook))["deliveries"]!.AsArray(), row => Assert.Equal(1, (int)row!["attempts"]!));
     }
 
     [Theory, AllDatabases]
@@ -257,6 +325,7 @@ public sealed class ReplayTests(ITestOutputHelper output)
         Assert.Equal(2, await TotalAsync(owner, new { dryRun = true }, "?env=all"));
         Assert.Equal(1, await TotalAsync(other, new { dryRun = true }));
         Assert.Equal(0, await TotalAsync(app.Client, new { dryRun = true, status = "sent" }));
+        Assert.Equal((1, 2), await CountedAsync(app, AllThatFailed(app)));
         foreach (var (client, failed) in new[] { (app.Client, 4), (app.ClientOf(app.TestKey), 1), (other, 1) })
             Assert.Equal(failed, (int)(await client.GetAsync($"projects/{client.ProjectId}/deliveries")).Expect(HttpStatusCode.OK).Json["total"]!);
         receiver.Otherwise = null;
@@ -288,7 +357,7 @@ public sealed class ReplayTests(ITestOutputHelper output)
     {
         await using var receiver = await Receiver.StartAsync();
         receiver.Answers([.. Enumerable.Repeat(500, 4)]);
-        await using var app = await AperturApp.StartAsync(database);
+        await using var app = await AperturApp.StartAsync(database, new Dictionary<string, string?> { ["Delivery:LanesPerDestination"] = "2" });
         var webhook = await app.CreateWebhookAsync(receiver, new JsonObject { ["maxRetries"] = 0 }, "project.session.created");
         var other = await app.CreateWebhookAsync(receiver, new JsonObject { ["maxRetries"] = 0 }, "project.session.created");
         var id = (string)webhook["id"]!;
@@ -307,7 +376,12 @@ public sealed class ReplayTests(ITestOutputHelper output)
         Assert.Equal(2, await TotalAsync(app.Client, new { dryRun = true, webhookId = id, errorContains = "ANSWERED 500" }));
         Assert.Equal(0, await TotalAsync(app.Client, new { dryRun = true, webhookId = id, errorContains = "answered 501" }));
         Assert.Equal(0, await TotalAsync(app.Client, new { dryRun = true, webhookId = id, status = "sent" }));
+        Assert.Equal((1, 2), await CountedAsync(app, AllThatFailed(app, Guid.Parse(id))));
 
+        // What waits for another webhook takes no place in the queue.
+        var (others, tomorrow) = (Guid.Parse((string)other["id"]!), app.Clock.GetUtcNow().AddDays(1));
+        await app.WriteAsync(db => db.EventDeliveries.Where(row => row.WebhookId == others).ExecuteUpdateAsync(
+            row => row.SetProperty(r => r.State, DeliveryState.Retrying).SetProperty(r => r.DueAt, tomorrow), Cancellation));
         Assert.Equal(("completed", 1, 1, 1, 0), Progress(await RunAsync(app, await PostAsync(app, new { webhookId = id, to = middle }))));
         Assert.Equal(5, receiver.Requests.Count);
         Assert.Equal(["failed", "sent"], (await app.HistoryAsync(webhook))["deliveries"]!.AsArray().Select(row => (string)row!["status"]!));
@@ -318,8 +392,9 @@ public sealed class ReplayTests(ITestOutputHelper output)
     {
         await using var receiver = await Receiver.StartAsync();
         receiver.Answers([.. Enumerable.Repeat(500, 6)]);
-        await using var app = await AperturApp.StartAsync(database);
+        await using var app = await AperturApp.StartAsync(database, configure: services => services.WithoutLoopOf<ReplayQueue>());
         var webhook = await app.CreateWebhookAsync(receiver, new JsonObject { ["maxRetries"] = 0 }, "project.session.created");
+        await app.ListenAsync(receiver, "project.session.expired");
         var session = "";
         for (var i = 0; i < 6; i++)
         {
@@ -340,15 +415,26 @@ public sealed class ReplayTests(ITestOutputHelper output)
         await StepAsync();
         Assert.Equal(("running", 6, 4, 0, 0), Progress(await GetAsync(app, events)));
         Assert.Equal(("running", 1, 0, 0, 0), Progress(await GetAsync(app, photos)));
+        var now = app.Clock.GetUtcNow();
+        Assert.Equal(now, (DateTimeOffset)(await GetAsync(app, events))["updatedAt"]!);
+        var waiting = (await app.HistoryAsync(webhook, "?status=retrying"))["deliveries"]!.AsArray();
+        Assert.Equal(
+            Enumerable.Repeat((now, now), 4), waiting.Select(row => ((DateTimeOffset)row!["updatedAt"]!, (DateTimeOffset)row["nextRetryAt"]!)));
+        // Nor are there more after the lanes have become fewer.
+        using var fewer = WithTwoLanes(app);
+        Assert.Equal(0, await fewer.RunOnceAsync(Cancellation));
+        Assert.Equal(("running", 6, 4, 0, 0), Progress(await GetAsync(app, events)));
         await app.ChangeWebhookAsync(webhook, new JsonObject { ["isActive"] = true });
         Assert.Equal(("completed", 6, 6, 6, 0), Progress(await RunAsync(app, events)));
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
         await StepAsync();
         Assert.Equal(("running", 1, 1, 0, 0), Progress(await GetAsync(app, photos)));
+        Assert.Equal(app.Clock.GetUtcNow(), (DateTimeOffset)(await GetAsync(app, photos))["updatedAt"]!);
         await SwitchAsync(app, destination, on: true);
         Assert.Equal(("completed", 1, 1, 1, 0), Progress(await RunAsync(app, photos)));
 
         // Who may not see the photos does not see what becomes of them.
-        Assert.Equal(2, (await app.Client.GetAsync(Path(app))).Json.AsArray().Count);
+        Assert.Equal([photos, events], (await app.Client.GetAsync(Path(app))).Json.AsArray().Select(replay => (string)replay!["id"]!));
         Assert.Empty((await app.ClientOf(app.TestKey).GetAsync(Path(app))).Json.AsArray());
         (await app.ClientOf(app.TestKey).GetAsync($"{Path(app)}/{events}")).Expect(HttpStatusCode.NotFound);
         Assert.Equal(2, (await (await app.SignInAsync()).Client.GetAsync(Path(app))).Json.AsArray().Count);
@@ -403,10 +489,14 @@ public sealed class ReplayTests(ITestOutputHelper output)
         (await app.Client.SendAsync(HttpMethod.Delete, $"projects/{app.ProjectId}/destinations/{deleted}")).Expect(HttpStatusCode.NoContent);
         var mine = await WebhookAsync(app, receiver);
         var webhookId = (string)(await app.ListenAsync(receiver, "*"))["id"]!;
+        var listens = new { url = receiver.Url, topics = new[] { "*" } };
+        var theirWebhook = (string)(await app.ClientOf(otherKey, otherId).PostAsync($"projects/{otherId}/webhooks", listens))
+            .Expect(HttpStatusCode.Created).Json["id"]!;
         foreach (var (field, request) in new (string, object)[]
         {
             ("destinationId", new { destinationId = theirs }),
             ("destinationId", new { destinationId = deleted }),
+            ("webhookId", new { webhookId = theirWebhook }),
             ("webhookId", new { webhookId, status = "never_dispatched", destinationId = mine }),
             ("webhookId", new { webhookId, destinationId = mine }),
             ("webhookId", new { webhookId, sessionId = Guid.NewGuid() }),
@@ -426,6 +516,25 @@ public sealed class ReplayTests(ITestOutputHelper output)
             var answer = (await PostAsync(app, request)).Expect(HttpStatusCode.BadRequest).Json;
             Assert.Contains(answer["errors"]!.AsArray(), error => (string)error!["field"]! == field);
         }
+    }
+
+    [Theory, AllDatabases]
+    public async Task Newest_hundred_replays_are_listed_those_of_one_instant_in_one_order(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        var replays = Enumerable.Range(0, 101).Select(_ => AllThatFailed(app)).ToList();
+        replays.ForEach(replay => replay.End(ReplayState.Completed, app.Clock.GetUtcNow()));
+        await app.WriteAsync(db =>
+        {
+            db.Replays.AddRange(replays);
+            return Task.CompletedTask;
+        });
+
+        // They are of both environments.
+        Assert.Empty((await app.Client.GetAsync(Path(app))).Expect(HttpStatusCode.OK).Json.AsArray());
+        var listed = (await (await app.SignInAsync()).Client.GetAsync($"{Path(app)}?env=all")).Expect(HttpStatusCode.OK).Json.AsArray();
+        Assert.Equal(
+            replays.Select(replay => $"{replay.Id}").OrderDescending(StringComparer.Ordinal).Take(100), listed.Select(replay => (string)replay!["id"]!));
     }
 
     [Fact]
@@ -534,6 +643,40 @@ public sealed class ReplayTests(ITestOutputHelper output)
     private static async Task<int> TotalAsync(AperturClient client, object request, string query = "") =>
         (int)(await client.PostAsync($"projects/{client.ProjectId}/replays{query}", request)).Expect(HttpStatusCode.OK).Json["total"]!;
 
+    /// <summary>All of a project, and of both environments.</summary>
+    private static Replay AllThatFailed(AperturApp app, Guid? webhook = null) => new()
+    {
+        Id = Guid.NewGuid(),
+        ProjectId = app.ProjectId,
+        WebhookId = webhook,
+        Status = ReplayStatus.Failed,
+        Since = DateTimeOffset.UnixEpoch,
+        Until = app.Clock.GetUtcNow().AddSeconds(1),
+        Place = DateTimeOffset.UnixEpoch,
+        CreatedBy = "a test",
+        CreatedAt = app.Clock.GetUtcNow(),
+        UpdatedAt = app.Clock.GetUtcNow(),
+    };
+
+    /// <summary>How many it takes up, of at most one and of at most nine.</summary>
+    private static async Task<(int, int)> CountedAsync(AperturApp app, Replay replay)
+    {
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        return (await ReplayMatches.CountAsync(db, replay, 1, Cancellation), await ReplayMatches.CountAsync(db, replay, 9, Cancellation));
+    }
+
+    /// <summary>The queue as a node has it whose destinations have two lanes.</summary>
+    private static ReplayQueue WithTwoLanes(AperturApp app) => new(
+        app.Services.GetRequiredService<Database>(),
+        Server.Settings.Load(app.DataFolder, new Dictionary<string, string?> { ["Delivery:LanesPerDestination"] = "2" }),
+        app.Clock, NullLogger<ReplayQueue>.Instance);
+
+    private static async Task<string> ChangedAsync(AperturApp app, string session) =>
+        (string)(await app.Client.GetAsync($"upload-sessions/{session}/delivery-status")).Expect(HttpStatusCode.OK).Json["lastChanged"]!;
+
+    private static async Task CountsAreRightAsync(AperturApp app) =>
+        Assert.True((await app.Services.GetRequiredService<CountCheck>().RunAsync(Cancellation)).IsRight);
+
     private static string Path(AperturApp app) => $"projects/{app.ProjectId}/replays";
 
     private static Task<Answer> PostAsync(AperturApp app, object request) => app.Client.PostAsync(Path(app), request);
@@ -578,4 +721,20 @@ public sealed class ReplayTests(ITestOutputHelper output)
     private static async Task SwitchAsync(AperturApp app, string destination, bool on) =>
         (await app.Client.SendAsync(HttpMethod.Patch, $"projects/{app.ProjectId}/destinations/{destination}", new JsonObject { ["isActive"] = on }))
             .Expect(HttpStatusCode.OK);
+
+    /// <summary>Takes everything.</summary>
+    private sealed class Archive : IDestinationType
+    {
+        public string Type => "archive";
+
+        public string Label => "Archive";
+
+        public IReadOnlyList<ConfigField> Fields => [];
+
+        public Task<DeliveryOutcome> DeliverAsync(Delivery delivery, CancellationToken cancellationToken) =>
+            Task.FromResult<DeliveryOutcome>(new DeliveryOutcome.Accepted());
+
+        public Task<DeliveryOutcome> TestAsync(DestinationConfig config, CancellationToken cancellationToken) =>
+            Task.FromResult<DeliveryOutcome>(new DeliveryOutcome.Accepted());
+    }
 }

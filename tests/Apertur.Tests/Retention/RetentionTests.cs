@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
-using Apertur.Server.Deliveries;
 using Apertur.Server.Projects;
 using Apertur.Server.Queue;
 using Apertur.Server.Retention;
@@ -59,6 +58,7 @@ public sealed class RetentionTests(ITestOutputHelper output)
         Assert.False((bool)status["files"]![0]!["has_thumbnail"]!);
         Assert.DoesNotContain(await app.TextsAsync(), text => text.Place.StartsWith("uploads", StringComparison.Ordinal) && text.Text.Contains("Anna", StringComparison.Ordinal));
         await CleanAsync(app);
+        Assert.DoesNotContain(app.Log.Lines, line => line.Contains("retention.removed 0 ", StringComparison.Ordinal));
         // The round that the clock began gives pages back as well.
         if (database == DatabaseKind.Sqlite)
             await Eventually.Becomes(() => FreePagesAsync(app), pages => pages == 0);
@@ -72,17 +72,21 @@ public sealed class RetentionTests(ITestOutputHelper output)
         await KeepAsync(app, days: 0);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var session = await app.Client.CreateSessionAsync(webhook);
+        var done = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await app.Client.UploadBecomesAsync(done, "delivered");
         await SwitchAsync(app, webhook, on: false);
         var id = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
 
         await PassAsync(app, TimeSpan.FromDays(400));
+        // Another of the same session goes all the same.
+        (await app.Client.GetAsync($"uploads/{done}/download")).Expect(HttpStatusCode.Gone);
         (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.OK);
         await SwitchAsync(app, webhook, on: true);
         await app.Client.UploadBecomesAsync(id, "delivered");
         await PassAsync(app, TimeSpan.FromSeconds(1));
 
         (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.Gone);
-        Assert.Single(receiver.Requests);
+        Assert.Equal(2, receiver.Requests.Count);
     }
 
     [Theory, AllDatabases]
@@ -105,8 +109,11 @@ public sealed class RetentionTests(ITestOutputHelper output)
         (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.Gone);
     }
 
-    [Theory, AllDatabases]
-    public async Task Photo_that_is_wanted_again_while_its_removal_begins_stays(DatabaseKind database)
+    [Theory]
+    [AllDatabases(true)]
+    [AllDatabases(false)]
+    public async Task Photo_that_is_wanted_again_while_its_removal_begins_stays_and_one_that_is_removed_meanwhile_is_so_once(
+        DatabaseKind database, bool isWanted)
     {
         var count = new QueryCount();
         await using var app = await AperturApp.StartAsync(database, configure: services =>
@@ -123,7 +130,17 @@ public sealed class RetentionTests(ITestOutputHelper output)
         await app.WriteAsync(async db =>
         {
             await app.Services.GetRequiredService<Database>().Locked(db.Sessions, [session]).ToListAsync(Cancellation);
-            await db.Sessions.ExecuteUpdateAsync(row => row.SetProperty(s => s.LongPolling, true), Cancellation);
+            if (isWanted)
+            {
+                await db.Sessions.ExecuteUpdateAsync(row => row.SetProperty(s => s.LongPolling, true), Cancellation);
+            }
+            else
+            {
+                var upload = await db.Uploads.SingleAsync(Cancellation);
+                upload.Remove(app.Clock.GetUtcNow());
+                db.Counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Unstore(upload);
+            }
+
             var before = count.Queries;
             round = app.Services.GetRequiredService<PhotoRetention>().RunOnceAsync(Cancellation);
             // It has looked for photos that are leaving, for projects and for photos whose time is up.
@@ -131,7 +148,11 @@ public sealed class RetentionTests(ITestOutputHelper output)
         });
         await round;
 
-        (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.OK);
+        (await app.Client.GetAsync($"uploads/{id}/download")).Expect(isWanted ? HttpStatusCode.OK : HttpStatusCode.Gone);
+        Assert.Equal((isWanted ? 1L : 0L, isWanted ? (long)Photos.Png().Length : 0L), await StoredAsync(app));
+        // Nor is it found again once its file is gone.
+        await app.Services.GetRequiredService<PhotoRetention>().RunOnceAsync(Cancellation);
+        Assert.Equal(0, await app.Services.GetRequiredService<PhotoRetention>().RunOnceAsync(Cancellation));
     }
 
     [Theory, AllDatabases]
@@ -171,20 +192,26 @@ public sealed class RetentionTests(ITestOutputHelper output)
         var session = await app.Client.CreateSessionAsync(webhook);
         await SwitchAsync(app, webhook, on: false);
         var id = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        var later = Guid.Parse((string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!);
         await PassAsync(app, TimeSpan.FromDays(5));
         await SwitchAsync(app, webhook, on: true);
         await app.Client.UploadBecomesAsync(id, "delivered");
+        await app.Client.UploadBecomesAsync($"{later}", "delivered");
         await app.WriteAsync(db => db.Deliveries.ExecuteUpdateAsync(
             row => row.SetProperty(r => r.Reference, "Anna at home.png").SetProperty(r => r.Resume, "where it stood"), Cancellation));
 
         await PassAsync(app, TimeSpan.FromDays(6));
         (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.OK);
         Assert.Equal("Anna at home.png", (await app.DeliveriesAsync(id)).Single().Reference);
+        await app.WriteAsync(db => db.Deliveries.Where(row => row.UploadId == later).ExecuteUpdateAsync(
+            row => row.SetProperty(r => r.UpdatedAt, app.Clock.GetUtcNow()), Cancellation));
         await PassAsync(app, TimeSpan.FromDays(2));
 
         (await app.Client.GetAsync($"uploads/{id}/download")).Expect(HttpStatusCode.Gone);
         var row = (await app.DeliveriesAsync(id)).Single();
         Assert.Equal((null, null), (row.Reference, row.Resume));
+        var kept = (await app.DeliveriesAsync($"{later}")).Single();
+        Assert.Equal(("Anna at home.png", "where it stood"), (kept.Reference, kept.Resume));
     }
 
     [Theory, AllDatabases]
@@ -197,13 +224,14 @@ public sealed class RetentionTests(ITestOutputHelper output)
         await app.Client.UploadAsync(used, Photos.Png());
         var open = await app.Client.CreateSessionAsync(new JsonObject { ["password"] = "open sesame", ["expires_in_hours"] = 168 });
         await app.ClientOf(null).PostAsync($"upload/{open}/event-ticket", new { password = "open sesame" });
+        await HistoryAsync(app);
+        Assert.Equal(1, await TicketsAsync());
 
         app.Clock.Jump(TimeSpan.FromDays(6));
         await app.Services.GetRequiredService<SessionSweep>().RunOnceAsync(Cancellation);
         await HistoryAsync(app);
         Assert.Equal(3, (int)(await app.Client.GetAsync("sessions")).Json["total"]!);
-        await using (var db = app.Services.GetRequiredService<Database>().Open())
-            Assert.Equal(0, await db.EventTickets.CountAsync(Cancellation));
+        Assert.Equal(0, await TicketsAsync());
         app.Clock.Jump(TimeSpan.FromDays(5));
         await app.Services.GetRequiredService<SessionSweep>().RunOnceAsync(Cancellation);
         await HistoryAsync(app);
@@ -211,6 +239,12 @@ public sealed class RetentionTests(ITestOutputHelper output)
         // One that holds a photo stays with it; one that has only just been seen to be over stays its days from then.
         Assert.Equal(
             new[] { open, used }.Order(), (await app.Client.GetAsync("sessions")).Json["data"]!.AsArray().Select(row => (string)row!["id"]!).Order());
+
+        async Task<int> TicketsAsync()
+        {
+            await using var db = app.Services.GetRequiredService<Database>().Open();
+            return await db.EventTickets.CountAsync(Cancellation);
+        }
     }
 
     [Theory, AllDatabases]
@@ -219,7 +253,9 @@ public sealed class RetentionTests(ITestOutputHelper output)
         await using var receiver = await Receiver.StartAsync();
         await using var app = await AperturApp.StartAsync(database);
         await KeepAsync(app, days: 1, rows: "remove");
-        var session = await app.Client.CreateSessionAsync(await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url }));
+        var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
+        // Longer than it takes to be closed and emptied.
+        var session = await app.Client.CreateSessionAsync(new JsonObject { ["destination_ids"] = new JsonArray(webhook), ["expires_in_hours"] = 72 });
         var id = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
         await app.Client.UploadBecomesAsync(id, "delivered");
 
@@ -237,7 +273,7 @@ public sealed class RetentionTests(ITestOutputHelper output)
         app.Clock.Jump(TimeSpan.FromDays(362));
         await HistoryAsync(app);
         Assert.Equal(1, (int)(await app.Client.GetAsync("sessions")).Json["total"]!);
-        app.Clock.Jump(TimeSpan.FromDays(3));
+        app.Clock.Jump(TimeSpan.FromDays(4));
         await HistoryAsync(app);
         Assert.Equal(0, (int)(await app.Client.GetAsync("sessions")).Json["total"]!);
         Assert.Equal(0, (int)(await app.Client.GetAsync("stats")).Json["sessionsTotal"]!);
@@ -257,8 +293,11 @@ public sealed class RetentionTests(ITestOutputHelper output)
         (await app.Client.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.UnprocessableEntity);
         await PassAsync(app, TimeSpan.FromSeconds(1));
         (await app.Client.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.UnprocessableEntity);
+        var changed = (string)(await app.Client.GetAsync($"upload-sessions/{session}/delivery-status")).Json["lastChanged"]!;
         await PassAsync(app, TimeSpan.FromDays(2));
         (await app.Client.GetAsync($"uploads/{id}")).Expect(HttpStatusCode.NotFound);
+        var status = (await app.Client.GetAsync($"upload-sessions/{session}/delivery-status")).Expect(HttpStatusCode.OK).Json;
+        Assert.True(string.CompareOrdinal((string)status["lastChanged"]!, changed) > 0);
         await CleanAsync(app);
     }
 
@@ -349,22 +388,24 @@ public sealed class RetentionTests(ITestOutputHelper output)
         var session = await app.Client.CreateSessionAsync(webhook);
         var sent = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
         await app.Client.UploadBecomesAsync(sent, "delivered");
-        receiver.Answers(500);
+        receiver.Answers(410, 500);
+        var failed = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await app.Client.UploadBecomesAsync(failed, "failed");
         var open = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
         await Eventually.Becomes(() => app.DeliveriesAsync(open), rows => rows[0].State == DeliveryState.Retrying, "it is tried again");
         await SwitchAsync(app, webhook, on: false);
         await app.Client.SendAsync(HttpMethod.Post, "upload-sessions", null, ("Idempotency-Key", "k"));
 
-        Assert.Equal((1, 1, 2, 1), await HistoryCountsAsync(app, sent, open));
+        Assert.Equal((2, 1, 2, 1), await HistoryCountsAsync(app, open));
         app.Clock.Jump(TimeSpan.FromDays(1.9));
         await HistoryAsync(app);
-        Assert.Equal((1, 1, 2, 1), await HistoryCountsAsync(app, sent, open));
+        Assert.Equal((2, 1, 2, 1), await HistoryCountsAsync(app, open));
         app.Clock.Jump(TimeSpan.FromDays(4));
         await HistoryAsync(app);
-        Assert.Equal((0, 1, 2, 0), await HistoryCountsAsync(app, sent, open));
+        Assert.Equal((0, 1, 2, 0), await HistoryCountsAsync(app, open));
         app.Clock.Jump(TimeSpan.FromDays(5));
         await HistoryAsync(app);
-        Assert.Equal((0, 1, 0, 0), await HistoryCountsAsync(app, sent, open));
+        Assert.Equal((0, 1, 0, 0), await HistoryCountsAsync(app, open));
     }
 
     [Theory, AllDatabases]
@@ -504,13 +545,13 @@ public sealed class RetentionTests(ITestOutputHelper output)
 
     private static Task HistoryAsync(AperturApp app) => app.Services.GetRequiredService<HistoryRetention>().RunOnceAsync(Cancellation);
 
-    private static async Task<(int Sent, int Open, int Audit, int Repeats)> HistoryCountsAsync(AperturApp app, string sent, string open)
+    private static async Task<(int Ended, int Open, int Audit, int Repeats)> HistoryCountsAsync(AperturApp app, string open)
     {
-        var deliveries = new List<DeliveryRow>([.. await app.DeliveriesAsync(sent), .. await app.DeliveriesAsync(open)]);
+        var waits = (await app.DeliveriesAsync(open)).Single().Id;
         await using var db = app.Services.GetRequiredService<Database>().Open();
         return (
-            await db.DeliveryAttempts.CountAsync(attempt => attempt.DeliveryId == deliveries[0].Id, Cancellation),
-            await db.DeliveryAttempts.CountAsync(attempt => attempt.DeliveryId == deliveries[1].Id, Cancellation),
+            await db.DeliveryAttempts.CountAsync(attempt => attempt.DeliveryId != waits, Cancellation),
+            await db.DeliveryAttempts.CountAsync(attempt => attempt.DeliveryId == waits, Cancellation),
             await db.AuditLog.CountAsync(Cancellation),
             await db.IdempotentAnswers.CountAsync(Cancellation));
     }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Apertur.Tests.Support;
+using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Tests.Scenarios;
 
@@ -36,7 +37,14 @@ public sealed class ProjectDataTests
         await using var app = await AperturApp.StartAsync(database);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var session = await app.Client.CreateSessionAsync(
-            new JsonObject { ["destination_ids"] = new JsonArray(webhook), ["tags"] = new JsonArray("claim:17"), ["label"] = "Car", ["long_polling"] = true });
+            new JsonObject
+            {
+                ["destination_ids"] = new JsonArray(webhook),
+                ["tags"] = new JsonArray("claim:17"),
+                ["label"] = "Car",
+                ["long_polling"] = true,
+                ["metadata"] = new JsonObject { ["claim"] = 4711 },
+            });
         await app.Client.CreateSessionAsync();
         var id = (string)(await app.Client.UploadAsync(session, Photos.Png(), source: "gallery"))["id"]!;
         await app.Client.UploadBecomesAsync(id, "delivered");
@@ -69,6 +77,20 @@ public sealed class ProjectDataTests
             (1, 1, 1, """["claim:17"]""", true, "Car"),
             ((int)made["imagesCount"]!, (int)made["imagesDelivered"]!, (int)made["destinationsCount"]!, made["tags"]!.ToJsonString(),
                 (bool)made["longPollingEnabled"]!, (string)made["label"]!));
+
+        // What one alone has beside that.
+        var second = (string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!;
+        (await app.Client.PostAsync($"images/{second}/ack")).Expect(HttpStatusCode.OK);
+        await app.WriteAsync(db => db.Database.ExecuteSqlAsync(
+            $"UPDATE uploads SET damage = 'missing', original_sha256 = 'of what was sent' WHERE id = {second}"));
+        var alone = (await app.Client.GetAsync($"uploads/{second}")).Expect(HttpStatusCode.OK).Json;
+        Assert.Equal(
+            (1, "2026-06-12T09:44:41.919Z", "missing", "of what was sent", Photos.Width, Photos.Height),
+            ((int)alone["imageIndex"]!, (string)alone["acknowledgedAt"]!, (string)alone["damage"]!, (string)alone["originalSha256"]!,
+                (int)alone["width"]!, (int)alone["height"]!));
+        Assert.Equal(
+            ("Car", """["claim:17"]""", """{"claim":4711}"""),
+            ((string)alone["sessionLabel"]!, alone["sessionTags"]!.ToJsonString(), alone["sessionMetadata"]!.ToJsonString()));
     }
 
     [Theory, AllDatabases]
@@ -178,6 +200,9 @@ public sealed class ProjectDataTests
         Assert.Equal(2, (int)stats["sessionsTotal"]!);
         Assert.Equal(1, (int)stats["topProjects"]![0]!["sessions"]!);
         Assert.Equal(100, (int)stats["deliverySuccessRate"]!);
+        // A range has the months that it has.
+        var ranged = (await app.Client.GetAsync("stats?from=2026-01-01")).Expect(HttpStatusCode.OK).Json;
+        Assert.Equal((2, 2), ((int)ranged["sessionsInRange"]!, (int)ranged["topProjects"]![0]!["sessions"]!));
     }
 
     [Theory, AllDatabases]

@@ -42,6 +42,24 @@ public sealed class DurabilityTests
         Assert.Equal(meant, inWrite);
     }
 
+    [Theory, AllDatabases]
+    public async Task Long_read_may_take_as_long_as_it_takes_and_the_next_one_may_not(DatabaseKind kind)
+    {
+        await using var app = await AperturApp.StartAsync(kind);
+        var database = app.Services.GetRequiredService<Database>();
+
+        var limits = await database.ReadLongAsync(LimitsAsync, Cancellation);
+        await using var next = database.Open();
+
+        Assert.Equal(((int?)0, "0"), limits);
+        Assert.Equal(((int?)null, kind == DatabaseKind.PostgreSql ? "25s" : "0"), await LimitsAsync(next));
+
+        async Task<(int?, string)> LimitsAsync(AperturDb db) => (
+            db.Database.GetCommandTimeout(),
+            kind == DatabaseKind.Sqlite ? "0"
+                : await db.Database.SqlQueryRaw<string>("SELECT current_setting('statement_timeout') AS \"Value\"").SingleAsync(Cancellation));
+    }
+
     [Fact]
     public async Task Sqlite_syncs_every_commit_and_writes_ahead()
     {

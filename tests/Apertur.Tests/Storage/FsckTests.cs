@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
+using Apertur.Server.ProjectData;
 using Apertur.Server.Storage;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
@@ -95,6 +96,54 @@ public sealed class FsckTests
             (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NoContent);
         Assert.Equal(right, await CountsAsync(app));
         await app.Client.UploadAsync(sessions[1], Photos.Png());
+    }
+
+    [Theory, AllDatabases]
+    public async Task Each_count_that_is_wrong_is_found_by_itself_and_put_right_alone(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        await using var good = await Receiver.StartAsync();
+        await using var gone = await Receiver.StartAsync();
+        gone.Answers(410);
+        var session = await app.Client.CreateSessionAsync(await ToAsync(app, good), await ToAsync(app, gone));
+        var id = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await app.Client.UploadBecomesAsync(id, "partial");
+        // Beside it another environment, another project and another day.
+        var tests = app.ClientOf(app.TestKey);
+        await tests.UploadAsync(await tests.CreateSessionAsync(), Photos.Png());
+        var (other, _, key) = await app.CreateOtherProjectAsync();
+        await app.ClientOf(key, other).UploadAsync(await app.ClientOf(key, other).CreateSessionAsync(), Photos.Png());
+        var today = DailyCount.DayOf(app.Clock.GetUtcNow());
+        app.Clock.Jump(TimeSpan.FromDays(1));
+        await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Png());
+        var right = await CountsAsync(app);
+        var check = app.Services.GetRequiredService<CountCheck>();
+
+        var mine = $"project_id = '{app.ProjectId}' AND env = 'live'";
+        foreach (var (table, rows, columns) in new (string, string, string[])[]
+        {
+            ("uploads", $"id = '{id}'", ["destinations_total", "destinations_delivered", "destinations_failed"]),
+            ("sessions", $"id = '{session}'", ["images_count", "images_dispatched", "images_delivered", "images_failed", "deliveries_open", "next_index"]),
+            ("daily_counts", $"{mine} AND day = {today}", ["sessions", "images", "images_delivered", "sent", "failed", "stored_images", "stored_bytes"]),
+            ("minute_counts", $"{mine} AND minute < {(today + 1) * 1440}", ["sessions", "images"]),
+        })
+        {
+            foreach (var column in columns)
+            {
+                // An index that nobody has used is none that is missing.
+                var wrong = $"UPDATE {table} SET {column} = {column} {(column == "next_index" ? "-" : "+")} 1 WHERE {rows}";
+                await app.WriteAsync(db => db.Database.ExecuteSqlRawAsync(wrong, Cancellation));
+
+                var found = await check.RunAsync(Cancellation);
+                Assert.Equal((column, table is "uploads" or "sessions"), (column, found.Sessions.Contains(Guid.Parse(session))));
+                if (found.Sessions.Count == 0)
+                    Assert.Equal((column, today), (column, Assert.Single(found.Days).Day));
+                await check.RepairAsync(found, Cancellation);
+
+                Assert.True((await check.RunAsync(Cancellation)).IsRight, column);
+                Assert.Equal(right, await CountsAsync(app));
+            }
+        }
     }
 
     [Theory, AllDatabases]

@@ -58,6 +58,39 @@ public sealed class HeldRowsTests
         (await app.Client.PostImageAsync(session, Photos.Png())).Expect(HttpStatusCode.Created);
     }
 
+    [Fact]
+    public async Task Write_that_needs_a_held_row_is_tried_until_that_is_free_or_its_time_is_up()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        var database = app.Services.GetRequiredService<Database>();
+        var session = await app.Client.CreateSessionAsync();
+        await using var holder = await Holder.LockAsync(app, "sessions", session);
+
+        var tries = 0;
+        var waiting = WriteAsync(TimeSpan.FromSeconds(60));
+        await Eventually.True(() => Volatile.Read(ref tries) >= 3);
+        // One, however often it is tried.
+        Assert.Equal(1, database.HeldUp);
+        var late = await Record.ExceptionAsync(() => Eventually.Arrives(WriteAsync(1.5 * PostgresSession.LockWait)));
+        Assert.True(late is not null && Database.IsHeld(late), $"{late}");
+        Assert.Equal(1, database.HeldUp);
+        Assert.False(waiting.IsCompleted);
+
+        await holder.LetGoAsync();
+        await Eventually.Arrives(waiting);
+        Assert.Equal(0, database.HeldUp);
+        Assert.Equal(30, (int)(await app.Client.GetAsync($"upload/{session}/session")).Json["imagesPerSession"]!);
+
+        Task<int> WriteAsync(TimeSpan maxLockWait) => database.WriteWithinAsync(
+            maxLockWait,
+            async db =>
+            {
+                Interlocked.Increment(ref tries);
+                return (await database.Locked(db.Sessions, [Guid.Parse(session)]).SingleAsync(Cancellation)).MaxImages = 30;
+            },
+            Cancellation);
+    }
+
     /// <summary>Each row that it writes: of one that was not said beforehand, each of its tries would wait, and with it the others'.</summary>
     [Fact]
     public async Task Outcome_of_which_a_row_is_held_waits_and_those_of_others_do_not()

@@ -16,6 +16,7 @@ public sealed class LostConnectionTests
     [InlineData("read, and go on")]
     [InlineData("save, and go on")]
     [InlineData("read, and commit")]
+    [InlineData("read, and go on at once")]
     public async Task Write_that_lost_its_connection_is_done_again_from_its_start(string way)
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
@@ -34,7 +35,9 @@ public sealed class LostConnectionTests
                         : db.Projects.AsNoTracking().ToListAsync(Cancellation));
                 }
 
-                if (!way.EndsWith("commit", StringComparison.Ordinal))
+                if (way.EndsWith("at once", StringComparison.Ordinal))
+                    RenameAtOnce(db, "Kept");
+                else if (!way.EndsWith("commit", StringComparison.Ordinal))
                     await RenameAsync(db, "Kept");
             },
             Cancellation);
@@ -44,10 +47,38 @@ public sealed class LostConnectionTests
         Assert.Equal(way.EndsWith("commit", StringComparison.Ordinal) ? "Claims!" : "Kept", await read.Projects.Select(p => p.Name).SingleAsync(Cancellation));
     }
 
+    [Fact]
+    public async Task Write_that_PostgreSQL_ended_is_done_again_three_times_and_one_that_is_wrong_is_not()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        foreach (var (state, runs) in new[]
+        {
+            (PostgresErrorCodes.DeadlockDetected, 4), (PostgresErrorCodes.SerializationFailure, 4), (Database.IdleInTransaction, 4),
+            (PostgresErrorCodes.UniqueViolation, 1),
+        })
+        {
+            var done = 0;
+            var failure = await Assert.ThrowsAsync<PostgresException>(() => app.Services.GetRequiredService<Database>().WriteAsync(
+                _ =>
+                {
+                    done++;
+                    throw new PostgresException("…", "ERROR", "ERROR", state);
+                },
+                Cancellation));
+            Assert.Equal((state, runs), (failure.SqlState, done));
+        }
+    }
+
     private static async Task RenameAsync(AperturDb db, string name)
     {
         (await db.Projects.SingleAsync(Cancellation)).Name = name;
         await db.SaveChangesAsync(Cancellation);
+    }
+
+    private static void RenameAtOnce(AperturDb db, string name)
+    {
+        db.Projects.Single().Name = name;
+        db.SaveChanges();
     }
 
     private static async Task EndAsync(AperturApp app, AperturDb db)

@@ -29,12 +29,42 @@ public sealed class OneWayToWriteTests
             await RefusedAsync(() => db.Projects.ExecuteUpdateAsync(p => p.SetProperty(x => x.Name, "Changed"), Cancellation));
             await RefusedAsync(() => db.OneTimeLinks.ExecuteDeleteAsync(Cancellation));
             await RefusedAsync(() => db.Database.ExecuteSqlAsync($"UPDATE projects SET name = 'Changed'", Cancellation));
+            await RefusedAsync(() => Task.FromResult(db.Database.ExecuteSql($"UPDATE projects SET name = 'Changed'")));
             await RefusedAsync(() => db.Projects.FromSql($"UPDATE projects SET name = 'Changed' RETURNING *").ToListAsync(Cancellation));
+            await RefusedAsync(() => Task.FromResult(db.Projects.FromSql($"UPDATE projects SET name = 'Changed' RETURNING *").ToList()));
             await RefusedAsync(() => db.Database.ExecuteSqlAsync(
                 $"WITH all_of (id) AS (SELECT id FROM projects) UPDATE projects SET name = 'Changed' WHERE id IN (SELECT id FROM all_of)", Cancellation));
+            await RefusedAsync(() => db.Database.ExecuteSqlAsync(
+                $"WITH all_of (id) AS (SELECT id FROM projects) DELETE FROM one_time_links WHERE id IN (SELECT id FROM all_of)", Cancellation));
+            await RefusedAsync(() => db.Database.ExecuteSqlAsync(
+                $"WITH all_of (id) AS (SELECT id FROM projects) INSERT INTO one_time_links (id) SELECT id FROM all_of", Cancellation));
+            // However it begins, what reads is let through.
+            Assert.Equal([1], await db.Database.SqlQuery<int>($" select 1 AS \"Value\"").ToListAsync(Cancellation));
             Assert.Empty(db.ChangeTracker.Entries());
             Assert.Equal("Claims", await db.Projects.Select(p => p.Name).SingleAsync(Cancellation));
         }
+    }
+
+    /// <summary>In the order in which they come: SQLite itself would let them wait without an end to it.</summary>
+    [Fact]
+    public async Task Write_that_waits_for_its_turn_can_be_given_up()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var (begun, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var first = app.WriteAsync(async _ =>
+        {
+            begun.SetResult();
+            await goOn.Task;
+        });
+        await Eventually.Arrives(begun.Task);
+        using var enough = new CancellationTokenSource();
+        var second = app.Services.GetRequiredService<Database>().WriteAsync(_ => Task.CompletedTask, enough.Token);
+
+        await enough.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Eventually.Arrives(second));
+        goOn.SetResult();
+        await Eventually.Arrives(first);
     }
 
     [Theory, AllDatabases]
@@ -46,7 +76,12 @@ public sealed class OneWayToWriteTests
         using var watch = notifier.Watch(changed);
         using var elsewhere = notifier.Watch(other);
 
-        await app.WriteAsync(async db => (await db.Sessions.SingleAsync(s => s.Id == changed, Cancellation)).Touch(app.Clock.GetUtcNow().AddSeconds(1)));
+        await app.WriteAsync(async db =>
+        {
+            (await db.Sessions.SingleAsync(s => s.Id == changed, Cancellation)).Touch(app.Clock.GetUtcNow().AddSeconds(1));
+            // Nobody is told of this one.
+            (await db.Sessions.SingleAsync(s => s.Id == other, Cancellation)).MaxImages++;
+        });
 
         Assert.True(await IsSetAsync(watch.Changed, app.Clock));
         Assert.False(await IsSetAsync(elsewhere.Changed, app.Clock));

@@ -16,6 +16,10 @@ public sealed class OrphanCleanupTests
     public async Task File_without_a_row_is_set_aside_after_a_day_and_deleted_after_a_month(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);
+        // How old the database is the oldest project tells, wherever its row stands.
+        await app.CreateOtherProjectAsync();
+        await app.WriteAsync(db => db.Projects.Where(project => project.Id == app.ProjectId).ExecuteUpdateAsync(
+            project => project.SetProperty(p => p.CreatedAt, app.Clock.GetUtcNow().AddDays(1)), Cancellation));
         // Two, which share a folder where they are set aside.
         var orphan = Plant(app, app.Clock.GetUtcNow().AddMinutes(1));
         Plant(app, app.Clock.GetUtcNow().AddMinutes(1));

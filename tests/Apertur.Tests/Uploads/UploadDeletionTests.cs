@@ -105,6 +105,27 @@ public sealed class UploadDeletionTests
     }
 
     [Theory, AllDatabases]
+    public async Task Minute_goes_on_being_counted_while_something_of_it_is_left(DatabaseKind database)
+    {
+        await using var app = await AperturApp.StartAsync(database);
+        // A session without its photo, and a photo without the other.
+        var session = await app.Client.CreateSessionAsync();
+        var first = (string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!;
+        app.Clock.Jump(TimeSpan.FromMinutes(1));
+        var second = (string)(await app.Client.UploadAsync(session, Photos.Jpeg()))["id"]!;
+        await app.Client.UploadAsync(session, Photos.Jpeg());
+
+        foreach (var id in new[] { first, second })
+            (await app.Client.SendAsync(HttpMethod.Delete, $"uploads/{id}")).Expect(HttpStatusCode.NoContent);
+
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        Assert.Equal(
+            [(1L, 0L), (0L, 1L)],
+            (await db.MinuteCounts.OrderBy(minute => minute.Minute).ToListAsync(Cancellation)).Select(minute => (minute.Sessions, minute.Images)));
+        Assert.True((await app.Services.GetRequiredService<CountCheck>().RunAsync(Cancellation)).IsRight);
+    }
+
+    [Theory, AllDatabases]
     public async Task Photo_that_comes_in_while_its_session_is_deleted_is_refused_and_leaves_nothing(DatabaseKind database)
     {
         await using var app = await AperturApp.StartAsync(database);

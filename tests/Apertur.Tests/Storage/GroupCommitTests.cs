@@ -1,0 +1,128 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Apertur.Server.Storage;
+using Apertur.Server.Telemetry;
+using Apertur.Tests.Support;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+
+namespace Apertur.Tests.Storage;
+
+/// <summary>Commits that many share: what goes into one, and whom a failure concerns.</summary>
+public sealed class GroupCommitTests
+{
+    private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _goOn = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ConcurrentQueue<int[]> _groups = new();
+
+    [Fact]
+    public async Task What_comes_during_a_commit_goes_into_the_next_one_together()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var told = new ConcurrentQueue<int>();
+        using var listener = new MeterListener();
+        listener.SetMeasurementEventCallback<int>((_, size, _, _) => told.Enqueue(size));
+        listener.EnableMeasurementEvents(Instruments.GroupCommits);
+        listener.Start();
+
+        var written = await AddAsync(app, Enumerable.Range(1, 300));
+
+        Assert.Equal(Enumerable.Range(1, 300).Select(item => 2 * item), await Eventually.Arrives(Task.WhenAll(written)));
+        Assert.Equal([1, 256, 44], _groups.Select(group => group.Length));
+        Assert.Contains(256, told);
+    }
+
+    [Fact]
+    public async Task Item_that_cannot_be_written_fails_alone()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+
+        var written = await AddAsync(app, [1, 2, 3], group =>
+        {
+            if (group.Contains(2))
+                throw new InvalidOperationException("It was two.");
+        });
+
+        Assert.Equal((2, 6), (await Eventually.Arrives(written[0]), await Eventually.Arrives(written[2])));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => Eventually.Arrives(written[1]));
+    }
+
+    [Fact]
+    public async Task Database_that_is_out_of_reach_is_tried_once_for_all()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+
+        var written = await AddAsync(app, [1, 2, 3], group =>
+        {
+            if (!group.Contains(0))
+                throw new NpgsqlException("It does not answer.", new IOException());
+        });
+
+        foreach (var item in written)
+            await Assert.ThrowsAsync<NpgsqlException>(() => Eventually.Arrives(item));
+        Assert.Equal(2, _groups.Count);
+    }
+
+    [Fact]
+    public async Task Item_that_needs_what_somebody_holds_stands_aside_until_that_is_free()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var database = app.Services.GetRequiredService<Database>();
+        var isHeld = true;
+
+        var written = await AddAsync(app, [1, 2], group => ThrowIf(group.Contains(1) && Volatile.Read(ref isHeld)));
+
+        Assert.Equal(4, await Eventually.Arrives(written[1]));
+        await Eventually.True(() => database.HeldUp == 1);
+        Assert.False(written[0].IsCompleted);
+        Volatile.Write(ref isHeld, false);
+        Assert.Equal(2, await Eventually.Arrives(written[0]));
+        await Eventually.True(() => database.HeldUp == 0);
+    }
+
+    [Fact]
+    public async Task Item_that_needs_what_stays_held_fails_when_its_time_is_up()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+
+        var written = await AddAsync(app, [1, 2], group => ThrowIf(group.Contains(1)), maxLockWait: TimeSpan.Zero);
+
+        Assert.Equal(4, await Eventually.Arrives(written[1]));
+        await Assert.ThrowsAsync<RowHeldException>(() => Eventually.Arrives(written[0]));
+        await Eventually.True(() => app.Services.GetRequiredService<Database>().HeldUp == 0);
+    }
+
+    /// <summary>Hands items over while the commit of another one is under way.</summary>
+    private async Task<IReadOnlyList<Task<int>>> AddAsync(
+        AperturApp app, IEnumerable<int> items, Action<IReadOnlyList<int>>? before = null, TimeSpan? maxLockWait = null)
+    {
+        var commit = new GroupCommit<int, int>(
+            app.Services.GetRequiredService<Database>(),
+            maxLockWait ?? TimeSpan.FromSeconds(60),
+            _ => [],
+            async (_, group, _) =>
+            {
+                _groups.Enqueue([.. group]);
+                if (group.Contains(0))
+                {
+                    _begun.SetResult();
+                    await _goOn.Task;
+                }
+
+                before?.Invoke(group);
+                return [.. group.Select(item => 2 * item)];
+            });
+        var first = commit.AddAsync(0);
+        await Eventually.Arrives(_begun.Task);
+        var others = items.Select(commit.AddAsync).ToList();
+        _goOn.SetResult();
+        Assert.Equal(0, await Eventually.Arrives(first));
+        return others;
+    }
+
+    private static void ThrowIf(bool isHeld)
+    {
+        if (isHeld)
+            throw new PostgresException("…", "ERROR", "ERROR", PostgresErrorCodes.LockNotAvailable);
+    }
+}
