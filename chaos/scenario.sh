@@ -11,7 +11,7 @@ run_scenario() {
   trap 'for c in swift postgres; do tests/components/$c stop "$scratch/$c" || true; done; rm -rf "$scratch"' EXIT
 
   quiet_build tests/Apertur.Tests
-  export CI=true TMPDIR=$scratch/tmp
+  export CI=true TMPDIR=$scratch/tmp CHAOS_RUN=1
   [ "${CHAOS_DATABASE:-}" != PostgreSql ] || set -- "$@" postgres
   for component in "$@"; do
     case $component in

@@ -52,7 +52,7 @@ internal sealed class DeliveryOutcomeWriter
         _schedule = new RetrySchedule(settings.Delivery.RetrySeconds);
         _lanes = settings.Delivery.LanesPerDestination;
         _clock = clock;
-        _commit = new GroupCommit<Attempt, DeliveryState?>(database, Pump.OutcomeLockWait, RowsOf, WriteAsync);
+        _commit = new GroupCommit<Attempt, DeliveryState?>(database, Pump.OutcomeWait, outlastsOutage: true, RowsOf, WriteAsync);
     }
 
     /// <summary>Writes one outcome and gives the state the delivery has now; null when its claim was lost.</summary>

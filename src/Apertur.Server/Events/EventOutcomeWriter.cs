@@ -27,7 +27,7 @@ internal sealed partial class EventOutcomeWriter
         _lanes = settings.Events.LanesPerWebhook;
         _clock = clock;
         _log = log;
-        _commit = new GroupCommit<EventAttempt, Written>(database, Pump.OutcomeLockWait, RowsOf, WriteAsync);
+        _commit = new GroupCommit<EventAttempt, Written>(database, Pump.OutcomeWait, outlastsOutage: true, RowsOf, WriteAsync);
     }
 
     /// <summary>Writes one outcome and gives the state the delivery has now; null when its claim was lost.</summary>

@@ -24,10 +24,10 @@ internal sealed partial class Pump(
     public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// How long the outcome of an attempt waits for rows that somebody else holds: its claim is extended meanwhile, and an outcome that is
+    /// How long the outcome of an attempt waits for rows that somebody else holds, and for a database that is out of reach: its claim is extended meanwhile, and an outcome that is
     /// not written makes the attempt happen again.
     /// </summary>
-    public static readonly TimeSpan OutcomeLockWait = TimeSpan.FromMinutes(5);
+    public static readonly TimeSpan OutcomeWait = TimeSpan.FromMinutes(5);
 
     /// <summary>
     /// For each lane of a queue so many attempts may be waiting to be written, and one for each of an endpoint. A database that cannot keep up is given

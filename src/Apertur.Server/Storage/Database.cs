@@ -194,7 +194,7 @@ internal sealed class Database
     }
 
     /// <summary>Locks the rows that are free, without waiting, and gives those that somebody else holds. With PostgreSQL: in SQLite nobody does.</summary>
-    public async Task<HashSet<RowKey>> LockAsync(AperturDb db, IEnumerable<RowKey> rows)
+    public static async Task<HashSet<RowKey>> LockAsync(AperturDb db, IEnumerable<RowKey> rows)
     {
         var held = new HashSet<RowKey>();
         foreach (var table in rows.GroupBy(row => row.Table))

@@ -13,22 +13,28 @@ namespace Apertur.Server.Storage;
 /// </remarks>
 /// <param name="database">Where to write.</param>
 /// <param name="maxLockWait">How long an item waits for rows that somebody else holds.</param>
+/// <param name="outlastsOutage">
+/// Whether it waits as long for a database that is out of reach, which may have committed it before that: only for items that are not written twice.
+/// </param>
 /// <param name="rows">The rows that the commit of an item locks.</param>
 /// <param name="commit">Writes a group in the given transaction and gives one result for each item, in order.</param>
 internal sealed class GroupCommit<TItem, TResult>(
     Database database,
     TimeSpan maxLockWait,
+    bool outlastsOutage,
     Func<TItem, IEnumerable<RowKey>> rows,
     Func<AperturDb, IReadOnlyList<TItem>, CancellationToken, Task<IReadOnlyList<TResult>>> commit)
 {
     private const int MaxGroup = 256;
 
     private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan _outagePause = TimeSpan.FromMilliseconds(500);
 
     private readonly Channel<Entry> _waiting = Channel.CreateUnbounded<Entry>();
 
-    // Items whose rows somebody else holds. Only the one who commits touches it.
+    // Items that could not be written yet. Only the one who commits touches these.
     private readonly List<Entry> _aside = [];
+    private bool _isOutOfReach;
     private int _committing;
 
     /// <summary>
@@ -67,8 +73,11 @@ internal sealed class GroupCommit<TItem, TResult>(
     /// <summary>Takes what stood aside and what has come since.</summary>
     private async ValueTask<bool> TakeAsync(List<Entry> group)
     {
-        if (_aside.Count > 0 && !_waiting.Reader.TryPeek(out _))
+        if (_isOutOfReach)
+            await Task.Delay(_outagePause, TimeProvider.System);
+        else if (_aside.Count > 0 && !_waiting.Reader.TryPeek(out _))
             await Task.Delay(_pause, TimeProvider.System);
+        _isOutOfReach = false;
         group.Clear();
         group.AddRange(_aside);
         for (var more = 0; more < MaxGroup && _waiting.Reader.TryRead(out var entry); more++)
@@ -86,7 +95,7 @@ internal sealed class GroupCommit<TItem, TResult>(
                 TimeSpan.Zero,
                 async db =>
                 {
-                    var held = standAside ? await database.LockAsync(db, group.SelectMany(entry => rows(entry.Item))) : [];
+                    var held = standAside ? await Database.LockAsync(db, group.SelectMany(entry => rows(entry.Item))) : [];
                     var free = group.Where(entry => !rows(entry.Item).Any(held.Contains)).ToList();
                     var items = free.ConvertAll(entry => entry.Item);
                     return (free, items.Count == 0 ? [] : await commit(db, items, CancellationToken.None));
@@ -96,13 +105,19 @@ internal sealed class GroupCommit<TItem, TResult>(
             for (var i = 0; i < written.Count; i++)
                 written[i].Done.SetResult(results[i]);
             foreach (var entry in group.Except(written))
-                StandAside(entry);
+                StandAside(entry, new RowHeldException());
         }
         catch (Exception exception) when (Database.IsOutOfReach(exception))
         {
             // Nobody's fault, and the same for each: waiting for a time-out once more for every item would keep the queue for minutes.
+            _isOutOfReach = outlastsOutage;
             foreach (var entry in group)
-                entry.Done.SetException(exception);
+            {
+                if (outlastsOutage)
+                    StandAside(entry, exception);
+                else
+                    entry.Done.SetException(exception);
+            }
         }
         catch (Exception exception) when (Database.IsHeld(exception) && !standAside)
         {
@@ -117,7 +132,7 @@ internal sealed class GroupCommit<TItem, TResult>(
         catch (Exception exception) when (Database.IsHeld(exception))
         {
             // No row that it said it would lock: a key, say, that somebody else has just written and not committed.
-            StandAside(group[0]);
+            StandAside(group[0], new RowHeldException());
         }
         catch (Exception exception)
         {
@@ -125,12 +140,12 @@ internal sealed class GroupCommit<TItem, TResult>(
         }
     }
 
-    private void StandAside(Entry entry)
+    private void StandAside(Entry entry, Exception unlessInTime)
     {
         if (entry.Age < maxLockWait)
             _aside.Add(entry);
         else
-            entry.Done.SetException(new RowHeldException());
+            entry.Done.SetException(unlessInTime);
     }
 
     private sealed class Entry(TItem item)

@@ -36,7 +36,7 @@ internal sealed class ImageIntake
         _stripped = stripped;
         _clock = clock;
         _commit = new GroupCommit<Incoming, Received>(
-            database, database.LockWait, image => [new RowKey("sessions", image.Upload.SessionId)], CommitAsync);
+            database, database.LockWait, outlastsOutage: false, image => [new RowKey("sessions", image.Upload.SessionId)], CommitAsync);
     }
 
     /// <summary>

@@ -271,8 +271,9 @@ public sealed class EventDeliveryTests
         // Whatever it waits for.
         foreach (var state in new[] { DeliveryState.Pending, DeliveryState.Sending })
         {
+            Guid? lease = state == DeliveryState.Sending ? Guid.CreateVersion7() : null;
             await app.WriteAsync(db => db.EventDeliveries.Where(row => row.State != DeliveryState.Sent && row.State != DeliveryState.Failed)
-                .ExecuteUpdateAsync(row => row.SetProperty(r => r.State, state), Cancellation));
+                .ExecuteUpdateAsync(row => row.SetProperty(r => r.State, state).SetProperty(r => r.LeaseToken, lease), Cancellation));
             var waiting = Assert.Single((await app.HistoryAsync(webhook, "?status=retrying"))["deliveries"]!.AsArray())!;
             Assert.Equal((state, "retrying", state == DeliveryState.Pending), (state, (string)waiting["status"]!, waiting["nextRetryAt"] is not null));
         }

@@ -164,8 +164,9 @@ public sealed class ListFiltersTests
             () => app.DeliveriesAsync(expected["pending"]), rows => rows.All(row => row.State == DeliveryState.Retrying), "both were tried");
         foreach (var state in new[] { DeliveryState.Pending, DeliveryState.Sending, DeliveryState.Retrying })
         {
-            await app.WriteAsync(db => db.Deliveries.Where(row => row.UploadId == pending)
-                .ExecuteUpdateAsync(row => row.SetProperty(r => r.State, state), TestContext.Current.CancellationToken));
+            Guid? lease = state == DeliveryState.Sending ? Guid.CreateVersion7() : null;
+            await app.WriteAsync(db => db.Deliveries.Where(row => row.UploadId == pending).ExecuteUpdateAsync(
+                row => row.SetProperty(r => r.State, state).SetProperty(r => r.LeaseToken, lease), TestContext.Current.CancellationToken));
             Assert.Equal(expected["pending"], Single(await app.Client.GetAsync("uploads?status=pending")));
         }
 

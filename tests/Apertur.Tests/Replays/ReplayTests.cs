@@ -182,8 +182,8 @@ public sealed class ReplayTests(ITestOutputHelper output)
         await SwitchAsync(app, destination, on: false);
         // What waits for another destination takes no place in the queue.
         var elsewhere = await WebhookAsync(app, receiver);
-        await SwitchAsync(app, elsewhere, on: false);
         var waits = await app.Client.CreateSessionAsync(elsewhere);
+        await SwitchAsync(app, elsewhere, on: false);
         for (var photo = 0; photo < 4; photo++)
             await app.Client.UploadAsync(waits, Photos.Png());
         var received = app.Clock.GetUtcNow();
@@ -424,9 +424,9 @@ public sealed class ReplayTests(ITestOutputHelper output)
         using var fewer = WithTwoLanes(app);
         Assert.Equal(0, await fewer.RunOnceAsync(Cancellation));
         Assert.Equal(("running", 6, 4, 0, 0), Progress(await GetAsync(app, events)));
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
         await app.ChangeWebhookAsync(webhook, new JsonObject { ["isActive"] = true });
         Assert.Equal(("completed", 6, 6, 6, 0), Progress(await RunAsync(app, events)));
-        app.Clock.Jump(TimeSpan.FromSeconds(1));
         await StepAsync();
         Assert.Equal(("running", 1, 1, 0, 0), Progress(await GetAsync(app, photos)));
         Assert.Equal(app.Clock.GetUtcNow(), (DateTimeOffset)(await GetAsync(app, photos))["updatedAt"]!);

@@ -7,7 +7,6 @@ using Apertur.Tests.Events;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
-using Npgsql;
 
 namespace Apertur.Tests.Scenarios;
 
@@ -144,31 +143,6 @@ public sealed class FailureRecoveryTests
                 },
                 Cancellation);
         }
-    }
-
-    [Fact]
-    public async Task Group_waits_once_for_a_database_that_is_away()
-    {
-        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
-        var calls = 0;
-        var busy = new TaskCompletionSource();
-        var commit = new GroupCommit<int, int>(app.Services.GetRequiredService<Database>(), TimeSpan.Zero, _ => [], async (_, items, _) =>
-        {
-            if (++calls > 1)
-                throw new InvalidOperationException("wrapped", new NpgsqlException("away", new TimeoutException()));
-            await busy.Task;
-            return items;
-        });
-
-        var first = commit.AddAsync(1);
-        await Eventually.True(() => Volatile.Read(ref calls) == 1);
-        var others = Enumerable.Range(2, 10).Select(commit.AddAsync).ToList();
-        busy.SetResult();
-
-        Assert.Equal(1, await Eventually.Arrives(first));
-        foreach (var other in others)
-            await Assert.ThrowsAsync<InvalidOperationException>(() => Eventually.Arrives(other));
-        Assert.Equal(2, calls);
     }
 
     /// <summary>Leaves every delivery as a worker does that died in its attempt.</summary>

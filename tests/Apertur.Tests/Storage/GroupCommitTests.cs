@@ -55,12 +55,50 @@ public sealed class GroupCommitTests
         var written = await AddAsync(app, [1, 2, 3], group =>
         {
             if (!group.Contains(0))
-                throw new NpgsqlException("It does not answer.", new IOException());
+                throw new InvalidOperationException("As EF Core wraps it.", new NpgsqlException("It does not answer.", new IOException()));
         });
 
         foreach (var item in written)
-            await Assert.ThrowsAsync<NpgsqlException>(() => Eventually.Arrives(item));
+            Assert.IsType<NpgsqlException>((await Assert.ThrowsAsync<InvalidOperationException>(() => Eventually.Arrives(item))).InnerException);
         Assert.Equal(2, _groups.Count);
+    }
+
+    [Fact]
+    public async Task Items_that_outlast_an_outage_are_written_when_the_database_is_back()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var tries = 0;
+
+        var written = await AddAsync(
+            app, [1, 2, 3],
+            group =>
+            {
+                if (!group.Contains(0) && ++tries < 3)
+                    throw new NpgsqlException("It does not answer.", new IOException());
+            },
+            outlastsOutage: true);
+
+        var doubled = await Eventually.Arrives(Task.WhenAll(written));
+        Assert.Equal([2, 4, 6], doubled);
+        Assert.Equal([[0], [1, 2, 3], [1, 2, 3], [1, 2, 3]], _groups);
+    }
+
+    [Fact]
+    public async Task Item_that_outlasts_no_longer_outage_fails_for_it()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+
+        var written = await AddAsync(
+            app, [1],
+            group =>
+            {
+                if (!group.Contains(0))
+                    throw new NpgsqlException("It does not answer.", new IOException());
+            },
+            TimeSpan.Zero, outlastsOutage: true);
+
+        await Assert.ThrowsAsync<NpgsqlException>(() => Eventually.Arrives(written[0]));
+        await Eventually.True(() => app.Services.GetRequiredService<Database>().HeldUp == 0);
     }
 
     [Fact]
@@ -94,11 +132,12 @@ public sealed class GroupCommitTests
 
     /// <summary>Hands items over while the commit of another one is under way.</summary>
     private async Task<IReadOnlyList<Task<int>>> AddAsync(
-        AperturApp app, IEnumerable<int> items, Action<IReadOnlyList<int>>? before = null, TimeSpan? maxLockWait = null)
+        AperturApp app, IEnumerable<int> items, Action<IReadOnlyList<int>>? before = null, TimeSpan? maxLockWait = null, bool outlastsOutage = false)
     {
         var commit = new GroupCommit<int, int>(
             app.Services.GetRequiredService<Database>(),
             maxLockWait ?? TimeSpan.FromSeconds(60),
+            outlastsOutage,
             _ => [],
             async (_, group, _) =>
             {

@@ -1,4 +1,6 @@
+using System.Text.Json.Nodes;
 using Apertur.Server.Storage;
+using Apertur.Tests.Events;
 using Apertur.Tests.Support;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -67,6 +69,40 @@ public sealed class LostConnectionTests
                 Cancellation));
             Assert.Equal((state, runs), (failure.SqlState, done));
         }
+    }
+
+    /// <summary>What has arrived must not be sent again because nobody could write that down.</summary>
+    [Fact]
+    public async Task Outcomes_are_written_when_a_database_that_was_out_of_reach_is_back()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        var connection = new NpgsqlConnectionStringBuilder(app.Services.GetRequiredService<Server.Settings>().Database.ConnectionString);
+        var target = $"http://{connection.Host}:{connection.Port}";
+        await using var network = new PortForward(target);
+        (connection.Host, connection.Port) = ("127.0.0.1", new Uri(network.Url).Port);
+        app.Set("Database:ConnectionString", connection.ConnectionString);
+        await app.RestartAsync();
+        var isAway = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        receiver.Otherwise = async context =>
+        {
+            await receiver.ReadAsync(context);
+            await isAway.Task;
+        };
+        var webhook = await app.ListenAsync(receiver, "project.session.created");
+        var session = await app.Client.CreateSessionAsync(await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url }));
+        var photo = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
+        await Eventually.True(() => receiver.Requests.Count == 2);
+
+        network.Cut();
+        isAway.SetResult();
+        // That of the photo and that of the event.
+        await Eventually.True(() => app.Services.GetRequiredService<Database>().HeldUp == 2);
+        network.Target = target;
+
+        await app.NewestBecomesAsync(webhook, "sent");
+        await app.Client.UploadBecomesAsync(photo, "delivered");
+        Assert.Equal(2, receiver.Requests.Count);
     }
 
     private static async Task RenameAsync(AperturDb db, string name)
