@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using Apertur.Server.Sessions;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
@@ -21,6 +20,9 @@ internal sealed partial class PostgresNotifications(
 
     // PostgreSQL takes payloads below 8,000 bytes; an id has 33 with its comma.
     private const int MaxIds = 200;
+
+    // More sessions than these change at once nowhere but where everybody has something to look at anyway.
+    private const int MaxPayloads = 20;
     private const string Everybody = "*";
     private const string DeliveriesDue = "due";
 
@@ -55,15 +57,16 @@ internal sealed partial class PostgresNotifications(
     {
         await _tell.WaitAsync(Timeout.InfiniteTimeSpan, clock, cancellationToken);
         await Task.Delay(Batch, clock, cancellationToken);
-        if (Take() is { } payload)
+        if (Take() is { Length: > 0 } payloads)
         {
             await using var db = database.Open();
-            await db.Database.SqlQuery<string>($"SELECT CAST(pg_notify({Channel}, {payload}) AS TEXT) AS \"Value\"").SingleAsync(cancellationToken);
+            await db.Database.SqlQuery<string>($"SELECT CAST(pg_notify({Channel}, payload) AS TEXT) AS \"Value\" FROM unnest({payloads}) payload")
+                .ToListAsync(cancellationToken);
         }
     }
 
-    /// <summary>What is to be told: node, whether deliveries are due, ids or everybody; null when there is nothing.</summary>
-    private string? Take()
+    /// <summary>What is to be told, each with the node, whether deliveries are due, and ids or everybody; nothing when there is nothing.</summary>
+    private string[] Take()
     {
         var ids = new List<string>();
         foreach (var id in _changed.Keys)
@@ -74,10 +77,9 @@ internal sealed partial class PostgresNotifications(
 
         var due = Interlocked.Exchange(ref _deliveriesDue, 0) == 1;
         if (ids.Count == 0 && !due)
-            return null;
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{_node} {(due ? DeliveriesDue : "-")} {(ids.Count > MaxIds ? Everybody : string.Join(',', ids))}");
+            return [];
+        string[] whom = ids.Count > MaxIds * MaxPayloads ? [Everybody] : [.. ids.Chunk(MaxIds).Select(some => string.Join(',', some)).DefaultIfEmpty("")];
+        return [.. whom.Select(those => $"{_node} {(due ? DeliveriesDue : "-")} {those}")];
     }
 
     private async Task ListenAsync(CancellationToken cancellationToken)
