@@ -9,8 +9,11 @@ namespace Apertur.Server.Deliveries;
 internal sealed class DeliveryQueue(
     Database database, DeliveryRun run, Settings settings, TimeProvider clock) : IQueue
 {
+    // A first attempt is a change of its session, by which the event stream finds it.
+    private const string StampStart = "started_at = coalesce(started_at, (SELECT s.last_changed FROM sessions s WHERE s.id = session_id))";
+
     private readonly QueueTable<DeliveryRow> _table = new(
-        database, "destination_id", "destinations", usable: "e.is_active AND e.parked_reason IS NULL", gone: "e.deleted_at IS NOT NULL", clock);
+        database, "destination_id", "destinations", usable: "e.is_active AND e.parked_reason IS NULL", gone: "e.deleted_at IS NOT NULL", "session_id", clock);
 
     public int Lanes => settings.Delivery.Lanes;
 
@@ -26,9 +29,9 @@ internal sealed class DeliveryQueue(
         var (rows, subjects) = await database.WriteFreeAsync(
             async (db, onlyFree) =>
             {
-                var taken = await _table.TakeAsync(db, wanted, onlyFree ? "sessions" : null, cancellationToken);
-                await TouchSessionsAsync(db, taken.Select(row => row.SessionId), cancellationToken);
-                await StampStartsAsync(db, taken, cancellationToken);
+                var chosen = await _table.ChooseAsync(db, wanted, onlyFree, cancellationToken);
+                await TouchSessionsAsync(db, chosen.Select(row => row.SessionId!.Value), cancellationToken);
+                var taken = await _table.ClaimAsync(db, chosen, StampStart, cancellationToken);
                 return (taken, await DeliverySubject.ReadAsync(db, taken, cancellationToken));
             },
             cancellationToken);
@@ -93,19 +96,5 @@ internal sealed class DeliveryQueue(
         var sql = $$"""UPDATE sessions SET last_changed = CASE WHEN {0} > last_changed THEN {0} ELSE last_changed + 1 END WHERE id IN ({{among}})""";
         await db.Database.ExecuteSqlRawAsync(
             sql, [clock.GetUtcNow().ToUnixTimeMilliseconds(), JsonSerializer.Serialize(ids)], cancellationToken);
-    }
-
-    /// <summary>Marks first attempts for the event stream, all in one statement whatever the number of sessions.</summary>
-    private static async Task StampStartsAsync(AperturDb db, List<DeliveryRow> taken, CancellationToken cancellationToken)
-    {
-        var first = taken.Where(row => row.StartedAt is null).Select(row => row.Id).ToList();
-        if (first.Count > 0)
-        {
-            await db.Deliveries.Where(row => first.Contains(row.Id)).ExecuteUpdateAsync(
-                row => row.SetProperty(
-                    r => r.StartedAt,
-                    r => db.Sessions.Where(session => session.Id == r.SessionId).Select(session => session.LastChanged).Single()),
-                cancellationToken);
-        }
     }
 }

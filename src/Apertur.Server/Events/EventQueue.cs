@@ -7,7 +7,7 @@ namespace Apertur.Server.Events;
 internal sealed class EventQueue(Database database, EventRun run, Settings settings, TimeProvider clock) : IQueue
 {
     private readonly QueueTable<EventDelivery> _table = new(
-        database, "webhook_id", "event_webhooks", usable: "e.is_active", gone: "1 = 0", clock);
+        database, "webhook_id", "event_webhooks", usable: "e.is_active", gone: "1 = 0", session: null, clock);
 
     public int Lanes => settings.Events.Lanes;
 
@@ -22,7 +22,8 @@ internal sealed class EventQueue(Database database, EventRun run, Settings setti
         var (rows, subjects) = await database.WriteAsync(
             async db =>
             {
-                var taken = await _table.TakeAsync(db, wanted, freeIn: null, cancellationToken);
+                var chosen = await _table.ChooseAsync(db, wanted, onlyFree: false, cancellationToken);
+                var taken = await _table.ClaimAsync(db, chosen, also: null, cancellationToken);
                 return (taken, await EventSubject.ReadAsync(db, taken, cancellationToken));
             },
             cancellationToken);

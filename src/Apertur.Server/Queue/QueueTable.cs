@@ -14,8 +14,10 @@ namespace Apertur.Server.Queue;
 /// <param name="endpoints">The table of those; each row has a <see cref="Breaker"/>.</param>
 /// <param name="usable">The condition, of an endpoint <c>e</c>, that it takes something now.</param>
 /// <param name="gone">The condition that it takes nothing any more, so that its rows are claimed to end them.</param>
+/// <param name="session">The column of the session that a row is of; null when of none.</param>
 /// <param name="clock">Says what is due.</param>
-internal sealed class QueueTable<T>(Database database, string endpoint, string endpoints, string usable, string gone, TimeProvider clock)
+internal sealed class QueueTable<T>(
+    Database database, string endpoint, string endpoints, string usable, string gone, string? session, TimeProvider clock)
     where T : class, IQueueRow
 {
     /// <summary>Endpoints that have something due and may be sent to.</summary>
@@ -47,46 +49,60 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
         return due.ConvertAll(row => new DueEndpoint(Guid.Parse(row.Id), Guid.Parse(row.ProjectId), (Standing)row.Standing, row.Free));
     }
 
-    /// <summary>Claims up to the given number of due rows for each endpoint, oldest first, and counts the attempt.</summary>
+    /// <summary>Chooses up to the given number of due rows for each endpoint, oldest first, and locks them.</summary>
     /// <param name="db">The transaction.</param>
     /// <param name="wanted">Of which endpoints, and how many.</param>
-    /// <param name="freeIn">A table, <c>sessions</c>, whose rows the claims need too, where those that somebody else holds are left out; or null.</param>
+    /// <param name="onlyFree">Leave out those of sessions that somebody else holds.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<List<T>> TakeAsync(
-        AperturDb db, IReadOnlyDictionary<Guid, int> wanted, string? freeIn, CancellationToken cancellationToken)
+    public async Task<List<ChosenRow>> ChooseAsync(
+        AperturDb db, IReadOnlyDictionary<Guid, int> wanted, bool onlyFree, CancellationToken cancellationToken)
     {
-        var now = clock.GetUtcNow();
         var table = Name(db);
-        var most = wanted.Values.Max();
+        var join = onlyFree ? $"JOIN sessions free ON free.id = due.{session}" : "";
         // SQLite's transaction excludes every other claimer; PostgreSQL's claimers step over each other's rows.
-        var join = freeIn is null ? "" : $"JOIN {freeIn} free ON free.id = due.session_id";
-        var chosen = database.IsSqlite
+        var sql = database.IsSqlite
             ? $$"""
-              SELECT x.id FROM json_each({4}) w JOIN {{table}} x ON x.rowid IN (
+              SELECT x.id AS "Id", {{session ?? "NULL"}} AS "SessionId" FROM json_each({1}) w JOIN {{table}} x ON x.rowid IN (
                 SELECT n.place FROM (SELECT r.place, row_number() OVER (ORDER BY r.due_at) AS number FROM (
                   SELECT rowid AS place, due_at FROM {{table}}
-                  WHERE {{endpoint}} = json_extract(w.value, '$[0]') AND state IN ('pending', 'retrying') AND due_at <= {3}
-                  ORDER BY due_at LIMIT {5}) r) n
+                  WHERE {{endpoint}} = json_extract(w.value, '$[0]') AND state IN ('pending', 'retrying') AND due_at <= {0}
+                  ORDER BY due_at LIMIT {2}) r) n
                 WHERE n.number <= json_extract(w.value, '$[1]'))
               """
             : $$"""
-              SELECT x.id FROM jsonb_array_elements({4}::jsonb) w CROSS JOIN LATERAL (
-                SELECT due.id FROM {{table}} due {{join}}
-                WHERE due.{{endpoint}} = w.value ->> 0 AND due.state IN ('pending', 'retrying') AND due.due_at <= {3}
+              SELECT x.id AS "Id", x.session AS "SessionId" FROM jsonb_array_elements({1}::jsonb) w CROSS JOIN LATERAL (
+                SELECT due.id, {{(session is null ? "NULL" : $"due.{session}")}} AS session FROM {{table}} due {{join}}
+                WHERE due.{{endpoint}} = w.value ->> 0 AND due.state IN ('pending', 'retrying') AND due.due_at <= {0}
                 ORDER BY due.due_at LIMIT (w.value ->> 1)::int FOR NO KEY UPDATE SKIP LOCKED) x
               """;
+        var chosen = await db.Database.SqlQueryRaw<ChosenId>(
+            sql, clock.GetUtcNow().ToUnixTimeMilliseconds(),
+            JsonSerializer.Serialize(wanted.Select(pair => new object[] { pair.Key.ToString(), pair.Value })), wanted.Values.Max())
+            .ToListAsync(cancellationToken);
+        return chosen.ConvertAll(row => new ChosenRow(Guid.Parse(row.Id), row.SessionId is null ? null : Guid.Parse(row.SessionId)));
+    }
+
+    /// <summary>Claims rows that were chosen, and counts the attempt.</summary>
+    /// <param name="db">The transaction.</param>
+    /// <param name="chosen">Those.</param>
+    /// <param name="also">What else is set of each, as in the SET of an UPDATE.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>As they are now, oldest first.</returns>
+    public async Task<List<T>> ClaimAsync(AperturDb db, IEnumerable<ChosenRow> chosen, string? also, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var among = database.IsSqlite ? "SELECT value FROM json_each({4})" : "SELECT jsonb_array_elements_text({4}::jsonb)";
         var sql =
             $$"""
-            WITH chosen (id) AS MATERIALIZED ({{chosen}})
-            UPDATE {{table}}
-            SET state = 'sending', attempts = attempts + 1, lease_token = {0}, lease_until = {1}, lease_node = {2}, updated_at = {3}
-            WHERE id IN (SELECT id FROM chosen)
+            UPDATE {{Name(db)}}
+            SET state = 'sending', attempts = attempts + 1, lease_token = {0}, lease_until = {1}, lease_node = {2}, updated_at = {3} {{(also is null ? "" : $", {also}")}}
+            WHERE id IN ({{among}})
             RETURNING *
             """;
         var rows = await db.Set<T>()
             .FromSqlRaw(
                 sql, Guid.CreateVersion7(now).ToString(), (now + Pump.Lease).ToUnixTimeMilliseconds(), Node.Name, now.ToUnixTimeMilliseconds(),
-                JsonSerializer.Serialize(wanted.Select(pair => new object[] { pair.Key.ToString(), pair.Value })), most)
+                JsonSerializer.Serialize(chosen.Select(row => row.Id)))
             .AsNoTracking()
             .ToListAsync(cancellationToken);
         return [.. rows.OrderBy(row => row.DueAt)];
@@ -184,4 +200,9 @@ internal sealed class QueueTable<T>(Database database, string endpoint, string e
     private static string Name(AperturDb db) => db.Set<T>().EntityType.GetTableName()!;
 
     private sealed record DueRow(string Id, string ProjectId, int Standing, int? Free);
+
+    private sealed record ChosenId(string Id, string? SessionId);
 }
+
+/// <summary>A row of a queue that is about to be claimed.</summary>
+internal readonly record struct ChosenRow(Guid Id, Guid? SessionId);

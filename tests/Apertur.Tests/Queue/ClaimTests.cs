@@ -314,7 +314,7 @@ public sealed class ClaimTests
         var wanted = new Dictionary<Guid, int> { [Guid.NewGuid()] = 1 };
 
         Assert.Equal("1: 3 waiting, 1 leased", await AskAsync(() => queue.DueAsync(Cancellation)));
-        Assert.Equal("2: 1 waiting, 0 leased", await AskAsync(() => queue.TakeAsync(wanted, Cancellation)));
+        Assert.Equal("3: 1 waiting, 0 leased", await AskAsync(() => queue.TakeAsync(wanted, Cancellation)));
         Assert.Equal("1: 0 waiting, 1 leased", await AskAsync(() => queue.ExtendAsync([Guid.NewGuid()], Cancellation)));
         Assert.Equal("1: 0 waiting, 1 leased", await AskAsync(() => queue.ReleaseAbandonedAsync(all: false, Cancellation)));
         Assert.Equal("2: 1 waiting, 1 leased", await AskAsync(() => queue.RebaseAsync(change, Cancellation)));
