@@ -105,9 +105,9 @@ public sealed class OutboundHttp : IDisposable
             {
                 return await ConnectAsync(reachable[i], context.DnsEndPoint.Port, limit.Token).ConfigureAwait(false);
             }
-            catch (Exception exception) when (exception is SocketException or OperationCanceledException)
+            catch (Exception exception)
+                when (exception is SocketException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
             {
-                // Whoever has given up does so at the next one as well, at once.
             }
         }
 

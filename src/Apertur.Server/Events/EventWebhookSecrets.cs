@@ -34,7 +34,7 @@ internal sealed class EventWebhookSecrets(ColumnEncryption encryption)
         foreach (var form in forms)
             answer = answer.Replace(form, DestinationConfig.Mask, StringComparison.Ordinal);
         var rest = forms.Select(form => Enumerable.Range(ShortestSecret, form.Length - ShortestSecret)
-            .LastOrDefault(length => answer.EndsWith(form[..length], StringComparison.Ordinal))).DefaultIfEmpty().Max();
+            .LastOrDefault(length => answer.AsSpan().EndsWith(form.AsSpan(0, length), StringComparison.Ordinal))).DefaultIfEmpty().Max();
         return answer[..^rest];
     }
 

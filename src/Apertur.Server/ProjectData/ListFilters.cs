@@ -78,8 +78,6 @@ internal static class ListFilters
                 row => row.DestinationId == destinationId && row.ReceivedAt == upload.CreatedAt && row.UploadId == upload.Id))));
         }
 
-        if (status == "delivered")
-            deliveries = deliveries.Where(row => row.State == DeliveryState.Sent);
         // By way of its deliveries, whose index has them by time: they may be few among very many.
         return new ChosenUploads(Of(int.MaxValue), Of(Lately));
 

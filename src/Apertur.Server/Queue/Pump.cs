@@ -24,8 +24,8 @@ internal sealed partial class Pump(
     public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// How long the outcome of an attempt waits for rows that somebody else holds, and for a database that is out of reach: its claim is extended meanwhile, and an outcome that is
-    /// not written makes the attempt happen again.
+    /// How long the outcome of an attempt waits for rows that somebody else holds, and for a database that is out of reach: its claim is extended
+    /// meanwhile where it can be, and an outcome that is not written makes the attempt happen again.
     /// </summary>
     public static readonly TimeSpan OutcomeWait = TimeSpan.FromMinutes(5);
 

@@ -92,10 +92,11 @@ internal sealed class QueueTable<T>(
     {
         var now = clock.GetUtcNow();
         var among = database.IsSqlite ? "SELECT value FROM json_each({4})" : "SELECT jsonb_array_elements_text({4}::jsonb)";
+        var alsoSet = also is null ? "" : $", {also}";
         var sql =
             $$"""
             UPDATE {{Name(db)}}
-            SET state = 'sending', attempts = attempts + 1, lease_token = {0}, lease_until = {1}, lease_node = {2}, updated_at = {3} {{(also is null ? "" : $", {also}")}}
+            SET state = 'sending', attempts = attempts + 1, lease_token = {0}, lease_until = {1}, lease_node = {2}, updated_at = {3}{{alsoSet}}
             WHERE id IN ({{among}})
             RETURNING *
             """;

@@ -86,6 +86,7 @@ internal sealed partial class PhotoRetention(Database database, BlobStore blobs,
                 var now = clock.GetUtcNow();
                 var ids = found.ConvertAll(upload => upload.Id);
                 var sessions = await database.Locked(db.Sessions, found.Select(upload => upload.SessionId)).ToListAsync(cancellationToken);
+                await database.Locked(db.Uploads, ids).AsNoTracking().Select(upload => upload.Id).ToListAsync(cancellationToken);
                 // Again, under the locks: somebody may have asked for another try.
                 var over = await Over(db, round.Before).Where(upload => ids.Contains(upload.Id)).ToListAsync(cancellationToken);
                 foreach (var upload in over)

@@ -14,7 +14,8 @@ namespace Apertur.Server.Storage;
 /// <param name="database">Where to write.</param>
 /// <param name="maxLockWait">How long an item waits for rows that somebody else holds.</param>
 /// <param name="outlastsOutage">
-/// Whether it waits as long for a database that is out of reach, which may have committed it before that: only for items that are not written twice.
+/// Whether it waits as long for a database that is out of reach or cannot be written, and that may have committed it before: only for items that
+/// are not written twice.
 /// </param>
 /// <param name="rows">The rows that the commit of an item locks.</param>
 /// <param name="commit">Writes a group in the given transaction and gives one result for each item, in order.</param>
@@ -34,7 +35,8 @@ internal sealed class GroupCommit<TItem, TResult>(
 
     // Items that could not be written yet. Only the one who commits touches these.
     private readonly List<Entry> _aside = [];
-    private bool _isOutOfReach;
+    private bool _isAway;
+    private int _heldUp;
     private int _committing;
 
     /// <summary>
@@ -57,10 +59,10 @@ internal sealed class GroupCommit<TItem, TResult>(
         {
             while (await TakeAsync(group))
             {
-                var aside = _aside.Count;
+                var wereAside = _aside.Count > 0;
                 _aside.Clear();
-                await CommitAsync(group, standAside: aside > 0);
-                database.CountHeldUp(_aside.Count - aside);
+                await CommitAsync(group, standAside: wereAside);
+                CountHeldUp(_isAway ? 0 : _aside.Count);
             }
 
             // A full fence: the look at the queue must not be read ahead of this write, or an item that comes right now is seen by nobody.
@@ -73,11 +75,11 @@ internal sealed class GroupCommit<TItem, TResult>(
     /// <summary>Takes what stood aside and what has come since.</summary>
     private async ValueTask<bool> TakeAsync(List<Entry> group)
     {
-        if (_isOutOfReach)
+        if (_isAway)
             await Task.Delay(_outagePause, TimeProvider.System);
         else if (_aside.Count > 0 && !_waiting.Reader.TryPeek(out _))
             await Task.Delay(_pause, TimeProvider.System);
-        _isOutOfReach = false;
+        _isAway = false;
         group.Clear();
         group.AddRange(_aside);
         for (var more = 0; more < MaxGroup && _waiting.Reader.TryRead(out var entry); more++)
@@ -87,7 +89,8 @@ internal sealed class GroupCommit<TItem, TResult>(
 
     /// <param name="group">What to write.</param>
     /// <param name="standAside">Whether to leave out, without waiting, what needs a row that somebody else holds.</param>
-    private async Task CommitAsync(IReadOnlyList<Entry> group, bool standAside)
+    /// <returns>What the way to the database said when it is out of reach; otherwise null.</returns>
+    private async Task<Exception?> CommitAsync(IReadOnlyList<Entry> group, bool standAside)
     {
         try
         {
@@ -109,25 +112,28 @@ internal sealed class GroupCommit<TItem, TResult>(
         }
         catch (Exception exception) when (Database.IsOutOfReach(exception))
         {
-            // Nobody's fault, and the same for each: waiting for a time-out once more for every item would keep the queue for minutes.
-            _isOutOfReach = outlastsOutage;
             foreach (var entry in group)
-            {
-                if (outlastsOutage)
-                    StandAside(entry, exception);
-                else
-                    entry.Done.SetException(exception);
-            }
+                WaitOrFail(entry, exception);
+            return exception;
         }
         catch (Exception exception) when (Database.IsHeld(exception) && !standAside)
         {
-            await CommitAsync(group, standAside: true);
+            return await CommitAsync(group, standAside: true);
         }
         catch (Exception) when (group.Count > 1)
         {
-            // One item must not take the others down with it: each gets a transaction of its own.
+            // One item must not take the others down with it: each gets a transaction of its own. Out of reach is the same for each, and waiting for a
+            // time-out once more for every item would keep the queue for minutes.
+            Exception? outOfReach = null;
             foreach (var entry in group)
-                await CommitAsync([entry], standAside);
+            {
+                if (outOfReach is null)
+                    outOfReach = await CommitAsync([entry], standAside);
+                else
+                    WaitOrFail(entry, outOfReach);
+            }
+
+            return outOfReach;
         }
         catch (Exception exception) when (Database.IsHeld(exception))
         {
@@ -136,8 +142,23 @@ internal sealed class GroupCommit<TItem, TResult>(
         }
         catch (Exception exception)
         {
-            group[0].Done.SetException(exception);
+            // A database that starts, recovers or has no room answers so.
+            if (StorageFault.Of(exception) == StorageFaultKind.None)
+                group[0].Done.SetException(exception);
+            else
+                WaitOrFail(group[0], exception);
         }
+
+        return null;
+    }
+
+    private void WaitOrFail(Entry entry, Exception exception)
+    {
+        _isAway = outlastsOutage;
+        if (outlastsOutage)
+            StandAside(entry, exception);
+        else
+            entry.Done.SetException(exception);
     }
 
     private void StandAside(Entry entry, Exception unlessInTime)
@@ -146,6 +167,12 @@ internal sealed class GroupCommit<TItem, TResult>(
             _aside.Add(entry);
         else
             entry.Done.SetException(unlessInTime);
+    }
+
+    private void CountHeldUp(int now)
+    {
+        database.CountHeldUp(now - _heldUp);
+        _heldUp = now;
     }
 
     private sealed class Entry(TItem item)

@@ -24,14 +24,14 @@ internal sealed class DigestCheck : IDisposable
         CryptographicOperations.FixedTimeEquals(digest.Hash.GetCurrentHash(), digest.Expected));
 
     /// <summary>The digests in the headers of a request or a part.</summary>
-    /// <param name="header">The value of a header; null when it was not sent.</param>
+    /// <param name="header">The value of a header; empty or null when it was not sent.</param>
     /// <exception cref="ApiErrorException">400: a header cannot be read.</exception>
     public static DigestCheck Of(Func<string, string?> header)
     {
         var check = new DigestCheck();
         foreach (var name in Headers)
         {
-            if (header(name) is not { } value)
+            if (header(name) is not { Length: > 0 } value)
                 continue;
             if (name == "Content-MD5")
                 check.Add(name, HashAlgorithmName.MD5, value);

@@ -60,7 +60,7 @@ internal sealed partial class StoredImages(
             async db =>
             {
                 var upload = await database.Locked(db.Uploads, [seen.Id]).SingleOrDefaultAsync(cancellationToken);
-                if (upload is null || upload.Damage == fault)
+                if (upload is not { RemovedAt: null } || upload.Damage == fault)
                     return false;
 
                 var isNews = upload.Damage is null || fault is null;

@@ -73,14 +73,39 @@ public sealed class GroupCommitTests
             app, [1, 2, 3],
             group =>
             {
-                if (!group.Contains(0) && ++tries < 3)
+                if (group.Contains(0))
+                    return;
+                // Nobody holds a row of theirs meanwhile.
+                Assert.Equal(0, app.Services.GetRequiredService<Database>().HeldUp);
+                if (++tries <= 2)
                     throw new NpgsqlException("It does not answer.", new IOException());
+                // Before it is ready it answers so.
+                if (tries <= 6)
+                    throw new PostgresException("…", "FATAL", "FATAL", PostgresErrorCodes.CannotConnectNow);
             },
             outlastsOutage: true);
 
         var doubled = await Eventually.Arrives(Task.WhenAll(written));
         Assert.Equal([2, 4, 6], doubled);
-        Assert.Equal([[0], [1, 2, 3], [1, 2, 3], [1, 2, 3]], _groups);
+        Assert.Equal([[0], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1], [2], [3], [1, 2, 3]], _groups);
+    }
+
+    [Fact]
+    public async Task Database_that_goes_out_of_reach_between_items_is_not_tried_for_each()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+
+        var written = await AddAsync(app, [1, 2, 3], group =>
+        {
+            if (group.Count == 3)
+                throw new PostgresException("…", "FATAL", "FATAL", PostgresErrorCodes.AdminShutdown);
+            if (!group.Contains(0))
+                throw new NpgsqlException("It does not answer.", new IOException());
+        });
+
+        foreach (var item in written)
+            await Assert.ThrowsAsync<NpgsqlException>(() => Eventually.Arrives(item));
+        Assert.Equal([[0], [1, 2, 3], [1]], _groups);
     }
 
     [Fact]

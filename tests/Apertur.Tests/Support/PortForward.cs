@@ -12,6 +12,7 @@ internal sealed class PortForward : IAsyncDisposable
     private readonly ConcurrentDictionary<TcpClient, bool> _clients = new();
     private readonly Task _accepting;
     private volatile TaskCompletionSource? _held;
+    private int _connections;
 
     public PortForward(string target)
     {
@@ -19,6 +20,9 @@ internal sealed class PortForward : IAsyncDisposable
         _listener.Start();
         _accepting = AcceptAsync();
     }
+
+    /// <summary>Connections that were made, wherever they led.</summary>
+    public int Connections => Volatile.Read(ref _connections);
 
     /// <summary>Where connections that are made from now on lead to.</summary>
     public string Target { get; set; }
@@ -75,6 +79,7 @@ internal sealed class PortForward : IAsyncDisposable
 
     private async Task PassAsync(TcpClient incoming)
     {
+        Interlocked.Increment(ref _connections);
         using var client = incoming;
         _clients[client] = true;
         using var server = new TcpClient();

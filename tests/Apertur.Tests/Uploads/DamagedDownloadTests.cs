@@ -75,6 +75,20 @@ public sealed class DamagedDownloadTests
     }
 
     [Fact]
+    public async Task Photo_that_was_removed_meanwhile_is_not_noted_as_damaged()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var id = Guid.Parse((string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(), Photos.Png()))["id"]!);
+        await using var db = app.Services.GetRequiredService<Database>().Open();
+        var read = await db.Uploads.SingleAsync(upload => upload.Id == id, Cancellation);
+
+        await app.WriteAsync(db => db.Uploads.ExecuteUpdateAsync(row => row.SetProperty(u => u.RemovedAt, app.Clock.GetUtcNow()), Cancellation));
+        await app.Services.GetRequiredService<StoredImages>().TellAsync(read, ImageFault.Altered, Cancellation);
+
+        Assert.Null((await db.Uploads.SingleAsync(upload => upload.Id == id, Cancellation)).Damage);
+    }
+
+    [Fact]
     public async Task Folder_of_another_database_says_nothing_of_any_photo()
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);

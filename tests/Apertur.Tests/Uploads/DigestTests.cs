@@ -117,6 +117,25 @@ public sealed class DigestTests
     }
 
     [Fact]
+    public async Task Header_without_a_value_is_no_digest()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        var session = await app.Client.CreateSessionAsync();
+        byte[] form =
+        [
+            .. "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"photo.jpg\"\r\nContent-MD5:\r\n\r\n"u8, .. _photo, .. "\r\n--b--\r\n"u8,
+        ];
+        using var connection = await RawConnection.OpenAsync(app.Url);
+
+        await connection.SendAsync(
+            $"POST /api/v1/upload/{session}/images HTTP/1.1\r\nHost: a\r\nContent-MD5:\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+            + $"Content-Length: {form.Length}\r\n\r\n");
+        await connection.SendAsync(form);
+
+        Assert.StartsWith("HTTP/1.1 201", await connection.ReadHeadAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Other_algorithms_are_passed_over_and_wrong_texts_refused()
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
