@@ -6,7 +6,8 @@ using System.Net.Sockets;
 namespace Apertur.Bench.Deliveries;
 
 /// <summary>
-/// BullMQ on a Redis of its own: jobs that send as many bytes to the same receiver, by as many at once as a destination of ours has lanes at most.
+/// BullMQ on a Redis of its own: jobs that send as many bytes to the same receiver, 64 at once, which suits it best: with 256, as many as a
+/// destination of ours may have, it does fewer.
 /// A job is what is sent; it knows no rows, files, signatures or attempts.
 /// </summary>
 internal sealed class BullMq : IDisposable

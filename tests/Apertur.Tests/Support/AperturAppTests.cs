@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Apertur.Server.Queue;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -60,5 +61,6 @@ public sealed class AperturAppTests
         app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Apertur.Here").LogInformation("Seen {Times} times", 2);
 
         Assert.Contains("Information Apertur.Here: Seen 2 times", app.Log.Lines);
+        Assert.Contains($"Information {typeof(Pump).FullName}: pump.started as node {Node.Name}", app.Log.Lines);
     }
 }
