@@ -143,7 +143,7 @@ internal sealed class RateCounts(Database database, TimeProvider clock)
             _askedFor += asked;
             _others = all - _askedFor;
             var over = Math.Max(0, all - limit);
-            _mine += Math.Max(0, portion - over);
+            _mine += portion - over;
             _isUsedUp = over > 0;
         }
     }

@@ -182,8 +182,8 @@ internal static class ListFilters
     /// <summary>The same as <see cref="UploadSession.RowStatus"/>.</summary>
     private static Expression<Func<UploadSession, bool>> HasStatus(string status, DateTimeOffset now) => status switch
     {
-        "pending" => session => session.CompletedAt == null && session.ImagesCount < session.MaxImages && session.ExpiresAt > now
-            && session.OpenedAt == null,
+        // Whoever sent a photo has opened it.
+        "pending" => session => session.CompletedAt == null && session.ExpiresAt > now && session.OpenedAt == null,
         "active" => session => session.CompletedAt == null && session.ImagesCount < session.MaxImages && session.ExpiresAt > now
             && session.OpenedAt != null,
         "completed" => session => (session.CompletedAt != null || session.ImagesCount >= session.MaxImages)

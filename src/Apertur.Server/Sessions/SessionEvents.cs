@@ -81,7 +81,7 @@ internal static class SessionEvents
             }
         }
 
-        if (session.OverAt is { } over && over <= to && session.Status(now) == "completed")
+        if (session.OverAt is { } over && session.Status(now) == "completed")
             events.Add(new(Place(over, 4, sessionId), "session:completed", new SessionEventData(sessionId)));
         return [.. events.Where(e => e.Place.CompareTo(after) > 0).OrderBy(e => e.Place)];
     }

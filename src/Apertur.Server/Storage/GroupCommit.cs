@@ -89,7 +89,7 @@ internal sealed class GroupCommit<TItem, TResult>(
 
     /// <param name="group">What to write.</param>
     /// <param name="standAside">Whether to leave out, without waiting, what needs a row that somebody else holds.</param>
-    /// <returns>What the way to the database said when it is out of reach; otherwise null.</returns>
+    /// <returns>Why nothing can be written now; null when something could, or failed for a reason of its own.</returns>
     private async Task<Exception?> CommitAsync(IReadOnlyList<Entry> group, bool standAside)
     {
         try
@@ -98,7 +98,7 @@ internal sealed class GroupCommit<TItem, TResult>(
                 TimeSpan.Zero,
                 async db =>
                 {
-                    var held = standAside ? await Database.LockAsync(db, group.SelectMany(entry => rows(entry.Item))) : [];
+                    var held = standAside && !database.IsSqlite ? await Database.LockAsync(db, group.SelectMany(entry => rows(entry.Item))) : [];
                     var free = group.Where(entry => !rows(entry.Item).Any(held.Contains)).ToList();
                     var items = free.ConvertAll(entry => entry.Item);
                     return (free, items.Count == 0 ? [] : await commit(db, items, CancellationToken.None));
@@ -112,6 +112,7 @@ internal sealed class GroupCommit<TItem, TResult>(
         }
         catch (Exception exception) when (Database.IsOutOfReach(exception))
         {
+            // Nobody's fault, and the same for each.
             foreach (var entry in group)
                 WaitOrFail(entry, exception);
             return exception;
@@ -122,31 +123,32 @@ internal sealed class GroupCommit<TItem, TResult>(
         }
         catch (Exception) when (group.Count > 1)
         {
-            // One item must not take the others down with it: each gets a transaction of its own. Out of reach is the same for each, and waiting for a
-            // time-out once more for every item would keep the queue for minutes.
-            Exception? outOfReach = null;
+            // One item must not take the others down with it: each gets a transaction of its own. Those that can wait do so when it turns out that
+            // nothing can be written: a time-out for every item would keep the queue for minutes.
+            Exception? away = null;
             foreach (var entry in group)
             {
-                if (outOfReach is null)
-                    outOfReach = await CommitAsync([entry], standAside);
+                if (away is null || !outlastsOutage)
+                    away = await CommitAsync([entry], standAside);
                 else
-                    WaitOrFail(entry, outOfReach);
+                    WaitOrFail(entry, away);
             }
 
-            return outOfReach;
+            return away;
         }
         catch (Exception exception) when (Database.IsHeld(exception))
         {
             // No row that it said it would lock: a key, say, that somebody else has just written and not committed.
             StandAside(group[0], new RowHeldException());
         }
+        catch (Exception exception) when (StorageFault.IsOfAll(exception))
+        {
+            WaitOrFail(group[0], exception);
+            return exception;
+        }
         catch (Exception exception)
         {
-            // A database that starts, recovers or has no room answers so.
-            if (StorageFault.Of(exception) == StorageFaultKind.None)
-                group[0].Done.SetException(exception);
-            else
-                WaitOrFail(group[0], exception);
+            group[0].Done.SetException(exception);
         }
 
         return null;

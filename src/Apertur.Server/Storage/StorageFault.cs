@@ -34,6 +34,18 @@ internal static class StorageFault
         _ => false,
     };
 
+    /// <summary>
+    /// Whether the database cannot write anything now, whoever's it is: it starts, recovers or stops, has no room or no connection left, or is only
+    /// read. What may be the fault of one row, such as a page that cannot be read, is not among that.
+    /// </summary>
+    public static bool IsOfAll(Exception exception) => Database.FailureIn(exception) switch
+    {
+        // SQLITE_BUSY, SQLITE_READONLY, SQLITE_FULL, SQLITE_CANTOPEN.
+        SqliteException sqlite => (sqlite.SqliteErrorCode & 0xFF) is 5 or 8 or 13 or 14,
+        PostgresException { SqlState: ['5', '7', 'P', ..] or "53100" or "53300" or "25006" } => true,
+        _ => false,
+    };
+
     // The primary codes of sqlite.org/rescode.html; extended ones have them in their low byte.
     private static StorageFaultKind OfDatabase(DbException exception) => exception switch
     {

@@ -34,8 +34,7 @@ internal static class ExifOrientation
 
     private static int? Value(FileWindow file, long entry, bool little)
     {
-        if (!file.TryUInt16(entry + 2, out var type, little))
-            return null;
+        file.TryUInt16(entry + 2, out var type, little);
         var at = entry + 8;
         return type switch
         {

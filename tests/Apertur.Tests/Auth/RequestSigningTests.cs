@@ -82,14 +82,14 @@ public sealed class RequestSigningTests
     }
 
     [Theory]
-    [AllDatabases("", "")]
-    [AllDatabases("abc", "sha256=00")]
-    [AllDatabases("-1", "sha256=00")]
-    [AllDatabases("99999999999999999999", "sha256=00")]
-    [AllDatabases("9223372036854775807", "sha256=00")]
-    [AllDatabases("NOW", "sha256=")]
-    [AllDatabases("NOW", "0000000000000000000000000000000000000000000000000000000000000000")]
-    public async Task Malformed_signature_headers_are_refused(DatabaseKind database, string timestamp, string signature)
+    [AllDatabases("", "", "asks for signed requests")]
+    [AllDatabases("abc", "sha256=00", "asks for signed requests")]
+    [AllDatabases("-1", "sha256=00", "asks for signed requests")]
+    [AllDatabases("99999999999999999999", "sha256=00", "asks for signed requests")]
+    [AllDatabases("9223372036854775807", "sha256=00", "seconds away")]
+    [AllDatabases("NOW", "sha256=", "is wrong")]
+    [AllDatabases("NOW", "0000000000000000000000000000000000000000000000000000000000000000", "asks for signed requests")]
+    public async Task Malformed_signature_headers_are_refused(DatabaseKind database, string timestamp, string signature, string words)
     {
         await using var app = await AperturApp.StartAsync(database);
         var (key, plainText) = await app.CreateKeyAsync(new JsonObject { ["label"] = "a" });
@@ -100,5 +100,6 @@ public sealed class RequestSigningTests
             HttpMethod.Get, "stats", null, ("X-Aptr-Timestamp", timestamp), ("X-Aptr-Signature", signature));
 
         Assert.Equal("AUTHENTICATION_FAILED", (string)answer.Expect(HttpStatusCode.Unauthorized).Json["code"]!);
+        Assert.Contains(words, (string)answer.Json["message"]!, StringComparison.Ordinal);
     }
 }

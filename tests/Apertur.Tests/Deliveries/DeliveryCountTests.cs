@@ -23,6 +23,8 @@ public sealed class DeliveryCountTests
         Assert.Equal((2, 2), ((int)row["destinationsDelivered"]!, (int)row["destinationsFailed"]!));
         var counted = (await app.Client.GetAsync("sessions/recent")).Json[0]!;
         Assert.Equal((1, 1), ((int)counted["imagesDelivered"]!, (int)counted["imagesFailed"]!));
+        var details = (await app.Client.GetAsync($"upload-sessions/{session}")).Json;
+        Assert.Equal((1, 1), ((int)details["imagesDelivered"]!, (int)details["imagesFailed"]!));
         Assert.Equal(1, (int)(await app.Client.GetAsync("stats")).Json["imagesDelivered"]!);
         var again = (await app.Client.PostAsync($"uploads/{upload["id"]}/retry")).Json;
         Assert.Equal("2 deliveries are being tried again.", (string)again["message"]!);

@@ -19,7 +19,11 @@ public sealed class ProjectDeliveriesTests
     {
         var count = new QueryCount();
         await using var app = await StartAsync(database, count);
-        var destinations = new[] { await WebhookAsync(app.Client), await WebhookAsync(app.Client) };
+        // Made in another order than that of their ids, or the list would have them in its order by itself.
+        string[] destinations;
+        do
+            destinations = [await WebhookAsync(app.Client), await WebhookAsync(app.Client)];
+        while (string.CompareOrdinal(destinations[0], destinations[1]) < 0);
         var session = await app.Client.CreateSessionAsync(destinations);
         var uploads = new[] { await UploadAsync(app.Client, session), await UploadAsync(app.Client, session) };
         // Neither in the other environment nor in another project.
@@ -54,7 +58,7 @@ public sealed class ProjectDeliveriesTests
         foreach (var (query, expected) in new[]
         {
             ("?status=sending", pairs[0]), ("?status=failed", pairs[1]), ("", pairs[1]), ("?status=pending", pairs[2]), ("?status=retrying", pairs[3]),
-            ($"?destinationId={pairs[1].destination}", pairs[1]),
+            ($"?destinationId={pairs[1].destination}", pairs[1]), ("?status=", pairs[1]), ("?destinationId=", pairs[1]),
         })
         {
             var list = await ListAsync(query);

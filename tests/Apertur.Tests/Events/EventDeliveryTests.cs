@@ -484,6 +484,12 @@ public sealed class EventDeliveryTests
         Assert.Contains("not on the public internet", (string)test.Expect(HttpStatusCode.OK).Json["message"]!, StringComparison.Ordinal);
         Assert.Empty(events.Requests);
 
+        // A mistake of ours is not taken for one of theirs.
+        app.Clock.Jump(TimeSpan.FromSeconds(1));
+        await app.ChangeAsync(db => db.EventWebhooks.Single().Url = "nowhere");
+        await app.Client.CreateSessionAsync();
+        Assert.Equal("The attempt failed for an unexpected reason.", (string)(await app.NewestBecomesAsync(webhook, "failed"))["lastError"]!);
+
         // What cannot even be put together has a reason too.
         app.Clock.Jump(TimeSpan.FromSeconds(1));
         await app.ChangeAsync(db => db.EventWebhooks.Single().CustomHeaders = "no longer readable");

@@ -245,6 +245,8 @@ public sealed class StripTests
         Assert.Single(changed.Expect(HttpStatusCode.OK).Json["warnings"]!.AsArray());
         var none = (await app.Client.PostAsync("upload-sessions", new JsonObject { ["long_polling"] = true })).Expect(HttpStatusCode.Created).Json;
         Assert.Null(none["warnings"]);
+        var stripped = await app.Client.SendAsync(HttpMethod.Patch, $"upload-sessions/{none["id"]}", new JsonObject { ["strip"] = "all" });
+        Assert.Single(stripped.Expect(HttpStatusCode.OK).Json["warnings"]!.AsArray());
     }
 
     [Theory]

@@ -149,6 +149,8 @@ public sealed class ListFiltersTests
             expected[status] = id;
             Assert.Equal(id, Single(await app.Client.GetAsync($"uploads?sessionId={session}")));
             Assert.Equal(id, Single(await app.Client.GetAsync($"uploads?q={session}")));
+            // Of a session, whatever it has is looked at.
+            Assert.Equal((status, status == "pending" ? 1 : 0), (status, await TotalAsync($"sessionId={session}&status=pending")));
         }
 
         foreach (var (status, id) in expected)

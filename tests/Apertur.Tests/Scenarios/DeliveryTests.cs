@@ -227,7 +227,8 @@ public sealed class DeliveryTests
         receiver.Answers(503, 503);
         await using var app = await AperturApp.StartAsync(database);
         var webhook = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
-        var id = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(webhook), Photos.Png()))["id"]!;
+        var session = await app.Client.CreateSessionAsync(webhook);
+        var id = (string)(await app.Client.UploadAsync(session, Photos.Png()))["id"]!;
         var other = await app.Client.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url });
         var waits = (string)(await app.Client.UploadAsync(await app.Client.CreateSessionAsync(other), Photos.Png()))["id"]!;
         foreach (var upload in new[] { id, waits })
@@ -238,6 +239,7 @@ public sealed class DeliveryTests
 
         Assert.Equal(HttpStatusCode.NoContent, deleted.Status);
         Assert.Empty(deleted.Bytes);
+        Assert.Empty((await app.Client.GetAsync($"upload-sessions/{session}")).Expect(HttpStatusCode.OK).Json["destinations"]!.AsArray());
         await app.Client.UploadBecomesAsync(id, "failed");
         Assert.Contains("deleted", (await app.DeliveriesAsync(id)).Single().LastError, StringComparison.Ordinal);
         Assert.Equal(other, (string)Assert.Single((await app.Client.GetAsync($"projects/{app.ProjectId}/destinations")).Json.AsArray())!["id"]!);

@@ -112,6 +112,9 @@ public sealed partial class RestoreTests(ITestOutputHelper output)
 
         var rows = (await app.ClientOf(app.TestKey).GetAsync("uploads")).Json["data"]!.AsArray();
         Assert.Equal(photos.Keys.Order(), rows.Select(row => (string)row!["id"]!).Order());
+        // Its link takes nothing, whatever becomes of the photos.
+        var made = (await app.ClientOf(app.TestKey).GetAsync("sessions")).Json["data"]!.AsArray().Single()!;
+        Assert.Equal((string)made["createdAt"]!, (string)made["expiresAt"]!);
     }
 
     [Fact]

@@ -184,9 +184,9 @@ public sealed class SessionUpdateTests
     }
 
     [Theory, AllDatabases]
-    public async Task Expiry_is_noticed_once_and_moves_last_changed(DatabaseKind database)
+    public async Task Expiry_is_noticed_once_and_moves_last_changed(DatabaseKind kind)
     {
-        await using var app = await AperturApp.StartAsync(database);
+        await using var app = await AperturApp.StartAsync(kind);
         var session = await app.Client.CreateSessionAsync(new JsonObject { ["expires_in_hours"] = 1 });
         var before = await LastChangedAsync(app, session);
 
@@ -204,6 +204,12 @@ public sealed class SessionUpdateTests
         Assert.Equal(0,
             await app.Services.GetRequiredService<SessionSweep>().RunOnceAsync(TestContext.Current.CancellationToken));
         Assert.Equal(overAt, await OverAtAsync(app, session));
+        // Nobody is told that it was completed.
+        var database = app.Services.GetRequiredService<Database>();
+        await using var db = database.Open();
+        var id = Guid.Parse(session);
+        var row = await db.Sessions.SingleAsync(s => s.Id == id, TestContext.Current.CancellationToken);
+        Assert.Empty(await SessionEvents.ReadAsync(database, row, default, app.Clock.GetUtcNow(), TestContext.Current.CancellationToken));
     }
 
     private static Task<Answer> UpdateAsync(AperturApp app, string session, string json) =>

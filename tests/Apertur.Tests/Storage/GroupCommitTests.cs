@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using Apertur.Server.Storage;
 using Apertur.Server.Telemetry;
 using Apertur.Tests.Support;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
@@ -63,10 +64,10 @@ public sealed class GroupCommitTests
         Assert.Equal(2, _groups.Count);
     }
 
-    [Fact]
-    public async Task Items_that_outlast_an_outage_are_written_when_the_database_is_back()
+    [Theory, AllDatabases]
+    public async Task Items_that_outlast_an_outage_are_written_when_the_database_is_back(DatabaseKind kind)
     {
-        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+        await using var app = await AperturApp.StartAsync(kind);
         var tries = 0;
 
         var written = await AddAsync(
@@ -79,33 +80,56 @@ public sealed class GroupCommitTests
                 Assert.Equal(0, app.Services.GetRequiredService<Database>().HeldUp);
                 if (++tries <= 2)
                     throw new NpgsqlException("It does not answer.", new IOException());
-                // Before it is ready it answers so.
-                if (tries <= 6)
-                    throw new PostgresException("…", "FATAL", "FATAL", PostgresErrorCodes.CannotConnectNow);
+                // Before it is ready, or has room, it answers so.
+                if (tries <= 4)
+                    throw kind == DatabaseKind.Sqlite ? new SqliteException("Full.", 13) : Answer(PostgresErrorCodes.CannotConnectNow);
             },
             outlastsOutage: true);
 
         var doubled = await Eventually.Arrives(Task.WhenAll(written));
         Assert.Equal([2, 4, 6], doubled);
-        Assert.Equal([[0], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1], [2], [3], [1, 2, 3]], _groups);
+        Assert.Equal([[0], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1], [1, 2, 3]], _groups);
     }
 
     [Fact]
-    public async Task Database_that_goes_out_of_reach_between_items_is_not_tried_for_each()
+    public async Task Item_that_fails_for_a_reason_of_its_own_waits_for_no_outage()
     {
         await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
 
-        var written = await AddAsync(app, [1, 2, 3], group =>
-        {
-            if (group.Count == 3)
-                throw new PostgresException("…", "FATAL", "FATAL", PostgresErrorCodes.AdminShutdown);
-            if (!group.Contains(0))
-                throw new NpgsqlException("It does not answer.", new IOException());
-        });
+        var written = await AddAsync(
+            app, [1, 2],
+            group =>
+            {
+                if (group.Contains(1))
+                    throw Answer(PostgresErrorCodes.DataCorrupted);
+            },
+            outlastsOutage: true);
+
+        await Assert.ThrowsAsync<PostgresException>(() => Eventually.Arrives(written[0]));
+        Assert.Equal(4, await Eventually.Arrives(written[1]));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Database_that_goes_away_between_items_is_tried_for_each_only_where_none_can_wait(bool outlastsOutage)
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.Sqlite);
+
+        var written = await AddAsync(
+            app, [1, 2, 3],
+            group =>
+            {
+                if (group.Count == 3)
+                    throw Answer(PostgresErrorCodes.AdminShutdown);
+                if (!group.Contains(0))
+                    throw new NpgsqlException("It does not answer.", new IOException());
+            },
+            TimeSpan.Zero, outlastsOutage);
 
         foreach (var item in written)
             await Assert.ThrowsAsync<NpgsqlException>(() => Eventually.Arrives(item));
-        Assert.Equal([[0], [1, 2, 3], [1]], _groups);
+        Assert.Equal(outlastsOutage ? [[0], [1, 2, 3], [1]] : [[0], [1, 2, 3], [1], [2], [3]], _groups);
     }
 
     [Fact]
@@ -163,7 +187,7 @@ public sealed class GroupCommitTests
             app.Services.GetRequiredService<Database>(),
             maxLockWait ?? TimeSpan.FromSeconds(60),
             outlastsOutage,
-            _ => [],
+            _ => [new RowKey("sessions", Guid.Empty)],
             async (_, group, _) =>
             {
                 _groups.Enqueue([.. group]);
@@ -187,6 +211,8 @@ public sealed class GroupCommitTests
     private static void ThrowIf(bool isHeld)
     {
         if (isHeld)
-            throw new PostgresException("…", "ERROR", "ERROR", PostgresErrorCodes.LockNotAvailable);
+            throw Answer(PostgresErrorCodes.LockNotAvailable);
     }
+
+    private static PostgresException Answer(string code) => new("…", "ERROR", "ERROR", code);
 }

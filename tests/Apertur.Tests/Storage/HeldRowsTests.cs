@@ -15,6 +15,34 @@ public sealed class HeldRowsTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
+    /// <summary>The time of a session's last change must not go back: whoever follows the session would miss what came between.</summary>
+    [Fact]
+    public async Task Page_that_is_opened_while_its_session_changes_takes_no_change_back()
+    {
+        await using var app = await AperturApp.StartAsync(DatabaseKind.PostgreSql);
+        var session = Guid.Parse(await app.Client.CreateSessionAsync());
+        var hasChanged = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var later = app.Clock.GetUtcNow().AddHours(1);
+        var changing = app.WriteAsync(async db =>
+        {
+            (await db.Sessions.SingleAsync(row => row.Id == session, Cancellation)).Touch(later);
+            await db.SaveChangesAsync(Cancellation);
+            hasChanged.SetResult();
+            await goOn.Task;
+        });
+        await Eventually.Arrives(hasChanged.Task);
+
+        var opening = app.ClientOf(null).GetAsync($"/u/{session}");
+        await StandsAsideAsync(app);
+        goOn.SetResult();
+
+        await Eventually.Arrives(changing);
+        (await Eventually.Arrives(opening)).Expect(HttpStatusCode.OK);
+        await using var read = app.Services.GetRequiredService<Database>().Open();
+        Assert.Equal(later.AddMilliseconds(1), (await read.Sessions.SingleAsync(row => row.Id == session, Cancellation)).LastChanged);
+    }
+
     [Fact]
     public async Task Held_session_keeps_only_its_own_photos_waiting()
     {

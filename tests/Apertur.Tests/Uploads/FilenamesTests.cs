@@ -29,6 +29,9 @@ public sealed class FilenamesTests
     [InlineData("a\u0007\u007F\u2028\u2029\uE000\uD800\uFFFDb.jpg", "ab.jpg")]
     [InlineData("می\u200Cخواهم.jpg", "می\u200Cخواهم.jpg")]
     [InlineData("👩\u200D👧.jpg", "👩\u200D👧.jpg")]
+    [InlineData(" a.jpg ", "a.jpg")]
+    [InlineData("a..jpg", "a.jpg")]
+    [InlineData("x..jpg.php", "x.jpg")]
     public void Name_is_safe_and_its_ending_agrees_with_the_bytes(string? sent, string kept) =>
         Assert.Equal(kept, Filenames.Sanitise(sent, "image/jpeg"));
 
