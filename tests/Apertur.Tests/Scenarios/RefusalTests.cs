@@ -95,16 +95,11 @@ public sealed class RefusalTests
         await using var app = await AperturApp.StartAsync(database);
         var end = app.Clock.GetUtcNow().AddMinutes(1).UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
         var session = await app.Client.CreateSessionAsync(new JsonObject { ["expires_at"] = end });
-        var body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n"
-            + Encoding.Latin1.GetString(Photos.Jpeg(200_000, seed: 1)) + "\r\n--b--\r\n";
-        using var phone = await RawConnection.OpenAsync(app.Url);
-        await phone.SendAsync(
-            $"POST /api/v1/upload/{session}/images HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-            + $"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {body.Length}\r\n\r\n{body[..100_000]}");
-        await Eventually.True(() => Directory.EnumerateFiles(app.DataFolder + "/images", "*-*", SearchOption.AllDirectories).Any());
+        var (phone, otherHalf) = await RawConnection.SendHalfAPhotoAsync(app, session);
+        using var connection = phone;
 
         app.Clock.Jump(TimeSpan.FromMinutes(2));
-        await phone.SendAsync(body[100_000..]);
+        await phone.SendAsync(otherHalf);
 
         Assert.StartsWith("HTTP/1.1 201 ", await phone.ReadAsync(), StringComparison.Ordinal);
         ExpectError(await app.Client.PostImageAsync(session, Photos.Png()), 410, "SESSION_EXPIRED", "expired");

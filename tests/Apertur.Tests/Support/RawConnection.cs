@@ -18,6 +18,20 @@ internal sealed class RawConnection : IDisposable
         return connection;
     }
 
+    /// <summary>Sends half of a photo as the upload page does, and waits until it is being stored.</summary>
+    /// <returns>Also the other half.</returns>
+    public static async Task<(RawConnection Phone, string OtherHalf)> SendHalfAPhotoAsync(AperturApp app, string session)
+    {
+        var body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n"
+            + Encoding.Latin1.GetString(Photos.Jpeg(200_000, seed: 1)) + "\r\n--b--\r\n";
+        var phone = await OpenAsync(app.Url);
+        await phone.SendAsync(
+            $"POST /api/v1/upload/{session}/images HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            + $"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {body.Length}\r\n\r\n{body[..100_000]}");
+        await Eventually.True(() => Directory.EnumerateFiles(Path.Combine(app.DataFolder, "images"), "*-*", SearchOption.AllDirectories).Any());
+        return (phone, body[100_000..]);
+    }
+
     /// <summary>Each character is one byte.</summary>
     public Task SendAsync(string text) => SendAsync(Encoding.Latin1.GetBytes(text));
 

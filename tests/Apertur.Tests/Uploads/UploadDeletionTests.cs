@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text;
 using System.Text.Json.Nodes;
 using Apertur.Server.Queue;
 using Apertur.Server.Storage;
@@ -130,16 +129,11 @@ public sealed class UploadDeletionTests
     {
         await using var app = await AperturApp.StartAsync(database);
         var session = await app.Client.CreateSessionAsync();
-        var body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n"
-            + Encoding.Latin1.GetString(Photos.Jpeg(200_000, seed: 1)) + "\r\n--b--\r\n";
-        using var phone = await RawConnection.OpenAsync(app.Url);
-        await phone.SendAsync(
-            $"POST /api/v1/upload/{session}/images HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-            + $"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {body.Length}\r\n\r\n{body[..100_000]}");
-        await Eventually.True(() => Files().Any());
+        var (phone, otherHalf) = await RawConnection.SendHalfAPhotoAsync(app, session);
+        using var connection = phone;
 
         (await app.Client.SendAsync(HttpMethod.Delete, $"upload-sessions/{session}")).Expect(HttpStatusCode.NoContent);
-        await phone.SendAsync(body[100_000..]);
+        await phone.SendAsync(otherHalf);
 
         Assert.StartsWith("HTTP/1.1 404 ", await phone.ReadAsync(), StringComparison.Ordinal);
         Assert.Empty(Files());
