@@ -38,9 +38,14 @@ internal static class Eventually
         Becomes(() => Task.FromResult(condition()), holds => holds, what);
 
     /// <summary>Reads again and again until the value is as wanted, and returns it; the failure shows the last one read.</summary>
+    /// <param name="read">Gives the value.</param>
+    /// <param name="wanted">Whether it is the one.</param>
+    /// <param name="what">What is waited for, in words.</param>
+    /// <param name="bound">When what is promised takes longer than the usual time.</param>
     public static async Task<T> Becomes<T>(
-        Func<Task<T>> read, Func<T, bool> wanted, [CallerArgumentExpression(nameof(wanted))] string what = "")
+        Func<Task<T>> read, Func<T, bool> wanted, [CallerArgumentExpression(nameof(wanted))] string what = "", TimeSpan? bound = null)
     {
+        var most = bound ?? _bound;
         var cancellation = TestContext.Current.CancellationToken;
         var started = TimeProvider.System.GetTimestamp();
         while (true)
@@ -48,8 +53,8 @@ internal static class Eventually
             var value = await read();
             if (wanted(value))
                 return value;
-            if (TimeProvider.System.GetElapsedTime(started) > _bound)
-                Assert.Fail($"Not so within {_bound.TotalSeconds} s: {what}. Last seen: {value}");
+            if (TimeProvider.System.GetElapsedTime(started) > most)
+                Assert.Fail($"Not so within {most.TotalSeconds} s: {what}. Last seen: {value}");
             await Task.Delay(_pause, TimeProvider.System, cancellation);
         }
     }

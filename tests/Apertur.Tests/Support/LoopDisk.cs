@@ -44,6 +44,8 @@ internal sealed partial class LoopDisk : IAsyncDisposable
             using (var image = File.Create(disk.Image))
                 image.SetLength(Size);
             Directory.CreateDirectory(disk.Path);
+            // PostgreSQL does not run as root.
+            Expect(await RunAsync("chmod", "711", disk._folder.Path));
             Expect(await RunAsync(make, "-q", disk.Image));
             await disk.MountAsync();
             return disk;
@@ -54,6 +56,9 @@ internal sealed partial class LoopDisk : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Writes everything to it that is to be there before.</summary>
+    public async Task SyncAsync() => Expect(await RunAsync("sync", "--file-system", Path));
 
     /// <summary>From here on everything fails with EIO, as it does for a process on a machine whose disk is gone.</summary>
     public void Cut()

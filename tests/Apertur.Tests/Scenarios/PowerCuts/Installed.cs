@@ -1,28 +1,33 @@
-using System.Diagnostics;
 using System.Net;
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Apertur.Tests.Destinations;
 using Apertur.Tests.Support;
 
 namespace Apertur.Tests.Scenarios.PowerCuts;
 
-/// <summary>A server on a disk that loses power, as its operator and its users see it.</summary>
-/// <param name="Disk">Where all its data are.</param>
-/// <param name="Launcher">A program that starts the others, such as one that takes their syncs away.</param>
-/// <param name="Receiver">Takes what is delivered; it has power.</param>
-internal sealed record Installed(LoopDisk Disk, IReadOnlyList<string> Launcher, Receiver Receiver) : IAsyncDisposable
+/// <summary>
+/// An installation on machines that lose power, as its operator and its users see it: one server with its data on its own disk, or several whose rows
+/// are in a PostgreSQL on a disk of its own and whose photos are in an object store.
+/// </summary>
+internal sealed class Installed(IReadOnlyList<ServerMachine> servers, DatabaseMachine? database, Bucket? bucket, Receiver receiver) : IAsyncDisposable
 {
     private const string Email = "owner@example.com";
     private const string Password = "correct horse";
 
-    private readonly List<Process> _commands = [];
     private JsonNode? _printed;
-    private AperturProcess? _server;
     private string? _token;
     private int _photos;
 
     public Promises Promises { get; } = new();
 
-    /// <summary>Signed in as the owner.</summary>
+    /// <summary>Each can lose power by itself.</summary>
+    public IReadOnlyList<Machine> Machines { get; } = database is null ? servers : [.. servers, database];
+
+    /// <summary>The machine whose power is cut next. Commands are given there, if it is none of the database's.</summary>
+    public Machine Victim { get; set; } = servers[0];
+
+    /// <summary>Signed in as the owner, at any server that runs.</summary>
     public AperturClient Owner => Server.ClientOf(_token!, ProjectId);
 
     public Guid ProjectId => Guid.Parse((string)_printed!["project"]!["id"]!);
@@ -33,23 +38,46 @@ internal sealed record Installed(LoopDisk Disk, IReadOnlyList<string> Launcher, 
     /// <summary>Whether <c>init</c> printed the keys: from then on the installation is promised.</summary>
     public bool IsPromised => _printed is not null;
 
-    private AperturProcess Server => _server ?? throw new HttpRequestException("There is no server now.");
-
-    // Two levels: the names of folders can be lost too.
-    private string Data => Path.Combine(Disk.Path, "srv", "apertur");
-
-    /// <summary>Runs a command to its end, or until it is killed.</summary>
-    /// <returns>What it printed; null when it failed or was killed.</returns>
-    public async Task<string?> CommandAsync(params string[] arguments)
+    // As a balancer chooses. Nothing answers while the only one is away.
+    private AperturProcess Server
     {
-        var process = AperturProcess.Start(Launcher, [.. arguments, "--data", Data]);
-        _commands.Add(process);
-        var errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        var output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await errors;
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        return process.ExitCode == 0 ? output : null;
+        get
+        {
+            var running = servers.Select(machine => machine.Server).OfType<AperturProcess>().ToList();
+            return running.Count > 0 ? running[Random.Shared.Next(running.Count)] : throw new HttpRequestException("There is no server now.");
+        }
     }
+
+    /// <param name="fileSystem">Of its disk.</param>
+    /// <param name="launcher">See <see cref="ServerMachine"/>.</param>
+    public static async Task<Installed> OneAsync(string fileSystem, IReadOnlyList<string> launcher) =>
+        new([new ServerMachine(await LoopDisk.MakeAsync(fileSystem), launcher)], database: null, bucket: null, await ReceiverAsync());
+
+    /// <param name="fileSystem">Of their disks.</param>
+    /// <param name="servers">How many.</param>
+    /// <param name="synced">Whether PostgreSQL syncs what it commits.</param>
+    public static async Task<Installed> SeveralAsync(string fileSystem, int servers, bool synced)
+    {
+        var database = await DatabaseMachine.MakeAsync(await LoopDisk.MakeAsync(fileSystem), synced);
+        var bucket = await Bucket.MakeAsync();
+        var settings = new JsonObject
+        {
+            ["Database"] = new JsonObject { ["Provider"] = "PostgreSql", ["ConnectionString"] = database.ConnectionString, ["AllowDataLoss"] = !synced },
+            ["Keys"] = new JsonObject { ["Place"] = "Database", ["WrappingKey"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)) },
+        };
+        SettingsFile.Add(settings, bucket.StorageSettings());
+        var machines = new List<ServerMachine>();
+        while (machines.Count < servers)
+        {
+            machines.Add(new ServerMachine(await LoopDisk.MakeAsync(fileSystem), launcher: []));
+            await machines[^1].ConfigureAsync(settings);
+        }
+
+        return new Installed(machines, database, bucket, await ReceiverAsync());
+    }
+
+    /// <inheritdoc cref="ServerMachine.CommandAsync"/>
+    public Task<string?> CommandAsync(params string[] arguments) => (Victim as ServerMachine ?? servers[0]).CommandAsync(arguments);
 
     public async Task InitAsync()
     {
@@ -57,8 +85,14 @@ internal sealed record Installed(LoopDisk Disk, IReadOnlyList<string> Launcher, 
             _printed = JsonNode.Parse(output);
     }
 
-    /// <summary>Also without a promised installation: a server must always start.</summary>
-    public async Task ServeAsync() => _server = await AperturProcess.ServeAsync(Data, _printed, Launcher);
+    /// <summary>Starts every server that does not run, and waits until all are ready. Also without a promised installation: a server must always start.</summary>
+    public async Task ServeAsync()
+    {
+        foreach (var machine in servers)
+            await machine.ServeAsync();
+        foreach (var machine in servers)
+            await Eventually.Becomes(() => machine.Server!.ClientOf(null).GetAsync("/readyz"), answer => answer.Status == HttpStatusCode.OK, "it is ready");
+    }
 
     public async Task SignInAsync() =>
         _token = (string)(await Server.ClientOf(null, ProjectId).PostAsync("auth/login", new { email = Email, password = Password }))
@@ -70,11 +104,11 @@ internal sealed record Installed(LoopDisk Disk, IReadOnlyList<string> Launcher, 
         var project = $"projects/{ProjectId}";
         var destination = (await Owner.PostAsync(
             $"{project}/destinations",
-            new { type = "webhook", name = "Photos", config = new { url = Receiver.Url, format = "binary", secret = new string('s', 32) } }))
+            new { type = "webhook", name = "Photos", config = new { url = receiver.Url, format = "binary", secret = new string('s', 32) } }))
             .Expect(HttpStatusCode.Created).Json;
         Destination = (string)destination["id"]!;
-        Promises.Keep($"{project}/destinations/{Destination}", "config.url", Receiver.Url);
-        var hook = (await Owner.PostAsync($"{project}/webhooks", new { url = Receiver.Url, topics = new[] { "project.session.expired" } }))
+        Promises.Keep($"{project}/destinations/{Destination}", "config.url", receiver.Url);
+        var hook = (await Owner.PostAsync($"{project}/webhooks", new { url = receiver.Url, topics = new[] { "project.session.expired" } }))
             .Expect(HttpStatusCode.Created).Json;
         Promises.Keep($"{project}/webhooks/{hook["id"]}", "secret", (string)hook["secret"]!);
         var secret = (await Owner.PostAsync($"{project}/webhook-secret/rotate")).Expect(HttpStatusCode.OK).Json["webhookSecret"];
@@ -101,26 +135,19 @@ internal sealed record Installed(LoopDisk Disk, IReadOnlyList<string> Launcher, 
         return Promises.UploadAsync(Owner, session, $"{number}.jpg", Photos.Jpeg(4_000 + (number * 7919 % 120_000), seed: number), lasting);
     }
 
-    /// <summary>What a power cut does to processes.</summary>
-    public async Task KillAsync()
-    {
-        foreach (var command in _commands)
-        {
-            if (!command.HasExited)
-                command.Kill(entireProcessTree: true);
-            await command.WaitForExitAsync(TestContext.Current.CancellationToken);
-            command.Dispose();
-        }
-
-        _commands.Clear();
-        if (_server is not null)
-            await _server.DisposeAsync();
-        _server = null;
-    }
-
     public async ValueTask DisposeAsync()
     {
-        await KillAsync();
-        await Disk.DisposeAsync();
+        foreach (var machine in Machines)
+            await machine.DisposeAsync();
+        bucket?.Dispose();
+        await receiver.DisposeAsync();
+    }
+
+    /// <summary>Takes what is delivered; it has power.</summary>
+    private static async Task<Receiver> ReceiverAsync()
+    {
+        var receiver = await Receiver.StartAsync();
+        receiver.KeepsBodies = false;
+        return receiver;
     }
 }

@@ -13,6 +13,9 @@ internal sealed record Work(string Name, TimeSpan Longest, Func<Installed, Task>
     /// <summary>The first in the life of an installation.</summary>
     public static Work FirstStart { get; } = new("first start", TimeSpan.FromSeconds(4), FirstStartAsync);
 
+    /// <summary>Its first round comes ten seconds after the start.</summary>
+    public static Work Retention { get; } = new("retention", TimeSpan.FromSeconds(12), RetentionAsync);
+
     /// <summary>What a server does after that. A new kind of work is one more line.</summary>
     public static IReadOnlyList<Work> Others { get; } =
     [
@@ -20,8 +23,7 @@ internal sealed record Work(string Name, TimeSpan Longest, Func<Installed, Task>
         new("encryption-keys rotate", TimeSpan.FromSeconds(2), RotateAsync),
         new("deletions", TimeSpan.FromSeconds(1), DeletionsAsync),
         new("thumbnails", TimeSpan.FromSeconds(1), ThumbnailsAsync),
-        // A round comes ten seconds after the start.
-        new("retention", TimeSpan.FromSeconds(12), RetentionAsync),
+        Retention,
     ];
 
     private static async Task FirstStartAsync(Installed at)
