@@ -103,31 +103,28 @@ internal sealed class DatabaseMachine : Machine
     }
 
     /// <summary>Starts it on what the disk has; it replays its log.</summary>
-    public Task RecoverAsync() => Shell.RunAsync($"{_component} restart {Home} immediate || {{ cat {Home}/data/server.log >&2; exit 1; }}");
+    public Task RecoverAsync() => Shell.RunAsync(
+        // A machine that starts has no process of before; here the number of one may belong to another by now.
+        $"rm -f {Home}/data/postmaster.pid; {_component} restart {Home} immediate || {{ tail -n 20 {Home}/data/server.log >&2; exit 1; }}");
 
-    /// <summary>Its other processes end with the first, and are waited for with the disk.</summary>
     public override async Task KillAsync()
     {
-        if (First() is not { } first)
-            return;
-        using (first)
+        // The first of them starts others until it is gone.
+        while (Processes() is [_, ..] processes)
         {
-            first.Kill();
-            await first.WaitForExitAsync(TestContext.Current.CancellationToken);
+            foreach (var process in processes)
+                process.Kill();
+            foreach (var process in processes)
+            {
+                await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+                process.Dispose();
+            }
         }
     }
 
-    /// <summary>The process that started the others; its number cannot be read from a disk without power.</summary>
-    private Process? First()
-    {
-        foreach (var process in Process.GetProcessesByName("postgres"))
-        {
-            var commandLine = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process.Id}/cmdline"));
-            if (commandLine.Contains($"{Home}/data", StringComparison.Ordinal))
-                return process;
-            process.Dispose();
-        }
-
-        return null;
-    }
+    private List<Process> Processes() =>
+    [
+        .. Process.GetProcessesByName("postgres").Where(process =>
+            new FileInfo(string.Create(CultureInfo.InvariantCulture, $"/proc/{process.Id}/cwd")).LinkTarget == $"{Home}/data"),
+    ];
 }
