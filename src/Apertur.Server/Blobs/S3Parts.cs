@@ -49,7 +49,7 @@ internal sealed class S3Parts(S3Blobs blobs, string bucket, string objectKey, st
             (s3, ct) => s3.CompleteMultipartUploadAsync(
                 new CompleteMultipartUploadRequest { BucketName = bucket, Key = objectKey, UploadId = uploadId, PartETags = _tags }, ct),
             cancellationToken);
-        // What services give an object of parts: the MD5 of the MD5s of its parts, and their number.
+        // What services give an object of parts: the MD5 of the MD5s of its parts, and their number. Ceph 16 tells it afterwards only.
         var expected = string.Create(CultureInfo.InvariantCulture, $"{Convert.ToHexStringLower(_md5.GetCurrentHash())}-{_tags.Count}");
         await blobs.RequireStoredAsync(key, _length, expected, completed.ETag, cancellationToken);
         Instruments.Syncs.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);

@@ -6,33 +6,55 @@ using Apertur.Tests.Support;
 
 namespace Apertur.Tests.Blobs;
 
-/// <summary>Blobs in a bucket, and what only an object store does.</summary>
-public sealed class S3BlobsTests : BlobsConformance, IAsyncLifetime
+public sealed class SwiftS3BlobsTests() : S3BlobsTests(S3Service.Swift);
+
+public sealed class CephS3BlobsTests() : S3BlobsTests(S3Service.Ceph)
 {
-    private Bucket? _bucket;
+    [Fact]
+    public async Task Small_blob_that_another_server_writes_meanwhile_stays()
+    {
+        await using var relay = await Relay.StartAsync(Bucket.Endpoint);
+        using var blobs = new S3Blobs(Settings(relay.Endpoint));
+        relay.Before(request => request.Headers.IfNoneMatch.Count > 0, () => Bucket.WriteAsync("owner", [1]));
+
+        Assert.False(await blobs.WriteAsync("owner", new byte[] { 2, 2 }, overwrite: false, Cancellation));
+
+        Assert.Equal([1], await ReadAsync("owner"));
+    }
+}
+
+/// <summary>Blobs in a bucket, and what only an object store does.</summary>
+public abstract class S3BlobsTests : BlobsConformance, IAsyncLifetime
+{
+    private readonly S3Service _service;
     private S3Blobs? _blobs;
+
+    protected S3BlobsTests(S3Service service) => _service = service;
+
+    private protected Bucket Bucket { get; private set; } = null!;
 
     private protected override IBlobs Blobs => _blobs!;
 
     public async ValueTask InitializeAsync()
     {
-        _bucket = await Bucket.MakeAsync();
+        Bucket = await Bucket.MakeAsync(_service);
         _blobs = new S3Blobs(Settings());
     }
 
     public ValueTask DisposeAsync()
     {
         _blobs?.Dispose();
-        _bucket?.Dispose();
+        Bucket?.Dispose();
+        GC.SuppressFinalize(this);
         return ValueTask.CompletedTask;
     }
 
-    private protected override Task<IReadOnlyList<string>> UnfinishedAsync() => _bucket!.UnfinishedUploadsAsync();
+    private protected override Task<IReadOnlyList<string>> UnfinishedAsync() => Bucket.UnfinishedUploadsAsync();
 
     [Fact]
     public async Task Small_image_is_one_request_and_a_large_one_goes_in_parts_while_it_comes_in()
     {
-        await using var relay = await Relay.StartAsync(_bucket!.Endpoint);
+        await using var relay = await Relay.StartAsync(Bucket.Endpoint);
         using var blobs = new S3Blobs(Settings(relay.Endpoint));
         await using (var small = new BlobStore(blobs).Create(Guid.CreateVersion7()))
         {
@@ -48,7 +70,9 @@ public sealed class S3BlobsTests : BlobsConformance, IAsyncLifetime
             await FillAsync(large, Bytes((2 * S3Blobs.PartBytes) + 1));
             Assert.Equal(["POST", "PUT", "PUT"], relay.Seen.Skip(before));
             await large.SyncAsync(Cancellation);
-            Assert.Equal(["POST", "PUT", "PUT", "PUT", "POST"], relay.Seen.Skip(before));
+            // Ceph's answer to the end of the parts has an empty entity tag, so the object is looked at.
+            string[] proof = _service == S3Service.Ceph ? ["HEAD"] : [];
+            Assert.Equal(["POST", "PUT", "PUT", "PUT", "POST", .. proof], relay.Seen.Skip(before));
         }
     }
 
@@ -69,7 +93,7 @@ public sealed class S3BlobsTests : BlobsConformance, IAsyncLifetime
     [Fact]
     public async Task Image_whose_reply_was_lost_is_removed_when_the_store_answers_again()
     {
-        await using var relay = await Relay.StartAsync(_bucket!.Endpoint);
+        await using var relay = await Relay.StartAsync(Bucket.Endpoint);
         using var blobs = new S3Blobs(Settings(relay.Endpoint));
         relay.Answer(403, "AccessDenied");
         await using (var writer = new BlobStore(blobs).Create(Guid.CreateVersion7()))
@@ -106,7 +130,7 @@ public sealed class S3BlobsTests : BlobsConformance, IAsyncLifetime
     {
         using var below = new S3Blobs(Settings(prefix: "/photos/apertur/"));
         var id = Guid.CreateVersion7();
-        await _bucket!.WriteAsync($"photos/{BlobStore.KeyOf(id)}", "somebody else's");
+        await Bucket.WriteAsync($"photos/{BlobStore.KeyOf(id)}", "somebody else's");
         await using (var writer = new BlobStore(below).Create(id))
         {
             await FillAsync(writer, Bytes(10));
@@ -114,10 +138,10 @@ public sealed class S3BlobsTests : BlobsConformance, IAsyncLifetime
             writer.Keep();
         }
 
-        Assert.Contains($"photos/apertur/{BlobStore.KeyOf(id)}", await _bucket.KeysAsync());
+        Assert.Contains($"photos/apertur/{BlobStore.KeyOf(id)}", await Bucket.KeysAsync());
         Assert.Equal([id], await new BlobStore(below).EnumerateAsync(Cancellation).Select(blob => blob.Id).ToListAsync(Cancellation));
         await new BlobStore(below).DeleteAsync(id, Cancellation);
-        Assert.Equal([$"photos/{BlobStore.KeyOf(id)}"], await _bucket.KeysAsync());
+        Assert.Equal([$"photos/{BlobStore.KeyOf(id)}"], await Bucket.KeysAsync());
     }
 
     [Fact]
@@ -141,10 +165,10 @@ public sealed class S3BlobsTests : BlobsConformance, IAsyncLifetime
         await Eventually.Arrives(waiting);
     }
 
-    private S3StorageSettings Settings(string? endpoint = null, string prefix = "", bool allowPrivateNetworks = true) => new()
+    private protected S3StorageSettings Settings(string? endpoint = null, string prefix = "", bool allowPrivateNetworks = true) => new()
     {
-        Endpoint = endpoint ?? _bucket!.Endpoint,
-        Bucket = _bucket!.Name,
+        Endpoint = endpoint ?? Bucket.Endpoint,
+        Bucket = Bucket.Name,
         Prefix = prefix,
         Region = "us-east-1",
         AccessKeyId = Bucket.AccessKeyId,

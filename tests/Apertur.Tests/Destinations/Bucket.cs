@@ -7,7 +7,7 @@ using Apertur.Tests.Support;
 
 namespace Apertur.Tests.Destinations;
 
-/// <summary>A new bucket in the S3 server of the tests, seen past the code under test.</summary>
+/// <summary>A new bucket in an S3 server of the tests, seen past the code under test.</summary>
 internal sealed class Bucket : IDisposable
 {
     public const string AccessKeyId = "test:tester";
@@ -21,9 +21,9 @@ internal sealed class Bucket : IDisposable
 
     public string Endpoint { get; }
 
-    public static async Task<Bucket> MakeAsync()
+    public static async Task<Bucket> MakeAsync(S3Service service = S3Service.Swift)
     {
-        var endpoint = Components.S3Endpoint;
+        var endpoint = Components.S3Endpoint(service);
         var client = new AmazonS3Client(new BasicAWSCredentials(AccessKeyId, SecretAccessKey), new AmazonS3Config
         {
             ServiceURL = endpoint,

@@ -1,12 +1,20 @@
 using System.Text.Json.Nodes;
 using Apertur.Destinations;
+using Apertur.Tests.Support;
 
 namespace Apertur.Tests.Destinations;
 
-public sealed class S3ConformanceTests : DestinationConformance
+public sealed class SwiftS3ConformanceTests() : S3ConformanceTests(S3Service.Swift);
+
+public sealed class CephS3ConformanceTests() : S3ConformanceTests(S3Service.Ceph);
+
+public abstract class S3ConformanceTests : DestinationConformance
 {
+    private readonly S3Service _service;
     private Bucket _bucket = null!;
     private Relay _relay = null!;
+
+    protected S3ConformanceTests(S3Service service) => _service = service;
 
     // The far end plants it in its refusals.
     protected override IReadOnlyList<string> Secrets { get; } = ["wrong-secret-key"];
@@ -15,7 +23,7 @@ public sealed class S3ConformanceTests : DestinationConformance
 
     protected override async Task StartAsync()
     {
-        _bucket = await Bucket.MakeAsync();
+        _bucket = await Bucket.MakeAsync(_service);
         _relay = await Relay.StartAsync(_bucket.Endpoint);
     }
 

@@ -2,6 +2,16 @@ using System.Globalization;
 
 namespace Apertur.Tests.Support;
 
+/// <summary>The object stores that tests run on. Swift alone where a test is not about what they do differently.</summary>
+public enum S3Service
+{
+    /// <summary>OpenStack Swift, which refuses conditional writes (501).</summary>
+    Swift,
+
+    /// <summary>Ceph's object gateway, which carries them out (412).</summary>
+    Ceph,
+}
+
 /// <summary>
 /// The real programs that tests talk to; <c>./test</c> starts them and hands over where they are. One that is missing skips the test on a
 /// laptop and fails it where <c>CI=true</c>: there nothing may go unnoticed.
@@ -12,7 +22,9 @@ internal static class Components
     public static string PostgreSql => Handed("APERTUR_TEST_POSTGRES", "PostgreSQL");
 
     /// <summary>Address of an S3 service that verifies signatures; a bucket in it is a <see cref="Destinations.Bucket"/>.</summary>
-    public static string S3Endpoint => Handed("APERTUR_TEST_S3_ENDPOINT", "OpenStack Swift");
+    public static string S3Endpoint(S3Service service) => service == S3Service.Swift
+        ? Handed("APERTUR_TEST_S3_ENDPOINT", "OpenStack Swift")
+        : Handed("APERTUR_TEST_CEPH_ENDPOINT", "Ceph");
 
     /// <summary>Path of the browser's executable.</summary>
     public static string Chromium => Handed("APERTUR_TEST_CHROMIUM", "Chromium");
