@@ -112,8 +112,21 @@ internal abstract class Peer : IDisposable
         var found = new List<int> { _process.Id };
         for (var i = 0; i < found.Count; i++)
             foreach (var task in Directory.EnumerateDirectories($"/proc/{found[i]}/task"))
-                found.AddRange(File.ReadAllText($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)
-                    .Select(id => int.Parse(id, CultureInfo.InvariantCulture)));
+                found.AddRange(Children(task));
         return found;
+    }
+
+    private static IEnumerable<int> Children(string task)
+    {
+        try
+        {
+            return File.ReadAllText($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                .Select(id => int.Parse(id, CultureInfo.InvariantCulture));
+        }
+        catch (IOException)
+        {
+            // A thread that has ended since it was listed.
+            return [];
+        }
     }
 }
