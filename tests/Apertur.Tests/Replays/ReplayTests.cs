@@ -581,7 +581,7 @@ public sealed class ReplayTests(ITestOutputHelper output)
             for (var kill = 1; kill <= kills; kill++)
             {
                 await ComesAsync(() => StateAsync(server), replay => (int)replay["queued"]! >= photos * kill / (kills + 1));
-                meanwhile.AddRange(await LatenciesAsync(server, session, arrivals, Math.Min(photos / 20, 30)));
+                meanwhile.AddRange(await LatenciesAsync(server, session, arrivals, Math.Min(photos / 20, 100)));
                 await server.KillAsync();
                 await server.DisposeAsync();
                 server = await AperturProcess.ServeAsync(data.Path, installation);
