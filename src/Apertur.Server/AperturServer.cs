@@ -77,8 +77,12 @@ internal static class AperturServer
         services.AddSingleton(settings);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<DatabaseDamage>();
-        if (settings.Database.Provider == DatabaseProvider.PostgreSql)
-            services.AddSingleton(_ => PostgresSession.Open(settings.Database.ConnectionString));
+        var postgreSql = settings.Database.Provider == DatabaseProvider.PostgreSql
+            ? PostgresSession.Open(settings.Database.ConnectionString)
+            : null;
+        if (postgreSql is not null)
+            services.AddSingleton(_ => postgreSql);
+        Database.WarmUp(settings, postgreSql);
         services.AddPooledDbContextFactory<AperturDb>((provider, options) =>
         {
             Database.Configure(settings, provider.GetService<NpgsqlDataSource>(), options);

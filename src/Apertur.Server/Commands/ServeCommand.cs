@@ -37,8 +37,9 @@ internal static class ServeCommand
         if (role != NodeRole.All && settings.Database.Provider == DatabaseProvider.Sqlite)
             throw new CommandException("--role is for several nodes on one PostgreSQL; with SQLite one server does all.");
         using var dataLock = settings.Database.Provider == DatabaseProvider.Sqlite ? DataLock.Take(settings.DataFolder) : null;
+        var libraries = Task.Run(Libraries.LoadAll, cancellationToken);
         await using var app = AperturServer.Build(settings, addresses);
-        Libraries.LoadAll();
+        await libraries;
         await app.StartAsync(cancellationToken);
         var address = app.Services.GetRequiredService<PublicAddress>();
         address.Save();

@@ -196,20 +196,20 @@ internal sealed class AperturDb(DbContextOptions<AperturDb> options) : DbContext
         row.Navigation(part).IsRequired();
     }
 
-    private sealed class IdConverter() : ValueConverter<Guid, string>(id => id.ToString(), text => Guid.Parse(text));
+    internal sealed class IdConverter() : ValueConverter<Guid, string>(id => id.ToString(), text => Guid.Parse(text));
 
-    private sealed class InstantConverter() : ValueConverter<DateTimeOffset, long>(
+    internal sealed class InstantConverter() : ValueConverter<DateTimeOffset, long>(
         instant => instant.ToUnixTimeMilliseconds(), milliseconds => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds));
 
-    private sealed class WordConverter<TEnum>() : ValueConverter<TEnum, string>(
+    internal sealed class WordConverter<TEnum>() : ValueConverter<TEnum, string>(
         value => value.WireName(), text => EnumNames.Parse<TEnum>(text)!.Value)
         where TEnum : struct, Enum;
 
-    private sealed class ListConverter<T>() : ValueConverter<T[], string>(
+    internal sealed class ListConverter<T>() : ValueConverter<T[], string>(
         list => JsonSerializer.Serialize(list, JsonSerializerOptions.Default),
         json => JsonSerializer.Deserialize<T[]>(json, JsonSerializerOptions.Default)!);
 
-    private sealed class ListComparer<T>() : ValueComparer<T[]>(
+    internal sealed class ListComparer<T>() : ValueComparer<T[]>(
         (a, b) => (a ?? Array.Empty<T>()).SequenceEqual(b ?? Array.Empty<T>()),
         list => list.Aggregate(0, (hash, item) => HashCode.Combine(hash, item)),
         list => list.ToArray());

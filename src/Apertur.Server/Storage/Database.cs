@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Text.Json;
 using Apertur.Server.Sessions;
+using Apertur.Server.Storage.CompiledModel;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -52,15 +53,28 @@ internal sealed class Database
     public static void Configure(Settings settings, NpgsqlDataSource? postgreSql, DbContextOptionsBuilder options)
     {
         if (postgreSql is null)
-            options.UseSqlite(SqliteConnectionString(settings)).AddInterceptors(new SqlitePragmas());
+            options.UseModel(AperturDbModel.Sqlite).UseSqlite(SqliteConnectionString(settings)).AddInterceptors(new SqlitePragmas());
         else
-            options.UseNpgsql(postgreSql);
+            options.UseModel(AperturDbModel.PostgreSql).UseNpgsql(postgreSql);
 
         options.AddInterceptors(new WriteGuard(), new TransactionGuard());
         // The other: counts that end at a limit need no order.
         options.ConfigureWarnings(warnings => warnings.Ignore(
             RelationalEventId.MultipleCollectionIncludeWarning, CoreEventId.RowLimitingOperationWithoutOrderByWarning));
     }
+
+    /// <summary>
+    /// Has EF Core translate a query, and load and compile on another core what that takes, while the caller goes on: a tenth of a start. The
+    /// database is not touched.
+    /// </summary>
+    /// <inheritdoc cref="Configure"/>
+    public static void WarmUp(Settings settings, NpgsqlDataSource? postgreSql) => _ = Task.Run(() =>
+    {
+        var options = new DbContextOptionsBuilder<AperturDb>();
+        Configure(settings, postgreSql, options);
+        using var db = new AperturDb(options.Options);
+        return db.Projects.Where(project => project.Name == "").ToQueryString();
+    });
 
     public static string SqliteConnectionString(Settings settings) => new SqliteConnectionStringBuilder
     {
