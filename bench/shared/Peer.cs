@@ -111,22 +111,24 @@ internal abstract class Peer : IDisposable
         // The program may be started by a shell: all its descendants count.
         var found = new List<int> { _process.Id };
         for (var i = 0; i < found.Count; i++)
-            foreach (var task in Directory.EnumerateDirectories($"/proc/{found[i]}/task"))
-                found.AddRange(Children(task));
+            found.AddRange(Children(found[i]));
         return found;
     }
 
-    private static IEnumerable<int> Children(string task)
+    private static List<int> Children(int process)
     {
+        var found = new List<int>();
         try
         {
-            return File.ReadAllText($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)
-                .Select(id => int.Parse(id, CultureInfo.InvariantCulture));
+            foreach (var task in Directory.EnumerateDirectories($"/proc/{process}/task"))
+                found.AddRange(File.ReadAllText($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                    .Select(id => int.Parse(id, CultureInfo.InvariantCulture)));
         }
         catch (IOException)
         {
-            // A thread that has ended since it was listed.
-            return [];
+            // The process, or a thread of it, has ended since it was listed.
         }
+
+        return found;
     }
 }

@@ -82,9 +82,10 @@ internal static class AperturServer
             : null;
         if (postgreSql is not null)
             services.AddSingleton(_ => postgreSql);
-        Database.WarmUp(settings, postgreSql);
+        var warm = Database.WarmUpAsync(settings, postgreSql);
         services.AddPooledDbContextFactory<AperturDb>((provider, options) =>
         {
+            warm.GetAwaiter().GetResult();
             Database.Configure(settings, provider.GetService<NpgsqlDataSource>(), options);
             provider.GetRequiredService<DatabaseDamage>().Watch(options);
         });

@@ -24,6 +24,8 @@ def main(doc, name, count, run, stop_signals=(signal.SIGTERM, signal.SIGKILL)):
         return stop(home, stop_signals)
     if (home / "pids").exists():
         sys.exit(f"{home} is in use.")
+    if home.exists() and any(home.iterdir()):
+        sys.exit(f"{home} is not empty, and would be removed in the end.")
     for tries_left in reversed(range(5)):
         home.mkdir(parents=True, exist_ok=True)
         (home / "pids").touch()
@@ -85,7 +87,7 @@ def wait_until(happened, *processes):
             if process.poll() is not None:
                 raise ChildProcessError(f"{process.args[0]} ended with {process.returncode}")
         if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing comes of {processes[-1].args[0]}")
+            raise TimeoutError("nothing comes of " + (", ".join(process.args[0] for process in processes) or "it"))
         time.sleep(0.02)
 
 

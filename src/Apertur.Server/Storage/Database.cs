@@ -14,6 +14,8 @@ internal sealed class Database
 {
     private const int MaxAttempts = 4;
 
+    private static readonly Lock _model = new();
+
     // idle_in_transaction_session_timeout has struck: this process had stopped.
     internal const string IdleInTransaction = "25P03";
 
@@ -65,14 +67,17 @@ internal sealed class Database
 
     /// <summary>
     /// Has EF Core translate a query, and load and compile on another core what that takes, while the caller goes on: a tenth of a start. The
-    /// database is not touched.
+    /// database is not touched. No context is used before this is done: of two that begin at once, EF Core gives the second a model that the first has
+    /// not finished.
     /// </summary>
     /// <inheritdoc cref="Configure"/>
-    public static void WarmUp(Settings settings, NpgsqlDataSource? postgreSql) => _ = Task.Run(() =>
+    public static Task WarmUpAsync(Settings settings, NpgsqlDataSource? postgreSql) => Task.Run(() =>
     {
         var options = new DbContextOptionsBuilder<AperturDb>();
         Configure(settings, postgreSql, options);
         using var db = new AperturDb(options.Options);
+        lock (_model)
+            _ = db.Model;
         return db.Projects.Where(project => project.Name == "").ToQueryString();
     });
 
