@@ -51,7 +51,7 @@ quiet_build() {
 
 # quiet_publish PROJECT FOLDER: the same for one folder that needs nothing else, for the kind of machine that this is. What it builds on the
 # way is kept apart from what quiet_build does, and not judged again: the style of the code changes nothing in it. It is compiled ahead, so that
-# a start takes half of the time.
+# a start takes two thirds of the processor time.
 quiet_publish() {
   mkdir -p "$root/artifacts"
   [ ! -e "$2" ] || [ -f "$2/apertur" ] || [ -z "$(ls -A "$2")" ] || { say "$2 is not empty, and has no Apertur in it."; return 1; }

@@ -8,7 +8,7 @@ internal static class Accepting
 {
     private static bool IsOn => Environment.GetEnvironmentVariable("APERTUR_ACCEPT") == "true";
 
-    public static void Compare(string path, string actual, string what)
+    public static void Compare(string path, string actual, string what, string tests = "Contract")
     {
         var accepted = File.Exists(path) ? File.ReadAllText(path) : "";
         if (accepted == actual)
@@ -25,7 +25,7 @@ internal static class Accepting
 
             {Difference(accepted.Split('\n'), actual.Split('\n'))}
 
-            If that is meant, accept it: APERTUR_ACCEPT=true ./test Contract
+            If that is meant, accept it: APERTUR_ACCEPT=true ./test {tests}
             """);
     }
 

@@ -40,7 +40,8 @@ public sealed partial class CompiledModelTests
             });
 
         foreach (var file in files)
-            Accepting.Compare(Path.Combine(_place, Path.GetFileName(file)), AnyId().Replace(File.ReadAllText(file), "default"), "The compiled model");
+            Accepting.Compare(
+                Path.Combine(_place, Path.GetFileName(file)), AnyId().Replace(File.ReadAllText(file), "default"), "The compiled model", "CompiledModel");
         Assert.Equal(
             files.Select(file => Path.GetFileName(file)).Append("AperturDbModel.Copies.cs").Order(StringComparer.Ordinal),
             Directory.EnumerateFiles(_place).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal));
