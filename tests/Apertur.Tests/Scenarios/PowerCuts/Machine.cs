@@ -104,8 +104,8 @@ internal sealed class DatabaseMachine : Machine
 
     /// <summary>Starts it on what the disk has; it replays its log.</summary>
     public Task RecoverAsync() => Shell.RunAsync(
-        // A machine that starts has no process of before; here the number of one may belong to another by now.
-        $"rm -f {Home}/data/postmaster.pid; {_component} restart {Home} immediate || {{ tail -n 20 {Home}/data/server.log >&2; exit 1; }}");
+        // A machine that starts has no process of before; here the number of one may belong to another by now, or to what is left of it.
+        $"rm -f {Home}/data/postmaster.pid {Home}/.s.PGSQL.*; {_component} restart {Home} immediate || {{ tail -n 20 {Home}/data/server.log >&2; exit 1; }}");
 
     public override async Task KillAsync()
     {
@@ -122,9 +122,10 @@ internal sealed class DatabaseMachine : Machine
         }
     }
 
+    // Not by their name: those that the first one starts write what they do into theirs.
     private List<Process> Processes() =>
     [
-        .. Process.GetProcessesByName("postgres").Where(process =>
+        .. Process.GetProcesses().Where(process =>
             new FileInfo(string.Create(CultureInfo.InvariantCulture, $"/proc/{process.Id}/cwd")).LinkTarget == $"{Home}/data"),
     ];
 }
