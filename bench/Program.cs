@@ -4,6 +4,7 @@ using Apertur.Bench.BytesOut;
 using Apertur.Bench.Deliveries;
 using Apertur.Bench.Ingest;
 using Apertur.Bench.Latency;
+using Apertur.Bench.Nodes;
 using Apertur.Bench.Reads;
 using Apertur.Bench.Start;
 using Apertur.Bench.Waiters;
@@ -15,6 +16,7 @@ Question[] questions =
     new("deliveries", "How fast what waits is delivered, against BullMQ.", DeliveriesBench.Run,
         [new("rounds", 5, 1), new("photos", 5_000, 16), new("destinations", 1, 1)]),
     new("latency", "How long after its 201 a photo reaches its webhook.", LatencyBench.Run, [new("photos", 1_000, 5), new("draining", 0, 16)]),
+    new("nodes", "How soon other nodes notice a photo that one of them takes.", NodesBench.Run, [new("photos", 300, 2)]),
     new("reads", "Whether lists and statistics cost the same however many photos there are.", ReadsBench.Run,
         [new("rounds", 50, 1), new("few", 10_000, 40), new("many", 1_000_000, 100)]),
     new("waiters", "How soon those who wait are told, and what waiting costs.", WaitersBench.Run,

@@ -38,7 +38,8 @@ internal sealed partial class Installation
     /// <param name="program">How the server is started.</param>
     /// <param name="folder">Where its data goes.</param>
     /// <param name="postgres">A connection string; null for SQLite.</param>
-    public static Installation Make(string program, string folder, string? postgres)
+    /// <param name="allowDataLoss">Whether the PostgreSQL may be one that syncs nothing.</param>
+    public static Installation Make(string program, string folder, string? postgres, bool allowDataLoss)
     {
         // It may call receivers on this machine, and all clients have one address.
         var environment = new Dictionary<string, string>
@@ -51,14 +52,16 @@ internal sealed partial class Installation
         {
             environment["APERTUR__Database__Provider"] = "PostgreSql";
             environment["APERTUR__Database__ConnectionString"] = postgres;
+            environment["APERTUR__Database__AllowDataLoss"] = allowDataLoss ? "true" : "false";
         }
 
         return new(program, Path.Combine(folder, "ours"), environment);
     }
 
     /// <summary>Starts a server and returns when it says that it listens.</summary>
+    /// <param name="arguments">More of <c>serve</c>, such as a role.</param>
     /// <exception cref="IOException">It ended instead.</exception>
-    public Ours Serve()
+    public Ours Serve(params string[] arguments)
     {
         var port = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
         var process = Peer.Start(_program, _environment, line =>
@@ -67,7 +70,7 @@ internal sealed partial class Installation
                 port.TrySetException(new IOException("ours: the server ended."));
             else if (Listening().Match(line) is { Success: true } match)
                 port.TrySetResult(int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
-        }, "serve", "--data", Data, "--urls", "http://127.0.0.1:0");
+        }, ["serve", "--data", Data, "--urls", "http://127.0.0.1:0", .. arguments]);
         return new Ours(this, port.Task.GetAwaiter().GetResult(), process);
     }
 

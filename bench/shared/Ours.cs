@@ -44,6 +44,12 @@ internal sealed class Ours : Peer
     public string CreateWebhook(string url, string format) => Call("POST", $"/projects/{Project}/destinations",
         $$$"""{"type":"webhook","name":"Receiver","config":{"url":"{{{url}}}","format":"{{{format}}}"}}""").GetProperty("id").GetString()!;
 
+    /// <summary>Makes a session whose photos go to <see cref="Destinations"/>, and who waits for them may.</summary>
+    /// <returns>Its id.</returns>
+    public string NewSession() => Call("POST", "/upload-sessions", $$"""
+        {"max_images":{{ImagesPerSession}},"max_image_size_mb":50,"long_polling":true,"destination_ids":[{{string.Join(',', Destinations.Select(id => $"\"{id}\""))}}]}
+        """).GetProperty("id").GetString()!;
+
     /// <summary>Switches all of <see cref="Destinations"/> on or off.</summary>
     public void SwitchDestinations(bool isActive)
     {
@@ -85,9 +91,7 @@ internal sealed class Ours : Peer
         {
             while (places.Count < requestsPerClient)
             {
-                var created = Call("POST", "/upload-sessions", $$"""
-                    {"max_images":{{ImagesPerSession}},"max_image_size_mb":50,"destination_ids":[{{string.Join(',', Destinations.Select(id => $"\"{id}\""))}}]}
-                    """).GetProperty("id").GetString()!;
+                var created = NewSession();
                 for (var image = 0; image < ImagesPerSession; image++)
                     places.Enqueue(created);
             }

@@ -22,7 +22,10 @@ internal sealed record Setup(string Program, string Folder, IReadOnlyDictionary<
     public int this[string option] => Options[option];
 
     /// <summary>An installation of its own, on SQLite, or on PostgreSQL when <c>BENCH_POSTGRES</c> has a connection string.</summary>
-    public Installation Install() => Installation.Make(Program, Folder, Environment.GetEnvironmentVariable("BENCH_POSTGRES"));
+    public Installation Install() => Install(Environment.GetEnvironmentVariable("BENCH_POSTGRES"));
+
+    /// <inheritdoc cref="Installation.Make"/>
+    public Installation Install(string? postgres, bool allowDataLoss = false) => Installation.Make(Program, Folder, postgres, allowDataLoss);
 
     /// <summary>Starts a server on an installation of its own.</summary>
     public Ours Start() => Install().Serve();

@@ -27,7 +27,7 @@ internal static class WaitersBench
 
     private static double[] Poll(Ours ours, int waiters, byte[] photo)
     {
-        var session = NewSession(ours);
+        var session = ours.NewSession();
         var path = $"/upload-sessions/{session}/delivery-status";
         var from = ours.Call("GET", path).GetProperty("lastChanged").GetString()!;
         var request = ours.Get($"{path}?pollFrom={Uri.EscapeDataString(from)}");
@@ -74,7 +74,7 @@ internal static class WaitersBench
             for (var number = 0; number < streams; number++)
             {
                 if (number % StreamsPerSession == 0)
-                    session = NewSession(ours);
+                    session = ours.NewSession();
                 var socket = Connect(ours.Port);
                 sockets.Add(socket);
                 socket.Send(ours.Get($"/upload/{session}/events"));
@@ -94,9 +94,6 @@ internal static class WaitersBench
             sockets.ForEach(socket => socket.Dispose());
         }
     }
-
-    private static string NewSession(Ours ours) =>
-        ours.Call("POST", "/upload-sessions", """{"max_images":500,"long_polling":true}""").GetProperty("id").GetString()!;
 
     private static Socket Connect(int port)
     {

@@ -9,8 +9,10 @@ public sealed class BenchTests
     [Fact]
     public async Task Every_measurement_can_be_made()
     {
+        await using var database = await TestDatabase.CreateAsync(DatabaseKind.PostgreSql);
+
         var said = await Shell.RunAsync(
-            $"cd '{RepositoryFiles.Root}' && dotnet artifacts/bin/bench/release/bench.dll --program artifacts/bin/Apertur.Tests/release/apertur --small");
+            $"export BENCH_NODES_DATABASE='{database.ConnectionString}'; cd '{RepositoryFiles.Root}' && dotnet artifacts/bin/bench/release/bench.dll --program artifacts/bin/Apertur.Tests/release/apertur --small");
 
         var questions = Directory.EnumerateDirectories(Path.Combine(RepositoryFiles.Root, "bench"))
             .Select(Path.GetFileName).Except(["shared", "bin", "obj"]).Order();

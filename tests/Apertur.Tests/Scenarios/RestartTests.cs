@@ -37,7 +37,7 @@ public sealed class RestartTests(ITestOutputHelper output)
     [Fact(Explicit = true)]
     public Task Servers_that_end_hundreds_of_times_lose_nothing() => RunAsync(
         Setting("CHAOS_NODES", 1), Enum.Parse<Ending>(Environment.GetEnvironmentVariable("CHAOS_ENDING") ?? "Kill"),
-        Setting("CHAOS_PHOTOS", 30_000), Setting("CHAOS_ENDINGS", 500), phones: 8, TimeSpan.FromMinutes(10));
+        Setting("CHAOS_PHOTOS", 30_000), Setting("CHAOS_ENDINGS", 500), Setting("CHAOS_PHONES", 8), TimeSpan.FromMinutes(10));
 
     private async Task RunAsync(int nodes, Ending ending, int photos, int endings, int phones, TimeSpan drain)
     {
@@ -253,7 +253,8 @@ public sealed class RestartTests(ITestOutputHelper output)
         /// <summary>Starts a node and waits until it says that it is ready.</summary>
         public async Task BeginAsync(int node)
         {
-            var begun = await AperturProcess.ServeAsync(folders[node].Path, installation);
+            // A session of its own, for which the kernel keeps a share of the processors (sched_autogroup): a node is a machine.
+            var begun = await AperturProcess.ServeAsync(folders[node].Path, installation, "setsid");
             await Eventually.Becomes(() => begun.Client.GetAsync("/readyz"), answer => answer.Status == HttpStatusCode.OK, "it is ready");
             if (Interlocked.Exchange(ref _nodes[node], begun) is { } ended)
                 _ended.Add(ended);
