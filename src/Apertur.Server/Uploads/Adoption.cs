@@ -85,7 +85,8 @@ internal sealed class Adoption(Database database, Quarantine quarantine, Setting
         foreach (var file in orphans)
         {
             var upload = Describe(file, session);
-            ImageIntake.Add(db, upload, session, destinations, events, traceParent: null);
+            db.Deliveries.AddRange(ImageIntake.Add(upload, session, destinations, events, traceParent: null));
+            db.Uploads.Add(upload);
             db.Counts.For(projectId, upload.Env, upload.CreatedAt).Store(upload);
         }
 

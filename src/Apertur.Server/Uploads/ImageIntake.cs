@@ -23,6 +23,9 @@ internal sealed class ImageIntake
     // One write of this size costs little more than one of a tenth of it, and 16 uploads hold 4 MB together.
     public const int ChunkBytes = 256 * 1024;
 
+    private static readonly JsonTable _sessions = new(
+        "id", "opened#", "changed#", "ended#", "next#", "images#", "dispatched#", "deliveries#");
+
     private readonly Database _database;
     private readonly BlobStore _blobs;
     private readonly StrippedPhotos _stripped;
@@ -164,7 +167,7 @@ internal sealed class ImageIntake
     /// those that may be repeated.</summary>
     private async Task<IReadOnlyList<Received>> CommitAsync(AperturDb db, IReadOnlyList<Incoming> images, CancellationToken cancellationToken)
     {
-        var sessions = await _database.Locked(db.Sessions, images.Select(image => image.Upload.SessionId))
+        var sessions = await _database.Locked(db.Sessions, images.Select(image => image.Upload.SessionId)).AsNoTracking()
             .ToDictionaryAsync(session => session.Id, cancellationToken);
         // Whatever their state: a photo waits for one that is switched off, parked or not connected, and the pump ends it with the reason for one
         // that is gone. No photo is left without a word about each of its destinations.
@@ -176,6 +179,8 @@ internal sealed class ImageIntake
 
         var events = new EventOutbox(_clock.GetUtcNow());
         var results = new List<Received>(images.Count);
+        var uploads = new List<Upload>(images.Count);
+        var deliveries = new List<DeliveryRow>(images.Count);
         foreach (var (upload, strip, idempotency, traceParent) in images)
         {
             var session = sessions.GetValueOrDefault(upload.SessionId);
@@ -199,13 +204,36 @@ internal sealed class ImageIntake
             }
 
             results.Add(new Received(answer, null));
-            Add(db, upload, session, to, events, traceParent);
+            uploads.Add(upload);
+            deliveries.AddRange(Add(upload, session, to, events, traceParent));
             db.Counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Store(upload);
         }
 
-        await db.SaveChangesAsync(cancellationToken);
+        await RowInsert.AddAsync(db, _database, uploads, cancellationToken);
+        await RowInsert.AddAsync(db, _database, deliveries, cancellationToken);
+        await SaveAsync(db, uploads.Select(upload => upload.SessionId).ToHashSet(), sessions, cancellationToken);
         await events.WriteAsync(db, cancellationToken);
         return results;
+    }
+
+    /// <summary>Writes what <see cref="Add"/> changed of sessions.</summary>
+    private async Task SaveAsync(AperturDb db, HashSet<Guid> changed, Dictionary<Guid, UploadSession> sessions, CancellationToken cancellationToken)
+    {
+        if (changed.Count == 0)
+            return;
+        var sql =
+            $"""
+            {_sessions.With("v", _database)} UPDATE sessions SET opened_at = v.opened, last_changed = v.changed, over_at = v.ended, next_index = v.next,
+              images_count = v.images, images_dispatched = v.dispatched, deliveries_open = v.deliveries
+            FROM v WHERE sessions.id = v.id
+            """;
+        var rows = changed.Select(id => sessions[id]).Select(session => new object?[]
+        {
+            session.Id, session.OpenedAt?.ToUnixTimeMilliseconds(), session.LastChanged.ToUnixTimeMilliseconds(), session.OverAt?.ToUnixTimeMilliseconds(),
+            session.NextIndex, session.ImagesCount, session.ImagesDispatched, session.DeliveriesOpen,
+        });
+        await db.Database.ExecuteSqlRawAsync(sql, [JsonTable.Rows(rows)], cancellationToken);
+        db.Write.ChangedSessions.UnionWith(changed);
     }
 
     private Task<IdempotentAnswer?> ClaimAsync(
@@ -235,33 +263,14 @@ internal sealed class ImageIntake
         Height = upload.Height,
     };
 
-    /// <summary>Adds an image to its session: its row, a delivery for each destination, and what follows for the session.</summary>
-    public static void Add(
-        AperturDb db, Upload upload, UploadSession session, SessionDestination[] destinations, EventOutbox events, string? traceParent)
+    /// <summary>Adds an image to its session, with what follows for both.</summary>
+    /// <returns>A delivery for each destination; they and the image are still to be written.</returns>
+    public static List<DeliveryRow> Add(
+        Upload upload, UploadSession session, SessionDestination[] destinations, EventOutbox events, string? traceParent)
     {
         upload.ImageIndex = session.NextIndex++;
         upload.DestinationsTotal = destinations.Length;
         upload.DestinationTypes = [.. destinations.Select(destination => destination.Type).Order(StringComparer.Ordinal)];
-        db.Uploads.Add(upload);
-        var due = Due.After(new DueEvent.Received(), upload.CreatedAt)!.Value;
-        foreach (var destination in destinations)
-        {
-            db.Deliveries.Add(new DeliveryRow
-            {
-                Id = Guid.CreateVersion7(upload.CreatedAt),
-                UploadId = upload.Id,
-                SessionId = session.Id,
-                DestinationId = destination.Id,
-                DestinationType = destination.Type,
-                DestinationName = destination.Name,
-                Due = due,
-                TraceParent = traceParent,
-                ReceivedAt = upload.CreatedAt,
-                CreatedAt = upload.CreatedAt,
-                UpdatedAt = upload.CreatedAt,
-            });
-        }
-
         session.OpenedAt ??= upload.CreatedAt;
         session.ImagesCount++;
         session.ImagesDispatched += destinations.Length > 0 ? 1 : 0;
@@ -270,6 +279,21 @@ internal sealed class ImageIntake
         upload.ReadyAt = session.LastChanged;
         events.UploadStarted(upload, session);
         SessionEnd.Note(session, upload.CreatedAt, events);
+        var due = Due.After(new DueEvent.Received(), upload.CreatedAt)!.Value;
+        return [.. destinations.Select(destination => new DeliveryRow
+        {
+            Id = Guid.CreateVersion7(upload.CreatedAt),
+            UploadId = upload.Id,
+            SessionId = session.Id,
+            DestinationId = destination.Id,
+            DestinationType = destination.Type,
+            DestinationName = destination.Name,
+            Due = due,
+            TraceParent = traceParent,
+            ReceivedAt = upload.CreatedAt,
+            CreatedAt = upload.CreatedAt,
+            UpdatedAt = upload.CreatedAt,
+        })];
     }
 
     private static string? SniffType(ReadOnlySequence<byte> first)
