@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Apertur.Server.Deliveries;
 using Apertur.Server.Queue;
 using Apertur.Server.Sessions;
@@ -8,18 +9,25 @@ using Microsoft.EntityFrameworkCore;
 namespace Apertur.Server.Replays;
 
 /// <summary>
-/// Works off replays: the oldest of each project has so few deliveries in the queue at a time that they take half of a destination's lanes, and
-/// what comes in meanwhile finds the others free.
+/// Works off replays, the oldest of each project, a batch at a time: of so few deliveries that they take half of a destination's lanes, and what comes in
+/// meanwhile finds the others free. Batches grow while each has ended when it is time for the next, since a batch costs the database little more than
+/// one delivery. While photos come in, one follows the other a second later: photos wait for the same writer.
 /// </summary>
-internal sealed partial class ReplayQueue(Database database, Settings settings, TimeProvider clock, ILogger<ReplayQueue> log) : BackgroundService
+internal sealed partial class ReplayQueue(
+    Database database, ImageIntake intake, Settings settings, TimeProvider clock, ILogger<ReplayQueue> log) : BackgroundService
 {
     /// <summary>How far what a replay means is counted.</summary>
     public const int MostCounted = 100_000;
 
-    private static readonly TimeSpan _pace = TimeSpan.FromMilliseconds(20);
+    private const int MostAtOnce = 32;
+
+    private static readonly TimeSpan _pace = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan _idle = TimeSpan.FromSeconds(1);
 
-    private readonly int _most = Math.Max(1, settings.Delivery.LanesPerDestination / 2);
+    private readonly int _fewest = Math.Max(1, settings.Delivery.LanesPerDestination / 2);
+
+    // The last batch of each replay.
+    private readonly ConcurrentDictionary<Guid, int> _batches = [];
 
     // Short while deliveries come and go, so that the lanes are used.
     private TimeSpan _wait = _idle;
@@ -30,6 +38,8 @@ internal sealed partial class ReplayQueue(Database database, Settings settings, 
         await using var db = database.Open();
         var running = await db.Replays.Where(replay => replay.State == ReplayState.Running).OrderBy(replay => replay.CreatedAt)
             .ToListAsync(cancellationToken);
+        foreach (var ended in _batches.Keys.Except(running.Select(replay => replay.Id)))
+            _batches.TryRemove(ended, out _);
         var queued = 0;
         foreach (var replay in running.DistinctBy(replay => replay.ProjectId))
             queued += replay.WebhookId is null ? await StepAsync(replay, cancellationToken) : await StepEventsAsync(replay, cancellationToken);
@@ -39,16 +49,21 @@ internal sealed partial class ReplayQueue(Database database, Settings settings, 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => WorkerLoop.RunAsync(
         async cancellationToken =>
         {
-            _wait = await RunOnceAsync(cancellationToken) > 0 ? _pace : _wait * 2 < _idle ? _wait * 2 : _idle;
+            _wait = await RunOnceAsync(cancellationToken) > 0 ? intake.IsBusy(_idle) ? _idle : _pace : _wait * 2 < _idle ? _wait * 2 : _idle;
             await Task.Delay(_wait, clock, cancellationToken);
         },
         clock, _idle, LogFailure, stoppingToken);
 
+    /// <summary>How many deliveries of a replay may be in the queue now, where some of its last batch are open still.</summary>
+    private int BatchOf(Replay replay, int open) => _batches.AddOrUpdate(
+        replay.Id, _fewest, (_, last) => open > 0 ? _fewest : Math.Min(last * 2, Math.Max(_fewest, MostAtOnce)));
+
     private async Task<int> StepAsync(Replay seen, CancellationToken cancellationToken)
     {
         await using var read = database.Open();
-        var free = _most - await read.Deliveries.CountAsync(
+        var open = await read.Deliveries.CountAsync(
             row => row.ReplayId == seen.Id && row.State != DeliveryState.Sent && row.State != DeliveryState.Failed, cancellationToken);
+        var free = BatchOf(seen, open) - open;
         if (free <= 0)
             return 0;
         if (await ProblemAsync(read, seen, cancellationToken) is { } problem)
@@ -58,7 +73,7 @@ internal sealed partial class ReplayQueue(Database database, Settings settings, 
             .OrderBy(upload => upload.CreatedAt).Take(free)
             .Select(upload => new { upload.Id, upload.SessionId, upload.CreatedAt }).ToListAsync(cancellationToken);
         if (found.Count == 0)
-            return free < _most ? 0 : await EndAsync(seen, ReplayState.Completed, null, cancellationToken);
+            return open > 0 ? 0 : await EndAsync(seen, ReplayState.Completed, null, cancellationToken);
 
         return await database.WriteAsync(
             async db =>
@@ -86,8 +101,9 @@ internal sealed partial class ReplayQueue(Database database, Settings settings, 
     private async Task<int> StepEventsAsync(Replay seen, CancellationToken cancellationToken)
     {
         await using var read = database.Open();
-        var free = _most - await read.EventDeliveries.CountAsync(
+        var open = await read.EventDeliveries.CountAsync(
             row => row.ReplayId == seen.Id && row.State != DeliveryState.Sent && row.State != DeliveryState.Failed, cancellationToken);
+        var free = BatchOf(seen, open) - open;
         if (free <= 0)
             return 0;
         if (!await read.EventWebhooks.AnyAsync(webhook => webhook.Id == seen.WebhookId, cancellationToken))
@@ -96,7 +112,7 @@ internal sealed partial class ReplayQueue(Database database, Settings settings, 
         var found = await ReplayMatches.Events(read, seen).Where(row => row.CreatedAt >= seen.Place)
             .OrderBy(row => row.CreatedAt).Take(free).Select(row => new { row.Id, row.CreatedAt }).ToListAsync(cancellationToken);
         if (found.Count == 0)
-            return free < _most ? 0 : await EndAsync(seen, ReplayState.Completed, null, cancellationToken);
+            return open > 0 ? 0 : await EndAsync(seen, ReplayState.Completed, null, cancellationToken);
 
         return await database.WriteAsync(
             async db =>

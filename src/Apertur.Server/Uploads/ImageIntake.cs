@@ -31,6 +31,7 @@ internal sealed class ImageIntake
     private readonly StrippedPhotos _stripped;
     private readonly TimeProvider _clock;
     private readonly GroupCommit<Incoming, Received> _commit;
+    private long _lastCame;
 
     public ImageIntake(Database database, BlobStore blobs, StrippedPhotos stripped, TimeProvider clock)
     {
@@ -41,6 +42,9 @@ internal sealed class ImageIntake
         _commit = new GroupCommit<Incoming, Received>(
             database, database.LockWait, outlastsOutage: false, image => [new RowKey("sessions", image.Upload.SessionId)], CommitAsync);
     }
+
+    /// <summary>Whether a photo came to this node so lately.</summary>
+    public bool IsBusy(TimeSpan within) => Volatile.Read(ref _lastCame) is var last and not 0 && _clock.GetElapsedTime(last) < within;
 
     /// <summary>
     /// Streams one file part into the store while hashing it. Type, size and dimensions are checked as soon as they can be known. Where the
@@ -103,6 +107,7 @@ internal sealed class ImageIntake
         StagedImage image, UploadSession session, UploadFields fields, Idempotency? idempotency, CancellationToken cancellationToken)
     {
         await image.Blob.SyncAsync(cancellationToken);
+        Volatile.Write(ref _lastCame, _clock.GetTimestamp());
         var upload = new Upload
         {
             Id = image.Blob.Id,
