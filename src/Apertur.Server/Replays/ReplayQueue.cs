@@ -10,8 +10,8 @@ namespace Apertur.Server.Replays;
 
 /// <summary>
 /// Works off replays, the oldest of each project, a batch at a time: of so few deliveries that they take half of a destination's lanes, and what comes in
-/// meanwhile finds the others free. Batches grow while each has ended when it is time for the next, since a batch costs the database little more than
-/// one delivery. While photos come in, one follows the other a second later: photos wait for the same writer.
+/// meanwhile finds the others free. Batches grow while each has ended soon, since a batch costs the database little more than one delivery. While photos
+/// come to this node, one follows the other a second later: on SQLite they wait for the same writer.
 /// </summary>
 internal sealed partial class ReplayQueue(
     Database database, ImageIntake intake, Settings settings, TimeProvider clock, ILogger<ReplayQueue> log) : BackgroundService
@@ -21,12 +21,13 @@ internal sealed partial class ReplayQueue(
 
     private const int MostAtOnce = 32;
 
+    // A destination that has not taken a batch in this time does not keep up.
     private static readonly TimeSpan _pace = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan _idle = TimeSpan.FromSeconds(1);
 
     private readonly int _fewest = Math.Max(1, settings.Delivery.LanesPerDestination / 2);
 
-    // The last batch of each replay.
+    // The last batch of each replay; 0 when it had not ended in time.
     private readonly ConcurrentDictionary<Guid, int> _batches = [];
 
     // Short while deliveries come and go, so that the lanes are used.
@@ -38,8 +39,8 @@ internal sealed partial class ReplayQueue(
         await using var db = database.Open();
         var running = await db.Replays.Where(replay => replay.State == ReplayState.Running).OrderBy(replay => replay.CreatedAt)
             .ToListAsync(cancellationToken);
-        foreach (var ended in _batches.Keys.Except(running.Select(replay => replay.Id)))
-            _batches.TryRemove(ended, out _);
+        foreach (var over in _batches.Keys.Except(running.Select(replay => replay.Id)))
+            _batches.TryRemove(over, out _);
         var queued = 0;
         foreach (var replay in running.DistinctBy(replay => replay.ProjectId))
             queued += replay.WebhookId is null ? await StepAsync(replay, cancellationToken) : await StepEventsAsync(replay, cancellationToken);
@@ -49,20 +50,47 @@ internal sealed partial class ReplayQueue(
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => WorkerLoop.RunAsync(
         async cancellationToken =>
         {
-            _wait = await RunOnceAsync(cancellationToken) > 0 ? intake.IsBusy(_idle) ? _idle : _pace : _wait * 2 < _idle ? _wait * 2 : _idle;
+            var hasQueued = await RunOnceAsync(cancellationToken) > 0;
+            _wait = hasQueued ? _pace : _wait * 2 < _idle ? _wait * 2 : _idle;
             await Task.Delay(_wait, clock, cancellationToken);
+            if (hasQueued && intake.IsBusy(_idle))
+            {
+                await LookAsync(cancellationToken);
+                await Task.Delay(_idle - _pace, clock, cancellationToken);
+            }
         },
         clock, _idle, LogFailure, stoppingToken);
 
-    /// <summary>How many deliveries of a replay may be in the queue now, where some of its last batch are open still.</summary>
-    private int BatchOf(Replay replay, int open) => _batches.AddOrUpdate(
-        replay.Id, _fewest, (_, last) => open > 0 ? _fewest : Math.Min(last * 2, Math.Max(_fewest, MostAtOnce)));
+    /// <summary>Notes which batches have not ended in time.</summary>
+    private async Task LookAsync(CancellationToken cancellationToken)
+    {
+        await using var db = database.Open();
+        foreach (var replay in _batches.Keys)
+        {
+            if (await OpenAsync(db.Deliveries.Where(row => row.ReplayId == replay), cancellationToken) > 0
+                || await OpenAsync(db.EventDeliveries.Where(row => row.ReplayId == replay), cancellationToken) > 0)
+                _batches[replay] = 0;
+        }
+    }
+
+    private static Task<int> OpenAsync<T>(IQueryable<T> ofReplay, CancellationToken cancellationToken)
+        where T : IQueueRow =>
+        ofReplay.CountAsync(row => row.State != DeliveryState.Sent && row.State != DeliveryState.Failed, cancellationToken);
+
+    /// <summary>How many deliveries of a replay may be in the queue now, where so many of its last batch are open still.</summary>
+    private int BatchOf(Replay replay, int open)
+    {
+        var next = Math.Clamp(_batches.GetValueOrDefault(replay.Id) * 2, _fewest, Math.Max(_fewest, MostAtOnce));
+        if (open > 0)
+            next = _fewest;
+        _batches[replay.Id] = open > 0 ? 0 : next;
+        return next;
+    }
 
     private async Task<int> StepAsync(Replay seen, CancellationToken cancellationToken)
     {
         await using var read = database.Open();
-        var open = await read.Deliveries.CountAsync(
-            row => row.ReplayId == seen.Id && row.State != DeliveryState.Sent && row.State != DeliveryState.Failed, cancellationToken);
+        var open = await OpenAsync(read.Deliveries.Where(row => row.ReplayId == seen.Id), cancellationToken);
         var free = BatchOf(seen, open) - open;
         if (free <= 0)
             return 0;
@@ -101,8 +129,7 @@ internal sealed partial class ReplayQueue(
     private async Task<int> StepEventsAsync(Replay seen, CancellationToken cancellationToken)
     {
         await using var read = database.Open();
-        var open = await read.EventDeliveries.CountAsync(
-            row => row.ReplayId == seen.Id && row.State != DeliveryState.Sent && row.State != DeliveryState.Failed, cancellationToken);
+        var open = await OpenAsync(read.EventDeliveries.Where(row => row.ReplayId == seen.Id), cancellationToken);
         var free = BatchOf(seen, open) - open;
         if (free <= 0)
             return 0;

@@ -253,8 +253,7 @@ public sealed class RestartTests(ITestOutputHelper output)
         /// <summary>Starts a node and waits until it says that it is ready.</summary>
         public async Task BeginAsync(int node)
         {
-            // A session of its own, for which the kernel keeps a share of the processors (sched_autogroup): a node is a machine.
-            var begun = await AperturProcess.ServeAsync(folders[node].Path, installation, "setsid");
+            var begun = await AperturProcess.ServeAsync(folders[node].Path, installation);
             await Eventually.Becomes(() => begun.Client.GetAsync("/readyz"), answer => answer.Status == HttpStatusCode.OK, "it is ready");
             if (Interlocked.Exchange(ref _nodes[node], begun) is { } ended)
                 _ended.Add(ended);
