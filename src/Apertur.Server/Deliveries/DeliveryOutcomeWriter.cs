@@ -158,11 +158,8 @@ internal sealed class DeliveryOutcomeWriter
             }));
         db.Write.ChangedSessions.UnionWith(rows.Select(row => row.SessionId));
 
-        Task<int> WriteAsync(JsonTable table, string statement, IEnumerable<object?[]> values)
-        {
-            var sql = $"{table.With("v", _database)} {statement}";
-            return db.Database.ExecuteSqlRawAsync(sql, [JsonTable.Rows(values)], cancellationToken);
-        }
+        Task<int> WriteAsync(JsonTable table, string statement, IEnumerable<object?[]> values) =>
+            table.WriteAsync(db, _database, statement, values, cancellationToken);
 
         static long? Milliseconds(DateTimeOffset? instant) => instant?.ToUnixTimeMilliseconds();
     }

@@ -1,5 +1,4 @@
 using Apertur.Server.Storage;
-using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Destinations;
 
@@ -36,8 +35,7 @@ internal sealed class DestinationHour
         if (rows.Count == 0)
             return;
         // WHERE true: without it SQLite takes ON for a part of FROM.
-        var sql = $"""
-            {_rows.With("v", database)}
+        const string Insert = """
             INSERT INTO destination_hours (destination_id, slot, hour, attempts, failures)
             SELECT destination_id, slot, hour, attempts, failures FROM v WHERE true
             ON CONFLICT (destination_id, slot) DO UPDATE SET
@@ -45,6 +43,6 @@ internal sealed class DestinationHour
               attempts = CASE WHEN destination_hours.hour = excluded.hour THEN destination_hours.attempts ELSE 0 END + excluded.attempts,
               failures = CASE WHEN destination_hours.hour = excluded.hour THEN destination_hours.failures ELSE 0 END + excluded.failures
             """;
-        await db.Database.ExecuteSqlRawAsync(sql, [JsonTable.Rows(rows)], cancellationToken);
+        await _rows.WriteAsync(db, database, Insert, rows, cancellationToken);
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
 
 namespace Apertur.Server.Storage;
 
@@ -10,7 +11,7 @@ namespace Apertur.Server.Storage;
 internal sealed class JsonTable(params string[] columns)
 {
     /// <summary>A common table expression of that name, to begin a statement with; its rows are the statement's only parameter.</summary>
-    public string With(string name, Database database)
+    private string With(string name, Database database)
     {
         var values = columns.Select((column, place) => (Name: NameOf(column), Place: place, Type: column[^1] switch { '#' => "::bigint", '?' => "::boolean", _ => "" }));
         return database.IsSqlite
@@ -28,12 +29,21 @@ internal sealed class JsonTable(params string[] columns)
         var other => throw new NotSupportedException($"{other} is in no column."),
     };
 
+    /// <summary>Runs a statement that reads rows as the table <c>v</c>.</summary>
+    /// <returns>How many rows it wrote.</returns>
+    public Task<int> WriteAsync(
+        AperturDb db, Database database, string statement, IEnumerable<object?[]> rows, CancellationToken cancellationToken)
+    {
+        var sql = $"{With("v", database)} {statement}";
+        return db.Database.ExecuteSqlRawAsync(sql, [Rows(rows)], cancellationToken);
+    }
+
     /// <summary>A column's name without what it ends in.</summary>
     public static string NameOf(string column) => column.TrimEnd('#', '?');
 
     /// <summary>The parameter.</summary>
     /// <param name="rows">Their values in the order of the columns: texts, whole numbers, true or false, null.</param>
-    public static string Rows(IEnumerable<object?[]> rows) => JsonSerializer.Serialize(rows);
+    private static string Rows(IEnumerable<object?[]> rows) => JsonSerializer.Serialize(rows);
 
     private static string Join<T>(IEnumerable<T> values, Func<T, string> text) => string.Join(", ", values.Select(text));
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Apertur.Server.Queue;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
 
@@ -9,20 +10,22 @@ namespace Apertur.Server.Storage;
 /// </summary>
 internal sealed class RowInsert
 {
-    private static readonly ConcurrentDictionary<(Type Row, bool IsSqlite), RowInsert> _known = [];
+    private static readonly ConcurrentDictionary<Type, RowInsert> _known = [];
 
     private readonly List<Func<object, object?>> _columns = [];
-    private readonly string _sql;
+    private readonly JsonTable _table;
+    private readonly string _statement;
 
-    private RowInsert(IEntityType entity, Database database)
+    private RowInsert(IEntityType entity)
     {
         var names = new List<string>();
         Add(entity, row => row, names);
         var columns = string.Join(", ", names.Select(JsonTable.NameOf));
-        _sql = $"{new JsonTable([.. names]).With("v", database)} INSERT INTO {entity.GetTableName()} ({columns}) SELECT {columns} FROM v";
+        _table = new JsonTable([.. names]);
+        _statement = $"INSERT INTO {entity.GetTableName()} ({columns}) SELECT {columns} FROM v";
     }
 
-    /// <summary>Writes rows at once; rows that they refer to must be there. Those who follow them are told after the commit.</summary>
+    /// <summary>Writes rows at once; rows that they refer to must be there. The pump is told of those that are due.</summary>
     /// <param name="db">The transaction.</param>
     /// <param name="database">Where to.</param>
     /// <param name="rows">Of a mapped class.</param>
@@ -32,11 +35,11 @@ internal sealed class RowInsert
     {
         if (rows.Count == 0)
             return;
-        var insert = _known.GetOrAdd((typeof(T), database.IsSqlite), _ => new RowInsert(db.Model.FindEntityType(typeof(T))!, database));
-        foreach (var row in rows)
-            db.Write.NoteAdded(row);
+        var insert = _known.GetOrAdd(typeof(T), row => new RowInsert(db.Model.FindEntityType(row)!));
+        foreach (var row in rows.OfType<IQueueRow>())
+            db.Write.NoteQueued(row);
         var values = rows.Select(row => insert._columns.ConvertAll(column => column(row)).ToArray());
-        await db.Database.ExecuteSqlRawAsync(insert._sql, [JsonTable.Rows(values)], cancellationToken);
+        await insert._table.WriteAsync(db, database, insert._statement, values, cancellationToken);
     }
 
     private void Add(IEntityType entity, Func<object, object> part, List<string> names)

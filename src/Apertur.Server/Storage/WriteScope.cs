@@ -80,7 +80,7 @@ internal sealed class WriteScope
                     break;
 
                 case IQueueRow row when entry.State is EntityState.Added or EntityState.Modified:
-                    IsSomethingDue |= IsDue(row);
+                    NoteQueued(row);
                     break;
 
                 // One that is resumed has what waits for it made due in bulk.
@@ -92,13 +92,9 @@ internal sealed class WriteScope
         }
     }
 
-    /// <summary>Notes a new row that is written without being tracked.</summary>
-    public void NoteAdded(object row)
-    {
-        IsSomethingDue |= row is IQueueRow queued && IsDue(queued);
-        if (row is Visitor visitor)
-            ChangedSessions.Add(visitor.SessionId);
-    }
+    /// <summary>Notes a row of a queue that is written; one that is due now has been written now.</summary>
+    public void NoteQueued(IQueueRow row) =>
+        IsSomethingDue |= row.State is DeliveryState.Pending or DeliveryState.Retrying && row.DueAt <= row.UpdatedAt;
 
     /// <summary>Notes a bulk statement, which writes rows that were not read.</summary>
     public void NoteBulk(string sql)
@@ -108,9 +104,6 @@ internal sealed class WriteScope
             IsSomethingDue |= sql.AsSpan(0, sql.IndexOf("WHERE", StringComparison.Ordinal) is > 0 and var end ? end : sql.Length)
                 .Contains("due_at", StringComparison.Ordinal);
     }
-
-    // A row that is due now has been written now.
-    private static bool IsDue(IQueueRow row) => row.State is DeliveryState.Pending or DeliveryState.Retrying && row.DueAt <= row.UpdatedAt;
 
     private static bool IsModified(EntityEntry entry, string property) => entry.Property(property).IsModified;
 

@@ -226,9 +226,9 @@ internal sealed class ImageIntake
     {
         if (changed.Count == 0)
             return;
-        var sql =
-            $"""
-            {_sessions.With("v", _database)} UPDATE sessions SET opened_at = v.opened, last_changed = v.changed, over_at = v.ended, next_index = v.next,
+        const string Update =
+            """
+            UPDATE sessions SET opened_at = v.opened, last_changed = v.changed, over_at = v.ended, next_index = v.next,
               images_count = v.images, images_dispatched = v.dispatched, deliveries_open = v.deliveries
             FROM v WHERE sessions.id = v.id
             """;
@@ -237,7 +237,7 @@ internal sealed class ImageIntake
             session.Id, session.OpenedAt?.ToUnixTimeMilliseconds(), session.LastChanged.ToUnixTimeMilliseconds(), session.OverAt?.ToUnixTimeMilliseconds(),
             session.NextIndex, session.ImagesCount, session.ImagesDispatched, session.DeliveriesOpen,
         });
-        await db.Database.ExecuteSqlRawAsync(sql, [JsonTable.Rows(rows)], cancellationToken);
+        await _sessions.WriteAsync(db, _database, Update, rows, cancellationToken);
         db.Write.ChangedSessions.UnionWith(changed);
     }
 
