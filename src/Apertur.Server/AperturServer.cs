@@ -216,7 +216,9 @@ internal static class AperturServer
 
         services.AddSingleton<DeliveryOutcomeWriter>();
         services.AddSingleton<DeliveryRun>();
-        services.AddSingleton<IQueue, DeliveryQueue>();
+        services.AddSingleton<DeliveryQueue>();
+        services.AddSingleton<IQueue>(provider => provider.GetRequiredService<DeliveryQueue>());
+        services.AddSingleton<DirectClaims>();
         services.AddSingleton<EventWebhookSecrets>();
         services.AddSingleton<EventRequests>();
         services.AddSingleton<EventOutcomeWriter>();

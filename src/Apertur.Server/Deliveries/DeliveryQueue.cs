@@ -35,9 +35,12 @@ internal sealed class DeliveryQueue(
                 return (taken, await DeliverySubject.ReadAsync(db, taken, cancellationToken));
             },
             cancellationToken);
-        return rows.ConvertAll(row => new Claimed(
-            row.Id, row.DestinationId, row.LeaseToken!.Value, (attempted, stopping) => run.RunAsync(row, subjects[row.Id], attempted, stopping)));
+        return rows.ConvertAll(row => Claimed(row, subjects[row.Id]));
     }
+
+    /// <summary>A delivery that this process has claimed, to be run.</summary>
+    public Claimed Claimed(DeliveryRow row, DeliverySubject about) =>
+        new(row.Id, row.DestinationId, row.LeaseToken!.Value, (attempted, stopping) => run.RunAsync(row, about, attempted, stopping));
 
     public Task ExtendAsync(IReadOnlyCollection<Guid> leaseTokens, CancellationToken cancellationToken) =>
         _table.ExtendAsync(leaseTokens, cancellationToken);

@@ -22,6 +22,9 @@ internal sealed record DueEndpoint(Guid Id, Guid Project, Standing Standing = St
 {
     /// <summary>How many rows may be under way for it on this node; null for the number that every endpoint has.</summary>
     public int? Lanes { get; init; }
+
+    /// <summary>How many rows there are for it; null when that is not known.</summary>
+    public int? Rows { get; init; }
 }
 
 /// <summary>
@@ -79,7 +82,8 @@ internal sealed class LaneShares(int lanes, int perEndpoint)
         bool MayTake(DueEndpoint endpoint, int projectHas)
         {
             var has = busy.GetValueOrDefault(endpoint.Id);
-            if (has >= (endpoint.Lanes ?? perEndpoint) || granted.GetValueOrDefault(endpoint.Id) >= (endpoint.Free ?? int.MaxValue))
+            var most = Math.Min(endpoint.Free ?? int.MaxValue, endpoint.Rows ?? int.MaxValue);
+            if (has >= (endpoint.Lanes ?? perEndpoint) || granted.GetValueOrDefault(endpoint.Id) >= most)
                 return false;
             if (endpoint.Standing != Standing.Proven && has > 0)
                 return false;

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Apertur.Server.Queue;
 
 /// <summary>
-/// The worker of the queues: claims what is due, one claimer a process, and runs it in bounded lanes. A signal starts the next round at
+/// The worker of the queues: claims what is due, one round of claims at a time, and runs it in bounded lanes. A signal starts the next round at
 /// once; without one it looks every second, because the tables are the truth and signals are only hints.
 /// </summary>
 /// <remarks>
@@ -42,9 +42,12 @@ internal sealed partial class Pump(
         queues.ToDictionary(queue => queue, queue => new LaneWindows(queue.LanesPerEndpoint, queue.MaxLanesPerEndpoint));
 
     private readonly ConcurrentDictionary<Running, bool> _running = [];
+    private readonly HashSet<LaneReservation> _reserved = [];
+    private readonly Lock _lanes = new();
     private readonly CancellationTokenSource _stopDeadline = new();
     private readonly WallClock _wallClock = new(clock);
     private readonly SemaphoreSlim _following = new(1);
+    private bool _isAtWork;
     private long _rounds;
 
     /// <summary>Rounds begun; a pump that works begins one every second, whatever comes of it.</summary>
@@ -64,15 +67,51 @@ internal sealed partial class Pump(
     /// <summary>Breaks off what runs here for these endpoints. The attempts do not count.</summary>
     public void End(IReadOnlySet<Guid> endpoints)
     {
+        // What is being claimed first: it is among what runs by then, or broken off as it begins.
+        lock (_lanes)
+        {
+            foreach (var lanes in _reserved)
+                lanes.End(endpoints);
+        }
+
         foreach (var running in _running.Keys.Where(running => endpoints.Contains(running.Row.Endpoint)))
             running.End();
     }
 
-    /// <summary>Waits until nothing that was started is still running.</summary>
-    public Task DrainAsync() => Task.WhenAll(_running.Keys.Select(running => running.Task));
+    /// <summary>
+    /// Sets lanes aside for rows that are claimed by the transaction that inserts them, so that the pump need not look for them. Fair as all lanes are:
+    /// where none is free, or the pump is not at work here, there is none, and the rows wait in the table.
+    /// </summary>
+    /// <param name="queue">Whose lanes.</param>
+    /// <param name="endpoints">For which endpoints, each with the number of its rows.</param>
+    /// <returns>The lanes; to be disposed of, whether anything was started in them or not.</returns>
+    public LaneReservation Reserve(IQueue queue, IEnumerable<DueEndpoint> endpoints)
+    {
+        lock (_lanes)
+            return ReserveLocked(queue, _isAtWork ? [.. endpoints] : []);
+    }
+
+    /// <summary>Waits until nothing that was started, or had lanes set aside, is still running.</summary>
+    public async Task DrainAsync()
+    {
+        Task[] reserved;
+        lock (_lanes)
+            reserved = [.. _reserved.Select(lanes => lanes.Ended)];
+        await Task.WhenAll(reserved);
+        await Task.WhenAll(_running.Keys.Select(running => running.Task));
+    }
+
+    public override Task StartAsync(CancellationToken cancellationToken)
+    {
+        lock (_lanes)
+            _isAtWork = true;
+        return base.StartAsync(cancellationToken);
+    }
 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
+        lock (_lanes)
+            _isAtWork = false;
         await base.StopAsync(cancellationToken);
         var drained = DrainAsync();
         await drained.WaitAsync(TimeSpan.FromSeconds(settings.Delivery.StopSeconds), clock, cancellationToken)
@@ -99,32 +138,41 @@ internal sealed partial class Pump(
 
     private async Task<int> RunOnceAsync(IQueue queue, CancellationToken cancellationToken)
     {
-        var windows = _windows[queue];
         var found = await queue.DueAsync(cancellationToken);
+        LaneReservation lanes;
+        lock (_lanes)
+            lanes = ReserveLocked(queue, [.. found]);
+        using (lanes)
+        {
+            if (lanes.Wanted.Count == 0)
+                return 0;
+            var taken = await queue.TakeAsync(lanes.Wanted, cancellationToken);
+            var earlier = _running.Keys.ToLookup(running => running.Row.Id);
+            // Claimed again while an earlier attempt still runs, whose lease ran out meanwhile: nobody waits for that one's outcome.
+            foreach (var attempt in taken.SelectMany(row => earlier[row.Id]))
+                attempt.End();
+            lanes.Start(taken);
+            return taken.Count;
+        }
+    }
+
+    private LaneReservation ReserveLocked(IQueue queue, DueEndpoint[] due)
+    {
+        var windows = _windows[queue];
         var running = _running.Keys.Where(running => running.Queue == queue).ToLookup(running => running.HasLane);
         var unwritten = running[false].CountBy(running => running.Row.Endpoint).ToDictionary();
         if (unwritten.Values.Sum() >= UnwrittenPerLane * queue.Lanes)
-            return 0;
+            due = [];
         // Somebody may hold the row of an endpoint, so that nothing of it can be written: it leaves the others theirs.
-        var due = found.Select(endpoint => endpoint with { Lanes = windows.Of(endpoint) })
-            .Where(endpoint => unwritten.GetValueOrDefault(endpoint.Id) < endpoint.Lanes).ToArray();
+        due = [.. due.Select(endpoint => endpoint with { Lanes = windows.Of(endpoint) })
+            .Where(endpoint => unwritten.GetValueOrDefault(endpoint.Id) < endpoint.Lanes)];
         Random.Shared.Shuffle(due);
-        var wanted = new LaneShares(queue.Lanes, queue.LanesPerEndpoint).Divide(due, [.. running[true].Select(running => running.Endpoint)]);
-        if (wanted.Count == 0)
-            return 0;
-
-        var endpoints = due.ToDictionary(endpoint => endpoint.Id);
-        var taken = await queue.TakeAsync(wanted, cancellationToken);
-        var earlier = _running.Keys.ToLookup(running => running.Row.Id);
-        foreach (var row in taken)
-        {
-            // Claimed again while an earlier attempt still runs, whose lease ran out meanwhile: nobody waits for that one's outcome.
-            foreach (var attempt in earlier[row.Id])
-                attempt.End();
-            Start(queue, row, endpoints[row.Endpoint]);
-        }
-
-        return taken.Count;
+        var reserved = _reserved.Where(lanes => lanes.Queue == queue).SelectMany(lanes => lanes.Endpoints);
+        var wanted = new LaneShares(queue.Lanes, queue.LanesPerEndpoint).Divide(due, [.. running[true].Select(running => running.Endpoint), .. reserved]);
+        var lanes = new LaneReservation(this, queue, due.Where(endpoint => wanted.ContainsKey(endpoint.Id)).ToDictionary(endpoint => endpoint.Id), wanted);
+        if (wanted.Count > 0)
+            _reserved.Add(lanes);
+        return lanes;
     }
 
     private Task ClaimAsync(CancellationToken stoppingToken) => WorkerLoop.RunAsync(
@@ -169,10 +217,12 @@ internal sealed partial class Pump(
         }
     }
 
-    private void Start(IQueue queue, Claimed row, DueEndpoint endpoint)
+    private Running Start(IQueue queue, Claimed row, DueEndpoint endpoint)
     {
         var running = new Running(queue, row, endpoint, _stopDeadline.Token);
         _running[running] = true;
+        // Not in the context of a request that has led to it: what that one told of itself is nobody else's.
+        using var none = ExecutionContext.SuppressFlow();
         running.Task = Task.Run(async () =>
         {
             try
@@ -192,6 +242,7 @@ internal sealed partial class Pump(
                 signal.Set();
             }
         });
+        return running;
     }
 
     private void Count(Running running, bool succeeded, TimeSpan took)
@@ -201,6 +252,46 @@ internal sealed partial class Pump(
             return;
         running.LeaveLane();
         signal.Set();
+    }
+
+    /// <summary>Lanes that are set aside until it is known what was claimed.</summary>
+    public sealed class LaneReservation(Pump pump, IQueue queue, IReadOnlyDictionary<Guid, DueEndpoint> endpoints, IReadOnlyDictionary<Guid, int> wanted) : IDisposable
+    {
+        private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly HashSet<Guid> _endedEndpoints = [];
+
+        public IQueue Queue => queue;
+
+        /// <summary>How many for which endpoint.</summary>
+        public IReadOnlyDictionary<Guid, int> Wanted => wanted;
+
+        public IEnumerable<DueEndpoint> Endpoints => wanted.SelectMany(pair => Enumerable.Repeat(endpoints[pair.Key], pair.Value));
+
+        public Task Ended => _ended.Task;
+
+        /// <summary>Begins the attempts of rows that were claimed.</summary>
+        public void Start(IEnumerable<Claimed> rows)
+        {
+            foreach (var row in rows)
+            {
+                var running = pump.Start(queue, row, endpoints[row.Endpoint]);
+                lock (pump._lanes)
+                {
+                    if (_endedEndpoints.Contains(row.Endpoint))
+                        running.End();
+                }
+            }
+        }
+
+        /// <summary>Breaks off what will be started for these, as it starts.</summary>
+        public void End(IEnumerable<Guid> those) => _endedEndpoints.UnionWith(those);
+
+        public void Dispose()
+        {
+            lock (pump._lanes)
+                pump._reserved.Remove(this);
+            _ended.TrySetResult();
+        }
     }
 
     private sealed class Running(IQueue queue, Claimed row, DueEndpoint endpoint, CancellationToken stopping) : IDisposable

@@ -112,6 +112,10 @@ internal sealed class UploadSession : ITenantData
     }
 
     /// <summary>Notes a change. Milliseconds are kept apart so that a waiting client never misses the second of two.</summary>
-    public void Touch(DateTimeOffset now) =>
+    public void Touch(DateTimeOffset now)
+    {
+        // In whole milliseconds, as the row keeps it: a part of one would be no progress.
+        now = DateTimeOffset.FromUnixTimeMilliseconds(now.ToUnixTimeMilliseconds());
         LastChanged = now > LastChanged ? now : LastChanged.AddMilliseconds(1);
+    }
 }

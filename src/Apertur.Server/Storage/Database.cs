@@ -111,7 +111,7 @@ internal sealed class Database
     /// <summary>
     /// Runs work in one transaction and commits it; when this returns the change is on disk. The work may be run again from the start, when
     /// PostgreSQL ends it for a serialisation failure or deadlock, when its connection was lost before the commit, when somebody else holds a
-    /// row for long, or when this process stopped in the middle: so it must touch nothing but the database. Who waits for news of the sessions
+    /// row for long, or when this process stopped in the middle: so it must touch nothing but the database, or set that right at its end (<see cref="WriteScope.AtEnd"/>). Who waits for news of the sessions
     /// it changed, and the pump when something has become due, are told after the commit, here and on the other nodes.
     /// </summary>
     public Task<T> WriteAsync<T>(Func<AperturDb, Task<T>> work, CancellationToken cancellationToken) =>
@@ -257,12 +257,23 @@ internal sealed class Database
     {
         await using var db = Open();
         var scope = db.BeginWrite();
-        await using var transaction = await scope.BeginAsync(db, cancellationToken);
-        if (!IsSqlite)
-            await db.Database.ExecuteSqlRawAsync(_beginWrite, cancellationToken);
-        var result = await work(db);
-        await db.SaveChangesAsync(cancellationToken);
-        await scope.CommitAsync(db, transaction);
+        var isCommitted = false;
+        T result;
+        try
+        {
+            await using var transaction = await scope.BeginAsync(db, cancellationToken);
+            if (!IsSqlite)
+                await db.Database.ExecuteSqlRawAsync(_beginWrite, cancellationToken);
+            result = await work(db);
+            await db.SaveChangesAsync(cancellationToken);
+            await scope.CommitAsync(db, transaction);
+            isCommitted = true;
+        }
+        finally
+        {
+            scope.AtEnd.ForEach(act => act(isCommitted));
+        }
+
         if (scope.IsSomethingDue)
             _deliver.Set();
         _notifier.Publish(scope.ChangedSessions, scope.IsSomethingDue);

@@ -27,6 +27,9 @@ internal sealed class WriteScope
     /// <summary>Whether the pump may find something to do.</summary>
     public bool IsSomethingDue { get; private set; }
 
+    /// <summary>What has to be done when the transaction has ended, told whether it was committed for certain.</summary>
+    public List<Action<bool>> AtEnd { get; } = [];
+
     /// <summary>Changes to the counts of days and minutes; written last.</summary>
     public CountChanges Counts { get; } = new();
 

@@ -29,15 +29,17 @@ internal sealed class ImageIntake
     private readonly Database _database;
     private readonly BlobStore _blobs;
     private readonly StrippedPhotos _stripped;
+    private readonly DirectClaims _claims;
     private readonly TimeProvider _clock;
     private readonly GroupCommit<Incoming, Received> _commit;
     private long _lastCame;
 
-    public ImageIntake(Database database, BlobStore blobs, StrippedPhotos stripped, TimeProvider clock)
+    public ImageIntake(Database database, BlobStore blobs, StrippedPhotos stripped, DirectClaims claims, TimeProvider clock)
     {
         _database = database;
         _blobs = blobs;
         _stripped = stripped;
+        _claims = claims;
         _clock = clock;
         _commit = new GroupCommit<Incoming, Received>(
             database, database.LockWait, outlastsOutage: false, image => [new RowKey("sessions", image.Upload.SessionId)], CommitAsync);
@@ -177,12 +179,19 @@ internal sealed class ImageIntake
         // Whatever their state: a photo waits for one that is switched off, parked or not connected, and the pump ends it with the reason for one
         // that is gone. No photo is left without a word about each of its destinations.
         var destinationIds = sessions.Values.SelectMany(session => session.DestinationIds).ToList();
+        var now = _clock.GetUtcNow();
         var destinations = destinationIds.Count == 0 ? [] : await db.Destinations.AsNoTracking()
             .Where(destination => destinationIds.Contains(destination.Id))
-            .Select(destination => new SessionDestination(destination.Id, destination.Type, destination.Name))
-            .ToDictionaryAsync(destination => destination.Id, cancellationToken);
+            .Join(db.Projects, destination => destination.ProjectId, project => project.Id, (destination, project) => new
+            {
+                Destination = destination,
+                Project = project,
+                IsAwaited = db.Deliveries.Any(row => row.DestinationId == destination.Id
+                    && (row.State == DeliveryState.Pending || row.State == DeliveryState.Retrying) && row.DueAt <= now),
+            })
+            .ToDictionaryAsync(each => each.Destination.Id, cancellationToken);
 
-        var events = new EventOutbox(_clock.GetUtcNow());
+        var events = new EventOutbox(now);
         var results = new List<Received>(images.Count);
         var uploads = new List<Upload>(images.Count);
         var deliveries = new List<DeliveryRow>(images.Count);
@@ -195,12 +204,13 @@ internal sealed class ImageIntake
             if (refused is not null)
             {
                 // A repeat of what was taken in before the session was over is no new image.
-                var before = idempotency is null ? null : await idempotency.FindAsync(db, _clock.GetUtcNow(), cancellationToken);
+                var before = idempotency is null ? null : await idempotency.FindAsync(db, now, cancellationToken);
                 results.Add(before is null ? new Received(null, refused) : Repeat(before, idempotency!, upload));
                 continue;
             }
 
-            SessionDestination[] to = [.. session!.DestinationIds.Select(id => destinations[id])];
+            SessionDestination[] to = [.. session!.DestinationIds.Select(id => destinations[id].Destination)
+                .Select(destination => new SessionDestination(destination.Id, destination.Type, destination.Name))];
             var answer = Describe(upload, to.Length, session.LongPolling);
             if (idempotency is not null && await ClaimAsync(idempotency, db, answer, cancellationToken) is { } stored)
             {
@@ -213,6 +223,10 @@ internal sealed class ImageIntake
             deliveries.AddRange(Add(upload, session, to, events, traceParent));
             db.Counts.For(upload.ProjectId, upload.Env, upload.CreatedAt).Store(upload);
         }
+
+        var uploadOf = uploads.ToDictionary(upload => upload.Id);
+        _claims.Claim(db, deliveries, row => destinations[row.DestinationId] is { IsAwaited: false } to
+            ? new DeliverySubject(uploadOf[row.UploadId], sessions[row.SessionId], to.Project, to.Destination) : null);
 
         await RowInsert.AddAsync(db, _database, uploads, cancellationToken);
         await RowInsert.AddAsync(db, _database, deliveries, cancellationToken);

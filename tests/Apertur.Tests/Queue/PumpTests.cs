@@ -322,6 +322,77 @@ public sealed class PumpTests
     }
 
     [Fact]
+    public async Task Lanes_that_are_set_aside_are_nobody_elses_until_they_are_given_back()
+    {
+        using var folder = new TempFolder();
+        var queue = new OneRow { LanesPerEndpoint = 2, MaxLanesPerEndpoint = 2 };
+        var clock = new TestClock();
+        using var pump = PumpOf(folder, clock, queue);
+        var endpoint = new DueEndpoint(queue.Endpoint, Guid.Empty) { Rows = 3 };
+        Assert.Empty(pump.Reserve(queue, [endpoint]).Wanted);
+        await pump.StartAsync(Cancellation);
+        // It has looked, found nothing, and sleeps; so does its heartbeat.
+        await Eventually.True(() => clock.WaitingTimers == 2);
+
+        var lanes = pump.Reserve(queue, [endpoint with { Rows = 1 }]);
+        using (var others = pump.Reserve(queue, [endpoint]))
+        {
+            Assert.Equal((1, 1), (lanes.Wanted[endpoint.Id], others.Wanted[endpoint.Id]));
+            queue.Offer().Done.SetResult();
+            Assert.Equal(0, await pump.RunOnceAsync(Cancellation));
+        }
+
+        Assert.Equal(1, await pump.RunOnceAsync(Cancellation));
+        Assert.Equal([1], queue.Wanted);
+        lanes.Dispose();
+        await pump.StopAsync(Cancellation);
+    }
+
+    /// <summary>They are being claimed by a commit that is under way.</summary>
+    [Fact]
+    public async Task Pump_that_stops_sets_no_lanes_aside_and_waits_for_what_gets_those_it_has()
+    {
+        using var folder = new TempFolder();
+        var queue = new OneRow();
+        using var pump = PumpOf(folder, new TestClock(), queue);
+        var endpoint = new DueEndpoint(queue.Endpoint, Guid.Empty) { Rows = 1 };
+        await pump.StartAsync(Cancellation);
+        var lanes = pump.Reserve(queue, [endpoint]);
+
+        var stopping = pump.StopAsync(Cancellation);
+
+        Assert.Empty(pump.Reserve(queue, [endpoint]).Wanted);
+        var attempt = new OneRow.Attempt(Guid.NewGuid());
+        lanes.Start([new Claimed(attempt.Row, endpoint.Id, attempt.Token, attempt.RunAsync)]);
+        lanes.Dispose();
+        await Eventually.Arrives(attempt.Begun.Task);
+        Assert.False(stopping.IsCompleted);
+        attempt.Done.SetResult();
+        await Eventually.Arrives(stopping);
+        Assert.True(attempt.IsWritten);
+    }
+
+    /// <summary>A destination that is deleted, say, by another request.</summary>
+    [Fact]
+    public async Task What_is_being_claimed_for_an_endpoint_that_ends_is_broken_off_as_it_begins()
+    {
+        using var folder = new TempFolder();
+        var queue = new OneRow();
+        using var pump = PumpOf(folder, new TestClock(), queue);
+        await pump.StartAsync(Cancellation);
+        using var lanes = pump.Reserve(queue, [new DueEndpoint(queue.Endpoint, Guid.Empty) { Rows = 1 }]);
+        pump.End(new HashSet<Guid> { queue.Endpoint });
+        var attempt = new OneRow.Attempt(Guid.NewGuid());
+
+        lanes.Start([new Claimed(attempt.Row, queue.Endpoint, attempt.Token, attempt.RunAsync)]);
+
+        await Eventually.Arrives(attempt.Ended.Task);
+        Assert.True(attempt.IsBrokenOff);
+        lanes.Dispose();
+        await pump.StopAsync(Cancellation);
+    }
+
+    [Fact]
     public async Task Of_endpoints_that_wait_for_the_same_lanes_none_is_always_first()
     {
         using var folder = new TempFolder();
