@@ -103,7 +103,7 @@ public sealed class EventDeliveryTests
         Assert.Equal("2026-06-12T09:44:41.919Z", (string)off["disabledAt"]!);
         await app.Client.CreateSessionAsync();
         Assert.Equal(6, (int)(await app.HistoryAsync(webhook))["total"]!);
-        Assert.Single(app.Log.Lines, line => line.Contains("event_webhook.disabled", StringComparison.Ordinal));
+        await Eventually.True(() => app.Log.Lines.Any(line => line.Contains("event_webhook.disabled", StringComparison.Ordinal)));
 
         var on = await app.ChangeWebhookAsync(webhook, new JsonObject { ["isActive"] = true });
         Assert.True((bool)on["isActive"]!);
