@@ -31,15 +31,16 @@ public sealed class RestartTests(ITestOutputHelper output)
     [InlineData(2, Ending.Kill)]
     [InlineData(2, Ending.Stop)]
     public Task Every_photo_is_taken_once_and_arrives_everywhere(int nodes, Ending ending) =>
-        RunAsync(nodes, ending, photos: 60, endings: 2, phones: 4, TimeSpan.FromMinutes(3));
+        RunAsync(nodes, ending, photos: 60, endings: 2, phones: 4, TimeSpan.Zero, TimeSpan.FromMinutes(3));
 
     /// <summary>Hundreds of times; see chaos/README.md.</summary>
     [Fact(Explicit = true)]
     public Task Servers_that_end_hundreds_of_times_lose_nothing() => RunAsync(
         Setting("CHAOS_NODES", 1), Enum.Parse<Ending>(Environment.GetEnvironmentVariable("CHAOS_ENDING") ?? "Kill"),
-        Setting("CHAOS_PHOTOS", 30_000), Setting("CHAOS_ENDINGS", 500), Setting("CHAOS_PHONES", 8), TimeSpan.FromMinutes(10));
+        Setting("CHAOS_PHOTOS", 30_000), Setting("CHAOS_ENDINGS", 500), Setting("CHAOS_PHONES", 8),
+        TimeSpan.FromMilliseconds(Setting("CHAOS_PAUSE", 0)), TimeSpan.FromMinutes(10));
 
-    private async Task RunAsync(int nodes, Ending ending, int photos, int endings, int phones, TimeSpan drain)
+    private async Task RunAsync(int nodes, Ending ending, int photos, int endings, int phones, TimeSpan pause, TimeSpan drain)
     {
         await using var world = await Cluster.StartAsync(nodes);
         await using var receiver = await Receiver.StartAsync();
@@ -49,7 +50,7 @@ public sealed class RestartTests(ITestOutputHelper output)
         var webhook = await first.CreateDestinationAsync("webhook", new JsonObject { ["url"] = receiver.Url, ["format"] = "binary" });
         var s3 = await first.CreateDestinationAsync("s3", bucket.Config());
 
-        var uploads = new Uploads(world, photos, [webhook, s3]);
+        var uploads = new Uploads(world, photos, pause, [webhook, s3]);
         using var sessions = new SuccessiveSessions(uploads.CreateSessionAsync);
         var sending = Enumerable.Range(0, phones).Select(_ => uploads.SendAsync(sessions)).ToList();
         var ready = new List<TimeSpan>();
@@ -151,7 +152,7 @@ public sealed class RestartTests(ITestOutputHelper output)
     private void Tell(string line) => output.WriteLine(line);
 
     /// <summary>What phones do until every photo was answered with 201.</summary>
-    private sealed class Uploads(Cluster world, int photos, string[] destinations)
+    private sealed class Uploads(Cluster world, int photos, TimeSpan pause, string[] destinations)
     {
         private static readonly bool _withoutKeys = Environment.GetEnvironmentVariable("CHAOS_WITHOUT_KEYS") is { Length: > 0 };
 
@@ -191,6 +192,7 @@ public sealed class RestartTests(ITestOutputHelper output)
                 (string, string)[] headers = _withoutKeys ? [] : [("Idempotency-Key", $"photo-{number}")];
                 var answer = await UntilCreatedAsync(client => client.PostImageAsync(session, Photo(number), $"photo-{number}.jpg", headers: headers));
                 Taken[number] = ((string)answer.Json["id"]!, (string)answer.Json["sha256"]!);
+                await Task.Delay(pause, TimeProvider.System, Cancellation);
             }
         }
 
