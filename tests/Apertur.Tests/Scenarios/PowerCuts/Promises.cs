@@ -56,15 +56,19 @@ internal sealed class Promises
         var broken = new ConcurrentBag<string>();
         await Parallel.ForEachAsync(
             _photos.Where(photo => Lasts(photo.Key)), Four(),
-            async (photo, _) => await CompareAsync(client, photo.Key, photo.Value, "acknowledged", broken));
+            async (photo, _) =>
+            {
+                if (await CompareAsync(client, photo.Key, photo.Value) is { } difference)
+                    broken.Add($"acknowledged {difference}");
+            });
         await Parallel.ForEachAsync(
             (await RowsAsync(client)).Where(row => !_photos.ContainsKey(row.Id) || !Lasts(row.Id)), Four(),
             async (row, _) =>
             {
                 if (row.Filename == Upload.RemovedFilename)
                     await RequireGoneAsync(client, row.Id, broken);
-                else
-                    await CompareAsync(client, row.Id, _sent[row.Filename], "listed", broken);
+                else if (await CompareAsync(client, row.Id, _sent[row.Filename]) is { } difference && !await IsRemovedAsync(client, row.Id))
+                    broken.Add($"listed {difference}");
             });
         foreach (var path in _removals.Where(removal => removal.Value == HttpStatusCode.NoContent).Select(removal => removal.Key))
         {
@@ -127,14 +131,17 @@ internal sealed class Promises
         return rows;
     }
 
-    private static async Task CompareAsync(AperturClient client, string id, string sha256, string what, ConcurrentBag<string> broken)
+    private static async Task<string?> CompareAsync(AperturClient client, string id, string sha256)
     {
         var answer = await client.GetAsync($"uploads/{id}/download");
-        if (answer.Status != HttpStatusCode.OK)
-            broken.Add($"{what} photo {id} has status {(int)answer.Status}");
-        else if (Hash(answer.Bytes) != sha256)
-            broken.Add($"{what} photo {id} has other bytes: {answer.Bytes.Length} of them");
+        return answer.Status != HttpStatusCode.OK ? $"photo {id} has status {(int)answer.Status}"
+            : Hash(answer.Bytes) != sha256 ? $"photo {id} has other bytes: {answer.Bytes.Length} of them"
+            : null;
     }
+
+    /// <summary>Whether its time has been up since the list was read.</summary>
+    private static async Task<bool> IsRemovedAsync(AperturClient client, string id) =>
+        (string?)(await client.GetAsync($"uploads?q={id}")).Expect(HttpStatusCode.OK).Json["data"]!.AsArray().Single()!["filename"] == Upload.RemovedFilename;
 
     /// <summary>A photo whose time was up keeps its row, and nothing else.</summary>
     private static async Task RequireGoneAsync(AperturClient client, string id, ConcurrentBag<string> broken)
