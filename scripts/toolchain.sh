@@ -49,7 +49,10 @@ quiet_build() {
   ) 9>"$root/artifacts/build.lock"
 }
 
-# quiet_publish PROJECT FOLDER: the same for one folder that needs nothing else, for the kind of machine that this is. What it builds on the
+# With this option all libraries and the runtime are compiled into one image: docs/decisions/0021-compiled-ahead.md says what it gives and takes.
+one_image=-p:PublishReadyToRunComposite=true
+
+# quiet_publish PROJECT FOLDER [OPTION]: the same for one folder that needs nothing else, for the kind of machine that this is. What it builds on the
 # way is kept apart from what quiet_build does, and not judged again: the style of the code changes nothing in it. It is compiled ahead, so that
 # a start takes two thirds of the processor time.
 quiet_publish() {
@@ -59,8 +62,8 @@ quiet_publish() {
     cd "$root"
     ! command -v flock >/dev/null || flock 9
     rm -rf "$2.new"
-    if ! dotnet publish "$1" -c Release --use-current-runtime --self-contained -o "$2.new" --artifacts-path artifacts/publish \
-      -p:DebugType=none -p:PublishDocumentationFiles=false -p:RunAnalyzers=false -p:PublishReadyToRun=true --disable-build-servers -v minimal >"artifacts/publish.log" 2>&1 9>&-; then
+    if ! dotnet publish "$1" -c Release --use-current-runtime --self-contained -o "$2.new" --artifacts-path "artifacts/publish${3:+-one-image}" \
+      "${@:3}" -p:DebugType=none -p:PublishDocumentationFiles=false -p:RunAnalyzers=false -p:PublishReadyToRun=true --disable-build-servers -v minimal >"artifacts/publish.log" 2>&1 9>&-; then
       cat "artifacts/publish.log" >&2
       say "It could not be published. What was said is above."
       exit 1
