@@ -61,12 +61,24 @@ internal sealed class Receiver : IDisposable
             {
                 var connection = _listener.Accept();
                 connection.NoDelay = true;
-                new Thread(() => Serve(connection), 128 * 1024) { IsBackground = true }.Start();
+                new Thread(() => ServeToTheEnd(connection), 128 * 1024) { IsBackground = true }.Start();
             }
         }
         catch (SocketException)
         {
             // The measurement is over.
+        }
+    }
+
+    private void ServeToTheEnd(Socket connection)
+    {
+        try
+        {
+            Serve(connection);
+        }
+        catch (SocketException)
+        {
+            // The server was ended with requests under way.
         }
     }
 
