@@ -52,10 +52,9 @@ internal static class AperturServer
             kestrel.AddServerHeader = false;
             kestrel.RequestHeaderEncodingSelector = _ => Utf8OrLatin1.Instance;
             kestrel.Limits.MaxRequestBodySize = 1024 * 1024;
-            // Half of what may be open: each may bring a photo, which is a file, and a process that can open nothing more cannot even close a
-            // connection that it should not have taken. Those beyond are closed at once.
-            kestrel.Limits.MaxConcurrentConnections = ProcessLimits.MostOpenFiles / 2;
         });
+        // Half of what may be open: each may bring a photo, which is a file.
+        ConnectionLimit.Add(builder.Services, ProcessLimits.MostOpenFiles / 2);
         TelemetrySetup.AddLogs(builder.Logging.ClearProviders(), settings.Telemetry);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Apertur", LogLevel.Information);
         // What keeps it from starting is said once, in words, by the command.
